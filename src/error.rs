@@ -1,0 +1,53 @@
+//! The one error type: what failed, where, and what to do next; each kind has its exit code.
+
+use std::fmt;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, grouped by who can mend it. The text names the thing that failed and the next step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A flag, an environment variable, the config file or a template is wrong. Exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The source cannot be read: missing, unreadable, not media, lost. Exit code 3.
+    #[error("{0}")]
+    Input(String),
+    /// The network, its manifest or ONNX Runtime failed. Exit code 4.
+    #[error("{0}")]
+    Model(String),
+    /// An output cannot be opened or written. Exit code 5.
+    #[error("{0}")]
+    Output(String),
+    /// Stopped by Ctrl-C or SIGTERM before the work was done. Exit code 130.
+    #[error("{0}")]
+    Interrupted(String),
+}
+
+impl Error {
+    pub fn usage(text: impl fmt::Display) -> Self {
+        Self::Usage(text.to_string())
+    }
+
+    pub fn input(text: impl fmt::Display) -> Self {
+        Self::Input(text.to_string())
+    }
+
+    pub fn model(text: impl fmt::Display) -> Self {
+        Self::Model(text.to_string())
+    }
+
+    pub fn output(text: impl fmt::Display) -> Self {
+        Self::Output(text.to_string())
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Input(_) => 3,
+            Self::Model(_) => 4,
+            Self::Output(_) => 5,
+            Self::Interrupted(_) => 130,
+        }
+    }
+}
