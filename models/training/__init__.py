@@ -1,0 +1,1 @@
+"""The recipe that trains Impasto's painting networks; run it as `python -m models.training`."""

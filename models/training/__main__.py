@@ -1,0 +1,150 @@
+"""The command line of the recipe: `python -m models.training {train,add,gatys,export,sheet}`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from . import add, checkpoint, export, gallery, gatys, losses, train, vgg
+from .data import Style, read_styles, to_picture, to_tensor
+from .network import SHAPES
+from .problems import Problem
+
+HERE = Path(__file__).parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        options.run_command(options)
+    except Problem as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m models.training", description=sys.modules[__package__].__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    teach = commands.add_parser("train", help="train a network, or go on training it")
+    teach.add_argument("--network", choices=SHAPES, default="lite")
+    teach.add_argument("--styles", type=Path, default=HERE / "styles.toml", help="list of paintings (default: %(default)s)")
+    teach.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
+    add_photos(teach)
+    add_vgg(teach)
+    teach.add_argument("--run", type=Path, required=True, help="folder of this run; goes on where it stopped")
+    teach.add_argument("--start", type=Path, help="checkpoint that a new run starts from")
+    teach.add_argument("--minutes", type=float, default=120.0, help="(default: %(default)s)")
+    teach.add_argument("--styles-a-step", type=int, default=2, help="(default: %(default)s)")
+    teach.add_argument("--rate", type=float, default=4e-3, help="Adam's step at the start (default: %(default)s)")
+    teach.add_argument("--threads", type=int, default=0, help="CPU threads (default: as many as there are cores)")
+    teach.add_argument("--save-minutes", type=float, default=3.0, help="(default: %(default)s)")
+    teach.add_argument("--samples", type=Path, nargs="*", default=[], help="pictures to paint at every save")
+    add_weights(teach)
+    teach.set_defaults(run_command=run_train)
+
+    more = commands.add_parser("add", help="teach a trained network one more painting; the old styles stay as they are")
+    add_painting(more)
+    more.add_argument("--name", required=True, help="its name in the manifest, like starry_night")
+    more.add_argument("--title", help="(default: the name)")
+    more.add_argument("--artist", default="unknown")
+    more.add_argument("--year", default="unknown")
+    more.add_argument("--licence", default="unknown", help="of the painting (default: %(default)s)")
+    add_checkpoint(more)
+    more.add_argument("--to", type=Path, help="checkpoint to write (default: the one that was read)")
+    add_photos(more)
+    add_vgg(more)
+    more.add_argument("--minutes", type=float, default=10.0, help="(default: %(default)s)")
+    more.add_argument("--rate", type=float, default=2e-2, help="Adam's step at the start (default: %(default)s)")
+    add_weights(more)
+    more.set_defaults(run_command=run_add)
+
+    still = commands.add_parser("gatys", help="paint one photograph slowly, by optimising the picture itself")
+    still.add_argument("photo", type=Path)
+    add_painting(still)
+    still.add_argument("output", type=Path, help="picture to write")
+    add_vgg(still)
+    still.add_argument("--height", type=int, default=256, help="pixels (default: %(default)s)")
+    still.add_argument("--iterations", type=int, default=300, help="(default: %(default)s)")
+    add_weights(still)
+    still.set_defaults(run_command=run_gatys)
+
+    ship = commands.add_parser("export", help="write a network to ONNX with its manifest")
+    add_checkpoint(ship)
+    ship.add_argument("--to", type=Path, default=HERE.parent, help="folder (default: %(default)s)")
+    ship.set_defaults(run_command=lambda options: export.export(options.checkpoint, options.to))
+
+    look = commands.add_parser("sheet", help="paint photographs in every style, on one page")
+    look.add_argument("output", type=Path, help="picture to write")
+    look.add_argument("photos", type=Path, nargs="+")
+    add_checkpoint(look)
+    look.add_argument("--height", type=int, default=320, help="pixels (default: %(default)s)")
+    look.set_defaults(run_command=run_sheet)
+    return top
+
+
+def add_photos(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--photos", type=Path, required=True, help="folder of photographs to paint on")
+
+
+def add_vgg(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--vgg", type=Path, required=True, help="VGG16 weights: torchvision's .pth or Caffe's .npz")
+
+
+def add_painting(command: argparse.ArgumentParser) -> None:
+    command.add_argument("painting", type=Path)
+    command.add_argument("--long-side-px", type=int, default=768, help="painting's size; smaller: finer strokes (default: %(default)s)")
+    command.add_argument("--strength", type=float, default=1.0, help="times the style loss (default: %(default)s)")
+
+
+def add_checkpoint(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--checkpoint", type=Path, default=HERE / "checkpoints" / "lite.pt", help="(default: %(default)s)")
+
+
+def add_weights(command: argparse.ArgumentParser) -> None:
+    for name, value in vars(losses.Weights()).items():
+        command.add_argument(f"--{name}-weight", type=float, default=value, help="(default: %(default)s)")
+    command.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
+
+
+def weights_of(options: argparse.Namespace) -> losses.Weights:
+    return losses.Weights(**{name: getattr(options, f"{name}_weight") for name in vars(losses.Weights())})
+
+
+def run_train(options: argparse.Namespace) -> None:
+    same = {name: getattr(options, name) for name in train.Plan.__dataclass_fields__ if name not in ("styles", "weights")}
+    train.train(train.Plan(styles=read_styles(options.styles), weights=weights_of(options), **same))
+
+
+def run_add(options: argparse.Namespace) -> None:
+    style = Style(
+        options.name, options.title or options.name, options.artist, options.year, options.painting.name,
+        options.long_side_px, options.strength, options.licence,
+    )
+    same = {name: getattr(options, name) for name in ("checkpoint", "photos", "vgg", "minutes", "rate", "seed")}
+    add.add(
+        add.Plan(style=style, folder=options.painting.parent, to=options.to or options.checkpoint, weights=weights_of(options), **same)
+    )
+
+
+def run_gatys(options: argparse.Namespace) -> None:
+    torch.manual_seed(options.seed)
+    eye = vgg.load(options.vgg)
+    style = Style("painting", "", "", "", options.painting.name, options.long_side_px, options.strength)
+    photo = to_tensor(gallery.open_scaled(options.photo, options.height))
+    target = losses.style_target(eye, style, options.painting.parent)
+    judge = gatys.Judge(eye, photo, target, weights_of(options), options.strength)
+    for point in gatys.optimise(judge, options.iterations, report_every=10):
+        print(f"iteration {point.iteration}  content {point.content:.3f}  style {point.style:.3f}  total {point.total:.3f}  {point.seconds:.0f} s", flush=True)
+        gallery.save(to_picture(point.painted), options.output)
+
+
+def run_sheet(options: argparse.Namespace) -> None:
+    trained, _ = checkpoint.read(options.checkpoint)
+    gallery.save(gallery.contact_sheet(trained, options.photos, options.height), options.output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

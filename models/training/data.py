@@ -1,0 +1,115 @@
+"""Pictures in: photographs to paint on, paintings to learn from, and the list of styles."""
+
+import random
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from .problems import Problem
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+SMALLEST_PAINTING_PX = 128
+LARGEST_ZOOM = 1.6
+MOST_PIXELS = 200_000_000
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+
+
+@dataclass(frozen=True)
+class Style:
+    """A painting and how it is taught; `name` is its name in the manifest."""
+
+    name: str
+    title: str
+    artist: str
+    year: str
+    file: str
+    long_side_px: int = 768
+    strength: float = 1.0
+    licence: str = "public domain painting"
+
+
+def read_styles(path: Path) -> list[Style]:
+    try:
+        entries = tomllib.loads(path.read_text())["style"]
+        styles = [Style(**entry) for entry in entries]
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise Problem(f"cannot read the list of styles {path}: {error}") from error
+    names = [style.name for style in styles]
+    if len(set(names)) < len(names):
+        raise Problem(f"{path}: two styles have the same name")
+    return styles
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """Any picture that Pillow reads, upright and in 8-bit RGB; alpha is laid on white."""
+    try:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            picture.load()
+    except Exception as error:
+        raise Problem(f"cannot read the picture {path}: {error}") from error
+    if picture.mode.startswith(("I", "F")):
+        # 16-bit and float grey: Pillow's own conversion would cut everything above 255.
+        values = np.asarray(picture, dtype=np.float64)
+        top = 65535.0 if values.max() > 255 else 255.0 if values.max() > 1 else 1.0
+        picture = Image.fromarray(np.uint8(np.clip(values / top, 0, 1) * 255 + 0.5))
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return picture.convert("RGB")
+
+
+def open_painting(path: Path, long_side_px: int) -> Image.Image:
+    picture = open_rgb(path)
+    if min(picture.size) < SMALLEST_PAINTING_PX:
+        raise Problem(f"{path} is {picture.width}x{picture.height}: a painting needs {SMALLEST_PAINTING_PX} pixels a side to show its strokes")
+    scale = long_side_px / max(picture.size)
+    size = [max(SMALLEST_PAINTING_PX, round(side * scale)) for side in picture.size]
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def to_tensor(picture: Image.Image) -> torch.Tensor:
+    """RGB picture -> f32[1,3,H,W], 0..1."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float().div(255)[None]
+
+
+def to_picture(image: torch.Tensor) -> Image.Image:
+    """f32[1,3,H,W] or f32[3,H,W], clamped to 0..1 -> RGB picture."""
+    values = image.detach().reshape(image.shape[-3:]).clamp(0, 1).mul(255).round().byte()
+    return Image.fromarray(values.permute(1, 2, 0).cpu().numpy())
+
+
+class Photos:
+    """Endless random crops of a folder's photographs; broken files are named once and left out."""
+
+    def __init__(self, folder: Path, seed: int):
+        self.random = random.Random(seed)
+        self.paths = sorted(p for p in folder.glob("**/*") if p.suffix.lower() in SUFFIXES)
+        if not self.paths:
+            raise Problem(f"no photographs in {folder} (looked for {', '.join(sorted(SUFFIXES))})")
+        self.folder = folder
+
+    def crop(self, crop_px: int) -> torch.Tensor:
+        """f32[1,3,crop_px,crop_px]: scaled by chance, so that faces come small and large."""
+        picture = self._picture()
+        window_px = min(picture.size) / self.random.uniform(1.0, LARGEST_ZOOM)
+        left = self.random.uniform(0, picture.width - window_px)
+        top = self.random.uniform(0, picture.height - window_px)
+        box = (left, top, left + window_px, top + window_px)
+        crop = picture.resize((crop_px, crop_px), Image.Resampling.BICUBIC, box=box)
+        return to_tensor(ImageOps.mirror(crop) if self.random.random() < 0.5 else crop)
+
+    def _picture(self) -> Image.Image:
+        while self.paths:
+            path = self.random.choice(self.paths)
+            try:
+                return open_rgb(path)
+            except Problem as problem:
+                print(f"left out: {problem}", file=sys.stderr)
+                self.paths.remove(path)
+        raise Problem(f"every photograph in {self.folder} is broken")

@@ -1,0 +1,179 @@
+"""Export: writes the network to ONNX node by node, checks it against PyTorch, and writes its manifest."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from . import checkpoint
+from .checkpoint import PHOTO, Lesson, Trained
+from .network import CELL_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter
+from .problems import Problem
+
+OPSET, IR_VERSION = 17, 8
+SMALLEST_PX = 32
+TOLERANCE = 1 / 255
+CHECKED_SIZES = [(32, 32), (88, 136), (360, 640), (480, 272)]
+TITLES = {"lite": "Lite: real time on a laptop CPU"}
+LICENCE = "MIT OR Apache-2.0"
+PHOTO_ENTRY = {"title": "The unpainted picture", "artist": "the camera", "year": "now", "licence": LICENCE}
+
+
+class Graph:
+    """Collects the nodes and weights of an ONNX graph; tensors are named after what makes them."""
+
+    def __init__(self):
+        self.nodes, self.weights = [], []
+
+    def constant(self, name: str, values) -> str:
+        array = values.detach().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+        self.weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def node(self, operation: str, inputs: list[str], output: str, **attributes) -> str:
+        self.nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
+        return output
+
+    def conv(self, x: str, conv: torch.nn.Conv2d, name: str) -> str:
+        inputs = [x, self.constant(f"{name}.weight", conv.weight)]
+        if conv.bias is not None:
+            inputs.append(self.constant(f"{name}.bias", conv.bias))
+        shape = {"kernel_shape": list(conv.kernel_size), "strides": list(conv.stride), "group": conv.groups}
+        return self.node("Conv", inputs, name, **shape)
+
+    def relu(self, x: str) -> str:
+        return self.node("Relu", [x], f"{x}.relu")
+
+    def pad_edge(self, x: str, before: int, after: int) -> str:
+        amounts = self.constant(f"{x}.pads", np.array([0, 0, before, before, 0, 0, after, after], np.int64))
+        return self.node("Pad", [x, amounts], f"{x}.padded", mode="edge")
+
+
+def to_onnx(painter: Painter) -> onnx.ModelProto:
+    """The same computation as `Painter.forward` for one picture; the weights come as f32[N]."""
+    graph, shape = Graph(), painter.shape
+    mixed = graph.node("MatMul", ["style", graph.constant("rows", torch.stack(list(painter.rows)))], "row")
+    sizes = [channels for channels in shape.conditioned for _ in range(2)]
+    names = [f"layer{layer}.{part}" for layer in range(len(shape.conditioned)) for part in ("scale", "offset")]
+    graph.nodes.append(helper.make_node("Split", [mixed, graph.constant("row.sizes", np.array(sizes, np.int64))], names, axis=0))
+
+    def style_norm(x: str, layer: int) -> str:
+        inputs = [x, f"layer{layer}.scale", f"layer{layer}.offset"]
+        return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
+
+    detail = graph.relu(graph.conv("image", painter.stem, "stem"))
+    x = graph.relu(graph.conv(graph.pad_edge(detail, 1, 1), painter.down, "down"))
+    for number, block in enumerate(painter.blocks):
+        spread = graph.conv(graph.pad_edge(style_norm(x, number), 2, 2), block.spread, f"block{number}.spread")
+        wide = graph.relu(graph.conv(spread, block.widen, f"block{number}.widen"))
+        x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"block{number}.narrow")], f"block{number}")
+    x = graph.conv(style_norm(x, shape.blocks), painter.lateral, "lateral")
+    doubled = graph.constant("lateral.scales", np.array([1, 1, 2, 2], np.float32))
+    x = graph.node(
+        "Resize", [x, "", doubled], "lateral.doubled",
+        mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric",
+    )
+    x = graph.node("Concat", [x, detail], "joined", axis=1)
+    x = graph.conv(graph.conv(graph.pad_edge(x, 1, 1), painter.join_spread, "join_spread"), painter.join, "join")
+    column = graph.constant("column", np.array([shape.head, 1, 1], np.int64))
+    last = len(shape.conditioned) - 1
+    scale = graph.node("Reshape", [f"layer{last}.scale", column], "head.scale")
+    offset = graph.node("Reshape", [f"layer{last}.offset", column], "head.offset")
+    x = graph.relu(graph.node("Add", [graph.node("Mul", [x, scale], "head.scaled"), offset], "head"))
+    x = graph.conv(graph.pad_edge(x, 0, 1), painter.paint, "paint")
+    graph.node("DepthToSpace", [x], "painted", blocksize=CELL_PX, mode="CRD")
+
+    picture = [1, 3, "height", "width"]
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "impasto",
+            [
+                helper.make_tensor_value_info("image", TensorProto.FLOAT, picture),
+                helper.make_tensor_value_info("style", TensorProto.FLOAT, [len(painter.rows)]),
+            ],
+            [helper.make_tensor_value_info("painted", TensorProto.FLOAT, picture)],
+            graph.weights,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="impasto",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def largest_difference(painter: Painter, model: onnx.ModelProto, seed: int = 0) -> float:
+    """The largest difference between PyTorch and ONNX Runtime over several sizes and blends, in 0..1."""
+    runtime, random = session(model.SerializeToString()), np.random.default_rng(seed)
+    largest = 0.0
+    for height, width in CHECKED_SIZES:
+        image = random.random((1, 3, height, width), np.float32)
+        style = random.dirichlet(np.ones(len(painter.rows))).astype(np.float32)
+        with torch.no_grad():
+            expected = painter(torch.from_numpy(image), torch.from_numpy(style)[None]).numpy()
+        (painted,) = runtime.run(None, {"image": image, "style": style})
+        largest = max(largest, float(np.abs(painted - expected).max()))
+    return largest
+
+
+def export(checkpoint_path: Path, folder: Path) -> None:
+    """Writes `<network>.onnx` and `<network>.toml` into `folder`, or fails and leaves what is there."""
+    trained, _ = checkpoint.read(checkpoint_path)
+    model = to_onnx(trained.painter.eval())
+    difference = largest_difference(trained.painter, model)
+    if difference > TOLERANCE:
+        raise Problem(f"ONNX Runtime and PyTorch differ by {255 * difference:.2f}/255: nothing was written")
+    data = model.SerializeToString()
+    checkpoint.whole(folder / f"{trained.network}.onnx", lambda part: part.write_bytes(data))
+    text = manifest(trained, hashlib.sha256(data).hexdigest())
+    checkpoint.whole(folder / f"{trained.network}.toml", lambda part: part.write_text(text))
+    print(f"{folder / trained.network}.onnx: {len(data) / 1e3:.0f} kB, {len(trained.lessons)} styles, within {255 * difference:.4f}/255 of PyTorch")
+
+
+def manifest(trained: Trained, sha256: str) -> str:
+    """The manifest that the daemon reads, as `models/README.md` describes it."""
+    picture = '{name}layout = "nchw"\nchannels = "rgb"\nrange = [0.0, 1.0]\n'
+    parts = [
+        table(None, name=trained.network, title=TITLES[trained.network], file=f"{trained.network}.onnx", sha256=sha256,
+              licence=LICENCE, source="models/training, this project"),
+        "[input]\n" + picture.format(name='name = "image"\n') + f"size = {{ multiple_of = {SIZE_MULTIPLE}, min = {SMALLEST_PX} }}\n",
+        "[output]\n" + picture.format(name='name = "painted"\n'),
+        table("[style_input]", name="style", rank=1, count=len(trained.lessons)),
+    ]
+    for row, lesson in enumerate(trained.lessons):
+        parts.append(table("[[style]]", name=lesson.name, **described(lesson), row=row))
+        parts.append(table("[style.training]", **learnt(lesson)))
+    return "\n".join(parts)
+
+
+def described(lesson: Lesson) -> dict:
+    if lesson.name == PHOTO:
+        return PHOTO_ENTRY
+    style = lesson.style
+    return {"title": style.title, "artist": style.artist, "year": style.year, "licence": style.licence}
+
+
+def learnt(lesson: Lesson) -> dict:
+    facts = {"steps": lesson.steps}
+    if lesson.style:
+        facts |= {"content_loss": round(lesson.content_loss, 4), "style_loss": round(lesson.style_loss, 4)}
+    return facts
+
+
+def table(heading: str | None, **entries: str | int | float) -> str:
+    lines = [heading] if heading else []
+    for key, value in entries.items():
+        quoted = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else value
+        lines.append(f"{key} = {quoted}")
+    return "\n".join(lines) + "\n"

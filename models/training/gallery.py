@@ -1,0 +1,54 @@
+"""Pictures to look at: what a trained network paints, side by side."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from .checkpoint import PHOTO, Trained, whole
+from .data import open_rgb, to_picture, to_tensor
+from .network import SIZE_MULTIPLE, one_hot
+from .problems import Problem
+
+
+def open_scaled(path: Path, height_px: int) -> Image.Image:
+    """A photograph at the given height, its width rounded down to what the network takes."""
+    picture = open_rgb(path)
+    width_px = max(SIZE_MULTIPLE, round(picture.width * height_px / picture.height) // SIZE_MULTIPLE * SIZE_MULTIPLE)
+    return picture.resize((width_px, height_px), Image.Resampling.LANCZOS)
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Writes a picture in the format that its name asks for."""
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind is None:
+        raise Problem(f"{path}: name a picture file, like painted.png or painted.jpg")
+    whole(path, lambda part: picture.save(part, kind, quality=88))
+
+
+def paint(trained: Trained, picture: Image.Image, weights: torch.Tensor) -> Image.Image:
+    """`weights` f32[1,N]: one style, or any blend."""
+    with torch.no_grad():
+        return to_picture(trained.painter(to_tensor(picture), weights))
+
+
+def contact_sheet(trained: Trained, photos: list[Path], height_px: int = 320) -> Image.Image:
+    """A line for each photograph: the photograph itself, then each style in the order of its row."""
+    rows = [row for row, lesson in enumerate(trained.lessons) if lesson.name != PHOTO]
+    styles = [one_hot([row], len(trained.lessons)) for row in rows]
+    pictures = [open_scaled(path, height_px) for path in photos]
+    return page([[picture, *(paint(trained, picture, style) for style in styles)] for picture in pictures])
+
+
+def page(lines: list[list[Image.Image]], background: str = "white") -> Image.Image:
+    """Pictures of equal height beside each other, line under line."""
+    width_px = max(sum(cell.width for cell in line) for line in lines)
+    sheet = Image.new("RGB", (width_px, sum(line[0].height for line in lines)), background)
+    top = 0
+    for line in lines:
+        left = 0
+        for cell in line:
+            sheet.paste(cell, (left, top))
+            left += cell.width
+        top += line[0].height
+    return sheet

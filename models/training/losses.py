@@ -1,0 +1,104 @@
+"""What a good painting is: the photo's content, the painting's style, and nothing that flickers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from .data import Style, open_painting, to_tensor
+from .vgg import Vgg
+
+CONTENT = {"relu2_2": 0.3, "relu3_3": 1.0}
+NEAR = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0}
+FAR = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.5}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each loss counts; `style` is the default strength of every painting."""
+
+    content: float = 1.0
+    style: float = 2.0
+    variation: float = 2.0
+    stability: float = 10.0
+    photo: float = 10.0
+
+
+Features = dict[str, torch.Tensor]
+Grams = dict[str, torch.Tensor]
+
+
+def halved(image: torch.Tensor) -> torch.Tensor:
+    """The picture seen from twice as far: half the width and height."""
+    return F.avg_pool2d(image, 2)
+
+
+def gram(features: torch.Tensor) -> torch.Tensor:
+    """f32[B,C,H,W] -> f32[B,C,C]: which features occur together, wherever in the picture."""
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a painting asks for, seen from near (strokes) and from twice as far (forms)."""
+
+    near: Grams
+    far: Grams
+
+    def to(self, device: str) -> "Target":
+        return Target(*({layer: gram.to(device) for layer, gram in grams.items()} for grams in (self.near, self.far)))
+
+
+def painting_target(vgg: Vgg, image: torch.Tensor) -> Target:
+    with torch.no_grad():
+        near = {layer: gram(f) for layer, f in vgg(image, last="relu3_3").items()}
+        far = {layer: gram(f) for layer, f in vgg(halved(image)).items()}
+    return Target(near, far)
+
+
+def style_target(vgg: Vgg, style: Style, folder: Path) -> Target:
+    return painting_target(vgg, to_tensor(open_painting(folder / style.file, style.long_side_px)))
+
+
+def content_loss(features: Features, photo: Features) -> torch.Tensor:
+    """f32[B]: squared feature distance, by the photo's mean square; 0 is the photo, 1 is a blank."""
+    return sum(
+        weight * (features[layer] - photo[layer]).square().mean((1, 2, 3)) / photo[layer].square().mean((1, 2, 3))
+        for layer, weight in CONTENT.items()
+    )
+
+
+def style_loss(features: Features, target: Grams, layers: dict[str, float]) -> torch.Tensor:
+    """f32[B]: squared Gram distance, by the painting's squared norm; 0 is the painting, 1 is a blank."""
+    return sum(
+        weight * (gram(features[layer]) - target[layer]).square().sum((1, 2)) / target[layer].square().sum((1, 2))
+        for layer, weight in layers.items()
+    )
+
+
+def variation_loss(image: torch.Tensor) -> torch.Tensor:
+    """Total variation, squared: f32 scalar, small where neighbours are alike."""
+    return image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()
+
+
+def perceptual_losses(
+    vgg: Vgg, painted: torch.Tensor, photo: torch.Tensor, targets: list[Target], window: tuple[slice, slice]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """painted f32[B,3,H,W] from one photo f32[1,3,H,W] -> content and style loss, f32[B] each.
+
+    The whole picture is seen at half size, and one window of it at full size: together they cost
+    about as much as a third of the picture at full size.
+    """
+    (rows, columns) = window
+    with torch.no_grad():
+        photo_near = vgg(photo[:, :, rows, columns], last="relu3_3")
+        photo_far = vgg(halved(photo), last="relu3_3")
+    near = vgg(painted[:, :, rows, columns], last="relu3_3")
+    far = vgg(halved(painted))
+    near_grams = {layer: torch.cat([t.near[layer] for t in targets]) for layer in NEAR}
+    far_grams = {layer: torch.cat([t.far[layer] for t in targets]) for layer in FAR}
+    content = (content_loss(near, photo_near) + content_loss(far, photo_far)) / 2
+    style = (style_loss(near, near_grams, NEAR) + style_loss(far, far_grams, FAR)) / 2
+    return content, style

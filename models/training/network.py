@@ -1,0 +1,127 @@
+"""The painting network: one small trunk shared by all styles, and one row of numbers for each style.
+
+After Johnson et al. 2016 (feed-forward style transfer), Dumoulin et al. 2017 (conditional instance
+normalisation) and Shi et al. 2016 (sub-pixel output), with the work done at 1/4 and 1/8 of the
+picture's size.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+NORM_EPSILON = 1e-5
+SIZE_MULTIPLE = 8
+CELL_PX = 4
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Channel counts of a network; two checkpoints fit together only if these are equal."""
+
+    stem: int
+    width: int
+    expansion: int
+    blocks: int
+    head: int
+
+    @property
+    def conditioned(self) -> list[int]:
+        """Channels of each style-conditioned layer, in the order in which they run."""
+        return [self.width] * (self.blocks + 1) + [self.head]
+
+    @property
+    def row_length(self) -> int:
+        """Floats that make up one style: a scale and an offset for each conditioned channel."""
+        return 2 * sum(self.conditioned)
+
+
+SHAPES = {"lite": Shape(stem=24, width=64, expansion=96, blocks=5, head=24)}
+
+
+class Block(nn.Module):
+    """Residual block at 1/8 size: style norm, depthwise 5x5, 1x1 wider, ReLU, 1x1 back, add."""
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.spread = nn.Conv2d(shape.width, shape.width, 5, groups=shape.width, bias=False)
+        self.widen = nn.Conv2d(shape.width, shape.expansion, 1)
+        self.narrow = nn.Conv2d(shape.expansion, shape.width, 1)
+
+    def forward(self, x: torch.Tensor, scale: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        x_spread = self.spread(pad_edge(style_norm(x, scale, offset), 2, 2))
+        return x + self.narrow(F.relu(self.widen(x_spread)))
+
+
+class Painter(nn.Module):
+    """image f32[B,3,H,W] RGB 0..1, H and W multiples of 8, and weights f32[B,N] -> painted f32[B,3,H,W].
+
+    `rows` holds the styles, f32[row_length] each; the weights mix them, so any blend of styles is a
+    style. The painted picture is about 0..1; whoever shows it clamps.
+    """
+
+    def __init__(self, shape: Shape, style_count: int):
+        super().__init__()
+        self.shape = shape
+        self.stem = nn.Conv2d(3, shape.stem, CELL_PX, stride=CELL_PX)
+        self.down = nn.Conv2d(shape.stem, shape.width, 3, stride=2)
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.blocks))
+        self.lateral = nn.Conv2d(shape.width, shape.head, 1)
+        joined = shape.head + shape.stem
+        self.join_spread = nn.Conv2d(joined, joined, 3, groups=joined, bias=False)
+        self.join = nn.Conv2d(joined, shape.head, 1, bias=False)
+        # Each block of 4x4 pixels is painted from 2x2 cells, two of which the next block shares:
+        # that is what lets neighbouring blocks meet without a seam, at less than half of what 3x3 costs.
+        self.paint = nn.Conv2d(shape.head, 3 * CELL_PX**2, 2)
+        self.rows = nn.ParameterList(plain_row(shape) for _ in range(style_count))
+        start_without_checkers(self.paint)
+
+    def forward(self, image: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        *norms, head = split_row(weights @ torch.stack(list(self.rows)), self.shape)
+        detail = F.relu(self.stem(image))
+        x = F.relu(self.down(pad_edge(detail, 1, 1)))
+        for block, (scale, offset) in zip(self.blocks, norms):
+            x = block(x, scale, offset)
+        x = self.lateral(style_norm(x, *norms[-1]))
+        x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), detail], dim=1)
+        x = self.join(self.join_spread(pad_edge(x, 1, 1)))
+        # Scaled and offset but not normalised: the detail keeps the picture's light and shade.
+        scale, offset = head
+        x = F.relu(x * scale + offset)
+        return F.pixel_shuffle(self.paint(pad_edge(x, 0, 1)), CELL_PX)
+
+
+def style_norm(x: torch.Tensor, scale: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    return F.instance_norm(x, eps=NORM_EPSILON) * scale + offset
+
+
+def pad_edge(x: torch.Tensor, before: int, after: int) -> torch.Tensor:
+    """Repeats the border cells: zeros there would paint a frame around the picture."""
+    return F.pad(x, (before, after, before, after), mode="replicate")
+
+
+def split_row(mixed: torch.Tensor, shape: Shape) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """f32[B, row_length] -> for each conditioned layer its scale and offset, f32[B,C,1,1] each."""
+    sizes = [channels for channels in shape.conditioned for _ in range(2)]
+    parts = [part[:, :, None, None] for part in mixed.split(sizes, dim=1)]
+    return list(zip(parts[0::2], parts[1::2]))
+
+
+def plain_row(shape: Shape) -> torch.Tensor:
+    """The row that a new network starts with: scales 1, offsets 0."""
+    parts = [torch.full((channels,), value) for channels in shape.conditioned for value in (1.0, 0.0)]
+    return torch.cat(parts)
+
+
+def start_without_checkers(paint: nn.Conv2d) -> None:
+    """ICNR (Aitken et al. 2017): all 16 sub-pixels of a colour start with the same weights."""
+    with torch.no_grad():
+        first = paint.weight[:: CELL_PX**2].repeat_interleave(CELL_PX**2, dim=0)
+        paint.weight.copy_(first)
+        paint.bias.fill_(0.5)
+
+
+def one_hot(rows: list[int], style_count: int) -> torch.Tensor:
+    """Weights f32[len(rows), style_count] that choose one style for each picture."""
+    return F.one_hot(torch.tensor(rows), style_count).float()

@@ -1,0 +1,143 @@
+"""One lesson at a time: paint a photograph in a few styles, measure, and correct the network."""
+
+import random
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from . import losses
+from .checkpoint import PHOTO, Trained
+from .data import Photos
+from .losses import Target
+from .network import one_hot
+from .vgg import Vgg
+
+CROP_PX, WINDOW_PX = 288, 96
+SHIFT_PX = 8
+NOISE = 3 / 255
+GRADIENT_NORM = 1.0
+AVERAGE = 0.995
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The losses of one step; `content` and `style` have one value for each row painted."""
+
+    rows: list[int]
+    content: list[float]
+    style: list[float]
+    variation: float
+    stability: float
+    photo: float
+
+
+class Teacher:
+    """Teaches the rows in `targets` (by row number), and whatever else of the network may change.
+
+    Parameters that do not require a gradient stay as they are, bit for bit. `average` is a running
+    mean of the weights: it paints better than the weights of any one step.
+    """
+
+    def __init__(
+        self, trained: Trained, eye: Vgg, targets: dict[int, Target], photos: Photos, weights: losses.Weights,
+        styles_a_step: int, seed: int, device: str,
+    ):
+        self.trained, self.painter = trained, trained.painter
+        self.eye, self.targets, self.photos, self.weights = eye, targets, photos, weights
+        self.styles_a_step, self.device = styles_a_step, device
+        self.learnable = [parameter for parameter in self.painter.parameters() if parameter.requires_grad]
+        self.optimiser = torch.optim.Adam(self.learnable)
+        self.average = {name: tensor.clone() for name, tensor in self.painter.state_dict().items()}
+        self.random = random.Random(seed)
+        self.step, self.deck = 0, []
+        self.photo_row = trained.row(PHOTO)
+        self.teaches_photo = self.painter.rows[self.photo_row].requires_grad
+
+    def learn(self, rate: float) -> Measured:
+        rows = self._deal()
+        photo, moved, (down, right) = self._pair()
+        painted = self._paint(photo, rows)
+        content, style = losses.perceptual_losses(
+            self.eye, painted, photo, [self.targets[row] for row in rows], self._window()
+        )
+        strengths = torch.tensor([self.trained.lessons[row].style.strength for row in rows], device=self.device)
+        painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows)
+        kept_px = CROP_PX - down, CROP_PX - right
+        stability = F.mse_loss(painted[:, :, down:, right:], painted_moved[:, :, : kept_px[0], : kept_px[1]])
+        variation = losses.variation_loss(painted)
+        plain = F.mse_loss(self._paint(photo, [self.photo_row]), photo) if self.teaches_photo else photo.new_zeros(())
+
+        weigh = self.weights
+        loss = (
+            weigh.content * content.mean()
+            + weigh.style * (strengths * style).mean()
+            + weigh.variation * variation
+            + weigh.stability * stability
+            + weigh.photo * plain
+        )
+        self._correct(loss, rate)
+        measured = Measured(rows, content.tolist(), style.tolist(), variation.item(), stability.item(), plain.item())
+        self._keep_book(measured)
+        return measured
+
+    def copy(self, rate: float) -> float:
+        """A lesson without paintings: paint the photograph as it is. Returns the mean squared error."""
+        photo, _, _ = self._pair()
+        error = F.mse_loss(self._paint(photo, [self.photo_row]), photo)
+        self._correct(error, rate)
+        self.trained.lessons[self.photo_row].count(0.0, 0.0)
+        return error.item()
+
+    def _deal(self) -> list[int]:
+        """The next rows of a shuffled deck, so that every style gets the same number of steps."""
+        while len(self.deck) < self.styles_a_step:
+            self.deck += self.random.sample(sorted(self.targets), len(self.targets))
+        rows, self.deck = self.deck[: self.styles_a_step], self.deck[self.styles_a_step :]
+        return rows
+
+    def _pair(self) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
+        """A photograph f32[1,3,CROP_PX,CROP_PX], and the same one moved by a few pixels."""
+        large = self.photos.crop(CROP_PX + SHIFT_PX).to(self.device)
+        down, right = self.random.randint(0, SHIFT_PX), self.random.randint(0, SHIFT_PX)
+        moved = large[:, :, down : down + CROP_PX, right : right + CROP_PX]
+        return large[:, :, :CROP_PX, :CROP_PX], moved, (down, right)
+
+    def _window(self) -> tuple[slice, slice]:
+        top, left = (self.random.randint(0, CROP_PX - WINDOW_PX) for _ in range(2))
+        return slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX)
+
+    def _paint(self, photo: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        styles = one_hot(rows, len(self.trained.lessons)).to(self.device)
+        return self.painter(photo.expand(len(rows), -1, -1, -1), styles)
+
+    def _correct(self, loss: torch.Tensor, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.learnable, GRADIENT_NORM)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(AVERAGE, self.step / (self.step + 10))
+        with torch.no_grad():
+            for name, tensor in self.painter.state_dict().items():
+                self.average[name].lerp_(tensor, 1 - keep)
+
+    def _keep_book(self, measured: Measured) -> None:
+        for row, content, style in zip(measured.rows, measured.content, measured.style):
+            self.trained.lessons[row].count(content, style)
+        if self.teaches_photo:
+            self.trained.lessons[self.photo_row].count(0.0, 0.0)
+
+
+def nearest_row(trained: Trained, eye: Vgg, target: Target, photos: list[torch.Tensor], known: list[int]) -> int:
+    """The known row whose painting of the photos is nearest to the target: the best place to start from."""
+
+    def distance(row: int) -> float:
+        style = one_hot([row], len(trained.lessons))
+        with torch.no_grad():
+            seen = [eye(losses.halved(trained.painter(photo, style))) for photo in photos]
+        return sum(losses.style_loss(features, target.far, losses.FAR).item() for features in seen)
+
+    return min(known, key=distance)

@@ -1,0 +1,1 @@
+"""Tests of the recipe, in seconds: `python -m pytest models/training`."""

@@ -1,0 +1,54 @@
+"""Checkpoints: whole or not at all, and only into the network that they belong to."""
+
+import errno
+
+import pytest
+import torch
+
+from .. import checkpoint
+from ..problems import Problem
+
+
+def test_a_network_survives_the_way_to_disk_and_back(lite, tmp_path):
+    checkpoint.write(tmp_path / "a" / "lite.pt", lite, {"step": 7})
+    back, progress = checkpoint.read(tmp_path / "a" / "lite.pt", "lite")
+    assert progress == {"step": 7} and back.lessons == lite.lessons
+    for name, tensor in lite.painter.state_dict().items():
+        assert torch.equal(tensor, back.painter.state_dict()[name])
+
+
+def test_a_shipped_checkpoint_is_small(lite, tmp_path):
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    assert (tmp_path / "lite.pt").stat().st_size < 1e6
+
+
+def test_a_full_disk_leaves_the_old_file(lite, tmp_path, monkeypatch):
+    path = tmp_path / "lite.pt"
+    checkpoint.write(path, lite)
+    before = path.read_bytes()
+
+    def full(_, part):
+        part.write_bytes(b"half a fi")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(Problem, match="No space left"):
+        checkpoint.write(path, lite)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_checkpoint_is_refused(lite, tmp_path):
+    path = tmp_path / "lite.pt"
+    path.write_bytes(b"nothing")
+    with pytest.raises(Problem, match="cannot read"):
+        checkpoint.read(path)
+    with pytest.raises(Problem, match="cannot read"):
+        checkpoint.read(tmp_path / "missing.pt")
+
+
+def test_a_checkpoint_of_another_shape_is_refused(lite, tmp_path, monkeypatch):
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    wider = type(lite.painter.shape)(stem=24, width=96, expansion=96, blocks=5, head=24)
+    monkeypatch.setitem(checkpoint.SHAPES, "lite", wider)
+    with pytest.raises(Problem, match="width=64.*width=96"):
+        checkpoint.read(tmp_path / "lite.pt", "lite")

@@ -1,0 +1,54 @@
+"""The loops: a run that stops and goes on, and a style added without touching the others."""
+
+import csv
+
+import torch
+
+from .. import __main__, checkpoint
+
+
+def arguments(command, photos, vgg_file, *more):
+    return [command, *more, "--photos", str(photos), "--vgg", str(vgg_file)]
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path, photos, painting, vgg_file, capsys):
+    styles = tmp_path / "styles.toml"
+    entry = '[[style]]\nname = "{}"\ntitle = "T"\nartist = "A"\nyear = "1"\nfile = "stripes.png"\nlong_side_px = 160\n'
+    run = tmp_path / "run"
+
+    def train(names):
+        styles.write_text("\n".join(entry.format(name) for name in names))
+        more = ["--styles", styles, "--paintings", painting.parent, "--run", run, "--minutes", "0.0001", "--samples", painting]
+        return __main__.main(arguments("train", photos, vgg_file, *map(str, more)))
+
+    assert train(["one"]) == 0
+    _, first = checkpoint.read(run / "state.pt")
+    assert train(["one", "two"]) == 0
+    trained, second = checkpoint.read(run / "state.pt")
+    assert second["step"] > first["step"] >= 1
+    assert [lesson.name for lesson in trained.lessons] == ["photo", "one", "two"]
+    assert checkpoint.read(run / "lite.pt")[1] is None
+    with (run / "losses.csv").open() as file:
+        assert {line["style"] for line in csv.DictReader(file)} == {"one", "two"}
+    assert list(run.glob("samples_*.jpg"))
+
+
+def test_adding_a_style_leaves_the_others_bit_identical(lite, tmp_path, photos, painting, vgg_file):
+    path = tmp_path / "lite.pt"
+    checkpoint.write(path, lite)
+    more = [str(painting), "--name", "stripes", "--checkpoint", str(path), "--minutes", "0.0001", "--long-side-px", "160"]
+    assert __main__.main(arguments("add", photos, vgg_file, *more)) == 0
+    after, _ = checkpoint.read(path)
+    assert [lesson.name for lesson in after.lessons] == ["photo", "waves", "dots", "stripes"]
+    assert after.lessons[3].steps >= 1 and after.lessons[:3] == lite.lessons
+    new = after.painter.state_dict()
+    for name, tensor in lite.painter.state_dict().items():
+        assert torch.equal(tensor, new[name]), name
+    assert not any(torch.equal(after.painter.rows[3], row) for row in after.painter.rows[:3])
+
+
+def test_a_name_that_is_taken_is_refused(lite, tmp_path, photos, painting, vgg_file, capsys):
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    more = [str(painting), "--name", "dots", "--checkpoint", str(tmp_path / "lite.pt")]
+    assert __main__.main(arguments("add", photos, vgg_file, *more)) == 1
+    assert "already has a style 'dots'" in capsys.readouterr().err

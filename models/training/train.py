@@ -1,0 +1,177 @@
+"""A training run: many styles share one trunk, for as many minutes as there are, with saves and samples."""
+
+import csv
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from . import checkpoint, gallery, losses, teach, vgg
+from .checkpoint import PHOTO, Lesson, Trained
+from .data import Photos, Style
+from .network import SHAPES, Painter
+from .teach import Measured, Teacher
+
+WARM_UP_STEPS = 50
+REPORT_STEPS = 20
+FINAL_RATE = 2e-4
+COPY_STEPS = 600
+COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation", "stability", "photo", "rate"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the command line asks for."""
+
+    network: str
+    styles: list[Style]
+    paintings: Path
+    photos: Path
+    vgg: Path
+    run: Path
+    start: Path | None
+    minutes: float
+    weights: losses.Weights
+    styles_a_step: int
+    rate: float
+    seed: int
+    threads: int
+    save_minutes: float
+    samples: list[Path]
+
+
+def train(plan: Plan) -> None:
+    """Starts a run, or goes on with the one in `plan.run`.
+
+    There `state.pt` is the whole state, `<network>.pt` the averaged network, `losses.csv` the losses
+    and `samples_<step>.jpg` what the network painted.
+    """
+    torch.manual_seed(plan.seed)
+    if plan.threads:
+        torch.set_num_threads(plan.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    state = plan.run / "state.pt"
+    if state.exists():
+        trained, progress = checkpoint.read(state, plan.network)
+    elif plan.start:
+        trained, progress = checkpoint.read(plan.start, plan.network)
+    else:
+        trained, progress = Trained(plan.network, Painter(SHAPES[plan.network], 1), [Lesson(PHOTO, None)]), None
+    eye = vgg.load(plan.vgg)
+    photos = Photos(plan.photos, plan.seed + (progress["step"] if progress else 0))
+    targets = {style.name: losses.style_target(eye, style, plan.paintings) for style in plan.styles}
+    if not trained.lessons[0].steps:
+        copy_first(trained, photos, plan)
+    add_rows(trained, plan.styles, targets, eye, photos)
+    trained.painter.to(device)
+    by_row = {trained.row(name): target.to(device) for name, target in targets.items()}
+    teacher = Teacher(trained, eye.to(device), by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device)
+    if progress:
+        restore(teacher, progress)
+    run(plan, teacher)
+
+
+def copy_first(trained: Trained, photos: Photos, plan: Plan) -> None:
+    """Before it paints, the network learns to copy: the way for detail is open from the first painted step.
+
+    The paintings' rows start from the copying one. Without this the forms of the paintings come
+    first, and the faces, for which there is no way yet, last.
+    """
+    teacher = Teacher(trained, None, {}, photos, plan.weights, 0, plan.seed, "cpu")
+    for step in range(COPY_STEPS):
+        error = teacher.copy(rate_at(step / COPY_STEPS, step, plan.rate))
+        if teacher.step % (5 * REPORT_STEPS) == 0:
+            print(f"copying, step {teacher.step} of {COPY_STEPS}: off by {255 * error**0.5:.1f}/255", flush=True)
+    trained.painter.load_state_dict(teacher.average)
+
+
+def add_rows(trained: Trained, styles: list[Style], targets: dict[str, losses.Target], eye: vgg.Vgg, photos: Photos) -> None:
+    """Gives each style that the network does not know yet a row, started from the nearest one it knows."""
+    lessons = {lesson.name: lesson for lesson in trained.lessons}
+    known = [row for row, lesson in enumerate(trained.lessons) if lesson.style]
+    pictures = [photos.crop(teach.CROP_PX) for _ in range(2)] if known else []
+    for style in styles:
+        if style.name in lessons:
+            lessons[style.name].style = style
+            continue
+        if known:
+            nearest = teach.nearest_row(trained, eye, targets[style.name], pictures, known)
+        else:
+            nearest = trained.row(PHOTO)
+        row = trained.painter.rows[nearest].detach()
+        trained.painter.rows.append(torch.nn.Parameter(row + 0.02 * torch.randn_like(row)))
+        trained.lessons.append(Lesson(style.name, style))
+
+
+def restore(teacher: Teacher, progress: dict) -> None:
+    """Takes up the averages and the optimiser; with new rows the optimiser starts afresh."""
+    teacher.step = progress["step"]
+    for name, tensor in progress["average"].items():
+        teacher.average[name].copy_(tensor)
+    if len(progress["optimiser"]["state"]) == len(teacher.learnable):
+        teacher.optimiser.load_state_dict(progress["optimiser"])
+
+
+def run(plan: Plan, teacher: Teacher) -> None:
+    began = saved = time.monotonic()
+    first_step, minutes = teacher.step, 0.0
+    while minutes < plan.minutes:
+        rate = rate_at(minutes / plan.minutes, teacher.step - first_step, plan.rate)
+        measured = teacher.learn(rate)
+        now = time.monotonic()
+        minutes = (now - began) / 60
+        log(plan, teacher, measured, minutes, rate)
+        if teacher.step % REPORT_STEPS == 0:
+            report(plan, teacher, measured, minutes, 60 * minutes / (teacher.step - first_step))
+        if now - saved > plan.save_minutes * 60:
+            save(plan, teacher)
+            saved = now
+    save(plan, teacher)
+
+
+def rate_at(progress: float, steps: int, highest: float) -> float:
+    """Warm-up after every start, then a cosine down to the final rate at the last minute."""
+    cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+    return (FINAL_RATE + (highest - FINAL_RATE) * cosine) * min(1.0, (steps + 1) / WARM_UP_STEPS)
+
+
+def log(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, rate: float) -> None:
+    path = plan.run / "losses.csv"
+    shared = [f"{value:.5f}" for value in (measured.variation, measured.stability, measured.photo, rate)]
+
+    def append(heading: bool) -> None:
+        with path.open("a", newline="") as file:
+            table = csv.writer(file)
+            if heading:
+                table.writerow(COLUMNS)
+            for row, content, style in zip(measured.rows, measured.content, measured.style):
+                name = teacher.trained.lessons[row].name
+                table.writerow([teacher.step, f"{minutes:.2f}", name, f"{content:.4f}", f"{style:.4f}", *shared])
+
+    checkpoint.guarded(path, lambda: append(heading=not path.exists()))
+
+
+def report(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, seconds_a_step: float) -> None:
+    lessons = [teacher.trained.lessons[row] for row in teacher.targets]
+    content = sum(lesson.content_loss for lesson in lessons) / len(lessons)
+    style = sum(lesson.style_loss for lesson in lessons) / len(lessons)
+    print(
+        f"step {teacher.step}  content {content:.3f}  style {style:.3f}  variation {measured.variation:.4f}  "
+        f"stability {measured.stability:.5f}  photo {255 * measured.photo**0.5:.1f}/255  "
+        f"{seconds_a_step:.2f} s a step, {max(0.0, plan.minutes - minutes):.0f} min left",
+        flush=True,
+    )
+
+
+def save(plan: Plan, teacher: Teacher) -> None:
+    trained = teacher.trained
+    progress = {"step": teacher.step, "average": teacher.average, "optimiser": teacher.optimiser.state_dict()}
+    checkpoint.write(plan.run / "state.pt", trained, progress)
+    painter = Painter(trained.painter.shape, len(trained.lessons))
+    painter.load_state_dict(teacher.average)
+    averaged = Trained(trained.network, painter, trained.lessons)
+    checkpoint.write(plan.run / f"{trained.network}.pt", averaged)
+    if plan.samples:
+        gallery.save(gallery.contact_sheet(averaged, plan.samples), plan.run / f"samples_{teacher.step:06}.jpg")
