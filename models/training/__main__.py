@@ -1,4 +1,4 @@
-"""The command line of the recipe: `python -m models.training {train,add,gatys,export,sheet}`."""
+"""The command line of the recipe: `python -m models.training COMMAND`."""
 
 import argparse
 import sys
@@ -10,6 +10,7 @@ from . import add, checkpoint, export, gallery, gatys, losses, train, vgg
 from .data import Style, read_styles, to_picture, to_tensor
 from .network import SHAPES
 from .problems import Problem
+from .proof import curve, flicker, speed
 
 HERE = Path(__file__).parent
 
@@ -82,6 +83,32 @@ def parser() -> argparse.ArgumentParser:
     add_checkpoint(look)
     look.add_argument("--height", type=int, default=320, help="pixels (default: %(default)s)")
     look.set_defaults(run_command=run_sheet)
+
+    fast = commands.add_parser("speed", help="milliseconds a frame of ONNX networks, side by side")
+    fast.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255; the first is compared with")
+    fast.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default: %(default)s)")
+    fast.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
+    fast.add_argument("--seconds", type=float, default=1.0, help="a turn (default: %(default)s)")
+    fast.set_defaults(run_command=lambda o: speed.measure(o.networks, o.threads, o.rounds, o.seconds))
+
+    calm = commands.add_parser("flicker", help="how much paintings move when the picture does not")
+    calm.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
+    calm.add_argument("--stills", type=Path, nargs="+", required=True, help="pictures")
+    calm.add_argument("--flow", type=Path, help="folder of Middlebury pairs (frame10.png, frame11.png, *.flo)")
+    calm.add_argument("--style-rows", type=int, nargs="+", default=[1], help="(default: %(default)s)")
+    calm.set_defaults(run_command=run_flicker)
+
+    slow = commands.add_parser("curve", help="loss of the network beside the slow reference's")
+    slow.add_argument("table", type=Path, help="CSV to write")
+    slow.add_argument("--pictures", type=Path, nargs="+", required=True, help="photographs that were not trained on")
+    slow.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
+    slow.add_argument("--style-names", nargs="+", required=True)
+    slow.add_argument("--iterations", type=int, default=500, help="(default: %(default)s)")
+    slow.add_argument("--height", type=int, default=256, help="pixels (default: %(default)s)")
+    add_checkpoint(slow)
+    add_vgg(slow)
+    add_weights(slow)
+    slow.set_defaults(run_command=run_curve)
     return top
 
 
@@ -136,7 +163,7 @@ def run_gatys(options: argparse.Namespace) -> None:
     photo = to_tensor(gallery.open_scaled(options.photo, options.height))
     target = losses.style_target(eye, style, options.painting.parent)
     judge = gatys.Judge(eye, photo, target, weights_of(options), options.strength)
-    for point in gatys.optimise(judge, options.iterations, report_every=10):
+    for point in gatys.optimise(judge, range(0, options.iterations + 1, 10)):
         print(f"iteration {point.iteration}  content {point.content:.3f}  style {point.style:.3f}  total {point.total:.3f}  {point.seconds:.0f} s", flush=True)
         gallery.save(to_picture(point.painted), options.output)
 
@@ -144,6 +171,18 @@ def run_gatys(options: argparse.Namespace) -> None:
 def run_sheet(options: argparse.Namespace) -> None:
     trained, _ = checkpoint.read(options.checkpoint)
     gallery.save(gallery.contact_sheet(trained, options.photos, options.height), options.output)
+
+
+def run_flicker(options: argparse.Namespace) -> None:
+    pairs = list(flicker.folders_of(options.flow)) if options.flow else []
+    flicker.measure(options.networks, options.stills, pairs, options.style_rows)
+
+
+def run_curve(options: argparse.Namespace) -> None:
+    curve.measure(
+        options.checkpoint, options.vgg, options.paintings, options.pictures, options.style_names,
+        options.iterations, options.height, weights_of(options), options.table,
+    )
 
 
 if __name__ == "__main__":

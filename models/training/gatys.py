@@ -1,7 +1,7 @@
 """The slow reference (Gatys et al. 2016): the picture itself is optimised, with the losses of training."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,8 +41,8 @@ class Judge:
         return content[0], style[0], total[0]
 
 
-def optimise(judge: Judge, iterations: int, report_every: int) -> Iterator[Point]:
-    """Starts from the photo; yields the start, every `report_every` iterations, and the end."""
+def optimise(judge: Judge, marks: Sequence[int]) -> Iterator[Point]:
+    """Starts from the photo; yields where it stands at each of the given iterations, the last of which ends it."""
     image = judge.photo.clone().requires_grad_()
     optimiser = torch.optim.LBFGS([image], max_iter=1, history_size=HISTORY, line_search_fn="strong_wolfe")
     began = time.monotonic()
@@ -53,10 +53,10 @@ def optimise(judge: Judge, iterations: int, report_every: int) -> Iterator[Point
         total.backward()
         return total
 
-    for iteration in range(iterations + 1):
+    for iteration in range(max(marks) + 1):
         if iteration:
             optimiser.step(closure)
-        if iteration % report_every == 0 or iteration == iterations:
+        if iteration in marks:
             seconds = time.monotonic() - began
             painted = image.detach().clamp(0, 1)
             with torch.no_grad():

@@ -4,26 +4,28 @@ import csv
 
 import torch
 
-from .. import __main__, checkpoint
+from .. import __main__, checkpoint, train
 
 
 def arguments(command, photos, vgg_file, *more):
     return [command, *more, "--photos", str(photos), "--vgg", str(vgg_file)]
 
 
-def test_a_run_goes_on_where_it_stopped(tmp_path, photos, painting, vgg_file, capsys):
+def test_a_run_goes_on_where_it_stopped(tmp_path, photos, painting, vgg_file, monkeypatch):
+    monkeypatch.setattr(train, "COPY_STEPS", 2)
     styles = tmp_path / "styles.toml"
     entry = '[[style]]\nname = "{}"\ntitle = "T"\nartist = "A"\nyear = "1"\nfile = "stripes.png"\nlong_side_px = 160\n'
     run = tmp_path / "run"
 
-    def train(names):
+    def train_for_a_moment(names):
         styles.write_text("\n".join(entry.format(name) for name in names))
         more = ["--styles", styles, "--paintings", painting.parent, "--run", run, "--minutes", "0.0001", "--samples", painting]
         return __main__.main(arguments("train", photos, vgg_file, *map(str, more)))
 
-    assert train(["one"]) == 0
-    _, first = checkpoint.read(run / "state.pt")
-    assert train(["one", "two"]) == 0
+    assert train_for_a_moment(["one"]) == 0
+    copied, first = checkpoint.read(run / "state.pt")
+    assert copied.lessons[0].steps > first["step"]
+    assert train_for_a_moment(["one", "two"]) == 0
     trained, second = checkpoint.read(run / "state.pt")
     assert second["step"] > first["step"] >= 1
     assert [lesson.name for lesson in trained.lessons] == ["photo", "one", "two"]

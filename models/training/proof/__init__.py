@@ -1,0 +1,1 @@
+"""Measurements that anyone can repeat: milliseconds, flicker, and loss against the slow reference."""

@@ -1,0 +1,65 @@
+"""The measurements measure what they say."""
+
+import numpy as np
+import pytest
+import torch
+
+from .. import __main__, checkpoint, export
+from ..problems import Problem
+from ..proof import curve, flicker, networks, speed
+
+
+@pytest.fixture
+def exported(lite, tmp_path):
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    export.export(tmp_path / "lite.pt", tmp_path)
+    return tmp_path / "lite.onnx"
+
+
+def test_speed_compares_with_the_first_network(exported, capsys, monkeypatch):
+    monkeypatch.setattr(speed, "SIZES", [(64, 32)])
+    arguments = ["speed", str(exported), f"{exported}=255", "--threads", "1", "--rounds", "1", "--seconds", "0"]
+    assert __main__.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and "64x32" in lines[2] and lines[2].endswith("| 1.0 |") and "| lite |" in lines[3]
+
+
+def test_a_moved_picture_seen_along_its_flow_is_the_picture():
+    first = np.random.default_rng(0).random((1, 3, 24, 32), np.float32)
+    second, flow = np.roll(first, (2, 3), axis=(2, 3)), np.full((24, 32, 2), (3, 2), np.float32)
+    flow[5, 5] = 1e9
+    seen, inside = flicker.look_along(second, flow)
+    assert not inside[5, 5] and not inside[:, -4:].any() and inside[10, 10]
+    assert np.abs(seen - first)[:, :, inside].max() < 1e-6
+
+
+def test_flow_files_are_read_and_others_refused(tmp_path):
+    flow = np.arange(2 * 3 * 2, dtype=np.float32).reshape(2, 3, 2)
+    header = np.float32(flicker.FLOW_MAGIC).tobytes() + np.int32([3, 2]).tobytes()
+    (tmp_path / "a.flo").write_bytes(header + flow.tobytes())
+    assert np.array_equal(flicker.read_flow(tmp_path / "a.flo"), flow)
+    (tmp_path / "b.flo").write_bytes(header)
+    with pytest.raises(Problem, match="no flow file"):
+        flicker.read_flow(tmp_path / "b.flo")
+
+
+def test_a_style_painted_by_the_file_is_the_one_asked_for(exported, lite):
+    image = np.random.default_rng(1).random((1, 3, 32, 48), np.float32)
+    painted = networks.open_network(str(exported)).paint(image, style=2)
+    with torch.no_grad():
+        expected = lite.painter(torch.from_numpy(image), torch.tensor([[0.0, 0.0, 1.0]])).clamp(0, 1)
+    assert np.abs(painted - expected.numpy()).max() < export.TOLERANCE
+
+
+def test_a_row_that_is_not_there_is_refused(exported, photos, capsys):
+    assert __main__.main(["flicker", str(exported), "--stills", str(photos / "0.png"), "--style-rows", "7"]) == 1
+    assert "there is no row 7" in capsys.readouterr().err
+
+
+def test_the_iteration_that_equals_the_network():
+    def pair(total):
+        return curve.Pair("photo", "style", total, 0.01, [9.0, 5.0, 3.0], [0.0, 1.0, 2.0])
+
+    assert pair(5.5).equals_iteration == 10
+    assert pair(9.5).equals_iteration == 0
+    assert pair(2.0).equals_iteration is None
