@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from .data import Style, open_painting, to_tensor
+from .network import SIZE_MULTIPLE
 from .vgg import Vgg
 
 CONTENT = {"relu2_2": 0.3, "relu3_3": 1.0}
@@ -19,9 +20,10 @@ class Weights:
     """How much each loss counts; `style` is the default strength of every painting."""
 
     content: float = 1.0
-    style: float = 2.0
+    style: float = 3.0
     variation: float = 2.0
-    stability: float = 10.0
+    grid: float = 100.0
+    stability: float = 60.0
     photo: float = 10.0
 
 
@@ -81,6 +83,15 @@ def style_loss(features: Features, target: Grams, layers: dict[str, float]) -> t
 def variation_loss(image: torch.Tensor) -> torch.Tensor:
     """Total variation, squared: f32 scalar, small where neighbours are alike."""
     return image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()
+
+
+def grid_loss(image: torch.Tensor) -> torch.Tensor:
+    """How far the mean colour depends on where a pixel lies in the network's 8x8 grid: f32 scalar.
+
+    A picture has no such grid; a network that paints with blocks of pixels can have one.
+    """
+    phases = F.pixel_unshuffle(image, SIZE_MULTIPLE).mean(dim=(2, 3))
+    return phases.reshape(len(image), 3, -1).var(dim=2).mean()
 
 
 def perceptual_losses(

@@ -18,6 +18,8 @@ SHIFT_PX = 8
 NOISE = 3 / 255
 GRADIENT_NORM = 1.0
 AVERAGE = 0.995
+# A style's row is corrected only when its turn comes, the trunk in every step.
+ROW_RATE = 3.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Measured:
     content: list[float]
     style: list[float]
     variation: float
+    grid: float
     stability: float
     photo: float
 
@@ -47,7 +50,11 @@ class Teacher:
         self.eye, self.targets, self.photos, self.weights = eye, targets, photos, weights
         self.styles_a_step, self.device = styles_a_step, device
         self.learnable = [parameter for parameter in self.painter.parameters() if parameter.requires_grad]
-        self.optimiser = torch.optim.Adam(self.learnable)
+        rows = [row for row in self.painter.rows if row.requires_grad]
+        trunk = [parameter for name, parameter in self.painter.named_parameters() if parameter.requires_grad and not name.startswith("rows.")]
+        self.optimiser = torch.optim.Adam(
+            [{"params": group, "pace": pace} for group, pace in ((trunk, 1.0), (rows, ROW_RATE)) if group]
+        )
         self.average = {name: tensor.clone() for name, tensor in self.painter.state_dict().items()}
         self.random = random.Random(seed)
         self.step, self.deck = 0, []
@@ -65,7 +72,7 @@ class Teacher:
         painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows)
         kept_px = CROP_PX - down, CROP_PX - right
         stability = F.mse_loss(painted[:, :, down:, right:], painted_moved[:, :, : kept_px[0], : kept_px[1]])
-        variation = losses.variation_loss(painted)
+        variation, grid = losses.variation_loss(painted), losses.grid_loss(painted)
         plain = F.mse_loss(self._paint(photo, [self.photo_row]), photo) if self.teaches_photo else photo.new_zeros(())
 
         weigh = self.weights
@@ -73,11 +80,13 @@ class Teacher:
             weigh.content * content.mean()
             + weigh.style * (strengths * style).mean()
             + weigh.variation * variation
+            + weigh.grid * grid
             + weigh.stability * stability
             + weigh.photo * plain
         )
         self._correct(loss, rate)
-        measured = Measured(rows, content.tolist(), style.tolist(), variation.item(), stability.item(), plain.item())
+        shared = [loss.item() for loss in (variation, grid, stability, plain)]
+        measured = Measured(rows, content.tolist(), style.tolist(), *shared)
         self._keep_book(measured)
         return measured
 
@@ -113,7 +122,7 @@ class Teacher:
 
     def _correct(self, loss: torch.Tensor, rate: float) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["pace"]
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learnable, GRADIENT_NORM)

@@ -14,11 +14,11 @@ from .data import Photos, Style
 from .network import SHAPES, Painter
 from .teach import Measured, Teacher
 
-WARM_UP_STEPS = 50
+WARM_UP_STEPS = 30
 REPORT_STEPS = 20
 FINAL_RATE = 2e-4
 COPY_STEPS = 600
-COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation", "stability", "photo", "rate"]
+COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation", "grid", "stability", "photo", "rate"]
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def rate_at(progress: float, steps: int, highest: float) -> float:
 
 def log(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, rate: float) -> None:
     path = plan.run / "losses.csv"
-    shared = [f"{value:.5f}" for value in (measured.variation, measured.stability, measured.photo, rate)]
+    shared = [f"{value:.5f}" for value in (measured.variation, measured.grid, measured.stability, measured.photo, rate)]
 
     def append(heading: bool) -> None:
         with path.open("a", newline="") as file:
@@ -159,7 +159,7 @@ def report(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, sec
     style = sum(lesson.style_loss for lesson in lessons) / len(lessons)
     print(
         f"step {teacher.step}  content {content:.3f}  style {style:.3f}  variation {measured.variation:.4f}  "
-        f"stability {measured.stability:.5f}  photo {255 * measured.photo**0.5:.1f}/255  "
+        f"grid {measured.grid:.5f}  stability {measured.stability:.5f}  photo {255 * measured.photo**0.5:.1f}/255  "
         f"{seconds_a_step:.2f} s a step, {max(0.0, plan.minutes - minutes):.0f} min left",
         flush=True,
     )

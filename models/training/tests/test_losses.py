@@ -26,6 +26,13 @@ def test_each_picture_of_a_batch_is_measured_against_its_own_painting(eye):
     assert crossed.min() > 0.1
 
 
+def test_only_a_picture_with_a_grid_has_a_grid_loss():
+    smooth = torch.linspace(0, 1, 512).expand(1, 3, 64, 512)
+    mesh = 0.1 * (torch.arange(512) % 4 == 0)
+    assert losses.grid_loss(smooth) < 1e-4
+    assert losses.grid_loss(smooth + mesh) > 1e-3
+
+
 def test_caffes_and_torchvisions_files_give_the_same_eye(eye, tmp_path):
     weights = {name: torch.from_numpy(values.astype(np.float32)) for name, values in vgg_weights().items()}
     deviation = torch.tensor(vgg.IMAGENET_STD).view(1, 3, 1, 1)
