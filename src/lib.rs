@@ -1,4 +1,19 @@
-//! Impasto paints video with neural style networks: camera, file or stream in; RTSP, file or virtual camera out.
+//! Impasto paints video with neural style networks: camera, file or stream in; RTSP or file out.
+//!
+//! The path of a frame: [`capture`] maps decoded pictures into slots of a [`frame::ring`]; the stylise threads of
+//! [`engine`] paint them with a [`style::Painter`]; [`output`] and [`convert`] take the painted buffers.
+//! The path of a command: `cli` parses it, [`config`] resolves it into a checked plan, [`daemon`] or [`convert`]
+//! carries it out.
 
+pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod engine;
 pub mod error;
+pub mod frame;
+pub mod gst;
+pub mod metrics;
+pub mod output;
+pub mod shutdown;
 pub mod style;

@@ -1,0 +1,370 @@
+//! Where frames come from: one GStreamer pipeline for every kind of source, ending in mapped BGRx pictures.
+//!
+//! A source template (`media`, `camera`, `showcase`, `test`) feeds `picture.launch`, whose appsink hands each
+//! sample to the [`Receiver`]; sound, where there is any, goes through `sound.launch` the same way.
+
+mod camera;
+mod showcase;
+mod source;
+
+pub use camera::{CameraDescription, list as list_cameras};
+pub use source::Source;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+
+use crate::error::{Error, Result};
+use crate::gst::template::Templates;
+use crate::gst::{bus, shared_clock};
+use crate::style::Size;
+
+/// How fast frames come and on which timeline their times lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// At the speed they are shown; times lie on the clock that all pipelines share.
+    RealTime,
+    /// As fast as they are taken; times count from the beginning of the file.
+    Unlimited,
+}
+
+/// Takes what a capture delivers, on GStreamer's streaming threads.
+pub trait Receiver: Send + Sync {
+    /// One decoded picture. `time` is its presentation time on the timeline of the [`Pace`].
+    fn picture(
+        &self,
+        sample: &gst::Sample,
+        time: gst::ClockTime,
+    ) -> Result<gst::FlowSuccess, gst::FlowError>;
+    /// One buffer of sound: S16LE, 48 kHz, stereo.
+    fn sound(&self, sample: &gst::Sample, time: gst::ClockTime);
+}
+
+/// What a capture needs besides its source.
+pub struct Wiring {
+    pub templates: Templates,
+    pub pace: Pace,
+    /// Whether to deliver sound.
+    pub sound: bool,
+    /// Wanted size and rate of the test picture, the showcase and the camera.
+    pub wish: (Size, u32),
+    /// The caps of an earlier run of this source: later pictures are fitted into that size.
+    pub fixed_caps: Option<gst::Caps>,
+    pub receiver: Arc<dyn Receiver>,
+}
+
+/// What is known of the stream once its first picture is there.
+#[derive(Debug, Clone, Default)]
+pub struct StreamFacts {
+    /// Caps of the decoded picture before conversion: colorimetry, pixel format of the source.
+    pub decoded: Option<gst_video::VideoInfo>,
+    /// The stream has sound, and it was asked for.
+    pub sound: bool,
+    /// Length of a file.
+    pub duration: Option<gst::ClockTime>,
+}
+
+/// A running source. Dropping it stops it.
+pub struct Capture {
+    pipeline: gst::Pipeline,
+    description: String,
+    facts: Arc<Mutex<StreamFacts>>,
+    _camera: Option<camera::CameraThread>,
+}
+
+/// How a capture ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The file is over, or the stream said so.
+    Finished,
+    /// It broke: why, in one line.
+    Failed(String),
+}
+
+impl Capture {
+    /// Builds the pipeline and starts it.
+    ///
+    /// # Errors
+    /// The source does not exist or cannot be opened, or a template is broken.
+    pub fn start(source: &Source, wiring: &Wiring) -> Result<Self> {
+        source.check()?;
+        let pipeline = gst::Pipeline::new();
+        pipeline.use_clock(Some(&shared_clock()));
+        let facts = Arc::new(Mutex::new(StreamFacts::default()));
+        let branches = Branches::new(&pipeline, wiring, &facts)?;
+        let head = source.build(wiring)?;
+        pipeline
+            .add(&head)
+            .map_err(|error| Error::usage(format!("capture: {error}")))?;
+        branches.connect(&head)?;
+
+        let camera = match source {
+            Source::Camera(wish) => Some(camera::CameraThread::start(wish, wiring.wish, &head)?),
+            _ => None,
+        };
+        let capture = Self {
+            pipeline,
+            description: source.to_string(),
+            facts,
+            _camera: camera,
+        };
+        let started = capture.pipeline.set_state(gst::State::Playing);
+        match started {
+            Err(_) => Err(Error::input(
+                match capture.wait_for_end(Duration::from_millis(500)) {
+                    Some(End::Failed(reason)) => reason,
+                    _ => format!("{source} does not start"),
+                },
+            )),
+            Ok(success) => {
+                // A live source is at its own pace already; waiting for its clock would only add latency.
+                let paced =
+                    wiring.pace == Pace::RealTime && success != gst::StateChangeSuccess::NoPreroll;
+                branches.set_sync(paced);
+                Ok(capture)
+            }
+        }
+    }
+
+    /// What is known of the stream; complete once the first picture has come.
+    pub fn facts(&self) -> StreamFacts {
+        let mut facts = lock(&self.facts).clone();
+        facts.duration = self.pipeline.query_duration::<gst::ClockTime>();
+        facts
+    }
+
+    /// Waits for the end of the stream or an error; `None` if it still runs after `patience`.
+    pub fn wait_for_end(&self, patience: Duration) -> Option<End> {
+        let bus = self.pipeline.bus()?;
+        let patience = gst::ClockTime::from_nseconds(patience.as_nanos() as u64);
+        bus::wait_for_end(&bus, patience).map(|end| match end {
+            Ok(()) => End::Finished,
+            Err(reason) => End::Failed(format!("{}: {reason}", self.description)),
+        })
+    }
+
+    /// Fits every later picture into the size of `caps`.
+    pub fn fix_caps(&self, caps: &gst::Caps) {
+        if let Some(filter) = self.pipeline.by_name("size") {
+            filter.set_property("caps", caps);
+        }
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// The picture branch, and the sound branch that is built when a stream turns out to have sound.
+struct Branches {
+    picture: gst::Bin,
+    frames: gst_app::AppSink,
+    sound: Option<(gst::Bin, gst_app::AppSink)>,
+    facts: Arc<Mutex<StreamFacts>>,
+    pipeline: gst::Pipeline,
+}
+
+impl Branches {
+    fn new(
+        pipeline: &gst::Pipeline,
+        wiring: &Wiring,
+        facts: &Arc<Mutex<StreamFacts>>,
+    ) -> Result<Self> {
+        let template = wiring.templates.load("capture/picture", &[])?;
+        let picture = template.build(&[("frames", "appsink"), ("size", "capsfilter")])?;
+        pipeline
+            .add(&picture)
+            .map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
+        if let (Some(caps), Some(filter)) = (&wiring.fixed_caps, picture.by_name("size")) {
+            filter.set_property("caps", caps);
+        }
+        let frames = appsink(&picture, "frames")?;
+        deliver(
+            &frames,
+            wiring.pace,
+            Arc::clone(&wiring.receiver),
+            |receiver, sample, time| receiver.picture(sample, time),
+        );
+        note_decoded_caps(&picture, facts);
+
+        let sound = if wiring.sound {
+            let bin = wiring
+                .templates
+                .load("capture/sound", &[])?
+                .build(&[("sound", "appsink")])?;
+            let sink = appsink(&bin, "sound")?;
+            sink.set_async(false);
+            deliver(
+                &sink,
+                wiring.pace,
+                Arc::clone(&wiring.receiver),
+                |receiver, sample, time| {
+                    receiver.sound(sample, time);
+                    Ok(gst::FlowSuccess::Ok)
+                },
+            );
+            Some((bin, sink))
+        } else {
+            None
+        };
+        Ok(Self {
+            picture,
+            frames,
+            sound,
+            facts: Arc::clone(facts),
+            pipeline: pipeline.clone(),
+        })
+    }
+
+    /// Links the source: its one pad at once, or the pads of its element `source` when they appear.
+    fn connect(&self, head: &gst::Bin) -> Result<()> {
+        let sink = self.picture.static_pad("sink").ok_or_else(|| {
+            Error::usage(
+                "capture/picture.launch: its first element must take decoded video".to_string(),
+            )
+        })?;
+        if let Some(pad) = head.static_pad("src") {
+            let linked = pad.link(&sink).map(|_| ());
+            return linked.map_err(|error| {
+                Error::usage(format!("the source does not fit picture.launch: {error}"))
+            });
+        }
+        let source = head.by_name("source").ok_or_else(|| {
+            Error::usage(
+                "the capture template needs an element named `source` or one open end".to_string(),
+            )
+        })?;
+        let sound = self.sound.clone();
+        let (facts, pipeline) = (Arc::clone(&self.facts), self.pipeline.clone());
+        let picture_sink = sink.clone();
+        source.connect_pad_added(move |element, pad| {
+            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+            let media = caps
+                .structure(0)
+                .map(|structure| structure.name().to_string())
+                .unwrap_or_default();
+            // The pad belongs to an element inside the head; a ghost pad carries it out.
+            let Some(pad) = ghost_out(element, pad) else {
+                return;
+            };
+            if media.starts_with("video/") && !picture_sink.is_linked() {
+                let _ = pad.link(&picture_sink);
+            } else if media.starts_with("audio/") {
+                if let Some((bin, _)) = &sound {
+                    link_sound(&pipeline, bin, &pad, &facts);
+                }
+            }
+        });
+        source.connect_no_more_pads(move |element| {
+            if !sink.is_linked() {
+                gst::element_error!(
+                    element,
+                    gst::StreamError::WrongType,
+                    ("there is no video in it")
+                );
+            }
+        });
+        Ok(())
+    }
+
+    fn set_sync(&self, sync: bool) {
+        self.frames.set_sync(sync);
+        if let Some((_, sink)) = &self.sound {
+            sink.set_sync(sync);
+        }
+    }
+}
+
+/// Adds the sound branch on the first sound pad; later tracks stay unlinked.
+fn link_sound(
+    pipeline: &gst::Pipeline,
+    bin: &gst::Bin,
+    pad: &gst::GhostPad,
+    facts: &Mutex<StreamFacts>,
+) {
+    if bin.parent().is_some() || pipeline.add(bin).is_err() {
+        return;
+    }
+    if let Some(sink) = bin.static_pad("sink") {
+        let linked = pad.link(&sink).is_ok() && bin.sync_state_with_parent().is_ok();
+        lock(facts).sound = linked;
+    }
+}
+
+/// Exposes `pad` of an element inside a bin as a ghost pad of that bin.
+fn ghost_out(element: &gst::Element, pad: &gst::Pad) -> Option<gst::GhostPad> {
+    let bin = element.parent()?.downcast::<gst::Bin>().ok()?;
+    let ghost = gst::GhostPad::with_target(pad).ok()?;
+    ghost.set_active(true).ok()?;
+    bin.add_pad(&ghost).ok()?;
+    Some(ghost)
+}
+
+/// Calls `take` for each sample of `sink` with its time on the timeline of `pace`.
+fn deliver<F>(sink: &gst_app::AppSink, pace: Pace, receiver: Arc<dyn Receiver>, take: F)
+where
+    F: Fn(&dyn Receiver, &gst::Sample, gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError>
+        + Send
+        + Sync
+        + 'static,
+{
+    let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        match time_of(sink, &sample, pace) {
+            Some(time) => take(receiver.as_ref(), &sample, time),
+            // Without a time there is no place in the output for it.
+            None => Ok(gst::FlowSuccess::Ok),
+        }
+    });
+    sink.set_callbacks(callbacks.build());
+}
+
+/// The presentation time of a sample: running time, on the shared clock for [`Pace::RealTime`].
+fn time_of(sink: &gst_app::AppSink, sample: &gst::Sample, pace: Pace) -> Option<gst::ClockTime> {
+    let pts = sample.buffer()?.pts()?;
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let running_time = segment.to_running_time(pts)?;
+    match pace {
+        Pace::Unlimited => Some(running_time),
+        Pace::RealTime => Some(sink.base_time()? + running_time),
+    }
+}
+
+/// Keeps the caps that the decoder gave, for the colorimetry of the output.
+fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
+    let Some(pad) = picture.static_pad("sink") else {
+        return;
+    };
+    let facts = Arc::clone(facts);
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::PadProbeData::Event(event)) = &info.data {
+            if let gst::EventView::Caps(caps) = event.view() {
+                lock(&facts).decoded = gst_video::VideoInfo::from_caps(caps.caps()).ok();
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn appsink(bin: &gst::Bin, name: &str) -> Result<gst_app::AppSink> {
+    bin.by_name(name)
+        .and_then(|element| element.downcast::<gst_app::AppSink>().ok())
+        .ok_or_else(|| {
+            Error::usage(format!(
+                "the capture template needs an appsink named `{name}`"
+            ))
+        })
+}
+
+/// Locks; a thread that panicked while holding it left plain values behind, so they stay usable.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,59 @@
+//! Flags that several subcommands share: how to paint.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::Config;
+use crate::style::onnx::Device;
+
+/// How to paint. A flag beats its environment variable, which beats the config file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PaintArgs {
+    /// Style to paint with; `impasto styles` lists them
+    #[arg(long, env = "IMPASTO_STYLE", value_name = "NAME")]
+    pub style: Option<String>,
+    /// Network: a name of `impasto styles`, or an .onnx file with a manifest beside it
+    #[arg(long, env = "IMPASTO_NETWORK", value_name = "FILE_OR_NAME")]
+    pub network: Option<String>,
+    /// Size to paint at: native, or a box such as 640x360; the output keeps its size
+    #[arg(long, env = "IMPASTO_SIZE", value_name = "SIZE")]
+    pub size: Option<String>,
+    /// Device to run the network on
+    #[arg(long, env = "IMPASTO_DEVICE", value_enum)]
+    pub device: Option<Device>,
+    /// Threads of one inference; 0 takes all cores
+    #[arg(long, env = "IMPASTO_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// ONNX Runtime library to load
+    #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE")]
+    pub library: Option<PathBuf>,
+    /// Folder of networks
+    #[arg(long, env = "IMPASTO_MODELS", value_name = "FOLDER")]
+    pub models: Option<PathBuf>,
+    /// Folder of GStreamer launch templates
+    #[arg(long, env = "IMPASTO_PIPELINES", value_name = "FOLDER")]
+    pub pipelines: Option<PathBuf>,
+}
+
+impl PaintArgs {
+    /// Lays the flags over a config.
+    pub fn apply(&self, config: &mut Config) {
+        let (paint, runtime) = (&mut config.paint, &mut config.runtime);
+        overlay(&mut paint.style, &self.style);
+        overlay(&mut paint.network, &self.network);
+        overlay(&mut paint.size, &self.size);
+        overlay(&mut runtime.device, &self.device);
+        overlay(&mut runtime.threads, &self.threads);
+        overlay(&mut runtime.library, &self.library);
+        overlay(&mut runtime.models, &self.models);
+        overlay(&mut runtime.pipelines, &self.pipelines);
+    }
+}
+
+/// A flag that was given replaces the setting.
+pub fn overlay<T: Clone>(setting: &mut T, flag: &Option<T>) {
+    if let Some(value) = flag {
+        *setting = value.clone();
+    }
+}

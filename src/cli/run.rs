@@ -1,0 +1,59 @@
+//! `impasto run`: paints a live source.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::{PaintArgs, overlay};
+use crate::config::Config;
+use crate::config::plan::RunPlan;
+use crate::error::{Error, Result};
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Config file; config/default.toml shows every key
+    #[arg(long, env = "IMPASTO_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// auto, showcase, test, camera, camera:N, a file, or a URL (rtsp://, http://, srt://)
+    #[arg(long, env = "IMPASTO_SOURCE", value_name = "SOURCE")]
+    source: Option<String>,
+    /// Play a file again when it is over
+    #[arg(long)]
+    r#loop: bool,
+    /// Leave the sound of the source out
+    #[arg(long)]
+    no_sound: bool,
+    /// Serve RTSP at ADDR:PORT/PATH, or off
+    #[arg(long, env = "IMPASTO_RTSP", value_name = "ADDR:PORT/PATH")]
+    rtsp: Option<String>,
+    /// Record into FILE (.mp4, .mov, .mkv, .webm)
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<f64>,
+    #[command(flatten)]
+    paint: PaintArgs,
+}
+
+impl RunArgs {
+    pub fn run(self) -> Result<()> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        self.paint.apply(&mut config);
+        overlay(&mut config.source.input, &self.source);
+        overlay(&mut config.output.rtsp, &self.rtsp);
+        overlay(&mut config.output.record, &self.record);
+        config.source.r#loop |= self.r#loop;
+        config.source.sound &= !self.no_sound;
+        let duration = self.duration.map(|seconds| {
+            Duration::try_from_secs_f64(seconds)
+                .map_err(|_| Error::usage(format!("--duration {seconds}: not a number of seconds")))
+        });
+        crate::gst::init()?;
+        crate::daemon::run(RunPlan::new(&config, duration.transpose()?)?)
+    }
+}

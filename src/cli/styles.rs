@@ -1,0 +1,46 @@
+//! `impasto styles`: what there is to paint with.
+
+use clap::Args;
+
+use super::{PaintArgs, print_json};
+use crate::config::{Config, plan};
+use crate::error::Result;
+
+#[derive(Debug, Args)]
+pub struct StylesArgs {
+    /// Print a JSON list of objects with name, network, title, artist, year, licence
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    paint: PaintArgs,
+}
+
+impl StylesArgs {
+    pub fn run(self) -> Result<()> {
+        let mut config = Config::default();
+        self.paint.apply(&mut config);
+        let styles: Vec<_> = plan::catalog(&config.runtime)?.styles().collect();
+        if self.json {
+            return print_json(&styles);
+        }
+        for style in styles {
+            let by = [style.artist, style.year]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(", ");
+            println!(
+                "{:<20} {:<8} {}{}",
+                style.name,
+                style.network,
+                style.title,
+                if by.is_empty() {
+                    by
+                } else {
+                    format!(" ({by})")
+                }
+            );
+        }
+        Ok(())
+    }
+}

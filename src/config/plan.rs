@@ -1,0 +1,166 @@
+//! The checked plan: settings resolved against what is really there, so that nothing fails later for a typo.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Config, PaintConfig, RuntimeConfig};
+use crate::capture::{self, Source};
+use crate::error::{Error, Result};
+use crate::gst::template::Templates;
+use crate::output::RtspAddress;
+use crate::style::onnx::SessionOptions;
+use crate::style::{Catalog, Choice, Painter, Size};
+
+/// Everything `impasto run` does, resolved.
+#[derive(Debug, Clone)]
+pub struct RunPlan {
+    pub source: Source,
+    pub looped: bool,
+    pub sound: bool,
+    /// Wanted size and rate of camera, showcase and test picture.
+    pub wish: (Size, u32),
+    pub paint: PaintPlan,
+    pub templates: Templates,
+    pub rtsp: Option<RtspAddress>,
+    pub rtsp_kbps: u32,
+    pub record: Option<PathBuf>,
+    pub crf: u8,
+    /// Stops by itself after this time.
+    pub duration: Option<Duration>,
+}
+
+/// How to paint, resolved.
+#[derive(Debug, Clone)]
+pub struct PaintPlan {
+    pub choice: Choice,
+    /// The box to scale pictures into before painting.
+    pub size: Option<Size>,
+    pub session: SessionOptions,
+}
+
+impl RunPlan {
+    /// # Errors
+    /// A value that cannot be, or a network, style or folder that is not there.
+    pub fn new(config: &Config, duration: Option<Duration>) -> Result<Self> {
+        let source = match config.source.input.as_str() {
+            "auto" if capture::list_cameras().is_empty() => Source::Showcase,
+            "auto" => Source::parse("camera")?,
+            input => Source::parse(input)?,
+        };
+        let size = format!("{}x{}", config.source.width, config.source.height);
+        let size = size
+            .parse()
+            .map_err(|what| Error::usage(format!("[source] size: {what}")))?;
+        if !(1..=240).contains(&config.source.fps) {
+            return Err(Error::usage(format!(
+                "[source] fps = {}: 1 to 240 is possible",
+                config.source.fps
+            )));
+        }
+        let rtsp = match config.output.rtsp.as_str() {
+            "off" | "" => None,
+            address => Some(
+                address
+                    .parse()
+                    .map_err(|what| Error::usage(format!("rtsp: {what}; or \"off\"")))?,
+            ),
+        };
+        Ok(Self {
+            source,
+            looped: config.source.r#loop,
+            sound: config.source.sound,
+            wish: (size, config.source.fps),
+            paint: PaintPlan::new(&config.paint, &config.runtime)?,
+            templates: templates(&config.runtime),
+            rtsp,
+            rtsp_kbps: config.output.rtsp_kbps,
+            record: set(&config.output.record),
+            crf: crf(config.output.crf)?,
+            duration,
+        })
+    }
+}
+
+impl PaintPlan {
+    /// # Errors
+    /// An unknown network or style, or a size that is none.
+    pub fn new(paint: &PaintConfig, runtime: &RuntimeConfig) -> Result<Self> {
+        let catalog = catalog(runtime);
+        let named = |name: &str| (!name.is_empty()).then(|| name.to_string());
+        let (network, style) = (named(&paint.network), named(&paint.style));
+        let is_path = network
+            .as_ref()
+            .is_some_and(|network| Path::new(network).exists());
+        let catalog = if is_path {
+            catalog.unwrap_or_default()
+        } else {
+            catalog?
+        };
+        let size = match paint.size.as_str() {
+            "native" | "" => None,
+            size => Some(
+                size.parse()
+                    .map_err(|what| Error::usage(format!("[paint] size: {what}; or \"native\"")))?,
+            ),
+        };
+        Ok(Self {
+            choice: catalog.choose(network.as_deref(), style.as_deref())?,
+            size,
+            session: SessionOptions {
+                device: runtime.device,
+                threads: (runtime.threads > 0).then_some(runtime.threads),
+                spin: false,
+                library: set(&runtime.library),
+            },
+        })
+    }
+
+    /// Loads the network and says in the log which device runs it and why not a better one.
+    pub fn open_painter(&self) -> Result<Painter> {
+        let painter = Painter::open(&self.choice, self.size, &self.session)?;
+        for reason in painter.passed_over() {
+            tracing::info!("device not used: {reason}");
+        }
+        Ok(painter)
+    }
+}
+
+/// The catalog of the models folder.
+pub fn catalog(runtime: &RuntimeConfig) -> Result<Catalog> {
+    let folder = set(&runtime.models).or_else(|| nearby("models")).ok_or_else(|| {
+        Error::model("no models folder here or beside the binary; name it with --models or IMPASTO_MODELS")
+    })?;
+    Catalog::open(&folder)
+}
+
+/// Templates of the named folder or of `pipelines` here; the built-in ones otherwise.
+pub fn templates(runtime: &RuntimeConfig) -> Templates {
+    Templates::new(set(&runtime.pipelines).or_else(|| nearby("pipelines")))
+}
+
+/// Checks a constant quality value.
+pub fn crf(value: u8) -> Result<u8> {
+    if value <= 51 {
+        Ok(value)
+    } else {
+        Err(Error::usage(format!(
+            "crf = {value}: 0 (best) to 51 is possible"
+        )))
+    }
+}
+
+/// A folder in the working directory, beside the binary, or in the project that the binary was built in.
+fn nearby(name: &str) -> Option<PathBuf> {
+    let exe = std::env::current_exe().ok();
+    let beside = exe
+        .iter()
+        .flat_map(|exe| exe.ancestors().skip(1).take(3))
+        .map(|folder| folder.join(name));
+    std::iter::once(PathBuf::from(name))
+        .chain(beside)
+        .find(|folder| folder.is_dir())
+}
+
+fn set(path: &Path) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then(|| path.to_path_buf())
+}

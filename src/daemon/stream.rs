@@ -1,0 +1,242 @@
+//! One live stream: source, ring, stylise thread and outputs, started in this order and stopped in reverse.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Event;
+use super::source_keeper::SourceKeeper;
+use crate::capture::{Capture, End, Pace, StreamFacts, Wiring};
+use crate::config::plan::RunPlan;
+use crate::engine::{FirstPicture, Inlet, Live, Stylist, stylise_live};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::frame::ring::ring;
+use crate::metrics::{Counters, Snapshot};
+use crate::output::{Output, Outputs, Record, Rtsp, StreamFormat};
+use crate::shutdown::Shutdown;
+use crate::style::Choice;
+
+/// Slots of a live ring: one is filled, one waits, one is painted.
+const LIVE_SLOTS: usize = 3;
+
+/// How long a source may take until its first picture.
+const FIRST_PICTURE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running stream.
+pub struct Stream {
+    inlet: Arc<Inlet>,
+    outputs: Arc<Outputs>,
+    counters: Arc<Counters>,
+    shutdown: Shutdown,
+    threads: Vec<JoinHandle<()>>,
+    announcement: Vec<String>,
+    last_status: (Instant, Snapshot),
+}
+
+impl Stream {
+    /// Loads the network, opens the source, and once its first picture is there builds everything behind it.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting; nothing is left running then.
+    pub fn start(plan: RunPlan, events: UnboundedSender<Event>) -> Result<Self> {
+        let painter = plan.paint.open_painter()?;
+        let device = painter.device();
+
+        let counters = Arc::new(Counters::default());
+        let outputs = Arc::new(Outputs::default());
+        let (producer, consumer) = ring(std::iter::repeat_with(Frame::default).take(LIVE_SLOTS));
+        let sound_outputs = Arc::clone(&outputs);
+        let sound =
+            Box::new(move |sample: &gst::Sample, time| sound_outputs.publish_sound(sample, time));
+        let (inlet, first) =
+            Inlet::new(Pace::RealTime, vec![producer], Arc::clone(&counters), sound);
+        let mut wiring = Wiring {
+            templates: plan.templates.clone(),
+            pace: Pace::RealTime,
+            sound: plan.sound,
+            wish: plan.wish,
+            fixed_caps: None,
+            receiver: inlet.clone(),
+        };
+        let capture = Capture::start(&plan.source, &wiring)?;
+        let caps = wait_for_first(&capture, &first)?;
+        // From here on the output's size is settled, whatever the source does later.
+        capture.fix_caps(&caps);
+        wiring.fixed_caps = Some(caps.clone());
+        let format = stream_format(&caps, &capture.facts())?;
+
+        let stylist = Stylist::new(painter, &caps)?;
+        outputs.start(open_outputs(&plan, &format)?);
+
+        let shutdown = Shutdown::default();
+        let live = Live {
+            ring: consumer,
+            stylist,
+            outputs: Arc::clone(&outputs),
+            counters: Arc::clone(&counters),
+            frame_interval: Duration::from_secs(1) / format.fps,
+        };
+        let stylise = spawn("stylise", move || stylise_live(live))?;
+        let announcement = announcement(&plan, &format, device.name());
+        let keeper = SourceKeeper {
+            source: plan.source,
+            wiring,
+            looped: plan.looped,
+            counters: Arc::clone(&counters),
+            shutdown: shutdown.clone(),
+            events,
+        };
+        let keep = spawn("source", move || keeper.keep(capture))?;
+        let last_status = (Instant::now(), counters.snapshot());
+        Ok(Self {
+            inlet,
+            outputs,
+            counters,
+            shutdown,
+            threads: vec![stylise, keep],
+            announcement,
+            last_status,
+        })
+    }
+
+    /// Prints what runs and where to watch it.
+    pub fn announce(&self) {
+        for line in &self.announcement {
+            println!("{line}");
+        }
+    }
+
+    /// Logs outputs that failed since the last call.
+    pub fn report_failures(&mut self) {
+        for error in self.outputs.failures() {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// Logs the frame rate and where the time goes.
+    pub fn report_status(&mut self) {
+        let now = self.counters.snapshot();
+        let (then, before) = std::mem::replace(&mut self.last_status, (Instant::now(), now));
+        let fps = (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64();
+        let dropped =
+            (now.dropped_busy + now.dropped_stale) - (before.dropped_busy + before.dropped_stale);
+        let clients = self.outputs.clients();
+        tracing::info!(
+            "{fps:.1} frames/s painted, inference {:.1} ms, tensors {:.1} ms, {dropped} dropped, {clients} watching",
+            now.inference_ms,
+            now.tensor_ms
+        );
+    }
+
+    /// Stops source, painting and outputs in this order, so that everything captured is finished.
+    pub fn stop(mut self) -> Result<()> {
+        self.shutdown.give();
+        self.inlet.close();
+        for thread in self.threads.drain(..).rev() {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the stream panicked");
+            }
+        }
+        self.outputs.finish()
+    }
+}
+
+fn wait_for_first(capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> {
+    let begun = Instant::now();
+    while begun.elapsed() < FIRST_PICTURE_PATIENCE {
+        if let Ok(caps) = first.recv_timeout(Duration::from_millis(20)) {
+            return Ok(caps);
+        }
+        match capture.wait_for_end(Duration::ZERO) {
+            Some(End::Failed(reason)) => return Err(Error::input(reason)),
+            Some(End::Finished) => break,
+            None => {}
+        }
+    }
+    // The picture may have come just before the end of a very short file.
+    first
+        .try_recv()
+        .map_err(|_| Error::input("the source delivered no picture"))
+}
+
+fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> {
+    let info = gst_video::VideoInfo::from_caps(caps)
+        .map_err(|error| Error::input(format!("{caps}: {error}")))?;
+    let rate = info.fps();
+    let known = rate.numer() > 0 && rate.denom() > 0;
+    let fps = if known {
+        (rate.numer() as u32).div_ceil(rate.denom() as u32)
+    } else {
+        30
+    };
+    Ok(StreamFormat {
+        caps: caps.clone(),
+        fps: fps.clamp(1, 240),
+        sound: facts.sound,
+    })
+}
+
+fn open_outputs(plan: &RunPlan, format: &StreamFormat) -> Result<Vec<Box<dyn Output>>> {
+    let mut outputs: Vec<Box<dyn Output>> = Vec::new();
+    if let Some(address) = &plan.rtsp {
+        outputs.push(Box::new(Rtsp::start(
+            address,
+            format,
+            plan.rtsp_kbps,
+            &plan.templates,
+        )?));
+    }
+    if let Some(path) = &plan.record {
+        outputs.push(Box::new(Record::start(
+            path,
+            format,
+            plan.crf,
+            &plan.templates,
+        )?));
+    }
+    Ok(outputs)
+}
+
+fn announcement(plan: &RunPlan, format: &StreamFormat, device: &str) -> Vec<String> {
+    let Choice { network, style } = &plan.paint.choice;
+    let artist = style
+        .artist
+        .as_ref()
+        .map(|artist| format!(", {artist}"))
+        .unwrap_or_default();
+    let picture = gst_video::VideoInfo::from_caps(&format.caps);
+    let size = picture
+        .map(|info| format!("{}x{}", info.width(), info.height()))
+        .unwrap_or_default();
+    let mut lines = vec![
+        format!("style     {} ({}{artist})", style.name, style.title),
+        format!("network   {} on {device}", network.name),
+        format!(
+            "source    {}, {size}, {} frames/s{}",
+            plan.source,
+            format.fps,
+            if format.sound { ", sound" } else { "" }
+        ),
+    ];
+    lines.extend(
+        plan.rtsp
+            .iter()
+            .map(|address| format!("stream    {address}")),
+    );
+    lines.extend(
+        plan.record
+            .iter()
+            .map(|path| format!("recording {}", path.display())),
+    );
+    lines
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
+    spawned.map_err(|error| Error::model(format!("thread {name} does not start: {error}")))
+}

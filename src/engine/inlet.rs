@@ -1,0 +1,132 @@
+//! The capture end of the rings: maps each decoded sample into a free slot.
+
+use std::sync::mpsc::{Receiver as ChannelReceiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+
+use crate::capture::{Pace, Receiver};
+use crate::frame::Frame;
+use crate::frame::ring::Producer;
+use crate::metrics::Counters;
+
+/// Where sound goes; it bypasses the rings.
+pub type SoundSink = Box<dyn Fn(&gst::Sample, gst::ClockTime) + Send + Sync>;
+
+/// Tells the caps of the first picture: everything behind the capture is built from them.
+pub type FirstPicture = ChannelReceiver<gst::Caps>;
+
+/// Receives what a capture delivers. Frames go round robin to the lanes, so that lane `n` of `N` gets the
+/// frames `n, n + N, n + 2N, ...`; live streams have one lane.
+pub struct Inlet {
+    pace: Pace,
+    state: Mutex<State>,
+    counters: Arc<Counters>,
+    sound: SoundSink,
+}
+
+struct State {
+    lanes: Vec<Producer<Frame>>,
+    sequence: u64,
+    /// The caps of the latest sample and what they say, parsed once for each change.
+    caps: Option<(gst::Caps, gst_video::VideoInfo)>,
+    first: Option<SyncSender<gst::Caps>>,
+}
+
+impl Inlet {
+    pub fn new(
+        pace: Pace,
+        lanes: Vec<Producer<Frame>>,
+        counters: Arc<Counters>,
+        sound: SoundSink,
+    ) -> (Arc<Self>, FirstPicture) {
+        let (first, first_picture) = sync_channel(1);
+        let state = State {
+            lanes,
+            sequence: 0,
+            caps: None,
+            first: Some(first),
+        };
+        (
+            Arc::new(Self {
+                pace,
+                state: Mutex::new(state),
+                counters,
+                sound,
+            }),
+            first_picture,
+        )
+    }
+
+    /// Says that no frame will follow; the stylists finish what waits and end.
+    pub fn close(&self) {
+        self.lock().lanes.clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receiver for Inlet {
+    fn picture(
+        &self,
+        sample: &gst::Sample,
+        time: gst::ClockTime,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let captured_at = Instant::now();
+        // Only the one streaming thread of the capture takes this lock while frames flow.
+        let state = &mut *self.lock();
+        if state.lanes.is_empty() {
+            return Err(gst::FlowError::Eos);
+        }
+        let info = state.info_of(sample)?;
+        let sequence = state.sequence;
+        state.sequence += 1;
+        Counters::count(&self.counters.captured);
+
+        let lane_count = state.lanes.len() as u64;
+        let lane = &mut state.lanes[(sequence % lane_count) as usize];
+        let slot = match self.pace {
+            Pace::RealTime => lane.try_acquire(),
+            Pace::Unlimited => Some(lane.acquire().ok_or(gst::FlowError::Eos)?),
+        };
+        let Some(mut slot) = slot else {
+            Counters::count(&self.counters.dropped_busy);
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        let buffer = sample.buffer_owned().ok_or(gst::FlowError::Error)?;
+        slot.duration = buffer.duration();
+        slot.picture = gst_video::VideoFrame::from_buffer_readable(buffer, &info).ok();
+        slot.pts = time;
+        slot.captured_at = Some(captured_at);
+        slot.sequence = sequence;
+        lane.submit(slot);
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
+        (self.sound)(sample, time);
+    }
+}
+
+impl State {
+    /// The layout of a sample's picture; the first one also releases the start barrier.
+    fn info_of(&mut self, sample: &gst::Sample) -> Result<gst_video::VideoInfo, gst::FlowError> {
+        let caps = sample.caps().ok_or(gst::FlowError::NotNegotiated)?;
+        if let Some((known, info)) = &self.caps {
+            if known.as_ptr() == caps.as_ptr() {
+                return Ok(info.clone());
+            }
+        }
+        let info =
+            gst_video::VideoInfo::from_caps(caps).map_err(|_| gst::FlowError::NotNegotiated)?;
+        self.caps = Some((caps.to_owned(), info.clone()));
+        if let Some(first) = self.first.take() {
+            let _ = first.send(caps.to_owned());
+        }
+        Ok(info)
+    }
+}

@@ -1,0 +1,73 @@
+//! The live stylise loop: newest frame wins, and the output goes on whatever the source does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use super::Stylist;
+use crate::frame::Frame;
+use crate::frame::ring::{Consumer, Taken};
+use crate::gst::shared_clock;
+use crate::metrics::Counters;
+use crate::output::Outputs;
+
+/// A source that is silent this long is held: the last painted frame is repeated until it is back.
+const HOLD_AFTER: Duration = Duration::from_millis(500);
+
+/// What the live loop works with.
+pub struct Live {
+    pub ring: Consumer<Frame>,
+    pub stylist: Stylist,
+    pub outputs: Arc<Outputs>,
+    pub counters: Arc<Counters>,
+    /// The time between two frames, for repeating the last one.
+    pub frame_interval: Duration,
+}
+
+/// Paints the newest frame and publishes it, until the ring is closed.
+pub fn stylise_live(mut live: Live) {
+    let clock = shared_clock();
+    let mut last: Option<gst::Buffer> = None;
+    let mut patience = HOLD_AFTER;
+    let mut failing = false;
+    loop {
+        match live.ring.take_newest(patience, Frame::clear) {
+            Taken::Closed => break,
+            Taken::TimedOut => {
+                if let Some(buffer) = &last {
+                    live.outputs.publish(buffer, clock.time());
+                    Counters::count(&live.counters.held);
+                    patience = live.frame_interval;
+                }
+            }
+            Taken::Slot { mut slot, stale } => {
+                patience = HOLD_AFTER;
+                (0..stale).for_each(|_| Counters::count(&live.counters.dropped_stale));
+                let painted = match live.stylist.paint(&slot) {
+                    Ok((buffer, times)) => {
+                        failing = false;
+                        live.counters.note_painted(times);
+                        Some(buffer)
+                    }
+                    Err(error) => {
+                        if !failing {
+                            tracing::warn!("frames pass unpainted: {error}");
+                        }
+                        failing = true;
+                        Counters::count(&live.counters.unpainted);
+                        slot.picture.take().map(|picture| picture.into_buffer())
+                    }
+                };
+                let time = slot.pts;
+                slot.clear();
+                live.ring.give_back(slot);
+                if let Some(buffer) = painted {
+                    live.outputs.publish(&buffer, time);
+                    last = Some(buffer);
+                }
+            }
+        }
+    }
+}

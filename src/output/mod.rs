@@ -1,0 +1,146 @@
+//! Where painted frames go: any mix of outputs, each with its own queue, counters and failure.
+
+mod record;
+mod rtsp;
+
+pub use record::Record;
+pub use rtsp::{Rtsp, RtspAddress};
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use gstreamer as gst;
+
+use crate::error::{Error, Result};
+
+/// One destination of a live stream. Pushing never blocks: each output drops what it cannot take in time.
+pub trait Output: Send + Sync {
+    /// A painted BGRx picture; `time` lies on the shared clock.
+    fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime);
+    /// Sound, S16LE 48 kHz stereo; `time` lies on the shared clock.
+    fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime);
+    /// How many watch it now; 0 for outputs that nobody watches, like files.
+    fn clients(&self) -> usize {
+        0
+    }
+    /// Why it has stopped working, once.
+    fn take_failure(&self) -> Option<Error>;
+    /// Ends it in good order: files are finished and get their final name.
+    fn finish(&self) -> Result<()>;
+}
+
+/// What every output must know of the stream before it starts.
+#[derive(Debug, Clone)]
+pub struct StreamFormat {
+    /// Caps of the painted pictures.
+    pub caps: gst::Caps,
+    /// Frames a second, rounded up; 30 where the source does not say.
+    pub fps: u32,
+    pub sound: bool,
+}
+
+/// All outputs of a stream; empty until they are started, because their format is known only then.
+#[derive(Default)]
+pub struct Outputs {
+    list: OnceLock<Vec<Box<dyn Output>>>,
+    last_time: Mutex<Option<gst::ClockTime>>,
+}
+
+impl Outputs {
+    /// Sets the outputs; done once.
+    pub fn start(&self, list: Vec<Box<dyn Output>>) {
+        if self.list.set(list).is_err() {
+            unreachable!("outputs are started once");
+        }
+    }
+
+    fn list(&self) -> &[Box<dyn Output>] {
+        self.list.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Gives a painted picture to every output. Times that do not rise are moved just behind the last one.
+    pub fn publish(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
+        let time = {
+            let mut last = self
+                .last_time
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let time = last.map_or(time, |last| {
+                time.max(last + gst::ClockTime::from_useconds(1))
+            });
+            *last = Some(time);
+            time
+        };
+        for output in self.list() {
+            output.picture(buffer, time);
+        }
+    }
+
+    pub fn publish_sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
+        if let Some(buffer) = sample.buffer() {
+            for output in self.list() {
+                output.sound(buffer, time);
+            }
+        }
+    }
+
+    /// Failures since the last call; the other outputs go on.
+    pub fn failures(&self) -> Vec<Error> {
+        self.list()
+            .iter()
+            .filter_map(|output| output.take_failure())
+            .collect()
+    }
+
+    /// How many clients watch, over all outputs.
+    pub fn clients(&self) -> usize {
+        self.list().iter().map(|output| output.clients()).sum()
+    }
+
+    /// Ends every output, the last one first; the first error is returned, the others are logged.
+    pub fn finish(&self) -> Result<()> {
+        let mut result = Ok(());
+        for output in self.list().iter().rev() {
+            if let Err(error) = output.finish() {
+                match result {
+                    Ok(()) => result = Err(error),
+                    Err(_) => tracing::error!("{error}"),
+                }
+            }
+        }
+        result
+    }
+}
+
+/// Sound as `capture/sound.launch` delivers it.
+fn sound_caps() -> gst::Caps {
+    gst::Caps::builder("audio/x-raw")
+        .field("format", "S16LE")
+        .field("rate", 48_000)
+        .field("channels", 2)
+        .field("layout", "interleaved")
+        .build()
+}
+
+/// The same memory with other times: outputs have timelines of their own.
+///
+/// The copy holds on to the original, so that a pooled buffer returns to its pool only when all outputs are done.
+fn retimed(buffer: &gst::Buffer, pts: gst::ClockTime) -> gst::Buffer {
+    let mut copy = buffer.copy();
+    if let Some(copy) = copy.get_mut() {
+        gst::ParentBufferMeta::add(copy, buffer);
+        copy.set_pts(pts);
+        copy.set_dts(gst::ClockTime::NONE);
+        copy.set_duration(gst::ClockTime::NONE);
+    }
+    copy
+}
+
+/// Sound is small: it is copied rather than held.
+fn retimed_sound(buffer: &gst::BufferRef, pts: gst::ClockTime) -> gst::Buffer {
+    let mut copy = buffer.copy();
+    if let Some(copy) = copy.get_mut() {
+        copy.set_pts(pts);
+        copy.set_dts(gst::ClockTime::NONE);
+    }
+    copy
+}

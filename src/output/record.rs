@@ -1,0 +1,263 @@
+//! Records a live stream into a file: written beside it, renamed when it is complete.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+
+use super::{Output, StreamFormat, retimed, retimed_sound, sound_caps};
+use crate::error::{Error, Result};
+use crate::gst::bus;
+use crate::gst::encoder::{Codec, Encoder};
+use crate::gst::template::Templates;
+
+/// How long the file may take to be finished after the last frame.
+const FINISH_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
+
+/// A recording in progress.
+pub struct Record {
+    path: PathBuf,
+    part: PathBuf,
+    pipeline: gst::Pipeline,
+    picture: gst_app::AppSrc,
+    sound: Option<gst_app::AppSrc>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Time of the first picture; the file begins there.
+    begin: Option<gst::ClockTime>,
+    failed: bool,
+    finished: bool,
+}
+
+impl Record {
+    /// Starts the recording into `path`; its ending chooses the container (mp4, mov, mkv, webm).
+    ///
+    /// # Errors
+    /// An unknown ending, a folder that cannot be written to, or a broken template.
+    pub fn start(
+        path: &Path,
+        format: &StreamFormat,
+        crf: u8,
+        templates: &Templates,
+    ) -> Result<Self> {
+        let container = Container::of(path)?;
+        let part = part_path(path);
+        std::fs::File::create(&part).map_err(|error| {
+            Error::output(format!(
+                "{}: cannot be written: {error}; choose another with --record",
+                path.display()
+            ))
+        })?;
+        let pipeline = build(container, format, crf, templates)
+            .inspect_err(|_| drop(std::fs::remove_file(&part)))?;
+        let named = |name: &str| pipeline.by_name(name);
+        if let Some(file) = named("file") {
+            file.set_property("location", part.to_string_lossy().as_ref());
+        }
+        let feed =
+            |name: &str| named(name).and_then(|element| element.downcast::<gst_app::AppSrc>().ok());
+        let picture = feed("picture").unwrap_or_else(|| unreachable!("checked by build"));
+        picture.set_caps(Some(&format.caps));
+        let sound = feed("sound");
+        if let Some(sound) = &sound {
+            sound.set_caps(Some(&sound_caps()));
+        }
+        let this = Self {
+            path: path.to_path_buf(),
+            part,
+            pipeline,
+            picture,
+            sound,
+            state: Mutex::default(),
+        };
+        this.pipeline.set_state(gst::State::Playing).map_err(|_| {
+            this.take_failure()
+                .unwrap_or_else(|| Error::output("the recording does not start"))
+        })?;
+        Ok(this)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failure(&self, reason: &str) -> Error {
+        Error::output(format!(
+            "recording {} stopped: {reason}; what was written is kept in {}",
+            self.path.display(),
+            self.part.display()
+        ))
+    }
+}
+
+impl Output for Record {
+    fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
+        let begin = *self.state().begin.get_or_insert(time);
+        let _ = self
+            .picture
+            .push_buffer(retimed(buffer, time.saturating_sub(begin)));
+    }
+
+    fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime) {
+        let Some(sound) = &self.sound else { return };
+        // Sound from before the first picture has no place in the file.
+        if let Some(pts) = self.state().begin.and_then(|begin| time.checked_sub(begin)) {
+            let _ = sound.push_buffer(retimed_sound(buffer, pts));
+        }
+    }
+
+    fn take_failure(&self) -> Option<Error> {
+        let bus = self.pipeline.bus()?;
+        let Some(Err(reason)) = bus::wait_for_end(&bus, gst::ClockTime::ZERO) else {
+            return None;
+        };
+        let first = !std::mem::replace(&mut self.state().failed, true);
+        first.then(|| self.failure(&reason))
+    }
+
+    fn finish(&self) -> Result<()> {
+        if std::mem::replace(&mut self.state().finished, true) || self.state().failed {
+            return Ok(());
+        }
+        if self.state().begin.is_none() {
+            let _ = self.pipeline.set_state(gst::State::Null);
+            let _ = std::fs::remove_file(&self.part);
+            return Err(Error::output(format!(
+                "{}: no frame came, nothing was recorded",
+                self.path.display()
+            )));
+        }
+        for feed in std::iter::once(&self.picture).chain(&self.sound) {
+            let _ = feed.end_of_stream();
+        }
+        let end = self
+            .pipeline
+            .bus()
+            .and_then(|bus| bus::wait_for_end(&bus, FINISH_PATIENCE));
+        let _ = self.pipeline.set_state(gst::State::Null);
+        match end {
+            Some(Ok(())) => std::fs::rename(&self.part, &self.path)
+                .map_err(|error| self.failure(&format!("it cannot be renamed: {error}"))),
+            Some(Err(reason)) => Err(self.failure(&reason)),
+            None => Err(self.failure("it did not finish in time")),
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// The file format, by the ending of the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Container {
+    Mp4,
+    Mov,
+    Matroska,
+    WebM,
+}
+
+impl Container {
+    fn of(path: &Path) -> Result<Self> {
+        let ending = path
+            .extension()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
+        match ending.as_str() {
+            "mp4" | "m4v" => Ok(Self::Mp4),
+            "mov" => Ok(Self::Mov),
+            "mkv" => Ok(Self::Matroska),
+            "webm" => Ok(Self::WebM),
+            _ => Err(Error::usage(format!(
+                "{}: the ending `{ending}` is unknown; record into .mp4, .mov, .mkv or .webm",
+                path.display()
+            ))),
+        }
+    }
+
+    fn muxer(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4mux",
+            Self::Mov => "qtmux",
+            Self::Matroska => "matroskamux",
+            Self::WebM => "webmmux",
+        }
+    }
+
+    fn codec(self) -> Codec {
+        if self == Self::WebM {
+            Codec::Vp9
+        } else {
+            Codec::H264
+        }
+    }
+
+    fn sound_encoder(self) -> &'static str {
+        match self {
+            Self::Mp4 | Self::Mov => "avenc_aac ! aacparse",
+            Self::Matroska | Self::WebM => "opusenc ! opusparse",
+        }
+    }
+}
+
+fn build(
+    container: Container,
+    format: &StreamFormat,
+    crf: u8,
+    templates: &Templates,
+) -> Result<gst::Pipeline> {
+    let encoder = Encoder::choose(container.codec(), crf)?;
+    tracing::info!("recording as {encoder}");
+    let values = [
+        ("encoder", encoder.launch.as_str()),
+        ("muxer", container.muxer()),
+    ];
+    let picture = templates.load("output/record", &values)?;
+    let mut text = picture.text().to_string();
+    picture.build(&[("picture", "appsrc"), ("file", "filesink")])?;
+    if format.sound {
+        let sound = templates.load(
+            "output/record-sound",
+            &[("encoder", container.sound_encoder())],
+        )?;
+        text = format!("{text} {}", sound.text());
+    }
+    let pipeline = gst::parse::launch_full(&text, None, gst::ParseFlags::FATAL_ERRORS)
+        .map_err(|error| Error::usage(format!("{}: {}", picture.origin(), error.message())))?;
+    pipeline
+        .downcast::<gst::Pipeline>()
+        .map_err(|_| Error::usage(format!("{}: no pipeline", picture.origin())))
+}
+
+/// `holiday.mp4` is written as `.holiday.mp4.part` beside it.
+pub(crate) fn part_path(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.part"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_chooses_the_container() {
+        assert_eq!(
+            Container::of(Path::new("a/B.MKV")).unwrap(),
+            Container::Matroska
+        );
+        let error = Container::of(Path::new("a.avi")).unwrap_err().to_string();
+        assert!(
+            error.contains("`avi` is unknown; record into .mp4"),
+            "{error}"
+        );
+        assert_eq!(part_path(Path::new("a/b.mp4")), Path::new("a/.b.mp4.part"));
+    }
+}

@@ -1,0 +1,180 @@
+//! Which size a network paints a picture at: pure arithmetic from the size rule and the wish.
+
+use super::manifest::SizeRule;
+use crate::error::{Error, Result};
+
+/// Width and height in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Size {
+    pub width: usize,
+    pub height: usize,
+}
+
+/// How a picture gets into a network's tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// The picture that comes in and goes out.
+    pub picture: Size,
+    /// The picture is scaled to this before painting and back afterwards; equals `picture` when nothing is scaled.
+    pub painted: Size,
+    /// The tensor: `painted` padded by reflection on the right and the bottom.
+    pub tensor: Size,
+}
+
+/// The widest and highest picture that is painted: 16384 x 16384 in f32 would already take 3 GiB a tensor.
+pub const MAX_SIDE: usize = 8192;
+
+impl Size {
+    pub const fn new(width: usize, height: usize) -> Self {
+        Self { width, height }
+    }
+
+    /// Scaled to fit into `room`, aspect ratio kept, at least 1x1.
+    fn fit_into(self, room: Size) -> Size {
+        let by_width = room.width * self.height <= room.height * self.width;
+        let scale = |side: usize, room: usize, own: usize| ((side * room + own / 2) / own).max(1);
+        if by_width {
+            Size::new(
+                room.width,
+                scale(self.height, room.width, self.width).min(room.height),
+            )
+        } else {
+            Size::new(
+                scale(self.width, room.height, self.height).min(room.width),
+                room.height,
+            )
+        }
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = |side: &str| {
+            side.parse()
+                .ok()
+                .filter(|side| (1..=MAX_SIDE).contains(side))
+        };
+        text.split_once('x')
+            .and_then(|(width, height)| Some(Size::new(parse(width)?, parse(height)?)))
+            .ok_or_else(|| format!("`{text}` is not a size like 640x360 (sides 1 to {MAX_SIDE})"))
+    }
+}
+
+impl Geometry {
+    /// Finds the sizes for `picture`. `wish` is a box to scale the picture into before painting (never up);
+    /// a network with a fixed size gets the picture scaled into that.
+    ///
+    /// # Errors
+    /// A side of 0 or above [`MAX_SIDE`].
+    pub fn new(picture: Size, wish: Option<Size>, rule: &SizeRule) -> Result<Self> {
+        for side in [picture.width, picture.height] {
+            if !(1..=MAX_SIDE).contains(&side) {
+                return Err(Error::input(format!(
+                    "a picture of {picture} cannot be painted; sides from 1 to {MAX_SIDE} can"
+                )));
+            }
+        }
+        if let Some([width, height]) = rule.fixed {
+            let tensor = Size::new(width, height);
+            return Ok(Self {
+                picture,
+                painted: picture.fit_into(tensor),
+                tensor,
+            });
+        }
+        let painted = match wish {
+            Some(room) if picture.width > room.width || picture.height > room.height => {
+                picture.fit_into(room)
+            }
+            _ => picture,
+        };
+        let step = rule.multiple_of.unwrap_or(1);
+        let grow = |side: usize| side.max(rule.min.unwrap_or(1)).next_multiple_of(step);
+        Ok(Self {
+            picture,
+            painted,
+            tensor: Size::new(grow(painted.width), grow(painted.height)),
+        })
+    }
+
+    /// True if the picture is painted at its own size.
+    pub fn is_direct(&self) -> bool {
+        self.picture == self.painted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn odd_sizes_are_padded_to_the_multiple() {
+        let rule = SizeRule {
+            multiple_of: Some(8),
+            ..SizeRule::default()
+        };
+        let geometry = Geometry::new(Size::new(639, 357), None, &rule).unwrap();
+        assert_eq!(
+            (geometry.painted, geometry.tensor),
+            (Size::new(639, 357), Size::new(640, 360))
+        );
+    }
+
+    #[test]
+    fn a_fixed_size_network_gets_the_picture_scaled_into_it() {
+        let rule = SizeRule {
+            fixed: Some([540, 960]),
+            ..SizeRule::default()
+        };
+        let geometry = Geometry::new(Size::new(640, 360), None, &rule).unwrap();
+        assert_eq!(
+            (geometry.painted, geometry.tensor),
+            (Size::new(540, 304), Size::new(540, 960))
+        );
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        let error = Geometry::new(Size::new(16384, 16384), None, &SizeRule::default()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("a picture of 16384x16384 cannot be painted"),
+            "{error}"
+        );
+        assert!("0x5".parse::<Size>().is_err() && "640".parse::<Size>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_painted_fits_and_keeps_its_shape(
+            width in 1usize..3000, height in 1usize..3000,
+            room in proptest::option::of((16usize..2000, 16usize..2000)),
+            multiple_of in 1usize..33, min in 1usize..65,
+        ) {
+            let rule = SizeRule { fixed: None, multiple_of: Some(multiple_of), min: Some(min) };
+            let wish = room.map(|(width, height)| Size::new(width, height));
+            let geometry = Geometry::new(Size::new(width, height), wish, &rule).unwrap();
+            let (painted, tensor) = (geometry.painted, geometry.tensor);
+            prop_assert!(painted.width <= width && painted.height <= height, "never scaled up");
+            if let Some(room) = wish {
+                prop_assert!(painted.width <= room.width && painted.height <= room.height);
+            }
+            prop_assert!(tensor.width >= painted.width && tensor.height >= painted.height);
+            prop_assert!(tensor.width % multiple_of == 0 && tensor.width >= min);
+            // The aspect ratio is off by less than a pixel on the shorter side.
+            let ideal = painted.width as f64 * height as f64 / width as f64;
+            let other = painted.height as f64 * width as f64 / height as f64;
+            prop_assert!((ideal - painted.height as f64).abs() <= 1.0 || (other - painted.width as f64).abs() <= 1.0);
+        }
+    }
+}

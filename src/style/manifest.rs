@@ -1,0 +1,344 @@
+//! The manifest beside an ONNX file: what its tensors mean and which styles it paints.
+//!
+//! The contract is written down in `models/README.md`.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::tensor::{Channels, Layout};
+use crate::error::{Error, Result};
+
+/// One network, as written in `<name>.toml`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Equals the file stem of the manifest.
+    pub name: String,
+    pub title: String,
+    /// The ONNX file beside the manifest; a bare file name.
+    pub file: String,
+    /// SHA-256 of the ONNX file in hex; checked when given.
+    pub sha256: Option<String>,
+    pub licence: String,
+    /// Where the network comes from.
+    pub source: Option<String>,
+    pub input: ImageInput,
+    pub output: ImageOutput,
+    pub style_input: Option<StyleInput>,
+    /// Inputs that are fed with the same values for every frame.
+    #[serde(default, rename = "constant")]
+    pub constants: Vec<Constant>,
+    #[serde(rename = "style")]
+    pub styles: Vec<Style>,
+    /// Where the manifest was read from.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// The picture that goes in: f32, batch 1.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageInput {
+    pub name: String,
+    #[serde(default = "nchw")]
+    pub layout: Layout,
+    #[serde(default = "rgb")]
+    pub channels: Channels,
+    /// Tensor values of pixel 0 and of pixel 255.
+    pub range: [f32; 2],
+    #[serde(default)]
+    pub size: SizeRule,
+}
+
+/// The painted picture that comes out; larger than the input if the network pads, then cropped at the top left.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageOutput {
+    pub name: String,
+    #[serde(default = "nchw")]
+    pub layout: Layout,
+    #[serde(default = "rgb")]
+    pub channels: Channels,
+    /// Tensor values of pixel 0 and of pixel 255; values outside are clamped.
+    pub range: [f32; 2],
+}
+
+/// Which picture sizes a network takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SizeRule {
+    /// The only size: width, height.
+    pub fixed: Option<[usize; 2]>,
+    /// Width and height must be multiples of this.
+    pub multiple_of: Option<usize>,
+    /// The smallest width and height.
+    pub min: Option<usize>,
+}
+
+/// The input that takes one weight for each style.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StyleInput {
+    pub name: String,
+    /// 1 for `[count]`, 2 for `[1, count]`.
+    #[serde(default = "one")]
+    pub rank: usize,
+    pub count: usize,
+}
+
+/// An input that always gets `value` in every element.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Constant {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub value: f32,
+}
+
+/// One painting that the network learnt.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Style {
+    pub name: String,
+    pub title: String,
+    pub artist: Option<String>,
+    pub year: Option<String>,
+    pub licence: Option<String>,
+    /// Place in the weight vector; only with `[style_input]`.
+    pub row: Option<usize>,
+    /// Facts about the training, for people.
+    #[serde(default)]
+    pub training: toml::Table,
+}
+
+/// What `impasto styles` tells of one style.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StyleSummary {
+    pub name: String,
+    pub network: String,
+    pub title: String,
+    pub artist: Option<String>,
+    pub year: Option<String>,
+    pub licence: String,
+}
+
+impl Manifest {
+    /// Reads and checks `<network>.toml`.
+    ///
+    /// # Errors
+    /// Names the file, the line where there is one, and what to write instead.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
+        let mut manifest: Manifest = toml::from_str(&text).map_err(|error| {
+            Error::model(format!(
+                "{}: {}",
+                path.display(),
+                error.to_string().trim_end()
+            ))
+        })?;
+        manifest.path = path.to_path_buf();
+        manifest
+            .check()
+            .map_err(|what| Error::model(format!("{}: {what}", path.display())))?;
+        Ok(manifest)
+    }
+
+    /// The ONNX file.
+    pub fn model_path(&self) -> PathBuf {
+        self.path.with_file_name(&self.file)
+    }
+
+    pub fn style(&self, name: &str) -> Option<&Style> {
+        self.styles.iter().find(|style| style.name == name)
+    }
+
+    /// The weight vector that paints `style` alone; empty for a network without a style input.
+    pub fn weights(&self, style: &Style) -> Vec<f32> {
+        let count = self.style_input.as_ref().map_or(0, |input| input.count);
+        let mut weights = vec![0.0; count];
+        if let Some(row) = style.row {
+            weights[row] = 1.0;
+        }
+        weights
+    }
+
+    pub fn summaries(&self) -> impl Iterator<Item = StyleSummary> + '_ {
+        self.styles.iter().map(|style| StyleSummary {
+            name: style.name.clone(),
+            network: self.name.clone(),
+            title: style.title.clone(),
+            artist: style.artist.clone(),
+            year: style.year.clone(),
+            licence: style
+                .licence
+                .clone()
+                .unwrap_or_else(|| self.licence.clone()),
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        if self.name != stem {
+            return Err(format!(
+                "`name` is `{}`, but the file is called `{stem}`; make them equal",
+                self.name
+            ));
+        }
+        if Path::new(&self.file).file_name() != Some(self.file.as_ref()) {
+            return Err(format!(
+                "`file` must be a file name beside the manifest, not `{}`",
+                self.file
+            ));
+        }
+        for (place, range) in [("input", self.input.range), ("output", self.output.range)] {
+            if !(range[0].is_finite() && range[1].is_finite() && range[0] != range[1]) {
+                return Err(format!(
+                    "[{place}] range {range:?} must be two different finite numbers"
+                ));
+            }
+        }
+        let size = &self.input.size;
+        if size.fixed.is_some() && (size.multiple_of.is_some() || size.min.is_some()) {
+            return Err("[input] size: `fixed` excludes `multiple_of` and `min`".into());
+        }
+        if size.multiple_of == Some(0) || size.fixed.is_some_and(|fixed| fixed.contains(&0)) {
+            return Err("[input] size: 0 is not a size".into());
+        }
+        if self.styles.is_empty() {
+            return Err("has no [[style]]".into());
+        }
+        match &self.style_input {
+            None if self.styles.len() > 1 => Err("many [[style]] need a [style_input]".into()),
+            None => Ok(()),
+            Some(input) if !(1..=2).contains(&input.rank) => {
+                Err("[style_input] rank must be 1 or 2".into())
+            }
+            Some(input) => self.check_rows(input.count),
+        }?;
+        for (index, style) in self.styles.iter().enumerate() {
+            if self.styles[..index]
+                .iter()
+                .any(|earlier| earlier.name == style.name)
+            {
+                return Err(format!("two styles are called `{}`", style.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_rows(&self, count: usize) -> Result<(), String> {
+        for style in &self.styles {
+            match style.row {
+                Some(row) if row < count => {}
+                Some(row) => {
+                    return Err(format!(
+                        "style `{}`: row {row} is not below count {count}",
+                        style.name
+                    ));
+                }
+                None => return Err(format!("style `{}` needs a `row`", style.name)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn nchw() -> Layout {
+    Layout::Nchw
+}
+
+fn rgb() -> Channels {
+    Channels::Rgb
+}
+
+fn one() -> usize {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        name = "net"
+        title = "A network"
+        file = "net.onnx"
+        licence = "MIT"
+        [input]
+        name = "image"
+        range = [0, 255]
+        [output]
+        name = "painted"
+        range = [0, 255]
+        [style_input]
+        name = "style"
+        count = 2
+        [[style]]
+        name = "waves"
+        title = "Waves"
+        row = 1
+    "#;
+
+    fn read(text: &str) -> Result<Manifest, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.toml");
+        std::fs::write(&path, text).unwrap();
+        Manifest::read(&path).map_err(|error| {
+            error
+                .to_string()
+                .replace(&path.display().to_string(), "net.toml")
+        })
+    }
+
+    #[test]
+    fn a_good_manifest_is_read() {
+        let manifest = read(GOOD).unwrap();
+        assert_eq!(manifest.weights(&manifest.styles[0]), [0.0, 1.0]);
+        assert_eq!(manifest.input.layout, Layout::Nchw);
+        assert!(manifest.model_path().ends_with("net.onnx"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let cases = [
+            (
+                "name = \"net\"\n",
+                "name = \"other\"\n",
+                "`name` is `other`, but the file is called `net`",
+            ),
+            (
+                "file = \"net.onnx\"",
+                "file = \"../net.onnx\"",
+                "`file` must be a file name beside the manifest",
+            ),
+            (
+                "range = [0, 255]",
+                "range = [1, 1]",
+                "must be two different finite numbers",
+            ),
+            (
+                "row = 1",
+                "row = 2",
+                "style `waves`: row 2 is not below count 2",
+            ),
+            ("row = 1", "", "style `waves` needs a `row`"),
+            ("count = 2", "count = 2\nrank = 3", "rank must be 1 or 2"),
+            (
+                "licence = \"MIT\"",
+                "license = \"MIT\"",
+                "unknown field `license`",
+            ),
+        ];
+        for (old, new, message) in cases {
+            let text = GOOD.replacen(old, new, 1);
+            assert_ne!(text, GOOD, "{old}");
+            let error = read(&text).expect_err(new);
+            assert!(
+                error.starts_with("net.toml: ") && error.contains(message),
+                "{new}: {error}"
+            );
+        }
+    }
+}

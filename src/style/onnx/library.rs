@@ -1,0 +1,98 @@
+//! Finds and loads the ONNX Runtime library; nothing is linked at build time.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use ort::environment::Environment;
+
+use crate::error::{Error, Result};
+
+/// The version that `./dev setup` fetches; any library from 1.24 on is taken.
+pub const PINNED_VERSION: &str = "1.32.0";
+
+/// One per process: ONNX Runtime keeps global state.
+static LOADED: OnceLock<Result<(Environment, PathBuf)>> = OnceLock::new();
+
+/// Loads the library on the first call; later calls return the same environment.
+///
+/// `wanted` is the path from the flag, the environment or the config; it alone is tried when given.
+///
+/// # Errors
+/// One line with every way to get or name the library.
+pub fn load(wanted: Option<&Path>) -> Result<&'static (Environment, PathBuf)> {
+    LOADED
+        .get_or_init(|| open(wanted))
+        .as_ref()
+        .map_err(Clone::clone)
+}
+
+fn open(wanted: Option<&Path>) -> Result<(Environment, PathBuf)> {
+    let path = match wanted {
+        Some(path) if path.is_dir() => path.join(file_name()),
+        Some(path) => path.to_path_buf(),
+        None => candidates().into_iter().find(|path| path.exists()).ok_or_else(|| {
+            Error::model(format!(
+                "ONNX Runtime library ({}) not found; get it with `./dev setup`, or point to one with \
+                 ORT_DYLIB_PATH or `runtime.library` in the config",
+                file_name()
+            ))
+        })?,
+    };
+    let builder = ort::init_from(&path).map_err(|error| {
+        Error::model(format!(
+            "ONNX Runtime library {} does not load: {error}; `./dev setup` fetches version {PINNED_VERSION}",
+            path.display()
+        ))
+    })?;
+    let environment = builder.with_name("impasto").with_telemetry(false).build();
+    let environment = environment
+        .map_err(|error| Error::model(format!("ONNX Runtime does not start: {error}")))?;
+    Ok((environment, path))
+}
+
+/// Where the library is looked for, in this order: beside the binary, in the cache that `./dev setup` fills,
+/// in the system's folders.
+pub fn candidates() -> Vec<PathBuf> {
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|exe| Some(exe.parent()?.join(file_name())));
+    let cached = cache_folder().map(|cache| {
+        cache
+            .join(format!("onnxruntime-{PINNED_VERSION}"))
+            .join(file_name())
+    });
+    let system = [
+        "/usr/local/lib",
+        "/usr/lib",
+        "/usr/lib64",
+        "/opt/homebrew/lib",
+    ]
+    .map(PathBuf::from);
+    let multiarch = PathBuf::from(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH));
+    let system = system
+        .into_iter()
+        .chain([multiarch])
+        .map(|folder| folder.join(file_name()));
+    beside.into_iter().chain(cached).chain(system).collect()
+}
+
+/// `$XDG_CACHE_HOME/impasto` or `~/.cache/impasto`.
+fn cache_folder() -> Option<PathBuf> {
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
+    Some(cache.join("impasto"))
+}
+
+fn file_name() -> &'static str {
+    if cfg!(target_os = "windows") {
+        "onnxruntime.dll"
+    } else if cfg!(target_os = "macos") {
+        "libonnxruntime.dylib"
+    } else {
+        "libonnxruntime.so"
+    }
+}

@@ -1,0 +1,8 @@
+//! ONNX Runtime: the only place that knows `ort`. Finding the library, choosing a provider, running a network.
+
+pub mod library;
+pub mod provider;
+pub mod session;
+
+pub use provider::Device;
+pub use session::{Session, SessionOptions};

@@ -1,0 +1,479 @@
+//! One network loaded into ONNX Runtime, with tensors that are allocated once and reused for every frame.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::ptr;
+use std::time::{Duration, Instant};
+
+use ort::AsPointer;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::Session as OrtSession;
+use ort::value::{Tensor, TensorElementType};
+use sha2::{Digest, Sha256};
+
+use super::{Device, library};
+use crate::error::{Error, Result};
+use crate::style::manifest::Manifest;
+use crate::style::tensor::{Layout, TensorSpec};
+
+/// How a session shall run.
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    pub device: Device,
+    /// Threads of one inference; `None` lets ONNX Runtime take all cores.
+    pub threads: Option<usize>,
+    /// Threads wait for work by spinning: 5-11 % faster for files, but burns a core in a live stream.
+    pub spin: bool,
+    /// The ONNX Runtime library, if it is not to be looked for.
+    pub library: Option<PathBuf>,
+}
+
+/// A loaded network. Its tensors live as long as the picture size stays the same.
+pub struct Session {
+    manifest: Manifest,
+    session: OrtSession,
+    device: Device,
+    /// Why better devices were passed over, for the log.
+    passed_over: Vec<String>,
+    constants: Vec<Tensor<f32>>,
+    weights: Option<Tensor<f32>>,
+    tensors: Option<Tensors>,
+    names: Names,
+}
+
+/// The picture tensors for one size.
+struct Tensors {
+    input: Tensor<f32>,
+    output: Tensor<f32>,
+    input_spec: TensorSpec,
+    output_spec: TensorSpec,
+}
+
+/// Input and output names as C strings; inputs are image, weights (if any), constants.
+struct Names {
+    inputs: Vec<CString>,
+    output: CString,
+}
+
+impl Session {
+    /// Loads the network on the first device of `options.device` that runs it.
+    ///
+    /// # Errors
+    /// The file is missing, is no ONNX network, does not match its manifest, or the device cannot run.
+    pub fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
+        let (environment, _) = library::load(options.library.as_deref())?;
+        check_file(manifest)?;
+        let mut passed_over = Vec::new();
+        let mut opened = None;
+        for &device in options.device.order() {
+            match open_on(environment, manifest, device, options) {
+                Ok(session) => {
+                    opened = Some((device, session));
+                    break;
+                }
+                Err(reason) => passed_over.push(format!("{}: {reason}", device.name())),
+            }
+        }
+        let Some((device, session)) = opened else {
+            return Err(match options.device {
+                Device::Auto | Device::Cpu => Error::model(format!(
+                    "{}: ONNX Runtime cannot load it: {}",
+                    manifest.model_path().display(),
+                    passed_over
+                        .pop()
+                        .unwrap_or_default()
+                        .trim_start_matches("cpu: ")
+                )),
+                _ => Error::model(format!(
+                    "device {}; choose another with --device (auto takes the best that runs)",
+                    passed_over.join("; ")
+                )),
+            });
+        };
+        let names = Names::new(manifest);
+        check_names(manifest, &session)?;
+        let mut this = Self {
+            manifest: manifest.clone(),
+            constants: Vec::new(),
+            weights: None,
+            tensors: None,
+            names,
+            session,
+            device,
+            passed_over,
+        };
+        this.make_constants().map_err(|error| this.lie(error))?;
+        Ok(this)
+    }
+
+    /// The device that really runs this network.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Why better devices were passed over: "cuda: the loaded ONNX Runtime library was built without it".
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Sets the weight of each style; ignored by a network without a style input.
+    pub fn set_weights(&mut self, weights: &[f32]) {
+        if let Some(tensor) = &mut self.weights {
+            let (_, data) = tensor.extract_tensor_mut();
+            data.copy_from_slice(weights);
+        }
+    }
+
+    /// Allocates the tensors for pictures of `width` x `height` (a size the network takes) and tries the
+    /// network once, which finds its real output size and warms it up.
+    ///
+    /// # Errors
+    /// The network does not run at this size, or its output is not what the manifest says.
+    pub fn prepare(&mut self, width: usize, height: usize) -> Result<()> {
+        self.tensors = None;
+        self.try_prepare(width, height)
+            .map_err(|reason| self.lie(reason))
+    }
+
+    fn try_prepare(&mut self, width: usize, height: usize) -> Result<(), String> {
+        let (input, output) = (&self.manifest.input, &self.manifest.output);
+        let input_spec = TensorSpec {
+            layout: input.layout,
+            channels: input.channels,
+            range: input.range,
+            width,
+            height,
+        };
+        let allocator = self.allocator()?;
+        let mut input_tensor = tensor(&allocator, &shape_of(&input_spec))?;
+        input_tensor
+            .extract_tensor_mut()
+            .1
+            .fill((input.range[0] + input.range[1]) / 2.0);
+
+        let painted = self.run_to_new_output(&input_tensor)?;
+        let (painted_height, painted_width) = picture_size(&painted, output.layout)?;
+        if painted_width < width || painted_height < height {
+            return Err(format!(
+                "[output] `{}` is {painted_width}x{painted_height} for an input of {width}x{height}: \
+                 smaller than the picture",
+                output.name
+            ));
+        }
+        let output_spec = TensorSpec {
+            layout: output.layout,
+            channels: output.channels,
+            range: output.range,
+            width: painted_width,
+            height: painted_height,
+        };
+        let output_tensor = tensor(&allocator, &shape_of(&output_spec))?;
+        self.tensors = Some(Tensors {
+            input: input_tensor,
+            output: output_tensor,
+            input_spec,
+            output_spec,
+        });
+        Ok(())
+    }
+
+    /// The input tensor, to be filled by the pixel pass.
+    pub fn input(&mut self) -> (&TensorSpec, &mut [f32]) {
+        let tensors = self
+            .tensors
+            .as_mut()
+            .unwrap_or_else(|| unreachable!("prepare comes first"));
+        (&tensors.input_spec, tensors.input.extract_tensor_mut().1)
+    }
+
+    /// The painted tensor of the last [`Session::run`].
+    pub fn output(&self) -> (&TensorSpec, &[f32]) {
+        let tensors = self
+            .tensors
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("prepare comes first"));
+        (&tensors.output_spec, tensors.output.extract_tensor().1)
+    }
+
+    /// Paints the input tensor into the output tensor and tells how long that took.
+    pub fn run(&mut self) -> Result<Duration> {
+        let begun = Instant::now();
+        let tensors = self
+            .tensors
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("prepare comes first"));
+        let mut output = tensors.output.ptr().cast_mut();
+        let inputs = InputValues::new(&tensors.input, self.weights.as_ref(), &self.constants);
+        self.run_raw(&inputs, &mut output).map_err(|reason| {
+            Error::model(format!(
+                "{}: {reason}",
+                self.manifest.model_path().display()
+            ))
+        })?;
+        Ok(begun.elapsed())
+    }
+
+    /// Runs once into an output that ONNX Runtime allocates; its shape is the network's true one.
+    fn run_to_new_output(&self, input: &Tensor<f32>) -> Result<ort::value::DynValue, String> {
+        let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
+        let mut output = ptr::null_mut();
+        self.run_raw(&inputs, &mut output)?;
+        let output = ptr::NonNull::new(output).ok_or("no output came back")?;
+        // SAFETY: ONNX Runtime just made this value and gave it to us; nothing else owns it.
+        Ok(unsafe { ort::value::DynValue::from_ptr(output, None) })
+    }
+
+    /// Calls `OrtApi::Run` on values that exist already.
+    ///
+    /// JUSTIFICATION: `ort`'s safe `run` allocates its output and several vectors for every call, and its
+    /// IoBinding deadlocks on borrowed tensors in rc.15; this call allocates nothing on our side.
+    fn run_raw(
+        &self,
+        inputs: &InputValues,
+        output: &mut *mut ort::sys::OrtValue,
+    ) -> Result<(), String> {
+        let mut names = [ptr::null(); MAX_INPUTS];
+        for (name, owned) in names.iter_mut().zip(&self.names.inputs) {
+            *name = owned.as_ptr();
+        }
+        let output_names = [self.names.output.as_ptr()];
+        // SAFETY: names are NUL-terminated and live in `self`; the first `inputs.count` values point to live
+        // tensors; `output` is null (ONNX Runtime allocates) or a live tensor of the network's output shape,
+        // which no other thread touches because one thread owns this session.
+        let status = unsafe {
+            (ort::api::ort().Run)(
+                self.session.ptr().cast_mut(),
+                ptr::null(),
+                names.as_ptr(),
+                inputs.values.as_ptr(),
+                inputs.count,
+                output_names.as_ptr(),
+                output_names.len(),
+                output,
+            )
+        };
+        // SAFETY: the status came from ONNX Runtime just now and is freed by this conversion.
+        unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.to_string())
+    }
+
+    /// Host memory for the picture tensors: page-locked where a GPU copies from it.
+    fn allocator(&self) -> Result<Allocator, String> {
+        let device = match self.device {
+            Device::Cuda | Device::TensorRt => AllocationDevice::CUDA_PINNED,
+            _ => return Ok(Allocator::default()),
+        };
+        MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::CPUInput)
+            .and_then(|memory| Allocator::new(&self.session, memory))
+            .map_err(|error| error.to_string())
+    }
+
+    fn make_constants(&mut self) -> Result<(), String> {
+        let allocator = Allocator::default();
+        if let Some(style) = &self.manifest.style_input {
+            let shape = if style.rank == 2 {
+                vec![1, style.count as i64]
+            } else {
+                vec![style.count as i64]
+            };
+            let mut weights = tensor(&allocator, &shape)?;
+            weights.extract_tensor_mut().1.fill(0.0);
+            self.weights = Some(weights);
+        }
+        for constant in &self.manifest.constants {
+            let shape: Vec<i64> = constant.shape.iter().map(|&length| length as i64).collect();
+            let mut value = tensor(&allocator, &shape)?;
+            value.extract_tensor_mut().1.fill(constant.value);
+            self.constants.push(value);
+        }
+        Ok(())
+    }
+
+    /// The network does something else than its manifest says.
+    fn lie(&self, reason: String) -> Error {
+        Error::model(format!(
+            "{} does not fit its manifest {}: {reason}",
+            self.manifest.file,
+            self.manifest.path.display()
+        ))
+    }
+}
+
+/// An image, style weights and up to six constants.
+const MAX_INPUTS: usize = 8;
+
+/// The raw input pointers of one run, on the stack.
+struct InputValues {
+    values: [*const ort::sys::OrtValue; MAX_INPUTS],
+    count: usize,
+}
+
+impl InputValues {
+    fn new(image: &Tensor<f32>, weights: Option<&Tensor<f32>>, constants: &[Tensor<f32>]) -> Self {
+        let mut values = [ptr::null(); MAX_INPUTS];
+        let mut count = 0;
+        for tensor in std::iter::once(image).chain(weights).chain(constants) {
+            values[count] = tensor.ptr();
+            count += 1;
+        }
+        Self { values, count }
+    }
+}
+
+impl Names {
+    fn new(manifest: &Manifest) -> Self {
+        let c_string = |name: &str| CString::new(name.replace('\0', "")).unwrap_or_default();
+        let style = manifest.style_input.iter().map(|input| input.name.as_str());
+        let constants = manifest
+            .constants
+            .iter()
+            .map(|constant| constant.name.as_str());
+        let inputs = std::iter::once(manifest.input.name.as_str())
+            .chain(style)
+            .chain(constants);
+        Self {
+            inputs: inputs.map(c_string).collect(),
+            output: c_string(&manifest.output.name),
+        }
+    }
+}
+
+/// The ONNX file is there and is the one that the manifest speaks of.
+fn check_file(manifest: &Manifest) -> Result<()> {
+    let path = manifest.model_path();
+    let bytes = std::fs::read(&path)
+        .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
+    if let Some(expected) = &manifest.sha256 {
+        let actual: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if !expected.eq_ignore_ascii_case(&actual) {
+            return Err(Error::model(format!(
+                "{}: sha256 is {actual}, but the manifest says {expected}: the file is damaged or another version",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn open_on(
+    environment: &ort::environment::Environment,
+    manifest: &Manifest,
+    device: Device,
+    options: &SessionOptions,
+) -> Result<OrtSession, String> {
+    let provider = device.provider()?;
+    let build = || -> Result<OrtSession, ort::Error> {
+        let mut builder = OrtSession::builder(environment)?.with_intra_op_spinning(options.spin)?;
+        if let Some(threads) = options.threads {
+            builder = builder.with_intra_threads(threads)?;
+        }
+        if let Some(provider) = provider {
+            builder = builder.with_execution_providers([provider])?;
+        }
+        builder.commit_from_file(manifest.model_path())
+    };
+    build().map_err(|error| error.to_string())
+}
+
+/// Every input and output that the manifest names exists, is f32 and has the right rank, and no input is left over.
+fn check_names(manifest: &Manifest, session: &OrtSession) -> Result<()> {
+    let lie = |what: String| {
+        Err(Error::model(format!(
+            "{} does not fit its manifest {}: {what}",
+            manifest.file,
+            manifest.path.display()
+        )))
+    };
+    let style = manifest
+        .style_input
+        .iter()
+        .map(|style| (style.name.as_str(), style.rank));
+    let constants = manifest
+        .constants
+        .iter()
+        .map(|constant| (constant.name.as_str(), constant.shape.len()));
+    let wanted: Vec<_> = std::iter::once((manifest.input.name.as_str(), 4))
+        .chain(style)
+        .chain(constants)
+        .collect();
+    if wanted.len() > MAX_INPUTS {
+        return lie(format!(
+            "{} inputs are more than the {MAX_INPUTS} that are supported",
+            wanted.len()
+        ));
+    }
+    let output = [(manifest.output.name.as_str(), 4)];
+    for (kind, wanted, there) in [
+        ("input", &wanted[..], session.inputs()),
+        ("output", &output[..], session.outputs()),
+    ] {
+        for (name, rank) in wanted {
+            let Some(outlet) = there.iter().find(|outlet| outlet.name() == *name) else {
+                let names: Vec<_> = there.iter().map(|outlet| outlet.name()).collect();
+                return lie(format!(
+                    "it has no {kind} `{name}`; its {kind}s are: {}",
+                    names.join(", ")
+                ));
+            };
+            if outlet.dtype().tensor_type() != Some(TensorElementType::Float32) {
+                return lie(format!(
+                    "{kind} `{name}` is {}, but must be a float32 tensor",
+                    outlet.dtype()
+                ));
+            }
+            let shape = outlet.dtype().tensor_shape().map_or(0, |shape| shape.len());
+            if shape != *rank {
+                return lie(format!(
+                    "{kind} `{name}` has rank {shape}, but must have rank {rank}"
+                ));
+            }
+        }
+    }
+    if let Some(unfed) = session
+        .inputs()
+        .iter()
+        .find(|input| wanted.iter().all(|(name, _)| input.name() != *name))
+    {
+        return lie(format!(
+            "input `{}` is not described; add it as [[constant]] or [style_input]",
+            unfed.name()
+        ));
+    }
+    Ok(())
+}
+
+fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {
+    Tensor::<f32>::new(allocator, shape.to_vec()).map_err(|error| error.to_string())
+}
+
+fn shape_of(spec: &TensorSpec) -> [i64; 4] {
+    let (width, height) = (spec.width as i64, spec.height as i64);
+    match spec.layout {
+        Layout::Nchw => [1, 3, height, width],
+        Layout::Nhwc => [1, height, width, 3],
+    }
+}
+
+/// Height and width of the output of a trial run, whose shape must be batch 1 with 3 channels.
+fn picture_size(value: &ort::value::DynValue, layout: Layout) -> Result<(usize, usize), String> {
+    let (shape, _) = value
+        .try_extract_tensor::<f32>()
+        .map_err(|error| error.to_string())?;
+    let size = match (layout, &shape[..]) {
+        (Layout::Nchw, [1, 3, height, width]) | (Layout::Nhwc, [1, height, width, 3]) => {
+            (*height, *width)
+        }
+        _ => {
+            return Err(format!(
+                "[output] has the shape {shape:?}, which is not one 3-channel picture"
+            ));
+        }
+    };
+    Ok((size.0 as usize, size.1 as usize))
+}
