@@ -1,1 +1,0 @@
-//! Pixels to tensors and back.
