@@ -9,13 +9,9 @@ use tracing_subscriber::EnvFilter;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // ONNX Runtime tells every optimisation it makes; only its warnings are for people.
-    let filter = EnvFilter::try_new(format!("{},ort=warn", cli.log))
-        .unwrap_or_else(|_| EnvFilter::new("info,ort=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .init();
+    let filter =
+        EnvFilter::try_new(format!("{},ort=warn", cli.log)).unwrap_or_else(|_| EnvFilter::new("info,ort=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

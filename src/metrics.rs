@@ -60,10 +60,7 @@ impl Counters {
     /// Notes where the time of one painted frame went.
     pub fn note_painted(&self, times: StageTimes) {
         Self::count(&self.painted);
-        let mut stages = self
-            .stages
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut stages = self.stages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let place = stages.written % WINDOW;
         stages.times[place] = times;
         stages.written += 1;
@@ -72,10 +69,7 @@ impl Counters {
     pub fn snapshot(&self) -> Snapshot {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (times, count) = {
-            let stages = self
-                .stages
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let stages = self.stages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             (stages.times, stages.written.min(WINDOW))
         };
         let times = &times[..count];
@@ -95,10 +89,7 @@ impl Counters {
 
 impl Default for Stages {
     fn default() -> Self {
-        Self {
-            times: [StageTimes::default(); WINDOW],
-            written: 0,
-        }
+        Self { times: [StageTimes::default(); WINDOW], written: 0 }
     }
 }
 

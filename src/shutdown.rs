@@ -22,10 +22,7 @@ impl Shutdown {
     /// Sleeps for `time`, or less if the signal is given; true if it was.
     pub fn sleep(&self, time: Duration) -> bool {
         let given = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .shared
-            .1
-            .wait_timeout_while(given, time, |given| !*given);
+        let waited = self.shared.1.wait_timeout_while(given, time, |given| !*given);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }

@@ -8,8 +8,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use nokhwa::utils::{
-    ApiBackend, CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType,
-    Resolution,
+    ApiBackend, CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType, Resolution,
 };
 use serde::Serialize;
 
@@ -40,11 +39,7 @@ pub fn list() -> Vec<CameraDescription> {
         .iter()
         .filter_map(|camera| {
             let index = camera.index().as_index().ok()?;
-            Some(CameraDescription {
-                index,
-                name: camera.human_name(),
-                path: format!("/dev/video{index}"),
-            })
+            Some(CameraDescription { index, name: camera.human_name(), path: format!("/dev/video{index}") })
         })
         .collect();
     cameras.sort_by_key(|camera| camera.index);
@@ -65,9 +60,10 @@ impl CameraThread {
     pub fn start(wish: &CameraWish, wanted: (Size, u32), head: &gst::Bin) -> Result<Self> {
         let index = match wish.index {
             Some(index) => index,
-            None => list().first().map(|camera| camera.index).ok_or_else(|| {
-                Error::input("no camera found; plug one in, or choose another source with --source")
-            })?,
+            None => list()
+                .first()
+                .map(|camera| camera.index)
+                .ok_or_else(|| Error::input("no camera found; plug one in, or choose another source with --source"))?,
         };
         let feed = head
             .by_name("camera")
@@ -85,18 +81,11 @@ impl CameraThread {
                     read(camera, &feed, &stop);
                 }
             };
-            std::thread::Builder::new()
-                .name("camera".into())
-                .spawn(body)
+            std::thread::Builder::new().name("camera".into()).spawn(body)
         };
         let thread = thread.map_err(|error| Error::input(format!("camera thread: {error}")))?;
-        let this = Self {
-            stop,
-            thread: Some(thread),
-        };
-        wait_opened
-            .recv()
-            .unwrap_or_else(|_| Err(Error::input("the camera thread ended")))?;
+        let this = Self { stop, thread: Some(thread) };
+        wait_opened.recv().unwrap_or_else(|_| Err(Error::input("the camera thread ended")))?;
         Ok(this)
     }
 }
@@ -112,29 +101,19 @@ impl Drop for CameraThread {
 
 fn open(index: u32, (size, fps): (Size, u32)) -> Result<nokhwa::Camera> {
     let failed = |error: nokhwa::NokhwaError| {
-        let known: Vec<_> = list()
-            .iter()
-            .map(|camera| format!("camera:{} {}", camera.index, camera.name))
-            .collect();
-        let known = if known.is_empty() {
-            "none".into()
-        } else {
-            known.join(", ")
-        };
-        Error::input(format!(
-            "camera:{index} cannot be opened: {error}; cameras found: {known}"
-        ))
+        let known: Vec<_> = list().iter().map(|camera| format!("camera:{} {}", camera.index, camera.name)).collect();
+        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+        Error::input(format!("camera:{index} cannot be opened: {error}; cameras found: {known}"))
     };
     let resolution = Resolution::new(size.width as u32, size.height as u32);
     let mut last = None;
     for &format in FORMATS {
         let closest = RequestedFormatType::Closest(CameraFormat::new(resolution, format, fps));
         let request = RequestedFormat::with_formats(closest, FORMATS);
-        let opened =
-            nokhwa::Camera::new(CameraIndex::Index(index), request).and_then(|mut camera| {
-                camera.open_stream()?;
-                Ok(camera)
-            });
+        let opened = nokhwa::Camera::new(CameraIndex::Index(index), request).and_then(|mut camera| {
+            camera.open_stream()?;
+            Ok(camera)
+        });
         match opened {
             Ok(camera) => {
                 let format = camera.camera_format();
@@ -144,9 +123,7 @@ fn open(index: u32, (size, fps): (Size, u32)) -> Result<nokhwa::Camera> {
             Err(error) => last = Some(error),
         }
     }
-    Err(failed(
-        last.unwrap_or(nokhwa::NokhwaError::UnitializedError),
-    ))
+    Err(failed(last.unwrap_or(nokhwa::NokhwaError::UnitializedError)))
 }
 
 /// Pushes frames until told to stop; a failure ends the pipeline with an error message.
@@ -156,19 +133,12 @@ fn read(mut camera: nokhwa::Camera, feed: &gst_app::AppSrc, stop: &AtomicBool) {
         match camera.frame_raw() {
             // The one copy of this path: the driver wants its buffer back at once.
             Ok(bytes) => {
-                if feed
-                    .push_buffer(gst::Buffer::from_slice(bytes.into_owned()))
-                    .is_err()
-                {
+                if feed.push_buffer(gst::Buffer::from_slice(bytes.into_owned())).is_err() {
                     break;
                 }
             }
             Err(error) => {
-                gst::element_error!(
-                    feed,
-                    gst::ResourceError::Read,
-                    ("the camera was lost: {error}")
-                );
+                gst::element_error!(feed, gst::ResourceError::Read, ("the camera was lost: {error}"));
                 break;
             }
         }
@@ -187,9 +157,6 @@ fn caps_of(format: &CameraFormat) -> gst::Caps {
     builder
         .field("width", width)
         .field("height", height)
-        .field(
-            "framerate",
-            gst::Fraction::new(format.frame_rate() as i32, 1),
-        )
+        .field("framerate", gst::Fraction::new(format.frame_rate() as i32, 1))
         .build()
 }

@@ -35,11 +35,7 @@ pub enum Pace {
 /// Takes what a capture delivers, on GStreamer's streaming threads.
 pub trait Receiver: Send + Sync {
     /// One decoded picture. `time` is its presentation time on the timeline of the [`Pace`].
-    fn picture(
-        &self,
-        sample: &gst::Sample,
-        time: gst::ClockTime,
-    ) -> Result<gst::FlowSuccess, gst::FlowError>;
+    fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError>;
     /// One buffer of sound: S16LE, 48 kHz, stereo.
     fn sound(&self, sample: &gst::Sample, time: gst::ClockTime);
 }
@@ -97,33 +93,23 @@ impl Capture {
         let facts = Arc::new(Mutex::new(StreamFacts::default()));
         let branches = Branches::new(&pipeline, wiring, &facts)?;
         let head = source.build(wiring)?;
-        pipeline
-            .add(&head)
-            .map_err(|error| Error::usage(format!("capture: {error}")))?;
+        pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
         branches.connect(&head)?;
 
         let camera = match source {
             Source::Camera(wish) => Some(camera::CameraThread::start(wish, wiring.wish, &head)?),
             _ => None,
         };
-        let capture = Self {
-            pipeline,
-            description: source.to_string(),
-            facts,
-            _camera: camera,
-        };
+        let capture = Self { pipeline, description: source.to_string(), facts, _camera: camera };
         let started = capture.pipeline.set_state(gst::State::Playing);
         match started {
-            Err(_) => Err(Error::input(
-                match capture.wait_for_end(Duration::from_millis(500)) {
-                    Some(End::Failed(reason)) => reason,
-                    _ => format!("{source} does not start"),
-                },
-            )),
+            Err(_) => Err(Error::input(match capture.wait_for_end(Duration::from_millis(500)) {
+                Some(End::Failed(reason)) => reason,
+                _ => format!("{source} does not start"),
+            })),
             Ok(success) => {
                 // A live source is at its own pace already; waiting for its clock would only add latency.
-                let paced =
-                    wiring.pace == Pace::RealTime && success != gst::StateChangeSuccess::NoPreroll;
+                let paced = wiring.pace == Pace::RealTime && success != gst::StateChangeSuccess::NoPreroll;
                 branches.set_sync(paced);
                 Ok(capture)
             }
@@ -171,84 +157,52 @@ struct Branches {
 }
 
 impl Branches {
-    fn new(
-        pipeline: &gst::Pipeline,
-        wiring: &Wiring,
-        facts: &Arc<Mutex<StreamFacts>>,
-    ) -> Result<Self> {
+    fn new(pipeline: &gst::Pipeline, wiring: &Wiring, facts: &Arc<Mutex<StreamFacts>>) -> Result<Self> {
         let template = wiring.templates.load("capture/picture", &[])?;
         let picture = template.build(&[("frames", "appsink"), ("size", "capsfilter")])?;
-        pipeline
-            .add(&picture)
-            .map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
+        pipeline.add(&picture).map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
         if let (Some(caps), Some(filter)) = (&wiring.fixed_caps, picture.by_name("size")) {
             filter.set_property("caps", caps);
         }
         let frames = appsink(&picture, "frames")?;
-        deliver(
-            &frames,
-            wiring.pace,
-            Arc::clone(&wiring.receiver),
-            |receiver, sample, time| receiver.picture(sample, time),
-        );
+        deliver(&frames, wiring.pace, Arc::clone(&wiring.receiver), |receiver, sample, time| {
+            receiver.picture(sample, time)
+        });
         note_decoded_caps(&picture, facts);
 
         let sound = if wiring.sound {
-            let bin = wiring
-                .templates
-                .load("capture/sound", &[])?
-                .build(&[("sound", "appsink")])?;
+            let bin = wiring.templates.load("capture/sound", &[])?.build(&[("sound", "appsink")])?;
             let sink = appsink(&bin, "sound")?;
             sink.set_async(false);
-            deliver(
-                &sink,
-                wiring.pace,
-                Arc::clone(&wiring.receiver),
-                |receiver, sample, time| {
-                    receiver.sound(sample, time);
-                    Ok(gst::FlowSuccess::Ok)
-                },
-            );
+            deliver(&sink, wiring.pace, Arc::clone(&wiring.receiver), |receiver, sample, time| {
+                receiver.sound(sample, time);
+                Ok(gst::FlowSuccess::Ok)
+            });
             Some((bin, sink))
         } else {
             None
         };
-        Ok(Self {
-            picture,
-            frames,
-            sound,
-            facts: Arc::clone(facts),
-            pipeline: pipeline.clone(),
-        })
+        Ok(Self { picture, frames, sound, facts: Arc::clone(facts), pipeline: pipeline.clone() })
     }
 
     /// Links the source: its one pad at once, or the pads of its element `source` when they appear.
     fn connect(&self, head: &gst::Bin) -> Result<()> {
         let sink = self.picture.static_pad("sink").ok_or_else(|| {
-            Error::usage(
-                "capture/picture.launch: its first element must take decoded video".to_string(),
-            )
+            Error::usage("capture/picture.launch: its first element must take decoded video".to_string())
         })?;
         if let Some(pad) = head.static_pad("src") {
             let linked = pad.link(&sink).map(|_| ());
-            return linked.map_err(|error| {
-                Error::usage(format!("the source does not fit picture.launch: {error}"))
-            });
+            return linked.map_err(|error| Error::usage(format!("the source does not fit picture.launch: {error}")));
         }
         let source = head.by_name("source").ok_or_else(|| {
-            Error::usage(
-                "the capture template needs an element named `source` or one open end".to_string(),
-            )
+            Error::usage("the capture template needs an element named `source` or one open end".to_string())
         })?;
         let sound = self.sound.clone();
         let (facts, pipeline) = (Arc::clone(&self.facts), self.pipeline.clone());
         let picture_sink = sink.clone();
         source.connect_pad_added(move |element, pad| {
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-            let media = caps
-                .structure(0)
-                .map(|structure| structure.name().to_string())
-                .unwrap_or_default();
+            let media = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
             // The pad belongs to an element inside the head; a ghost pad carries it out.
             let Some(pad) = ghost_out(element, pad) else {
                 return;
@@ -263,11 +217,7 @@ impl Branches {
         });
         source.connect_no_more_pads(move |element| {
             if !sink.is_linked() {
-                gst::element_error!(
-                    element,
-                    gst::StreamError::WrongType,
-                    ("there is no video in it")
-                );
+                gst::element_error!(element, gst::StreamError::WrongType, ("there is no video in it"));
             }
         });
         Ok(())
@@ -282,12 +232,7 @@ impl Branches {
 }
 
 /// Adds the sound branch on the first sound pad; later tracks stay unlinked.
-fn link_sound(
-    pipeline: &gst::Pipeline,
-    bin: &gst::Bin,
-    pad: &gst::GhostPad,
-    facts: &Mutex<StreamFacts>,
-) {
+fn link_sound(pipeline: &gst::Pipeline, bin: &gst::Bin, pad: &gst::GhostPad, facts: &Mutex<StreamFacts>) {
     if bin.parent().is_some() || pipeline.add(bin).is_err() {
         return;
     }
@@ -355,16 +300,10 @@ fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
 fn appsink(bin: &gst::Bin, name: &str) -> Result<gst_app::AppSink> {
     bin.by_name(name)
         .and_then(|element| element.downcast::<gst_app::AppSink>().ok())
-        .ok_or_else(|| {
-            Error::usage(format!(
-                "the capture template needs an appsink named `{name}`"
-            ))
-        })
+        .ok_or_else(|| Error::usage(format!("the capture template needs an appsink named `{name}`")))
 }
 
 /// Locks; a thread that panicked while holding it left plain values behind, so they stay usable.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

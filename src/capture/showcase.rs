@@ -31,26 +31,18 @@ pub fn draw_into(bin: &gst::Bin, size: Size, fps: u32) -> Result<()> {
         .by_name("showcase")
         .and_then(|element| element.downcast::<gst_app::AppSrc>().ok())
         .unwrap_or_else(|| unreachable!("checked by build"));
-    let info = gst_video::VideoInfo::builder(
-        gst_video::VideoFormat::Bgrx,
-        size.width as u32,
-        size.height as u32,
-    )
-    .fps(gst::Fraction::new(fps as i32, 1))
-    .build()
-    .map_err(|error| Error::usage(format!("showcase at {size}: {error}")))?;
-    let caps = info
-        .to_caps()
+    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, size.width as u32, size.height as u32)
+        .fps(gst::Fraction::new(fps as i32, 1))
+        .build()
         .map_err(|error| Error::usage(format!("showcase at {size}: {error}")))?;
+    let caps = info.to_caps().map_err(|error| Error::usage(format!("showcase at {size}: {error}")))?;
     source.set_caps(Some(&caps));
     let pool = gst_video::VideoBufferPool::new();
     let mut config = pool.config();
     config.set_params(Some(&caps), info.size() as u32, 4, 0);
     let ready = pool.set_config(config).is_ok() && pool.set_active(true).is_ok();
     if !ready {
-        return Err(Error::usage(format!(
-            "showcase at {size}: no buffers of that size"
-        )));
+        return Err(Error::usage(format!("showcase at {size}: no buffers of that size")));
     }
 
     let mut pan = Pan::new(size);
@@ -92,14 +84,10 @@ struct Photograph {
 impl Pan {
     fn new(size: Size) -> Self {
         let decode = |bytes: &&[u8]| {
-            let photograph = image::load_from_memory(bytes)
-                .unwrap_or_else(|_| unreachable!("built in and tested"));
+            let photograph = image::load_from_memory(bytes).unwrap_or_else(|_| unreachable!("built in and tested"));
             let photograph = photograph.to_rgb8();
             let size = Size::new(photograph.width() as usize, photograph.height() as usize);
-            let pixels = photograph
-                .pixels()
-                .flat_map(|pixel| [pixel[2], pixel[1], pixel[0], 255])
-                .collect();
+            let pixels = photograph.pixels().flat_map(|pixel| [pixel[2], pixel[1], pixel[0], 255]).collect();
             Photograph { pixels, size }
         };
         Self {
@@ -129,23 +117,13 @@ impl Pan {
 
     fn draw_one(&mut self, index: usize, within: f64, out: &mut [u8]) {
         let photograph = &self.photographs[index];
-        let crop = crop_at(
-            photograph.size,
-            self.size,
-            within / SECONDS_EACH,
-            index % 2 == 1,
-        );
+        let crop = crop_at(photograph.size, self.size, within / SECONDS_EACH, index % 2 == 1);
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
             .use_alpha(false)
             .crop(crop.left, crop.top, crop.width, crop.height);
         let (from, to) = (photograph.size, self.size);
-        let from = ImageRef::new(
-            from.width as u32,
-            from.height as u32,
-            &photograph.pixels,
-            PixelType::U8x4,
-        );
+        let from = ImageRef::new(from.width as u32, from.height as u32, &photograph.pixels, PixelType::U8x4);
         let to = Image::from_slice_u8(to.width as u32, to.height as u32, out, PixelType::U8x4);
         if let (Ok(from), Ok(mut to)) = (from, to) {
             let _ = self.resizer.resize(&from, &mut to, &options);
@@ -167,10 +145,7 @@ fn crop_at(photograph: Size, view: Size, progress: f64, backwards: bool) -> Crop
     let (width, height) = (photograph.width as f64, photograph.height as f64);
     let scale = (width / view.width as f64).min(height / view.height as f64);
     let zoom = ZOOM[0] + (ZOOM[1] - ZOOM[0]) * progress;
-    let (crop_width, crop_height) = (
-        view.width as f64 * scale * zoom,
-        view.height as f64 * scale * zoom,
-    );
+    let (crop_width, crop_height) = (view.width as f64 * scale * zoom, view.height as f64 * scale * zoom);
     Crop {
         left: (width - crop_width) * progress,
         top: (height - crop_height) * progress * 0.5,
@@ -192,10 +167,7 @@ mod tests {
                 let crop = crop_at(photograph, view, f64::from(step) / 240.0, backwards);
                 assert!(crop.left >= 0.0 && crop.left + crop.width <= 600.0 + 1e-9);
                 assert!(crop.top >= 0.0 && crop.top + crop.height <= 400.0 + 1e-9);
-                assert!(
-                    (crop.left - last.left).abs() < 1.0,
-                    "less than a pixel a frame"
-                );
+                assert!((crop.left - last.left).abs() < 1.0, "less than a pixel a frame");
                 last = crop;
             }
         }
@@ -209,13 +181,8 @@ mod tests {
             pan.draw(seconds, &mut out);
             out
         };
-        let difference = |a: &[u8], b: &[u8]| {
-            a.iter()
-                .zip(b)
-                .map(|(a, b)| f64::from(a.abs_diff(*b)))
-                .sum::<f64>()
-                / a.len() as f64
-        };
+        let difference =
+            |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64;
         let (first, second) = (frame(1.0), frame(SECONDS_EACH + 1.0));
         assert!(difference(&first, &second) > 10.0, "another photograph");
         let (before, after) = (frame(SECONDS_EACH - 0.01), frame(SECONDS_EACH + 0.01));

@@ -39,11 +39,7 @@ impl Source {
                     })?;
                     return Ok(Self::Camera(CameraWish { index: Some(index) }));
                 }
-                Ok(if text.contains("://") {
-                    Self::Url(text.into())
-                } else {
-                    Self::File(text.into())
-                })
+                Ok(if text.contains("://") { Self::Url(text.into()) } else { Self::File(text.into()) })
             }
         }
     }
@@ -59,11 +55,7 @@ impl Source {
             Self::File(path) => check_file(path),
             Self::Url(url) => gst::Element::make_from_uri(gst::URIType::Src, url, None)
                 .map(|_| ())
-                .map_err(|_| {
-                    Error::input(format!(
-                        "{url}: no installed GStreamer element reads such an address"
-                    ))
-                }),
+                .map_err(|_| Error::input(format!("{url}: no installed GStreamer element reads such an address"))),
             _ => Ok(()),
         }
     }
@@ -71,35 +63,23 @@ impl Source {
     /// The head of the pipeline.
     pub(super) fn build(&self, wiring: &Wiring) -> Result<gst::Bin> {
         let (size, fps) = wiring.wish;
-        let (width, height, fps) = (
-            size.width.to_string(),
-            size.height.to_string(),
-            fps.to_string(),
-        );
+        let (width, height, fps) = (size.width.to_string(), size.height.to_string(), fps.to_string());
         let templates = &wiring.templates;
         match self {
             Self::Showcase => {
-                let bin = templates
-                    .load("capture/showcase", &[])?
-                    .build(&[("showcase", "appsrc")])?;
+                let bin = templates.load("capture/showcase", &[])?.build(&[("showcase", "appsrc")])?;
                 showcase::draw_into(&bin, size, wiring.wish.1)?;
                 Ok(bin)
             }
             Self::Test => {
-                let values = [
-                    ("width", width.as_str()),
-                    ("height", &height),
-                    ("fps", &fps),
-                ];
+                let values = [("width", width.as_str()), ("height", &height), ("fps", &fps)];
                 templates.load("capture/test", &values)?.build(&[])
             }
-            Self::Camera(_) => templates
-                .load("capture/camera", &[])?
-                .build(&[("camera", "appsrc"), ("source", "decodebin")]),
+            Self::Camera(_) => {
+                templates.load("capture/camera", &[])?.build(&[("camera", "appsrc"), ("source", "decodebin")])
+            }
             Self::File(path) => {
-                let path = path
-                    .canonicalize()
-                    .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
+                let path = path.canonicalize().map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
                 let uri = gst::glib::filename_to_uri(&path, None)
                     .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
                 media(wiring, &uri)
@@ -129,20 +109,12 @@ const RTSP_LATENCY_MS: u32 = 200;
 const RTSP_TIMEOUT_US: u64 = 5_000_000;
 
 fn media(wiring: &Wiring, uri: &str) -> Result<gst::Bin> {
-    let bin = wiring
-        .templates
-        .load("capture/media", &[])?
-        .build(&[("source", "uridecodebin")])?;
-    let decoder = bin
-        .by_name("source")
-        .unwrap_or_else(|| unreachable!("checked by build"));
+    let bin = wiring.templates.load("capture/media", &[])?.build(&[("source", "uridecodebin")])?;
+    let decoder = bin.by_name("source").unwrap_or_else(|| unreachable!("checked by build"));
     decoder.set_property("uri", uri);
     decoder.connect("source-setup", false, |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
-        if source
-            .factory()
-            .is_some_and(|factory| factory.name() == "rtspsrc")
-        {
+        if source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
             source.set_property("latency", RTSP_LATENCY_MS);
             source.set_property("tcp-timeout", RTSP_TIMEOUT_US);
             source.set_property("timeout", RTSP_TIMEOUT_US);
@@ -153,23 +125,14 @@ fn media(wiring: &Wiring, uri: &str) -> Result<gst::Bin> {
 }
 
 fn check_file(path: &Path) -> Result<()> {
-    let metadata = std::fs::metadata(path)
-        .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
+    let metadata = std::fs::metadata(path).map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
     if metadata.is_dir() {
-        return Err(Error::input(format!(
-            "{} is a folder, not a media file",
-            path.display()
-        )));
+        return Err(Error::input(format!("{} is a folder, not a media file", path.display())));
     }
     if metadata.len() == 0 {
-        return Err(Error::input(format!(
-            "{} is empty (0 bytes)",
-            path.display()
-        )));
+        return Err(Error::input(format!("{} is empty (0 bytes)", path.display())));
     }
-    std::fs::File::open(path)
-        .map(|_| ())
-        .map_err(|error| Error::input(format!("{}: {error}", path.display())))
+    std::fs::File::open(path).map(|_| ()).map_err(|error| Error::input(format!("{}: {error}", path.display())))
 }
 
 /// An address fit for logs: user and password are left out.
@@ -190,24 +153,10 @@ mod tests {
     #[test]
     fn sources_are_told_apart() {
         assert_eq!(Source::parse("test").unwrap(), Source::Test);
-        assert_eq!(
-            Source::parse("camera:2").unwrap(),
-            Source::Camera(CameraWish { index: Some(2) })
-        );
-        assert_eq!(
-            Source::parse("a/b.mp4").unwrap(),
-            Source::File("a/b.mp4".into())
-        );
-        assert!(matches!(
-            Source::parse("rtsp://h/x").unwrap(),
-            Source::Url(_)
-        ));
-        assert!(
-            Source::parse("camera:front")
-                .unwrap_err()
-                .to_string()
-                .contains("impasto devices")
-        );
+        assert_eq!(Source::parse("camera:2").unwrap(), Source::Camera(CameraWish { index: Some(2) }));
+        assert_eq!(Source::parse("a/b.mp4").unwrap(), Source::File("a/b.mp4".into()));
+        assert!(matches!(Source::parse("rtsp://h/x").unwrap(), Source::Url(_)));
+        assert!(Source::parse("camera:front").unwrap_err().to_string().contains("impasto devices"));
     }
 
     #[test]

@@ -37,40 +37,20 @@ impl DevicesArgs {
         let mut config = Config::default();
         self.paint.apply(&mut config);
         let plan = PaintPlan::new(&config.paint, &config.runtime)?;
-        let all = [
-            Device::Cpu,
-            Device::Cuda,
-            Device::TensorRt,
-            Device::OpenVino,
-            Device::CoreMl,
-            Device::DirectMl,
-        ];
+        let all = [Device::Cpu, Device::Cuda, Device::TensorRt, Device::OpenVino, Device::CoreMl, Device::DirectMl];
         let try_device = |device: Device| {
-            let options = SessionOptions {
-                device,
-                ..plan.session.clone()
-            };
+            let options = SessionOptions { device, ..plan.session.clone() };
             let error = Session::open(&plan.choice.network, &options).err();
             let reason = error.map(|error| error.to_string());
-            InferenceDevice {
-                name: device.name(),
-                usable: reason.is_none(),
-                reason,
-            }
+            InferenceDevice { name: device.name(), usable: reason.is_none(), reason }
         };
-        let devices = Devices {
-            cameras: list_cameras(),
-            inference: all.map(try_device).into(),
-        };
+        let devices = Devices { cameras: list_cameras(), inference: all.map(try_device).into() };
         if self.json {
             return print_json(&devices);
         }
         println!("Cameras");
         for camera in &devices.cameras {
-            println!(
-                "  camera:{:<3} {:<14} {}",
-                camera.index, camera.path, camera.name
-            );
+            println!("  camera:{:<3} {:<14} {}", camera.index, camera.path, camera.name);
         }
         if devices.cameras.is_empty() {
             println!("  none found");

@@ -29,13 +29,7 @@ Exit codes: 0 ok, 2 usage or config, 3 input, 4 network or runtime, 5 output, 13
 #[command(name = "impasto", version, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to log: error, warn, info, debug, trace, or a filter such as impasto=debug
-    #[arg(
-        long,
-        global = true,
-        env = "IMPASTO_LOG",
-        default_value = "info",
-        value_name = "LEVEL"
-    )]
+    #[arg(long, global = true, env = "IMPASTO_LOG", default_value = "info", value_name = "LEVEL")]
     pub log: String,
     #[command(subcommand)]
     command: Command,
@@ -75,12 +69,7 @@ impl Cli {
             Command::Bench(args) => args.run(),
             Command::Version => version(),
             Command::Completions { shell } => {
-                clap_complete::generate(
-                    shell,
-                    &mut Cli::command(),
-                    "impasto",
-                    &mut std::io::stdout(),
-                );
+                clap_complete::generate(shell, &mut Cli::command(), "impasto", &mut std::io::stdout());
                 Ok(())
             }
             Command::Man => clap_mangen::Man::new(Cli::command())
@@ -103,8 +92,7 @@ fn version() -> Result<()> {
 
 /// Prints `value` as pretty JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::output(format!("JSON: {error}")))?;
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::output(format!("JSON: {error}")))?;
     println!("{text}");
     Ok(())
 }

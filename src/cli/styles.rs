@@ -24,21 +24,13 @@ impl StylesArgs {
             return print_json(&styles);
         }
         for style in styles {
-            let by = [style.artist, style.year]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join(", ");
+            let by = [style.artist, style.year].into_iter().flatten().collect::<Vec<_>>().join(", ");
             println!(
                 "{:<20} {:<8} {}{}",
                 style.name,
                 style.network,
                 style.title,
-                if by.is_empty() {
-                    by
-                } else {
-                    format!(" ({by})")
-                }
+                if by.is_empty() { by } else { format!(" ({by})") }
             );
         }
         Ok(())

@@ -60,35 +60,19 @@ pub struct OutputConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        Self {
-            input: "auto".into(),
-            r#loop: false,
-            sound: true,
-            width: 640,
-            height: 360,
-            fps: 30,
-        }
+        Self { input: "auto".into(), r#loop: false, sound: true, width: 640, height: 360, fps: 30 }
     }
 }
 
 impl Default for PaintConfig {
     fn default() -> Self {
-        Self {
-            style: String::new(),
-            network: String::new(),
-            size: "native".into(),
-        }
+        Self { style: String::new(), network: String::new(), size: "native".into() }
     }
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self {
-            rtsp: "127.0.0.1:8554/live".into(),
-            rtsp_kbps: 4000,
-            record: PathBuf::new(),
-            crf: 20,
-        }
+        Self { rtsp: "127.0.0.1:8554/live".into(), rtsp_kbps: 4000, record: PathBuf::new(), crf: 20 }
     }
 }
 
@@ -100,8 +84,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::usage(format!("config {}: {error}", path.display())))?;
-        Self::parse(&text)
-            .map_err(|what| Error::usage(format!("config {}: {what}", path.display())))
+        Self::parse(&text).map_err(|what| Error::usage(format!("config {}: {what}", path.display())))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -141,41 +124,20 @@ mod tests {
         };
         let built_in = toml::Table::try_from(Config::default()).unwrap();
         assert_eq!(keys(&shipped.parse().unwrap()), keys(&built_in));
-        let commented = shipped
-            .lines()
-            .filter(|line| !line.starts_with('#') && line.contains('='));
+        let commented = shipped.lines().filter(|line| !line.starts_with('#') && line.contains('='));
         for line in commented {
-            let above = shipped
-                .split(line)
-                .next()
-                .unwrap()
-                .trim_end()
-                .lines()
-                .last()
-                .unwrap();
-            assert!(
-                above.starts_with('#') || above.contains('='),
-                "`{line}` has no comment"
-            );
+            let above = shipped.split(line).next().unwrap().trim_end().lines().last().unwrap();
+            assert!(above.starts_with('#') || above.contains('='), "`{line}` has no comment");
         }
     }
 
     #[test]
     fn mistakes_come_with_line_and_suggestion() {
         let error = Config::parse("[source]\nwidht = 640\n").unwrap_err();
-        assert!(
-            error.contains("line 2") && error.contains("did you mean `width`?"),
-            "{error}"
-        );
+        assert!(error.contains("line 2") && error.contains("did you mean `width`?"), "{error}");
         let error = Config::parse("[source]\nwidth = \"wide\"\n").unwrap_err();
-        assert!(
-            error.contains("line 2") && error.contains("invalid type: string \"wide\""),
-            "{error}"
-        );
+        assert!(error.contains("line 2") && error.contains("invalid type: string \"wide\""), "{error}");
         let error = Config::parse("[runtime]\ndevice = \"gpu\"\n").unwrap_err();
-        assert!(
-            error.contains("line 2") && error.contains("`cuda`"),
-            "{error}"
-        );
+        assert!(error.contains("line 2") && error.contains("`cuda`"), "{error}");
     }
 }

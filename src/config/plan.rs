@@ -48,22 +48,13 @@ impl RunPlan {
             input => Source::parse(input)?,
         };
         let size = format!("{}x{}", config.source.width, config.source.height);
-        let size = size
-            .parse()
-            .map_err(|what| Error::usage(format!("[source] size: {what}")))?;
+        let size = size.parse().map_err(|what| Error::usage(format!("[source] size: {what}")))?;
         if !(1..=240).contains(&config.source.fps) {
-            return Err(Error::usage(format!(
-                "[source] fps = {}: 1 to 240 is possible",
-                config.source.fps
-            )));
+            return Err(Error::usage(format!("[source] fps = {}: 1 to 240 is possible", config.source.fps)));
         }
         let rtsp = match config.output.rtsp.as_str() {
             "off" | "" => None,
-            address => Some(
-                address
-                    .parse()
-                    .map_err(|what| Error::usage(format!("rtsp: {what}; or \"off\"")))?,
-            ),
+            address => Some(address.parse().map_err(|what| Error::usage(format!("rtsp: {what}; or \"off\"")))?),
         };
         Ok(Self {
             source,
@@ -88,20 +79,11 @@ impl PaintPlan {
         let catalog = catalog(runtime);
         let named = |name: &str| (!name.is_empty()).then(|| name.to_string());
         let (network, style) = (named(&paint.network), named(&paint.style));
-        let is_path = network
-            .as_ref()
-            .is_some_and(|network| Path::new(network).exists());
-        let catalog = if is_path {
-            catalog.unwrap_or_default()
-        } else {
-            catalog?
-        };
+        let is_path = network.as_ref().is_some_and(|network| Path::new(network).exists());
+        let catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
         let size = match paint.size.as_str() {
             "native" | "" => None,
-            size => Some(
-                size.parse()
-                    .map_err(|what| Error::usage(format!("[paint] size: {what}; or \"native\"")))?,
-            ),
+            size => Some(size.parse().map_err(|what| Error::usage(format!("[paint] size: {what}; or \"native\"")))?),
         };
         Ok(Self {
             choice: catalog.choose(network.as_deref(), style.as_deref())?,
@@ -140,25 +122,14 @@ pub fn templates(runtime: &RuntimeConfig) -> Templates {
 
 /// Checks a constant quality value.
 pub fn crf(value: u8) -> Result<u8> {
-    if value <= 51 {
-        Ok(value)
-    } else {
-        Err(Error::usage(format!(
-            "crf = {value}: 0 (best) to 51 is possible"
-        )))
-    }
+    if value <= 51 { Ok(value) } else { Err(Error::usage(format!("crf = {value}: 0 (best) to 51 is possible"))) }
 }
 
 /// A folder in the working directory, beside the binary, or in the project that the binary was built in.
 fn nearby(name: &str) -> Option<PathBuf> {
     let exe = std::env::current_exe().ok();
-    let beside = exe
-        .iter()
-        .flat_map(|exe| exe.ancestors().skip(1).take(3))
-        .map(|folder| folder.join(name));
-    std::iter::once(PathBuf::from(name))
-        .chain(beside)
-        .find(|folder| folder.is_dir())
+    let beside = exe.iter().flat_map(|exe| exe.ancestors().skip(1).take(3)).map(|folder| folder.join(name));
+    std::iter::once(PathBuf::from(name)).chain(beside).find(|folder| folder.is_dir())
 }
 
 fn set(path: &Path) -> Option<PathBuf> {

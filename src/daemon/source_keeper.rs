@@ -67,8 +67,7 @@ impl SourceKeeper {
                     tracing::warn!("{reason}; trying again in {:.1} s", back_off.as_secs_f64());
                     Counters::count(&self.counters.reconnects);
                     // Up to a quarter more, so that many clients of one server do not come back all at once.
-                    self.shutdown
-                        .sleep(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
+                    self.shutdown.sleep(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
                     back_off = (back_off * 2).min(BACK_OFF.1);
                 }
             }
@@ -83,18 +82,11 @@ impl SourceKeeper {
             if let Some(end) = capture.wait_for_end(POLL) {
                 return Some(end);
             }
-            silent = if captured() == last {
-                silent + POLL
-            } else {
-                Duration::ZERO
-            };
+            silent = if captured() == last { silent + POLL } else { Duration::ZERO };
             last = captured();
             if self.source.is_live() && silent >= STALLED_AFTER {
                 let seconds = STALLED_AFTER.as_secs();
-                return Some(End::Failed(format!(
-                    "{} sent nothing for {seconds} s",
-                    self.source
-                )));
+                return Some(End::Failed(format!("{} sent nothing for {seconds} s", self.source)));
             }
         }
         None

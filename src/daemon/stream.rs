@@ -51,10 +51,8 @@ impl Stream {
         let outputs = Arc::new(Outputs::default());
         let (producer, consumer) = ring(std::iter::repeat_with(Frame::default).take(LIVE_SLOTS));
         let sound_outputs = Arc::clone(&outputs);
-        let sound =
-            Box::new(move |sample: &gst::Sample, time| sound_outputs.publish_sound(sample, time));
-        let (inlet, first) =
-            Inlet::new(Pace::RealTime, vec![producer], Arc::clone(&counters), sound);
+        let sound = Box::new(move |sample: &gst::Sample, time| sound_outputs.publish_sound(sample, time));
+        let (inlet, first) = Inlet::new(Pace::RealTime, vec![producer], Arc::clone(&counters), sound);
         let mut wiring = Wiring {
             templates: plan.templates.clone(),
             pace: Pace::RealTime,
@@ -93,15 +91,7 @@ impl Stream {
         };
         let keep = spawn("source", move || keeper.keep(capture))?;
         let last_status = (Instant::now(), counters.snapshot());
-        Ok(Self {
-            inlet,
-            outputs,
-            counters,
-            shutdown,
-            threads: vec![stylise, keep],
-            announcement,
-            last_status,
-        })
+        Ok(Self { inlet, outputs, counters, shutdown, threads: vec![stylise, keep], announcement, last_status })
     }
 
     /// Prints what runs and where to watch it.
@@ -123,8 +113,7 @@ impl Stream {
         let now = self.counters.snapshot();
         let (then, before) = std::mem::replace(&mut self.last_status, (Instant::now(), now));
         let fps = (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64();
-        let dropped =
-            (now.dropped_busy + now.dropped_stale) - (before.dropped_busy + before.dropped_stale);
+        let dropped = (now.dropped_busy + now.dropped_stale) - (before.dropped_busy + before.dropped_stale);
         let clients = self.outputs.clients();
         tracing::info!(
             "{fps:.1} frames/s painted, inference {:.1} ms, tensors {:.1} ms, {dropped} dropped, {clients} watching",
@@ -159,60 +148,33 @@ fn wait_for_first(capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> 
         }
     }
     // The picture may have come just before the end of a very short file.
-    first
-        .try_recv()
-        .map_err(|_| Error::input("the source delivered no picture"))
+    first.try_recv().map_err(|_| Error::input("the source delivered no picture"))
 }
 
 fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> {
-    let info = gst_video::VideoInfo::from_caps(caps)
-        .map_err(|error| Error::input(format!("{caps}: {error}")))?;
+    let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| Error::input(format!("{caps}: {error}")))?;
     let rate = info.fps();
     let known = rate.numer() > 0 && rate.denom() > 0;
-    let fps = if known {
-        (rate.numer() as u32).div_ceil(rate.denom() as u32)
-    } else {
-        30
-    };
-    Ok(StreamFormat {
-        caps: caps.clone(),
-        fps: fps.clamp(1, 240),
-        sound: facts.sound,
-    })
+    let fps = if known { (rate.numer() as u32).div_ceil(rate.denom() as u32) } else { 30 };
+    Ok(StreamFormat { caps: caps.clone(), fps: fps.clamp(1, 240), sound: facts.sound })
 }
 
 fn open_outputs(plan: &RunPlan, format: &StreamFormat) -> Result<Vec<Box<dyn Output>>> {
     let mut outputs: Vec<Box<dyn Output>> = Vec::new();
     if let Some(address) = &plan.rtsp {
-        outputs.push(Box::new(Rtsp::start(
-            address,
-            format,
-            plan.rtsp_kbps,
-            &plan.templates,
-        )?));
+        outputs.push(Box::new(Rtsp::start(address, format, plan.rtsp_kbps, &plan.templates)?));
     }
     if let Some(path) = &plan.record {
-        outputs.push(Box::new(Record::start(
-            path,
-            format,
-            plan.crf,
-            &plan.templates,
-        )?));
+        outputs.push(Box::new(Record::start(path, format, plan.crf, &plan.templates)?));
     }
     Ok(outputs)
 }
 
 fn announcement(plan: &RunPlan, format: &StreamFormat, device: &str) -> Vec<String> {
     let Choice { network, style } = &plan.paint.choice;
-    let artist = style
-        .artist
-        .as_ref()
-        .map(|artist| format!(", {artist}"))
-        .unwrap_or_default();
+    let artist = style.artist.as_ref().map(|artist| format!(", {artist}")).unwrap_or_default();
     let picture = gst_video::VideoInfo::from_caps(&format.caps);
-    let size = picture
-        .map(|info| format!("{}x{}", info.width(), info.height()))
-        .unwrap_or_default();
+    let size = picture.map(|info| format!("{}x{}", info.width(), info.height())).unwrap_or_default();
     let mut lines = vec![
         format!("style     {} ({}{artist})", style.name, style.title),
         format!("network   {} on {device}", network.name),
@@ -223,16 +185,8 @@ fn announcement(plan: &RunPlan, format: &StreamFormat, device: &str) -> Vec<Stri
             if format.sound { ", sound" } else { "" }
         ),
     ];
-    lines.extend(
-        plan.rtsp
-            .iter()
-            .map(|address| format!("stream    {address}")),
-    );
-    lines.extend(
-        plan.record
-            .iter()
-            .map(|path| format!("recording {}", path.display())),
-    );
+    lines.extend(plan.rtsp.iter().map(|address| format!("stream    {address}")));
+    lines.extend(plan.record.iter().map(|path| format!("recording {}", path.display())));
     lines
 }
 

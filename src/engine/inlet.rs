@@ -43,21 +43,8 @@ impl Inlet {
         sound: SoundSink,
     ) -> (Arc<Self>, FirstPicture) {
         let (first, first_picture) = sync_channel(1);
-        let state = State {
-            lanes,
-            sequence: 0,
-            caps: None,
-            first: Some(first),
-        };
-        (
-            Arc::new(Self {
-                pace,
-                state: Mutex::new(state),
-                counters,
-                sound,
-            }),
-            first_picture,
-        )
+        let state = State { lanes, sequence: 0, caps: None, first: Some(first) };
+        (Arc::new(Self { pace, state: Mutex::new(state), counters, sound }), first_picture)
     }
 
     /// Says that no frame will follow; the stylists finish what waits and end.
@@ -71,11 +58,7 @@ impl Inlet {
 }
 
 impl Receiver for Inlet {
-    fn picture(
-        &self,
-        sample: &gst::Sample,
-        time: gst::ClockTime,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
         let captured_at = Instant::now();
         // Only the one streaming thread of the capture takes this lock while frames flow.
         let state = &mut *self.lock();
@@ -121,8 +104,7 @@ impl State {
                 return Ok(info.clone());
             }
         }
-        let info =
-            gst_video::VideoInfo::from_caps(caps).map_err(|_| gst::FlowError::NotNegotiated)?;
+        let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| gst::FlowError::NotNegotiated)?;
         self.caps = Some((caps.to_owned(), info.clone()));
         if let Some(first) = self.first.take() {
             let _ = first.send(caps.to_owned());

@@ -32,10 +32,7 @@ pub fn stylise_in_order(
     let turnstile = Turnstile::default();
     let first_error = Mutex::new(None);
     let give_up = |error: Error| {
-        first_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(error);
+        first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         turnstile.close();
         abandon();
     };
@@ -49,16 +46,11 @@ pub fn stylise_in_order(
             };
             let thread = std::thread::Builder::new().name(format!("stylise-{number}"));
             if let Err(error) = thread.spawn_scoped(scope, work) {
-                give_up(Error::model(format!(
-                    "a stylise thread does not start: {error}"
-                )));
+                give_up(Error::model(format!("a stylise thread does not start: {error}")));
             }
         }
     });
-    first_error
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .map_or(Ok(()), Err)
+    first_error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
 fn work_lane(
@@ -94,11 +86,7 @@ impl Turnstile {
     fn wait_for(&self, sequence: u64) -> bool {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = |next: &mut u64| *next != sequence && !self.closed.load(Ordering::Acquire);
-        drop(
-            self.changed
-                .wait_while(next, waiting)
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        drop(self.changed.wait_while(next, waiting).unwrap_or_else(PoisonError::into_inner));
         !self.closed.load(Ordering::Acquire)
     }
 

@@ -25,24 +25,14 @@ impl Stylist {
     /// The network cannot take this size.
     pub fn new(mut painter: Painter, caps: &gst::Caps) -> Result<Self> {
         let unusable = |what: String| Error::input(format!("pictures of {caps}: {what}"));
-        let info =
-            gst_video::VideoInfo::from_caps(caps).map_err(|error| unusable(error.to_string()))?;
-        painter.prepare(
-            Size::new(info.width() as usize, info.height() as usize),
-            PixelOrder::Bgrx,
-        )?;
+        let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| unusable(error.to_string()))?;
+        painter.prepare(Size::new(info.width() as usize, info.height() as usize), PixelOrder::Bgrx)?;
         let pool = gst_video::VideoBufferPool::new();
         let mut config = pool.config();
         config.set_params(Some(caps), info.size() as u32, 2, 0);
-        pool.set_config(config)
-            .map_err(|error| unusable(error.to_string()))?;
-        pool.set_active(true)
-            .map_err(|error| unusable(error.to_string()))?;
-        Ok(Self {
-            painter,
-            pool,
-            info,
-        })
+        pool.set_config(config).map_err(|error| unusable(error.to_string()))?;
+        pool.set_active(true).map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { painter, pool, info })
     }
 
     /// Paints the frame's picture into a buffer of the pool, with no times set.
@@ -50,26 +40,18 @@ impl Stylist {
     /// # Errors
     /// The network fails.
     pub fn paint(&mut self, frame: &Frame) -> Result<(gst::Buffer, StageTimes)> {
-        let picture = frame
-            .picture
-            .as_ref()
-            .ok_or_else(|| Error::input("a frame could not be mapped"))?;
+        let picture = frame.picture.as_ref().ok_or_else(|| Error::input("a frame could not be mapped"))?;
         let source = pixels(picture).ok_or_else(|| Error::input("a frame is not BGRx"))?;
-        let mut buffer = self
-            .pool
-            .acquire_buffer(None)
-            .map_err(|error| Error::output(error))?;
+        let mut buffer = self.pool.acquire_buffer(None).map_err(|error| Error::output(error))?;
         let times = {
             let no_room = || Error::output("no memory for a painted frame");
             let writable = buffer.get_mut().ok_or_else(no_room)?;
             let mut target =
-                gst_video::VideoFrameRef::from_buffer_ref_writable(writable, &self.info)
-                    .map_err(|_| no_room())?;
+                gst_video::VideoFrameRef::from_buffer_ref_writable(writable, &self.info).map_err(|_| no_room())?;
             let (width, height) = (self.info.width() as usize, self.info.height() as usize);
             let stride = target.plane_stride()[0] as usize;
             let data = target.plane_data_mut(0).map_err(|_| no_room())?;
-            let mut painted = PixelsMut::new(data, width, height, stride, PixelOrder::Bgrx)
-                .ok_or_else(no_room)?;
+            let mut painted = PixelsMut::new(data, width, height, stride, PixelOrder::Bgrx).ok_or_else(no_room)?;
             self.painter.paint(&source, &mut painted)?
         };
         Ok((buffer, times))
@@ -88,11 +70,5 @@ fn pixels(picture: &gst_video::VideoFrame<gst_video::video_frame::Readable>) -> 
     }
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let stride = picture.plane_stride()[0] as usize;
-    Pixels::new(
-        picture.plane_data(0).ok()?,
-        width,
-        height,
-        stride,
-        PixelOrder::Bgrx,
-    )
+    Pixels::new(picture.plane_data(0).ok()?, width, height, stride, PixelOrder::Bgrx)
 }

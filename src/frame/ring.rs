@@ -204,20 +204,13 @@ mod tests {
             producer.try_acquire().expect("three slots are free");
             producer.submit(number);
         }
-        assert_eq!(
-            producer.try_acquire(),
-            None,
-            "no fourth slot: the frame is dropped, never queued"
-        );
+        assert_eq!(producer.try_acquire(), None, "no fourth slot: the frame is dropped, never queued");
         let mut discarded = Vec::new();
         let taken = consumer.take_newest(Duration::ZERO, |slot| discarded.push(*slot));
         assert_eq!(taken, Taken::Slot { slot: 3, stale: 2 });
         assert_eq!(discarded, [1, 2]);
         assert!(producer.try_acquire().is_some() && producer.try_acquire().is_some());
-        assert_eq!(
-            consumer.take_newest(Duration::from_millis(1), |_| ()),
-            Taken::TimedOut
-        );
+        assert_eq!(consumer.take_newest(Duration::from_millis(1), |_| ()), Taken::TimedOut);
     }
 
     #[test]
@@ -230,10 +223,7 @@ mod tests {
 
         let (producer, mut consumer) = ring([0u8; 1]);
         drop(producer);
-        assert_eq!(
-            consumer.take_newest(Duration::from_secs(60), |_| ()),
-            Taken::Closed
-        );
+        assert_eq!(consumer.take_newest(Duration::from_secs(60), |_| ()), Taken::Closed);
     }
 
     proptest! {

@@ -5,20 +5,11 @@ use gstreamer::prelude::*;
 
 /// An error message as "element: what happened (detail)".
 pub fn describe(error: &gst::message::Error) -> String {
-    let element = error
-        .src()
-        .map(|source| source.name().to_string())
-        .unwrap_or_default();
+    let element = error.src().map(|source| source.name().to_string()).unwrap_or_default();
     let what = error.error().message().trim_end_matches('.').to_string();
     // The debug text is "file.c(line): function (): /path/to:element:\ndetail"; only the detail helps a user.
     let detail = error.debug().and_then(|debug| {
-        let detail = debug
-            .split('\n')
-            .skip(1)
-            .collect::<Vec<_>>()
-            .join(" ")
-            .trim()
-            .to_string();
+        let detail = debug.split('\n').skip(1).collect::<Vec<_>>().join(" ").trim().to_string();
         (!detail.is_empty() && !detail.contains("streaming stopped, reason")).then_some(detail)
     });
     match detail {
@@ -31,8 +22,7 @@ pub fn describe(error: &gst::message::Error) -> String {
 ///
 /// Waits at most `patience`; `None` if the pipeline is still running then.
 pub fn wait_for_end(bus: &gst::Bus, patience: gst::ClockTime) -> Option<Result<(), String>> {
-    let message =
-        bus.timed_pop_filtered(patience, &[gst::MessageType::Eos, gst::MessageType::Error])?;
+    let message = bus.timed_pop_filtered(patience, &[gst::MessageType::Eos, gst::MessageType::Error])?;
     Some(match message.view() {
         gst::MessageView::Error(error) => Err(describe(error)),
         _ => Ok(()),

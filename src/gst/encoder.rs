@@ -37,48 +37,28 @@ struct Candidate {
 }
 
 const fn hardware(element: &'static str, settings: &'static str) -> Candidate {
-    Candidate {
-        element,
-        hardware: true,
-        settings,
-    }
+    Candidate { element, hardware: true, settings }
 }
 
 const fn software(element: &'static str, settings: &'static str) -> Candidate {
-    Candidate {
-        element,
-        hardware: false,
-        settings,
-    }
+    Candidate { element, hardware: false, settings }
 }
 
 // B-frames are off: with them, mp4mux writes an edit list that hides the last frame of a stream with a
 // variable frame rate.
 const H264: &[Candidate] = &[
     hardware("nvh264enc", "rc-mode=constqp qp-const={crf} bframes=0"),
-    hardware(
-        "vah264enc",
-        "rate-control=cqp qpi={crf} qpp={crf} b-frames=0",
-    ),
+    hardware("vah264enc", "rate-control=cqp qpi={crf} qpp={crf} b-frames=0"),
     hardware("vtenc_h264", "allow-frame-reordering=false"),
     hardware("v4l2h264enc", ""),
-    software(
-        "x264enc",
-        "pass=qual quantizer={crf} speed-preset=veryfast bframes=0 key-int-max=250",
-    ),
+    software("x264enc", "pass=qual quantizer={crf} speed-preset=veryfast bframes=0 key-int-max=250"),
     software("openh264enc", "rate-control=quality complexity=medium"),
 ];
 const H265: &[Candidate] = &[
     hardware("nvh265enc", "rc-mode=constqp qp-const={crf} bframes=0"),
-    hardware(
-        "vah265enc",
-        "rate-control=cqp qpi={crf} qpp={crf} b-frames=0",
-    ),
+    hardware("vah265enc", "rate-control=cqp qpi={crf} qpp={crf} b-frames=0"),
     hardware("vtenc_h265", "allow-frame-reordering=false"),
-    software(
-        "x265enc",
-        "speed-preset=veryfast option-string=\"crf={crf}:bframes=0:log-level=none\" key-int-max=250",
-    ),
+    software("x265enc", "speed-preset=veryfast option-string=\"crf={crf}:bframes=0:log-level=none\" key-int-max=250"),
 ];
 const VP9: &[Candidate] = &[
     hardware("vavp9enc", ""),
@@ -146,27 +126,14 @@ impl Encoder {
             ))
         })?;
         let settings = found.settings.replace("{crf}", &crf.to_string());
-        let launch = format!(
-            "{} name=encoder {settings} ! {}",
-            found.element,
-            codec.parser()
-        );
-        Ok(Self {
-            codec,
-            element: found.element,
-            hardware: found.hardware,
-            launch,
-        })
+        let launch = format!("{} name=encoder {settings} ! {}", found.element, codec.parser());
+        Ok(Self { codec, element: found.element, hardware: found.hardware, launch })
     }
 }
 
 impl std::fmt::Display for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kind = if self.hardware {
-            "hardware"
-        } else {
-            "software"
-        };
+        let kind = if self.hardware { "hardware" } else { "software" };
         write!(f, "{} with {} ({kind})", self.codec.name(), self.element)
     }
 }

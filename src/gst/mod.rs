@@ -10,11 +10,8 @@ use crate::error::{Error, Result};
 
 /// Starts GStreamer once; later calls cost nothing.
 pub fn init() -> Result<()> {
-    gst::init().map_err(|error| {
-        Error::usage(format!(
-            "GStreamer does not start: {error}; install it with `./dev setup`"
-        ))
-    })
+    gst::init()
+        .map_err(|error| Error::usage(format!("GStreamer does not start: {error}; install it with `./dev setup`")))
 }
 
 /// The clock that every pipeline is told to use, so that times of one pipeline mean the same in another.
@@ -26,8 +23,6 @@ pub fn shared_clock() -> gst::Clock {
 /// Makes one element; a missing plugin becomes an error that names it.
 pub fn make(factory: &str) -> Result<gst::Element> {
     gst::ElementFactory::make(factory).build().map_err(|_| {
-        Error::usage(format!(
-            "GStreamer has no element `{factory}`; `./dev setup` installs the plugins Impasto uses"
-        ))
+        Error::usage(format!("GStreamer has no element `{factory}`; `./dev setup` installs the plugins Impasto uses"))
     })
 }

@@ -12,46 +12,16 @@ use crate::error::{Error, Result};
 
 /// The built-in templates by name; the files under `pipelines/` at the time of the build.
 const BUILT_IN: &[(&str, &str)] = &[
-    (
-        "capture/camera",
-        include_str!("../../pipelines/capture/camera.launch"),
-    ),
-    (
-        "capture/media",
-        include_str!("../../pipelines/capture/media.launch"),
-    ),
-    (
-        "capture/picture",
-        include_str!("../../pipelines/capture/picture.launch"),
-    ),
-    (
-        "capture/showcase",
-        include_str!("../../pipelines/capture/showcase.launch"),
-    ),
-    (
-        "capture/sound",
-        include_str!("../../pipelines/capture/sound.launch"),
-    ),
-    (
-        "capture/test",
-        include_str!("../../pipelines/capture/test.launch"),
-    ),
-    (
-        "output/record",
-        include_str!("../../pipelines/output/record.launch"),
-    ),
-    (
-        "output/record-sound",
-        include_str!("../../pipelines/output/record-sound.launch"),
-    ),
-    (
-        "output/rtsp",
-        include_str!("../../pipelines/output/rtsp.launch"),
-    ),
-    (
-        "output/rtsp-sound",
-        include_str!("../../pipelines/output/rtsp-sound.launch"),
-    ),
+    ("capture/camera", include_str!("../../pipelines/capture/camera.launch")),
+    ("capture/media", include_str!("../../pipelines/capture/media.launch")),
+    ("capture/picture", include_str!("../../pipelines/capture/picture.launch")),
+    ("capture/showcase", include_str!("../../pipelines/capture/showcase.launch")),
+    ("capture/sound", include_str!("../../pipelines/capture/sound.launch")),
+    ("capture/test", include_str!("../../pipelines/capture/test.launch")),
+    ("output/record", include_str!("../../pipelines/output/record.launch")),
+    ("output/record-sound", include_str!("../../pipelines/output/record-sound.launch")),
+    ("output/rtsp", include_str!("../../pipelines/output/rtsp.launch")),
+    ("output/rtsp-sound", include_str!("../../pipelines/output/rtsp-sound.launch")),
 ];
 
 /// Where templates come from.
@@ -79,10 +49,7 @@ impl Templates {
     /// # Errors
     /// An unreadable file, or a placeholder that this template does not have; both name the file.
     pub fn load(&self, name: &str, values: &[(&str, &str)]) -> Result<Template> {
-        let file = self
-            .folder
-            .as_ref()
-            .map(|folder| folder.join(format!("{name}.launch")));
+        let file = self.folder.as_ref().map(|folder| folder.join(format!("{name}.launch")));
         let (origin, raw) = match file.filter(|file| file.exists()) {
             Some(file) => (file.display().to_string(), read(&file)?),
             None => {
@@ -93,25 +60,16 @@ impl Templates {
                 (format!("built-in {name}.launch"), (*text).to_string())
             }
         };
-        let lines = raw
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'));
+        let lines = raw.lines().filter(|line| !line.trim_start().starts_with('#'));
         let mut text = lines.collect::<Vec<_>>().join(" ").trim().to_string();
         for (placeholder, value) in values {
             text = text.replace(&format!("{{{placeholder}}}"), value);
         }
         if let Some(unknown) = leftover_placeholder(&text) {
-            let known: Vec<_> = values
-                .iter()
-                .map(|(name, _)| format!("{{{name}}}"))
-                .collect();
+            let known: Vec<_> = values.iter().map(|(name, _)| format!("{{{name}}}")).collect();
             return Err(Error::usage(format!(
                 "{origin}: unknown placeholder `{{{unknown}}}`; this template may use {}",
-                if known.is_empty() {
-                    "none".to_string()
-                } else {
-                    known.join(", ")
-                }
+                if known.is_empty() { "none".to_string() } else { known.join(", ") }
             )));
         }
         Ok(Template { origin, text })
@@ -135,8 +93,7 @@ impl Template {
     pub fn build(&self, required: &[(&str, &str)]) -> Result<gst::Bin> {
         let mut context = gst::ParseContext::new();
         let flags = gst::ParseFlags::FATAL_ERRORS;
-        let element =
-            gst::parse::bin_from_description_full(&self.text, true, Some(&mut context), flags);
+        let element = gst::parse::bin_from_description_full(&self.text, true, Some(&mut context), flags);
         let bin = element.map_err(|error| {
             let missing = context.missing_elements();
             if missing.is_empty() {
@@ -149,12 +106,9 @@ impl Template {
                 ))
             }
         })?;
-        let bin = bin.downcast::<gst::Bin>().map_err(|_| {
-            Error::usage(format!(
-                "{}: does not describe a chain of elements",
-                self.origin
-            ))
-        })?;
+        let bin = bin
+            .downcast::<gst::Bin>()
+            .map_err(|_| Error::usage(format!("{}: does not describe a chain of elements", self.origin)))?;
         for (name, factory) in required {
             self.check_element(&bin, name, factory)?;
         }
@@ -170,17 +124,15 @@ impl Template {
                 self.origin,
                 found.name()
             ))),
-            None => Err(Error::usage(format!(
-                "{}: needs an element named `{name}`: {factory} name={name}",
-                self.origin
-            ))),
+            None => {
+                Err(Error::usage(format!("{}: needs an element named `{name}`: {factory} name={name}", self.origin)))
+            }
         }
     }
 }
 
 fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file)
-        .map_err(|error| Error::usage(format!("{}: {error}", file.display())))
+    std::fs::read_to_string(file).map_err(|error| Error::usage(format!("{}: {error}", file.display())))
 }
 
 /// The first `{word}` in `text`.
@@ -205,53 +157,28 @@ mod tests {
         let built = templates
             .load("capture/test", &[("width", "64")])
             .and_then(|template| template.build(&[("frames", "appsink")]));
-        let message = built
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default();
+        let message = built.err().map(|error| error.to_string()).unwrap_or_default();
         message.replace(&format!("{}/", folder.path().display()), "")
     }
 
     #[test]
     fn a_good_template_builds() {
-        assert_eq!(
-            build_text("# a comment\nvideotestsrc !\n appsink name=frames"),
-            ""
-        );
+        assert_eq!(build_text("# a comment\nvideotestsrc !\n appsink name=frames"), "");
     }
 
     #[test]
     fn a_broken_template_names_its_file_and_element() {
         let missing = build_text("videotestsrc ! nosuchfilter ! appsink name=frames");
-        assert!(
-            missing.starts_with("capture/test.launch: no element `nosuchfilter` is installed"),
-            "{missing}"
-        );
+        assert!(missing.starts_with("capture/test.launch: no element `nosuchfilter` is installed"), "{missing}");
         let property = build_text("videotestsrc colour=red ! appsink name=frames");
-        assert!(
-            property.starts_with("capture/test.launch:") && property.contains("colour"),
-            "{property}"
-        );
+        assert!(property.starts_with("capture/test.launch:") && property.contains("colour"), "{property}");
         let link = build_text("audiotestsrc ! videoconvert ! appsink name=frames");
-        assert!(
-            link.starts_with("capture/test.launch:") && link.contains("could not link"),
-            "{link}"
-        );
+        assert!(link.starts_with("capture/test.launch:") && link.contains("could not link"), "{link}");
         let unnamed = build_text("videotestsrc ! appsink");
-        assert_eq!(
-            unnamed,
-            "capture/test.launch: needs an element named `frames`: appsink name=frames"
-        );
+        assert_eq!(unnamed, "capture/test.launch: needs an element named `frames`: appsink name=frames");
         let other = build_text("videotestsrc ! fakesink name=frames");
-        assert_eq!(
-            other,
-            "capture/test.launch: element `frames` must be of type appsink, but is a fakesink"
-        );
-        let placeholder =
-            build_text("videotestsrc ! video/x-raw,width={widht} ! appsink name=frames");
-        assert_eq!(
-            placeholder,
-            "capture/test.launch: unknown placeholder `{widht}`; this template may use {width}"
-        );
+        assert_eq!(other, "capture/test.launch: element `frames` must be of type appsink, but is a fakesink");
+        let placeholder = build_text("videotestsrc ! video/x-raw,width={widht} ! appsink name=frames");
+        assert_eq!(placeholder, "capture/test.launch: unknown placeholder `{widht}`; this template may use {width}");
     }
 }

@@ -60,13 +60,8 @@ impl Outputs {
     /// Gives a painted picture to every output. Times that do not rise are moved just behind the last one.
     pub fn publish(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
         let time = {
-            let mut last = self
-                .last_time
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let time = last.map_or(time, |last| {
-                time.max(last + gst::ClockTime::from_useconds(1))
-            });
+            let mut last = self.last_time.lock().unwrap_or_else(PoisonError::into_inner);
+            let time = last.map_or(time, |last| time.max(last + gst::ClockTime::from_useconds(1)));
             *last = Some(time);
             time
         };
@@ -85,10 +80,7 @@ impl Outputs {
 
     /// Failures since the last call; the other outputs go on.
     pub fn failures(&self) -> Vec<Error> {
-        self.list()
-            .iter()
-            .filter_map(|output| output.take_failure())
-            .collect()
+        self.list().iter().filter_map(|output| output.take_failure()).collect()
     }
 
     /// How many clients watch, over all outputs.

@@ -39,46 +39,28 @@ impl Record {
     ///
     /// # Errors
     /// An unknown ending, a folder that cannot be written to, or a broken template.
-    pub fn start(
-        path: &Path,
-        format: &StreamFormat,
-        crf: u8,
-        templates: &Templates,
-    ) -> Result<Self> {
+    pub fn start(path: &Path, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<Self> {
         let container = Container::of(path)?;
         let part = part_path(path);
         std::fs::File::create(&part).map_err(|error| {
-            Error::output(format!(
-                "{}: cannot be written: {error}; choose another with --record",
-                path.display()
-            ))
+            Error::output(format!("{}: cannot be written: {error}; choose another with --record", path.display()))
         })?;
-        let pipeline = build(container, format, crf, templates)
-            .inspect_err(|_| drop(std::fs::remove_file(&part)))?;
+        let pipeline = build(container, format, crf, templates).inspect_err(|_| drop(std::fs::remove_file(&part)))?;
         let named = |name: &str| pipeline.by_name(name);
         if let Some(file) = named("file") {
             file.set_property("location", part.to_string_lossy().as_ref());
         }
-        let feed =
-            |name: &str| named(name).and_then(|element| element.downcast::<gst_app::AppSrc>().ok());
+        let feed = |name: &str| named(name).and_then(|element| element.downcast::<gst_app::AppSrc>().ok());
         let picture = feed("picture").unwrap_or_else(|| unreachable!("checked by build"));
         picture.set_caps(Some(&format.caps));
         let sound = feed("sound");
         if let Some(sound) = &sound {
             sound.set_caps(Some(&sound_caps()));
         }
-        let this = Self {
-            path: path.to_path_buf(),
-            part,
-            pipeline,
-            picture,
-            sound,
-            state: Mutex::default(),
-        };
-        this.pipeline.set_state(gst::State::Playing).map_err(|_| {
-            this.take_failure()
-                .unwrap_or_else(|| Error::output("the recording does not start"))
-        })?;
+        let this = Self { path: path.to_path_buf(), part, pipeline, picture, sound, state: Mutex::default() };
+        this.pipeline
+            .set_state(gst::State::Playing)
+            .map_err(|_| this.take_failure().unwrap_or_else(|| Error::output("the recording does not start")))?;
         Ok(this)
     }
 
@@ -98,9 +80,7 @@ impl Record {
 impl Output for Record {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
         let begin = *self.state().begin.get_or_insert(time);
-        let _ = self
-            .picture
-            .push_buffer(retimed(buffer, time.saturating_sub(begin)));
+        let _ = self.picture.push_buffer(retimed(buffer, time.saturating_sub(begin)));
     }
 
     fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime) {
@@ -127,18 +107,12 @@ impl Output for Record {
         if self.state().begin.is_none() {
             let _ = self.pipeline.set_state(gst::State::Null);
             let _ = std::fs::remove_file(&self.part);
-            return Err(Error::output(format!(
-                "{}: no frame came, nothing was recorded",
-                self.path.display()
-            )));
+            return Err(Error::output(format!("{}: no frame came, nothing was recorded", self.path.display())));
         }
         for feed in std::iter::once(&self.picture).chain(&self.sound) {
             let _ = feed.end_of_stream();
         }
-        let end = self
-            .pipeline
-            .bus()
-            .and_then(|bus| bus::wait_for_end(&bus, FINISH_PATIENCE));
+        let end = self.pipeline.bus().and_then(|bus| bus::wait_for_end(&bus, FINISH_PATIENCE));
         let _ = self.pipeline.set_state(gst::State::Null);
         match end {
             Some(Ok(())) => std::fs::rename(&self.part, &self.path)
@@ -166,11 +140,7 @@ enum Container {
 
 impl Container {
     fn of(path: &Path) -> Result<Self> {
-        let ending = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match ending.as_str() {
             "mp4" | "m4v" => Ok(Self::Mp4),
             "mov" => Ok(Self::Mov),
@@ -193,11 +163,7 @@ impl Container {
     }
 
     fn codec(self) -> Codec {
-        if self == Self::WebM {
-            Codec::Vp9
-        } else {
-            Codec::H264
-        }
+        if self == Self::WebM { Codec::Vp9 } else { Codec::H264 }
     }
 
     fn sound_encoder(self) -> &'static str {
@@ -208,33 +174,20 @@ impl Container {
     }
 }
 
-fn build(
-    container: Container,
-    format: &StreamFormat,
-    crf: u8,
-    templates: &Templates,
-) -> Result<gst::Pipeline> {
+fn build(container: Container, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<gst::Pipeline> {
     let encoder = Encoder::choose(container.codec(), crf)?;
     tracing::info!("recording as {encoder}");
-    let values = [
-        ("encoder", encoder.launch.as_str()),
-        ("muxer", container.muxer()),
-    ];
+    let values = [("encoder", encoder.launch.as_str()), ("muxer", container.muxer())];
     let picture = templates.load("output/record", &values)?;
     let mut text = picture.text().to_string();
     picture.build(&[("picture", "appsrc"), ("file", "filesink")])?;
     if format.sound {
-        let sound = templates.load(
-            "output/record-sound",
-            &[("encoder", container.sound_encoder())],
-        )?;
+        let sound = templates.load("output/record-sound", &[("encoder", container.sound_encoder())])?;
         text = format!("{text} {}", sound.text());
     }
     let pipeline = gst::parse::launch_full(&text, None, gst::ParseFlags::FATAL_ERRORS)
         .map_err(|error| Error::usage(format!("{}: {}", picture.origin(), error.message())))?;
-    pipeline
-        .downcast::<gst::Pipeline>()
-        .map_err(|_| Error::usage(format!("{}: no pipeline", picture.origin())))
+    pipeline.downcast::<gst::Pipeline>().map_err(|_| Error::usage(format!("{}: no pipeline", picture.origin())))
 }
 
 /// `holiday.mp4` is written as `.holiday.mp4.part` beside it.
@@ -249,15 +202,9 @@ mod tests {
 
     #[test]
     fn the_ending_chooses_the_container() {
-        assert_eq!(
-            Container::of(Path::new("a/B.MKV")).unwrap(),
-            Container::Matroska
-        );
+        assert_eq!(Container::of(Path::new("a/B.MKV")).unwrap(), Container::Matroska);
         let error = Container::of(Path::new("a.avi")).unwrap_err().to_string();
-        assert!(
-            error.contains("`avi` is unknown; record into .mp4"),
-            "{error}"
-        );
+        assert!(error.contains("`avi` is unknown; record into .mp4"), "{error}");
         assert_eq!(part_path(Path::new("a/b.mp4")), Path::new("a/.b.mp4.part"));
     }
 }

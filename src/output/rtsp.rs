@@ -34,17 +34,10 @@ impl FromStr for RtspAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.strip_prefix("rtsp://").unwrap_or(text);
         let (socket, path) = text.split_once('/').unwrap_or((text, "live"));
-        let valid = !path.is_empty()
-            && path
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+        let valid = !path.is_empty() && path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
         let socket = socket.parse().ok().filter(|_| valid);
-        let socket =
-            socket.ok_or_else(|| format!("`{text}` is not an address like 127.0.0.1:8554/live"))?;
-        Ok(Self {
-            socket,
-            path: format!("/{path}"),
-        })
+        let socket = socket.ok_or_else(|| format!("`{text}` is not an address like 127.0.0.1:8554/live"))?;
+        Ok(Self { socket, path: format!("/{path}") })
     }
 }
 
@@ -82,12 +75,7 @@ impl Rtsp {
     ///
     /// # Errors
     /// The port is taken or not allowed, or the template is broken.
-    pub fn start(
-        address: &RtspAddress,
-        format: &StreamFormat,
-        kbps: u32,
-        templates: &Templates,
-    ) -> Result<Self> {
+    pub fn start(address: &RtspAddress, format: &StreamFormat, kbps: u32, templates: &Templates) -> Result<Self> {
         let launch = launch_text(format, kbps, templates)?;
         check_port(address)?;
         let context = glib::MainContext::new();
@@ -102,30 +90,20 @@ impl Rtsp {
         let media = Arc::new(ActiveMedia::default());
         {
             let (media, format) = (Arc::clone(&media), format.clone());
-            factory.connect_media_configure(move |_, rtsp_media| {
-                configure(rtsp_media, &media, &format)
-            });
+            factory.connect_media_configure(move |_, rtsp_media| configure(rtsp_media, &media, &format));
         }
-        let mounts = server
-            .mount_points()
-            .ok_or_else(|| Error::output("the RTSP server has no mount points"))?;
+        let mounts = server.mount_points().ok_or_else(|| Error::output("the RTSP server has no mount points"))?;
         mounts.add_factory(&address.path, factory);
         let clients = Arc::new(AtomicUsize::new(0));
         watch_clients(&server, &clients, &media);
 
-        let source = server
-            .attach(Some(&context))
-            .map_err(|_| taken(address, "it is in use"))?;
+        let source = server.attach(Some(&context)).map_err(|_| taken(address, "it is in use"))?;
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let thread = {
             let (main_loop, context) = (main_loop.clone(), context.clone());
             std::thread::Builder::new()
                 .name("rtsp".into())
-                .spawn(move || {
-                    context
-                        .with_thread_default(|| main_loop.run())
-                        .unwrap_or(())
-                })
+                .spawn(move || context.with_thread_default(|| main_loop.run()).unwrap_or(()))
                 .map_err(|error| Error::output(format!("RTSP thread: {error}")))?
         };
         Ok(Self {
@@ -143,10 +121,7 @@ impl Rtsp {
 impl Output for Rtsp {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
         let feeds = self.media.lock();
-        if let Some(pts) = feeds
-            .as_ref()
-            .and_then(|feeds| time_in(&feeds.picture, time))
-        {
+        if let Some(pts) = feeds.as_ref().and_then(|feeds| time_in(&feeds.picture, time)) {
             if let Some(feeds) = feeds.as_ref() {
                 let _ = feeds.picture.push_buffer(retimed(buffer, pts));
             }
@@ -171,20 +146,10 @@ impl Output for Rtsp {
     }
 
     fn finish(&self) -> Result<()> {
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return Ok(()) };
-        self.server
-            .client_filter(Some(&mut |_, _| gst_rtsp_server::RTSPFilterResult::Remove));
-        if let Some(source) = self
-            .source
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+        self.server.client_filter(Some(&mut |_, _| gst_rtsp_server::RTSPFilterResult::Remove));
+        if let Some(source) = self.source.lock().unwrap_or_else(PoisonError::into_inner).take() {
             if let Some(source) = self.context.find_source_by_id(&source) {
                 source.destroy();
             }
@@ -205,10 +170,7 @@ impl ActiveMedia {
 /// first client.
 fn launch_text(format: &StreamFormat, kbps: u32, templates: &Templates) -> Result<String> {
     let (kbps, key_interval) = (kbps.to_string(), format.fps.to_string());
-    let picture = templates.load(
-        "output/rtsp",
-        &[("kbps", &kbps), ("key_interval", &key_interval)],
-    )?;
+    let picture = templates.load("output/rtsp", &[("kbps", &kbps), ("key_interval", &key_interval)])?;
     picture.build(&[("picture", "appsrc"), ("pay0", "rtph264pay")])?;
     if !format.sound {
         return Ok(format!("( {} )", picture.text()));
@@ -220,12 +182,10 @@ fn launch_text(format: &StreamFormat, kbps: u32, templates: &Templates) -> Resul
 
 /// The server's own error does not say why; binding first does.
 fn check_port(address: &RtspAddress) -> Result<()> {
-    std::net::TcpListener::bind(address.socket)
-        .map(|_| ())
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => taken(address, "it is in use"),
-            _ => taken(address, &error.to_string()),
-        })
+    std::net::TcpListener::bind(address.socket).map(|_| ()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => taken(address, "it is in use"),
+        _ => taken(address, &error.to_string()),
+    })
 }
 
 fn taken(address: &RtspAddress, why: &str) -> Error {
@@ -237,19 +197,12 @@ fn taken(address: &RtspAddress, why: &str) -> Error {
 }
 
 /// Prepares a media for clients: caps of the feeds, no needless delay, a key frame for each that joins.
-fn configure(
-    rtsp_media: &gst_rtsp_server::RTSPMedia,
-    media: &Arc<ActiveMedia>,
-    format: &StreamFormat,
-) {
+fn configure(rtsp_media: &gst_rtsp_server::RTSPMedia, media: &Arc<ActiveMedia>, format: &StreamFormat) {
     let element = rtsp_media.element();
     let Ok(bin) = element.downcast::<gst::Bin>() else {
         return;
     };
-    let feed = |name: &str| {
-        bin.by_name(name)
-            .and_then(|element| element.downcast::<gst_app::AppSrc>().ok())
-    };
+    let feed = |name: &str| bin.by_name(name).and_then(|element| element.downcast::<gst_app::AppSrc>().ok());
     let (Some(picture), Some(payloader)) = (feed("picture"), bin.by_name("pay0")) else {
         return;
     };
@@ -259,21 +212,14 @@ fn configure(
         sound.set_caps(Some(&sound_caps()));
     }
     without_processing_deadline(&bin);
-    *media.lock() = Some(Feeds {
-        picture,
-        sound,
-        payloader,
-    });
+    *media.lock() = Some(Feeds { picture, sound, payloader });
     let media = Arc::clone(media);
     rtsp_media.connect_unprepared(move |_| *media.lock() = None);
 }
 
 /// The server's sinks would add 20 ms of "processing deadline"; what they do takes microseconds.
 fn without_processing_deadline(bin: &gst::Bin) {
-    let Some(pipeline) = bin
-        .parent()
-        .and_then(|parent| parent.downcast::<gst::Bin>().ok())
-    else {
+    let Some(pipeline) = bin.parent().and_then(|parent| parent.downcast::<gst::Bin>().ok()) else {
         return;
     };
     pipeline.connect_deep_element_added(|_, _, element| {
@@ -284,11 +230,7 @@ fn without_processing_deadline(bin: &gst::Bin) {
 }
 
 /// Counts clients, and asks the encoder for a key frame when one begins to play.
-fn watch_clients(
-    server: &gst_rtsp_server::RTSPServer,
-    clients: &Arc<AtomicUsize>,
-    media: &Arc<ActiveMedia>,
-) {
+fn watch_clients(server: &gst_rtsp_server::RTSPServer, clients: &Arc<AtomicUsize>, media: &Arc<ActiveMedia>) {
     let (clients, media) = (Arc::clone(clients), Arc::clone(media));
     server.connect_client_connected(move |_, client| {
         clients.fetch_add(1, Ordering::Relaxed);
@@ -298,16 +240,9 @@ fn watch_clients(
         });
         let media = Arc::clone(&media);
         client.connect_play_request(move |_, _| {
-            let payloader = media
-                .lock()
-                .as_ref()
-                .and_then(|feeds| feeds.payloader.static_pad("sink"));
+            let payloader = media.lock().as_ref().and_then(|feeds| feeds.payloader.static_pad("sink"));
             if let Some(pad) = payloader {
-                pad.push_event(
-                    gst_video::UpstreamForceKeyUnitEvent::builder()
-                        .all_headers(true)
-                        .build(),
-                );
+                pad.push_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
             }
         });
     });
@@ -329,16 +264,8 @@ mod tests {
     fn addresses() {
         let address: RtspAddress = "127.0.0.1:8554/live".parse().unwrap();
         assert_eq!(address.to_string(), "rtsp://127.0.0.1:8554/live");
-        assert_eq!(
-            "rtsp://0.0.0.0:554".parse::<RtspAddress>().unwrap().path,
-            "/live"
-        );
-        assert!(
-            "8554/live"
-                .parse::<RtspAddress>()
-                .unwrap_err()
-                .contains("127.0.0.1:8554/live")
-        );
+        assert_eq!("rtsp://0.0.0.0:554".parse::<RtspAddress>().unwrap().path, "/live");
+        assert!("8554/live".parse::<RtspAddress>().unwrap_err().contains("127.0.0.1:8554/live"));
         assert!("127.0.0.1:8554/a b".parse::<RtspAddress>().is_err());
     }
 }

@@ -34,10 +34,7 @@ impl Catalog {
         })?;
         let mut networks = Vec::new();
         for path in entries.flatten().map(|entry| entry.path()) {
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "toml")
-            {
+            if path.extension().is_some_and(|extension| extension == "toml") {
                 match Manifest::read(&path) {
                     Ok(manifest) => networks.push(manifest),
                     Err(error) => tracing::warn!("left out: {error}"),
@@ -45,10 +42,7 @@ impl Catalog {
             }
         }
         networks.sort_by_key(|network| (network.name != DEFAULT_NETWORK, network.name.clone()));
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            networks,
-        })
+        Ok(Self { folder: folder.to_path_buf(), networks })
     }
 
     pub fn styles(&self) -> impl Iterator<Item = StyleSummary> + '_ {
@@ -71,16 +65,13 @@ impl Catalog {
                 .cloned()
                 .ok_or_else(|| self.unknown_style(style, &self.networks))?,
             (None, None) => self.networks.first().cloned().ok_or_else(|| {
-                Error::model(format!(
-                    "no network in {}; `./dev train --help` makes one",
-                    self.folder.display()
-                ))
+                Error::model(format!("no network in {}; `./dev train --help` makes one", self.folder.display()))
             })?,
         };
         let found = match style {
-            Some(style) => network
-                .style(style)
-                .ok_or_else(|| self.unknown_style(style, std::slice::from_ref(&network)))?,
+            Some(style) => {
+                network.style(style).ok_or_else(|| self.unknown_style(style, std::slice::from_ref(&network)))?
+            }
             None => &network.styles[0],
         };
         let style = found.clone();
@@ -88,34 +79,22 @@ impl Catalog {
     }
 
     fn network(&self, wanted: &str) -> Result<Manifest> {
-        if wanted.contains(std::path::MAIN_SEPARATOR)
-            || wanted.ends_with(".onnx")
-            || wanted.ends_with(".toml")
-        {
+        if wanted.contains(std::path::MAIN_SEPARATOR) || wanted.ends_with(".onnx") || wanted.ends_with(".toml") {
             return from_path(Path::new(wanted));
         }
-        self.networks
-            .iter()
-            .find(|network| network.name == wanted)
-            .cloned()
-            .ok_or_else(|| {
-                let names = self.networks.iter().map(|network| network.name.as_str());
-                Error::usage(format!(
-                    "unknown network `{wanted}`{}; networks lie in {}, or name an .onnx file",
-                    did_you_mean(wanted, names),
-                    self.folder.display()
-                ))
-            })
+        self.networks.iter().find(|network| network.name == wanted).cloned().ok_or_else(|| {
+            let names = self.networks.iter().map(|network| network.name.as_str());
+            Error::usage(format!(
+                "unknown network `{wanted}`{}; networks lie in {}, or name an .onnx file",
+                did_you_mean(wanted, names),
+                self.folder.display()
+            ))
+        })
     }
 
     fn unknown_style(&self, wanted: &str, networks: &[Manifest]) -> Error {
-        let names = networks
-            .iter()
-            .flat_map(|network| network.styles.iter().map(|style| style.name.as_str()));
-        Error::usage(format!(
-            "unknown style `{wanted}`{}; `impasto styles` lists all",
-            did_you_mean(wanted, names)
-        ))
+        let names = networks.iter().flat_map(|network| network.styles.iter().map(|style| style.name.as_str()));
+        Error::usage(format!("unknown style `{wanted}`{}; `impasto styles` lists all", did_you_mean(wanted, names)))
     }
 }
 
@@ -154,14 +133,8 @@ mod tests {
     #[test]
     fn near_names_are_suggested_and_far_ones_are_not() {
         let names = ["starry_night", "great_wave", "mosaic"];
-        assert_eq!(
-            did_you_mean("mosiac", names.into_iter()),
-            "; did you mean `mosaic`?"
-        );
-        assert_eq!(
-            did_you_mean("Starry-Nigt", names.into_iter()),
-            "; did you mean `starry_night`?"
-        );
+        assert_eq!(did_you_mean("mosiac", names.into_iter()), "; did you mean `mosaic`?");
+        assert_eq!(did_you_mean("Starry-Nigt", names.into_iter()), "; did you mean `starry_night`?");
         assert_eq!(did_you_mean("xyz", names.into_iter()), "");
     }
 }

@@ -34,15 +34,9 @@ impl Size {
         let by_width = room.width * self.height <= room.height * self.width;
         let scale = |side: usize, room: usize, own: usize| ((side * room + own / 2) / own).max(1);
         if by_width {
-            Size::new(
-                room.width,
-                scale(self.height, room.width, self.width).min(room.height),
-            )
+            Size::new(room.width, scale(self.height, room.width, self.width).min(room.height))
         } else {
-            Size::new(
-                scale(self.width, room.height, self.height).min(room.width),
-                room.height,
-            )
+            Size::new(scale(self.width, room.height, self.height).min(room.width), room.height)
         }
     }
 }
@@ -57,11 +51,7 @@ impl std::str::FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parse = |side: &str| {
-            side.parse()
-                .ok()
-                .filter(|side| (1..=MAX_SIDE).contains(side))
-        };
+        let parse = |side: &str| side.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
         text.split_once('x')
             .and_then(|(width, height)| Some(Size::new(parse(width)?, parse(height)?)))
             .ok_or_else(|| format!("`{text}` is not a size like 640x360 (sides 1 to {MAX_SIDE})"))
@@ -84,25 +74,15 @@ impl Geometry {
         }
         if let Some([width, height]) = rule.fixed {
             let tensor = Size::new(width, height);
-            return Ok(Self {
-                picture,
-                painted: picture.fit_into(tensor),
-                tensor,
-            });
+            return Ok(Self { picture, painted: picture.fit_into(tensor), tensor });
         }
         let painted = match wish {
-            Some(room) if picture.width > room.width || picture.height > room.height => {
-                picture.fit_into(room)
-            }
+            Some(room) if picture.width > room.width || picture.height > room.height => picture.fit_into(room),
             _ => picture,
         };
         let step = rule.multiple_of.unwrap_or(1);
         let grow = |side: usize| side.max(rule.min.unwrap_or(1)).next_multiple_of(step);
-        Ok(Self {
-            picture,
-            painted,
-            tensor: Size::new(grow(painted.width), grow(painted.height)),
-        })
+        Ok(Self { picture, painted, tensor: Size::new(grow(painted.width), grow(painted.height)) })
     }
 
     /// True if the picture is painted at its own size.
@@ -118,39 +98,22 @@ mod tests {
 
     #[test]
     fn odd_sizes_are_padded_to_the_multiple() {
-        let rule = SizeRule {
-            multiple_of: Some(8),
-            ..SizeRule::default()
-        };
+        let rule = SizeRule { multiple_of: Some(8), ..SizeRule::default() };
         let geometry = Geometry::new(Size::new(639, 357), None, &rule).unwrap();
-        assert_eq!(
-            (geometry.painted, geometry.tensor),
-            (Size::new(639, 357), Size::new(640, 360))
-        );
+        assert_eq!((geometry.painted, geometry.tensor), (Size::new(639, 357), Size::new(640, 360)));
     }
 
     #[test]
     fn a_fixed_size_network_gets_the_picture_scaled_into_it() {
-        let rule = SizeRule {
-            fixed: Some([540, 960]),
-            ..SizeRule::default()
-        };
+        let rule = SizeRule { fixed: Some([540, 960]), ..SizeRule::default() };
         let geometry = Geometry::new(Size::new(640, 360), None, &rule).unwrap();
-        assert_eq!(
-            (geometry.painted, geometry.tensor),
-            (Size::new(540, 304), Size::new(540, 960))
-        );
+        assert_eq!((geometry.painted, geometry.tensor), (Size::new(540, 304), Size::new(540, 960)));
     }
 
     #[test]
     fn absurd_sizes_are_refused() {
         let error = Geometry::new(Size::new(16384, 16384), None, &SizeRule::default()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("a picture of 16384x16384 cannot be painted"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("a picture of 16384x16384 cannot be painted"), "{error}");
         assert!("0x5".parse::<Size>().is_err() && "640".parse::<Size>().is_err());
     }
 

@@ -129,19 +129,12 @@ impl Manifest {
     /// # Errors
     /// Names the file, the line where there is one, and what to write instead.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
-        let mut manifest: Manifest = toml::from_str(&text).map_err(|error| {
-            Error::model(format!(
-                "{}: {}",
-                path.display(),
-                error.to_string().trim_end()
-            ))
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
+        let mut manifest: Manifest = toml::from_str(&text)
+            .map_err(|error| Error::model(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
         manifest.path = path.to_path_buf();
-        manifest
-            .check()
-            .map_err(|what| Error::model(format!("{}: {what}", path.display())))?;
+        manifest.check().map_err(|what| Error::model(format!("{}: {what}", path.display())))?;
         Ok(manifest)
     }
 
@@ -171,32 +164,21 @@ impl Manifest {
             title: style.title.clone(),
             artist: style.artist.clone(),
             year: style.year.clone(),
-            licence: style
-                .licence
-                .clone()
-                .unwrap_or_else(|| self.licence.clone()),
+            licence: style.licence.clone().unwrap_or_else(|| self.licence.clone()),
         })
     }
 
     fn check(&self) -> Result<(), String> {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         if self.name != stem {
-            return Err(format!(
-                "`name` is `{}`, but the file is called `{stem}`; make them equal",
-                self.name
-            ));
+            return Err(format!("`name` is `{}`, but the file is called `{stem}`; make them equal", self.name));
         }
         if Path::new(&self.file).file_name() != Some(self.file.as_ref()) {
-            return Err(format!(
-                "`file` must be a file name beside the manifest, not `{}`",
-                self.file
-            ));
+            return Err(format!("`file` must be a file name beside the manifest, not `{}`", self.file));
         }
         for (place, range) in [("input", self.input.range), ("output", self.output.range)] {
             if !(range[0].is_finite() && range[1].is_finite() && range[0] != range[1]) {
-                return Err(format!(
-                    "[{place}] range {range:?} must be two different finite numbers"
-                ));
+                return Err(format!("[{place}] range {range:?} must be two different finite numbers"));
             }
         }
         let size = &self.input.size;
@@ -212,16 +194,11 @@ impl Manifest {
         match &self.style_input {
             None if self.styles.len() > 1 => Err("many [[style]] need a [style_input]".into()),
             None => Ok(()),
-            Some(input) if !(1..=2).contains(&input.rank) => {
-                Err("[style_input] rank must be 1 or 2".into())
-            }
+            Some(input) if !(1..=2).contains(&input.rank) => Err("[style_input] rank must be 1 or 2".into()),
             Some(input) => self.check_rows(input.count),
         }?;
         for (index, style) in self.styles.iter().enumerate() {
-            if self.styles[..index]
-                .iter()
-                .any(|earlier| earlier.name == style.name)
-            {
+            if self.styles[..index].iter().any(|earlier| earlier.name == style.name) {
                 return Err(format!("two styles are called `{}`", style.name));
             }
         }
@@ -233,10 +210,7 @@ impl Manifest {
             match style.row {
                 Some(row) if row < count => {}
                 Some(row) => {
-                    return Err(format!(
-                        "style `{}`: row {row} is not below count {count}",
-                        style.name
-                    ));
+                    return Err(format!("style `{}`: row {row} is not below count {count}", style.name));
                 }
                 None => return Err(format!("style `{}` needs a `row`", style.name)),
             }
@@ -285,11 +259,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.toml");
         std::fs::write(&path, text).unwrap();
-        Manifest::read(&path).map_err(|error| {
-            error
-                .to_string()
-                .replace(&path.display().to_string(), "net.toml")
-        })
+        Manifest::read(&path).map_err(|error| error.to_string().replace(&path.display().to_string(), "net.toml"))
     }
 
     #[test]
@@ -303,42 +273,19 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let cases = [
-            (
-                "name = \"net\"\n",
-                "name = \"other\"\n",
-                "`name` is `other`, but the file is called `net`",
-            ),
-            (
-                "file = \"net.onnx\"",
-                "file = \"../net.onnx\"",
-                "`file` must be a file name beside the manifest",
-            ),
-            (
-                "range = [0, 255]",
-                "range = [1, 1]",
-                "must be two different finite numbers",
-            ),
-            (
-                "row = 1",
-                "row = 2",
-                "style `waves`: row 2 is not below count 2",
-            ),
+            ("name = \"net\"\n", "name = \"other\"\n", "`name` is `other`, but the file is called `net`"),
+            ("file = \"net.onnx\"", "file = \"../net.onnx\"", "`file` must be a file name beside the manifest"),
+            ("range = [0, 255]", "range = [1, 1]", "must be two different finite numbers"),
+            ("row = 1", "row = 2", "style `waves`: row 2 is not below count 2"),
             ("row = 1", "", "style `waves` needs a `row`"),
             ("count = 2", "count = 2\nrank = 3", "rank must be 1 or 2"),
-            (
-                "licence = \"MIT\"",
-                "license = \"MIT\"",
-                "unknown field `license`",
-            ),
+            ("licence = \"MIT\"", "license = \"MIT\"", "unknown field `license`"),
         ];
         for (old, new, message) in cases {
             let text = GOOD.replacen(old, new, 1);
             assert_ne!(text, GOOD, "{old}");
             let error = read(&text).expect_err(new);
-            assert!(
-                error.starts_with("net.toml: ") && error.contains(message),
-                "{new}: {error}"
-            );
+            assert!(error.starts_with("net.toml: ") && error.contains(message), "{new}: {error}");
         }
     }
 }

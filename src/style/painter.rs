@@ -50,11 +50,7 @@ impl Painter {
     pub fn open(choice: &Choice, wish: Option<Size>, options: &SessionOptions) -> Result<Self> {
         let mut session = Session::open(&choice.network, options)?;
         session.set_weights(&choice.network.weights(&choice.style));
-        Ok(Self {
-            session,
-            wish,
-            prepared: None,
-        })
+        Ok(Self { session, wish, prepared: None })
     }
 
     /// The device that really runs the network.
@@ -71,14 +67,9 @@ impl Painter {
     pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<Geometry> {
         let geometry = Geometry::new(picture, self.wish, &self.session.manifest().input.size)?;
         self.prepared = None;
-        self.session
-            .prepare(geometry.tensor.width, geometry.tensor.height)?;
+        self.session.prepare(geometry.tensor.width, geometry.tensor.height)?;
         let scaling = (!geometry.is_direct()).then(|| Scaling::new(geometry.painted, order));
-        self.prepared = Some(Prepared {
-            geometry,
-            order,
-            scaling,
-        });
+        self.prepared = Some(Prepared { geometry, order, scaling });
         Ok(geometry)
     }
 
@@ -88,16 +79,11 @@ impl Painter {
     /// The network fails, or cannot take this size.
     pub fn paint(&mut self, source: &Pixels, painted: &mut PixelsMut) -> Result<StageTimes> {
         let size = Size::new(source.width(), source.height());
-        let fits = |prepared: &Prepared| {
-            prepared.geometry.picture == size && prepared.order == source.order()
-        };
+        let fits = |prepared: &Prepared| prepared.geometry.picture == size && prepared.order == source.order();
         if !self.prepared.as_ref().is_some_and(fits) {
             self.prepare(size, source.order())?;
         }
-        let prepared = self
-            .prepared
-            .as_mut()
-            .unwrap_or_else(|| unreachable!("prepared above"));
+        let prepared = self.prepared.as_mut().unwrap_or_else(|| unreachable!("prepared above"));
 
         let begun = Instant::now();
         let (spec, tensor) = self.session.input();
@@ -118,11 +104,7 @@ impl Painter {
                 scaling.scale_up(painted)?;
             }
         }
-        Ok(StageTimes {
-            before,
-            inference,
-            after: run_end.elapsed(),
-        })
+        Ok(StageTimes { before, inference, after: run_end.elapsed() })
     }
 }
 
@@ -130,67 +112,38 @@ impl Scaling {
     fn new(size: Size, order: PixelOrder) -> Self {
         let bytes = size.width * size.height * order.bytes();
         // The x byte of a pixel is no alpha.
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
-            .use_alpha(false);
-        Self {
-            resizer: Resizer::new(),
-            options,
-            size,
-            small: vec![0; bytes],
-            painted: vec![0; bytes],
-        }
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
+        Self { resizer: Resizer::new(), options, size, small: vec![0; bytes], painted: vec![0; bytes] }
     }
 
     fn scale_down(&mut self, source: &Pixels) -> Result<Pixels<'_>> {
         let order = source.order();
         let from = image_ref(source)?;
         let mut to = image_mut(&mut self.small, self.size, order)?;
-        self.resizer
-            .resize(&from, &mut to, &self.options)
-            .map_err(failed)?;
+        self.resizer.resize(&from, &mut to, &self.options).map_err(failed)?;
         pixels(&self.small, self.size, order)
     }
 
     /// The small picture that the network's output is written to.
     fn painted_pixels(&mut self, order: PixelOrder) -> Result<PixelsMut<'_>> {
         let stride = self.size.width * order.bytes();
-        PixelsMut::new(
-            &mut self.painted,
-            self.size.width,
-            self.size.height,
-            stride,
-            order,
-        )
-        .ok_or_else(misfit)
+        PixelsMut::new(&mut self.painted, self.size.width, self.size.height, stride, order).ok_or_else(misfit)
     }
 
     fn scale_up(&mut self, painted: &mut PixelsMut) -> Result<()> {
-        let (size, order) = (
-            Size::new(painted.width(), painted.height()),
-            painted.order(),
-        );
+        let (size, order) = (Size::new(painted.width(), painted.height()), painted.order());
         if painted.stride() != size.width * order.bytes() {
             return Err(misfit());
         }
         let small = pixels(&self.painted, self.size, order)?;
         let from = image_ref(&small)?;
         let mut to = image_mut(painted.data_mut(), size, order)?;
-        self.resizer
-            .resize(&from, &mut to, &self.options)
-            .map_err(failed)
+        self.resizer.resize(&from, &mut to, &self.options).map_err(failed)
     }
 }
 
 fn pixels(data: &[u8], size: Size, order: PixelOrder) -> Result<Pixels<'_>> {
-    Pixels::new(
-        data,
-        size.width,
-        size.height,
-        size.width * order.bytes(),
-        order,
-    )
-    .ok_or_else(misfit)
+    Pixels::new(data, size.width, size.height, size.width * order.bytes(), order).ok_or_else(misfit)
 }
 
 /// Pictures that are scaled have no padding between rows: 4-byte pixels in GStreamer, or our own buffers.
@@ -206,13 +159,7 @@ fn image_ref<'a>(pixels: &'a Pixels) -> Result<ImageRef<'a>> {
 
 fn image_mut(data: &mut [u8], size: Size, order: PixelOrder) -> Result<Image<'_>> {
     let data = &mut data[..size.width * size.height * order.bytes()];
-    Image::from_slice_u8(
-        size.width as u32,
-        size.height as u32,
-        data,
-        pixel_type(order),
-    )
-    .map_err(failed)
+    Image::from_slice_u8(size.width as u32, size.height as u32, data, pixel_type(order)).map_err(failed)
 }
 
 fn pixel_type(order: PixelOrder) -> PixelType {

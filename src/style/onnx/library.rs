@@ -20,10 +20,7 @@ static LOADED: OnceLock<Result<(Environment, PathBuf)>> = OnceLock::new();
 /// # Errors
 /// One line with every way to get or name the library.
 pub fn load(wanted: Option<&Path>) -> Result<&'static (Environment, PathBuf)> {
-    LOADED
-        .get_or_init(|| open(wanted))
-        .as_ref()
-        .map_err(Clone::clone)
+    LOADED.get_or_init(|| open(wanted)).as_ref().map_err(Clone::clone)
 }
 
 fn open(wanted: Option<&Path>) -> Result<(Environment, PathBuf)> {
@@ -45,44 +42,24 @@ fn open(wanted: Option<&Path>) -> Result<(Environment, PathBuf)> {
         ))
     })?;
     let environment = builder.with_name("impasto").with_telemetry(false).build();
-    let environment = environment
-        .map_err(|error| Error::model(format!("ONNX Runtime does not start: {error}")))?;
+    let environment = environment.map_err(|error| Error::model(format!("ONNX Runtime does not start: {error}")))?;
     Ok((environment, path))
 }
 
 /// Where the library is looked for, in this order: beside the binary, in the cache that `./dev setup` fills,
 /// in the system's folders.
 pub fn candidates() -> Vec<PathBuf> {
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.join(file_name())));
-    let cached = cache_folder().map(|cache| {
-        cache
-            .join(format!("onnxruntime-{PINNED_VERSION}"))
-            .join(file_name())
-    });
-    let system = [
-        "/usr/local/lib",
-        "/usr/lib",
-        "/usr/lib64",
-        "/opt/homebrew/lib",
-    ]
-    .map(PathBuf::from);
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(file_name())));
+    let cached = cache_folder().map(|cache| cache.join(format!("onnxruntime-{PINNED_VERSION}")).join(file_name()));
+    let system = ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/opt/homebrew/lib"].map(PathBuf::from);
     let multiarch = PathBuf::from(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH));
-    let system = system
-        .into_iter()
-        .chain([multiarch])
-        .map(|folder| folder.join(file_name()));
+    let system = system.into_iter().chain([multiarch]).map(|folder| folder.join(file_name()));
     beside.into_iter().chain(cached).chain(system).collect()
 }
 
 /// `$XDG_CACHE_HOME/impasto` or `~/.cache/impasto`.
 fn cache_folder() -> Option<PathBuf> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
     Some(cache.join("impasto"))
 }

@@ -36,13 +36,7 @@ impl Device {
     /// The concrete devices to try, best first.
     pub fn order(self) -> &'static [Device] {
         match self {
-            Self::Auto => &[
-                Self::Cuda,
-                Self::CoreMl,
-                Self::DirectMl,
-                Self::OpenVino,
-                Self::Cpu,
-            ],
+            Self::Auto => &[Self::Cuda, Self::CoreMl, Self::DirectMl, Self::OpenVino, Self::Cpu],
             Self::Cpu => &[Self::Cpu],
             Self::Cuda => &[Self::Cuda],
             Self::TensorRt => &[Self::TensorRt],
@@ -67,19 +61,15 @@ impl Device {
             #[cfg(feature = "directml")]
             Self::DirectMl => usable(ep::DirectML::default()),
             #[allow(unreachable_patterns)]
-            other => Err(format!(
-                "this impasto was built without it; build with `cargo build --features {}`",
-                other.name()
-            )),
+            other => {
+                Err(format!("this impasto was built without it; build with `cargo build --features {}`", other.name()))
+            }
         }
     }
 }
 
 /// A provider that must register or fail: ONNX Runtime would fall back to the CPU without a word.
-#[allow(
-    dead_code,
-    reason = "a build without provider features calls it for none"
-)]
+#[allow(dead_code, reason = "a build without provider features calls it for none")]
 fn usable<P>(provider: P) -> Result<Option<ExecutionProviderDispatch>, String>
 where
     P: ExecutionProvider + Into<ExecutionProviderDispatch>,

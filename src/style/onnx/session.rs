@@ -79,10 +79,7 @@ impl Session {
                 Device::Auto | Device::Cpu => Error::model(format!(
                     "{}: ONNX Runtime cannot load it: {}",
                     manifest.model_path().display(),
-                    passed_over
-                        .pop()
-                        .unwrap_or_default()
-                        .trim_start_matches("cpu: ")
+                    passed_over.pop().unwrap_or_default().trim_start_matches("cpu: ")
                 )),
                 _ => Error::model(format!(
                     "device {}; choose another with --device (auto takes the best that runs)",
@@ -135,25 +132,16 @@ impl Session {
     /// The network does not run at this size, or its output is not what the manifest says.
     pub fn prepare(&mut self, width: usize, height: usize) -> Result<()> {
         self.tensors = None;
-        self.try_prepare(width, height)
-            .map_err(|reason| self.lie(reason))
+        self.try_prepare(width, height).map_err(|reason| self.lie(reason))
     }
 
     fn try_prepare(&mut self, width: usize, height: usize) -> Result<(), String> {
         let (input, output) = (&self.manifest.input, &self.manifest.output);
-        let input_spec = TensorSpec {
-            layout: input.layout,
-            channels: input.channels,
-            range: input.range,
-            width,
-            height,
-        };
+        let input_spec =
+            TensorSpec { layout: input.layout, channels: input.channels, range: input.range, width, height };
         let allocator = self.allocator()?;
         let mut input_tensor = tensor(&allocator, &shape_of(&input_spec))?;
-        input_tensor
-            .extract_tensor_mut()
-            .1
-            .fill((input.range[0] + input.range[1]) / 2.0);
+        input_tensor.extract_tensor_mut().1.fill((input.range[0] + input.range[1]) / 2.0);
 
         let painted = self.run_to_new_output(&input_tensor)?;
         let (painted_height, painted_width) = picture_size(&painted, output.layout)?;
@@ -172,48 +160,30 @@ impl Session {
             height: painted_height,
         };
         let output_tensor = tensor(&allocator, &shape_of(&output_spec))?;
-        self.tensors = Some(Tensors {
-            input: input_tensor,
-            output: output_tensor,
-            input_spec,
-            output_spec,
-        });
+        self.tensors = Some(Tensors { input: input_tensor, output: output_tensor, input_spec, output_spec });
         Ok(())
     }
 
     /// The input tensor, to be filled by the pixel pass.
     pub fn input(&mut self) -> (&TensorSpec, &mut [f32]) {
-        let tensors = self
-            .tensors
-            .as_mut()
-            .unwrap_or_else(|| unreachable!("prepare comes first"));
+        let tensors = self.tensors.as_mut().unwrap_or_else(|| unreachable!("prepare comes first"));
         (&tensors.input_spec, tensors.input.extract_tensor_mut().1)
     }
 
     /// The painted tensor of the last [`Session::run`].
     pub fn output(&self) -> (&TensorSpec, &[f32]) {
-        let tensors = self
-            .tensors
-            .as_ref()
-            .unwrap_or_else(|| unreachable!("prepare comes first"));
+        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("prepare comes first"));
         (&tensors.output_spec, tensors.output.extract_tensor().1)
     }
 
     /// Paints the input tensor into the output tensor and tells how long that took.
     pub fn run(&mut self) -> Result<Duration> {
         let begun = Instant::now();
-        let tensors = self
-            .tensors
-            .as_ref()
-            .unwrap_or_else(|| unreachable!("prepare comes first"));
+        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("prepare comes first"));
         let mut output = tensors.output.ptr().cast_mut();
         let inputs = InputValues::new(&tensors.input, self.weights.as_ref(), &self.constants);
-        self.run_raw(&inputs, &mut output).map_err(|reason| {
-            Error::model(format!(
-                "{}: {reason}",
-                self.manifest.model_path().display()
-            ))
-        })?;
+        self.run_raw(&inputs, &mut output)
+            .map_err(|reason| Error::model(format!("{}: {reason}", self.manifest.model_path().display())))?;
         Ok(begun.elapsed())
     }
 
@@ -231,11 +201,7 @@ impl Session {
     ///
     /// JUSTIFICATION: `ort`'s safe `run` allocates its output and several vectors for every call, and its
     /// IoBinding deadlocks on borrowed tensors in rc.15; this call allocates nothing on our side.
-    fn run_raw(
-        &self,
-        inputs: &InputValues,
-        output: &mut *mut ort::sys::OrtValue,
-    ) -> Result<(), String> {
+    fn run_raw(&self, inputs: &InputValues, output: &mut *mut ort::sys::OrtValue) -> Result<(), String> {
         let mut names = [ptr::null(); MAX_INPUTS];
         for (name, owned) in names.iter_mut().zip(&self.names.inputs) {
             *name = owned.as_ptr();
@@ -274,11 +240,7 @@ impl Session {
     fn make_constants(&mut self) -> Result<(), String> {
         let allocator = Allocator::default();
         if let Some(style) = &self.manifest.style_input {
-            let shape = if style.rank == 2 {
-                vec![1, style.count as i64]
-            } else {
-                vec![style.count as i64]
-            };
+            let shape = if style.rank == 2 { vec![1, style.count as i64] } else { vec![style.count as i64] };
             let mut weights = tensor(&allocator, &shape)?;
             weights.extract_tensor_mut().1.fill(0.0);
             self.weights = Some(weights);
@@ -327,30 +289,18 @@ impl Names {
     fn new(manifest: &Manifest) -> Self {
         let c_string = |name: &str| CString::new(name.replace('\0', "")).unwrap_or_default();
         let style = manifest.style_input.iter().map(|input| input.name.as_str());
-        let constants = manifest
-            .constants
-            .iter()
-            .map(|constant| constant.name.as_str());
-        let inputs = std::iter::once(manifest.input.name.as_str())
-            .chain(style)
-            .chain(constants);
-        Self {
-            inputs: inputs.map(c_string).collect(),
-            output: c_string(&manifest.output.name),
-        }
+        let constants = manifest.constants.iter().map(|constant| constant.name.as_str());
+        let inputs = std::iter::once(manifest.input.name.as_str()).chain(style).chain(constants);
+        Self { inputs: inputs.map(c_string).collect(), output: c_string(&manifest.output.name) }
     }
 }
 
 /// The ONNX file is there and is the one that the manifest speaks of.
 fn check_file(manifest: &Manifest) -> Result<()> {
     let path = manifest.model_path();
-    let bytes = std::fs::read(&path)
-        .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
+    let bytes = std::fs::read(&path).map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
     if let Some(expected) = &manifest.sha256 {
-        let actual: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let actual: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         if !expected.eq_ignore_ascii_case(&actual) {
             return Err(Error::model(format!(
                 "{}: sha256 is {actual}, but the manifest says {expected}: the file is damaged or another version",
@@ -384,66 +334,33 @@ fn open_on(
 /// Every input and output that the manifest names exists, is f32 and has the right rank, and no input is left over.
 fn check_names(manifest: &Manifest, session: &OrtSession) -> Result<()> {
     let lie = |what: String| {
-        Err(Error::model(format!(
-            "{} does not fit its manifest {}: {what}",
-            manifest.file,
-            manifest.path.display()
-        )))
+        Err(Error::model(format!("{} does not fit its manifest {}: {what}", manifest.file, manifest.path.display())))
     };
-    let style = manifest
-        .style_input
-        .iter()
-        .map(|style| (style.name.as_str(), style.rank));
-    let constants = manifest
-        .constants
-        .iter()
-        .map(|constant| (constant.name.as_str(), constant.shape.len()));
-    let wanted: Vec<_> = std::iter::once((manifest.input.name.as_str(), 4))
-        .chain(style)
-        .chain(constants)
-        .collect();
+    let style = manifest.style_input.iter().map(|style| (style.name.as_str(), style.rank));
+    let constants = manifest.constants.iter().map(|constant| (constant.name.as_str(), constant.shape.len()));
+    let wanted: Vec<_> = std::iter::once((manifest.input.name.as_str(), 4)).chain(style).chain(constants).collect();
     if wanted.len() > MAX_INPUTS {
-        return lie(format!(
-            "{} inputs are more than the {MAX_INPUTS} that are supported",
-            wanted.len()
-        ));
+        return lie(format!("{} inputs are more than the {MAX_INPUTS} that are supported", wanted.len()));
     }
     let output = [(manifest.output.name.as_str(), 4)];
-    for (kind, wanted, there) in [
-        ("input", &wanted[..], session.inputs()),
-        ("output", &output[..], session.outputs()),
-    ] {
+    for (kind, wanted, there) in [("input", &wanted[..], session.inputs()), ("output", &output[..], session.outputs())]
+    {
         for (name, rank) in wanted {
             let Some(outlet) = there.iter().find(|outlet| outlet.name() == *name) else {
                 let names: Vec<_> = there.iter().map(|outlet| outlet.name()).collect();
-                return lie(format!(
-                    "it has no {kind} `{name}`; its {kind}s are: {}",
-                    names.join(", ")
-                ));
+                return lie(format!("it has no {kind} `{name}`; its {kind}s are: {}", names.join(", ")));
             };
             if outlet.dtype().tensor_type() != Some(TensorElementType::Float32) {
-                return lie(format!(
-                    "{kind} `{name}` is {}, but must be a float32 tensor",
-                    outlet.dtype()
-                ));
+                return lie(format!("{kind} `{name}` is {}, but must be a float32 tensor", outlet.dtype()));
             }
             let shape = outlet.dtype().tensor_shape().map_or(0, |shape| shape.len());
             if shape != *rank {
-                return lie(format!(
-                    "{kind} `{name}` has rank {shape}, but must have rank {rank}"
-                ));
+                return lie(format!("{kind} `{name}` has rank {shape}, but must have rank {rank}"));
             }
         }
     }
-    if let Some(unfed) = session
-        .inputs()
-        .iter()
-        .find(|input| wanted.iter().all(|(name, _)| input.name() != *name))
-    {
-        return lie(format!(
-            "input `{}` is not described; add it as [[constant]] or [style_input]",
-            unfed.name()
-        ));
+    if let Some(unfed) = session.inputs().iter().find(|input| wanted.iter().all(|(name, _)| input.name() != *name)) {
+        return lie(format!("input `{}` is not described; add it as [[constant]] or [style_input]", unfed.name()));
     }
     Ok(())
 }
@@ -462,17 +379,11 @@ fn shape_of(spec: &TensorSpec) -> [i64; 4] {
 
 /// Height and width of the output of a trial run, whose shape must be batch 1 with 3 channels.
 fn picture_size(value: &ort::value::DynValue, layout: Layout) -> Result<(usize, usize), String> {
-    let (shape, _) = value
-        .try_extract_tensor::<f32>()
-        .map_err(|error| error.to_string())?;
+    let (shape, _) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
     let size = match (layout, &shape[..]) {
-        (Layout::Nchw, [1, 3, height, width]) | (Layout::Nhwc, [1, height, width, 3]) => {
-            (*height, *width)
-        }
+        (Layout::Nchw, [1, 3, height, width]) | (Layout::Nhwc, [1, height, width, 3]) => (*height, *width),
         _ => {
-            return Err(format!(
-                "[output] has the shape {shape:?}, which is not one 3-channel picture"
-            ));
+            return Err(format!("[output] has the shape {shape:?}, which is not one 3-channel picture"));
         }
     };
     Ok((size.0 as usize, size.1 as usize))

@@ -1,0 +1,114 @@
+//! The pixel passes at 1280x720 on one thread, against plain scalar code.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use impasto::style::tensor::{
+    Channels, Layout, PixelOrder, Pixels, PixelsMut, TensorSpec, pixels_to_tensor, tensor_to_pixels,
+    tensor_to_pixels_blended,
+};
+
+const WIDTH: usize = 1280;
+const HEIGHT: usize = 720;
+const ORDERS: [PixelOrder; 2] = [PixelOrder::Bgrx, PixelOrder::Rgb];
+const LAYOUTS: [Layout; 2] = [Layout::Nchw, Layout::Nhwc];
+
+fn spec(layout: Layout) -> TensorSpec {
+    TensorSpec { layout, channels: Channels::Rgb, range: [0.0, 1.0], width: WIDTH, height: HEIGHT }
+}
+
+fn picture(order: PixelOrder) -> Vec<u8> {
+    (0..WIDTH * HEIGHT * order.bytes()).map(|i| ((i * 31) >> 3) as u8).collect()
+}
+
+fn pixels(data: &[u8], order: PixelOrder) -> Pixels<'_> {
+    Pixels::new(data, WIDTH, HEIGHT, WIDTH * order.bytes(), order).unwrap()
+}
+
+fn pixels_mut(data: &mut [u8], order: PixelOrder) -> PixelsMut<'_> {
+    PixelsMut::new(data, WIDTH, HEIGHT, WIDTH * order.bytes(), order).unwrap()
+}
+
+fn to_tensor(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("to_tensor");
+    group.throughput(Throughput::Elements((WIDTH * HEIGHT) as u64));
+    for layout in LAYOUTS {
+        for order in ORDERS {
+            let data = picture(order);
+            let mut tensor = vec![0.0; spec(layout).len()];
+            group.bench_function(BenchmarkId::from_parameter(format_args!("{order:?}-{layout:?}")), |bencher| {
+                let src = pixels(&data, order);
+                bencher.iter(|| pixels_to_tensor(black_box(&src), &spec(layout), black_box(&mut tensor)));
+            });
+        }
+    }
+    let data = picture(PixelOrder::Bgrx);
+    let mut tensor = vec![0.0; spec(Layout::Nchw).len()];
+    group.bench_function("Bgrx-Nchw-scalar", |bencher| {
+        bencher.iter(|| scalar_to_tensor(black_box(&data), black_box(&mut tensor)));
+    });
+}
+
+fn to_pixels(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("to_pixels");
+    group.throughput(Throughput::Elements((WIDTH * HEIGHT) as u64));
+    for layout in LAYOUTS {
+        let tensor = painted(layout);
+        for order in ORDERS {
+            let source = picture(order);
+            let mut data = vec![0; source.len()];
+            let name = format!("{order:?}-{layout:?}");
+            group.bench_function(&name, |bencher| {
+                let mut dst = pixels_mut(&mut data, order);
+                bencher.iter(|| tensor_to_pixels(black_box(&tensor), &spec(layout), black_box(&mut dst)));
+            });
+            group.bench_function(format!("{name}-blended"), |bencher| {
+                let source = pixels(&source, order);
+                let mut dst = pixels_mut(&mut data, order);
+                bencher.iter(|| {
+                    let tensor = black_box(&tensor);
+                    tensor_to_pixels_blended(tensor, &spec(layout), &source, black_box(0.7), black_box(&mut dst));
+                });
+            });
+        }
+    }
+    let tensor = painted(Layout::Nchw);
+    let mut data = picture(PixelOrder::Bgrx);
+    group.bench_function("Bgrx-Nchw-scalar", |bencher| {
+        bencher.iter(|| scalar_to_pixels(black_box(&tensor), black_box(&mut data)));
+    });
+}
+
+/// A tensor with some values out of range, as networks give them.
+fn painted(layout: Layout) -> Vec<f32> {
+    (0..spec(layout).len()).map(|i| (i * 31 % 1000) as f32 / 900.0 - 0.05).collect()
+}
+
+/// What one would write first: pixel by pixel, Bgrx to NCHW RGB in 0..1.
+fn scalar_to_tensor(src: &[u8], tensor: &mut [f32]) {
+    for y in 0..HEIGHT {
+        for x in 0..WIDTH {
+            for channel in 0..3 {
+                let byte = src[(y * WIDTH + x) * 4 + 2 - channel];
+                tensor[(channel * HEIGHT + y) * WIDTH + x] = f32::from(byte) / 255.0;
+            }
+        }
+    }
+}
+
+/// What one would write first: pixel by pixel, NCHW RGB in 0..1 to Bgrx.
+fn scalar_to_pixels(tensor: &[f32], dst: &mut [u8]) {
+    for y in 0..HEIGHT {
+        for x in 0..WIDTH {
+            let pixel = (y * WIDTH + x) * 4;
+            for channel in 0..3 {
+                let value = tensor[(channel * HEIGHT + y) * WIDTH + x];
+                dst[pixel + 2 - channel] = (value * 255.0).round().clamp(0.0, 255.0) as u8;
+            }
+            dst[pixel + 3] = 255;
+        }
+    }
+}
+
+criterion_group!(passes, to_tensor, to_pixels);
+criterion_main!(passes);

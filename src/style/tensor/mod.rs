@@ -1,0 +1,274 @@
+//! The pixel passes: bytes of a picture to the f32 tensor that a network takes, and back.
+//!
+//! Each direction is one pass over the picture, without allocation. The passes are plain loops that the
+//! compiler vectorises; they are compiled twice (`simd`). Results are the same to the last bit on every CPU.
+
+mod simd;
+mod to_pixels;
+mod to_tensor;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use to_pixels::{tensor_to_pixels, tensor_to_pixels_blended};
+pub use to_tensor::pixels_to_tensor;
+
+/// How the bytes of a pixel lie in memory. `x` is a byte without meaning: ignored when read, written as 255.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PixelOrder {
+    Rgb,
+    Bgr,
+    Rgbx,
+    Bgrx,
+}
+
+impl PixelOrder {
+    /// Bytes of one pixel: 3 or 4.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Rgb | Self::Bgr => 3,
+            Self::Rgbx | Self::Bgrx => 4,
+        }
+    }
+
+    /// The order of the three colours.
+    const fn channels(self) -> Channels {
+        match self {
+            Self::Rgb | Self::Rgbx => Channels::Rgb,
+            Self::Bgr | Self::Bgrx => Channels::Bgr,
+        }
+    }
+}
+
+/// A borrowed picture of 8-bit pixels, top row first.
+#[derive(Debug, Clone, Copy)]
+pub struct Pixels<'a> {
+    data: &'a [u8],
+    shape: Shape,
+}
+
+/// A mutably borrowed picture of 8-bit pixels, top row first.
+#[derive(Debug)]
+pub struct PixelsMut<'a> {
+    data: &'a mut [u8],
+    shape: Shape,
+}
+
+/// What the bytes of a picture mean.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    width: usize,
+    height: usize,
+    stride: usize,
+    order: PixelOrder,
+}
+
+impl Shape {
+    /// `None` unless the picture has a pixel, its rows do not overlap, and `len` bytes hold it; the bytes
+    /// between the end of the last row and its stride may be missing.
+    fn checked(len: usize, width: usize, height: usize, stride: usize, order: PixelOrder) -> Option<Self> {
+        let row = width.checked_mul(order.bytes())?;
+        let needed = stride.checked_mul(height.checked_sub(1)?)?.checked_add(row)?;
+        (width > 0 && stride >= row && len >= needed).then_some(Self { width, height, stride, order })
+    }
+
+    /// Where the pixels of row `y` lie.
+    fn row(&self, y: usize) -> std::ops::Range<usize> {
+        let start = y * self.stride;
+        start..start + self.width * self.order.bytes()
+    }
+}
+
+impl<'a> Pixels<'a> {
+    /// A picture of `width` x `height` pixels whose rows begin `stride` bytes apart.
+    ///
+    /// `None` if a side is 0, if `stride` is shorter than a row, or if `data` is shorter than
+    /// `stride * (height - 1) + width * order.bytes()`.
+    pub fn new(data: &'a [u8], width: usize, height: usize, stride: usize, order: PixelOrder) -> Option<Self> {
+        let shape = Shape::checked(data.len(), width, height, stride, order)?;
+        Some(Self { data, shape })
+    }
+
+    /// All bytes, padding between the rows included.
+    pub fn data(&self) -> &'a [u8] {
+        self.data
+    }
+
+    pub fn width(&self) -> usize {
+        self.shape.width
+    }
+
+    pub fn height(&self) -> usize {
+        self.shape.height
+    }
+
+    /// Bytes from the beginning of one row to the beginning of the next.
+    pub fn stride(&self) -> usize {
+        self.shape.stride
+    }
+
+    pub fn order(&self) -> PixelOrder {
+        self.shape.order
+    }
+
+    /// The bytes of row `y`, without padding.
+    pub fn row(&self, y: usize) -> &'a [u8] {
+        &self.data[self.shape.row(y)]
+    }
+}
+
+impl<'a> PixelsMut<'a> {
+    /// A picture of `width` x `height` pixels whose rows begin `stride` bytes apart; refused like [`Pixels::new`].
+    pub fn new(data: &'a mut [u8], width: usize, height: usize, stride: usize, order: PixelOrder) -> Option<Self> {
+        let shape = Shape::checked(data.len(), width, height, stride, order)?;
+        Some(Self { data, shape })
+    }
+
+    /// The same picture to read from.
+    pub fn as_ref(&self) -> Pixels<'_> {
+        Pixels { data: self.data, shape: self.shape }
+    }
+
+    /// All bytes, padding between the rows included.
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        self.data
+    }
+
+    pub fn width(&self) -> usize {
+        self.shape.width
+    }
+
+    pub fn height(&self) -> usize {
+        self.shape.height
+    }
+
+    /// Bytes from the beginning of one row to the beginning of the next.
+    pub fn stride(&self) -> usize {
+        self.shape.stride
+    }
+
+    pub fn order(&self) -> PixelOrder {
+        self.shape.order
+    }
+
+    /// The bytes of row `y`, without padding.
+    pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
+        &mut self.data[self.shape.row(y)]
+    }
+}
+
+/// Which way a picture lies in a tensor: plane after plane, or pixel after pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    Nchw,
+    Nhwc,
+}
+
+/// The order of the three colours in a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channels {
+    Rgb,
+    Bgr,
+}
+
+/// Shape and meaning of one f32 picture tensor (batch 1).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TensorSpec {
+    pub layout: Layout,
+    pub channels: Channels,
+    /// Value of pixel 0 and of pixel 255: two different finite numbers, descending allowed.
+    pub range: [f32; 2],
+    pub width: usize,
+    pub height: usize,
+}
+
+impl TensorSpec {
+    /// How many f32 values the tensor holds: 3 x height x width, never 0 for a tensor that holds a picture.
+    #[expect(clippy::len_without_is_empty, reason = "a tensor that holds a picture is never empty")]
+    pub const fn len(&self) -> usize {
+        3 * self.width * self.height
+    }
+
+    /// True if the tensor has the colours in the other order than the pixels.
+    fn swaps(&self, order: PixelOrder) -> bool {
+        self.channels != order.channels()
+    }
+
+    /// The three planes of an NCHW tensor, in the other order if `swap`.
+    fn planes<'t>(&self, tensor: &'t [f32], swap: bool) -> [&'t [f32]; 3] {
+        let (first, rest) = tensor.split_at(self.width * self.height);
+        let (second, third) = rest.split_at(self.width * self.height);
+        if swap { [third, second, first] } else { [first, second, third] }
+    }
+
+    fn planes_mut<'t>(&self, tensor: &'t mut [f32], swap: bool) -> [&'t mut [f32]; 3] {
+        let (first, rest) = tensor.split_at_mut(self.width * self.height);
+        let (second, third) = rest.split_at_mut(self.width * self.height);
+        if swap { [third, second, first] } else { [first, second, third] }
+    }
+
+    /// # Panics
+    /// Unless the tensor has the length that the spec says and room for the picture.
+    fn check(&self, tensor: &[f32], picture: &Pixels) {
+        assert_eq!(tensor.len(), self.len(), "the tensor's length differs from its spec");
+        assert!(
+            picture.width() <= self.width && picture.height() <= self.height,
+            "a picture of {}x{} does not fit a tensor of {}x{}",
+            picture.width(),
+            picture.height(),
+            self.width,
+            self.height,
+        );
+    }
+}
+
+/// A pixel in memory. Its three colours come and go as f32 from 0 to 255, in the order of memory.
+trait Pixel: Copy {
+    fn colours(self) -> [f32; 3];
+
+    /// Rounds the colours, which are 0 to 255, to the nearest integer, ties to even.
+    fn from_colours(colours: [f32; 3]) -> Self;
+}
+
+impl Pixel for [u8; 3] {
+    #[inline(always)]
+    fn colours(self) -> [f32; 3] {
+        self.map(f32::from)
+    }
+
+    #[inline(always)]
+    fn from_colours(colours: [f32; 3]) -> Self {
+        colours.map(|colour| (colour + TWO_TO_23).to_bits() as u8)
+    }
+}
+
+/// Whole words are shifted and masked, because the compiler would gather and scatter single bytes slowly.
+impl Pixel for [u8; 4] {
+    #[inline(always)]
+    fn colours(self) -> [f32; 3] {
+        let word = u32::from_le_bytes(self);
+        // By way of a signed integer: vector units convert only those in one instruction.
+        [word, word >> 8, word >> 16].map(|word| (word & 0xff) as i32 as f32)
+    }
+
+    #[inline(always)]
+    fn from_colours(colours: [f32; 3]) -> Self {
+        let [first, second, third] = colours.map(|colour| (colour + TWO_TO_23).to_bits());
+        // The exponents need no masking: two are shifted out, and one lies under the x byte.
+        (first | second << 8 | third << 16 | 0xff << 24).to_le_bytes()
+    }
+}
+
+/// Added to a number from 0 to 255, it leaves no bits for the fraction: the addition itself rounds to the nearest
+/// integer, ties to even, and the integer stands in the lowest byte. Every vector unit adds; few can round.
+const TWO_TO_23: f32 = 8_388_608.0;
+
+/// `value` from 0 to 255 rounded to the nearest integer, ties to even.
+#[inline(always)]
+fn round(value: f32) -> f32 {
+    (value + TWO_TO_23) - TWO_TO_23
+}

@@ -1,0 +1,372 @@
+//! The passes against a plain scalar reference, to the last bit, with and without the CPU's vector extensions.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::simd::Pass;
+use super::to_pixels::{Blend, ToPixels};
+use super::to_tensor::ToTensor;
+use super::*;
+
+/// A byte that the passes must not touch.
+const CANARY: u8 = 0xa5;
+
+/// Where colour `channel` of `order` (0 red, 1 green, 2 blue) lies within a pixel.
+fn byte_of(order: PixelOrder, channel: usize) -> usize {
+    match order {
+        PixelOrder::Rgb | PixelOrder::Rgbx => [0, 1, 2][channel],
+        PixelOrder::Bgr | PixelOrder::Bgrx => [2, 1, 0][channel],
+    }
+}
+
+/// Where colour `channel` of the pixel at `x`, `y` lies within a tensor.
+fn index_of(spec: &TensorSpec, x: usize, y: usize, channel: usize) -> usize {
+    let place = match spec.channels {
+        Channels::Rgb => [0, 1, 2][channel],
+        Channels::Bgr => [2, 1, 0][channel],
+    };
+    match spec.layout {
+        Layout::Nchw => (place * spec.height + y) * spec.width + x,
+        Layout::Nhwc => (y * spec.width + x) * 3 + place,
+    }
+}
+
+/// Where a walk of `steps` steps along `len` pixels ends that turns round at both ends.
+fn bounce(steps: usize, len: usize) -> usize {
+    let (mut at, mut forwards) = (0, true);
+    for _ in 0..steps {
+        if len == 1 {
+            break;
+        }
+        if at == len - 1 {
+            forwards = false;
+        } else if at == 0 {
+            forwards = true;
+        }
+        at = if forwards { at + 1 } else { at - 1 };
+    }
+    at
+}
+
+fn reference_tensor(src: &Pixels, spec: &TensorSpec) -> Vec<f32> {
+    let [low, high] = spec.range;
+    let mut tensor = vec![f32::NAN; spec.len()];
+    for y in 0..spec.height {
+        for x in 0..spec.width {
+            let row = bounce(y, src.height()) * src.stride();
+            let pixel = row + bounce(x, src.width()) * src.order().bytes();
+            for channel in 0..3 {
+                let byte = src.data()[pixel + byte_of(src.order(), channel)];
+                tensor[index_of(spec, x, y, channel)] = low + f32::from(byte) * ((high - low) / 255.0);
+            }
+        }
+    }
+    tensor
+}
+
+/// Writes the painted picture; blends it if there is a source with a strength.
+fn reference_pixels(tensor: &[f32], spec: &TensorSpec, source: Option<(&Pixels, f32)>, dst: &mut PixelsMut) {
+    let [low, high] = spec.range;
+    let (stride, order) = (dst.stride(), dst.order());
+    for y in 0..dst.height() {
+        for x in 0..dst.width() {
+            let pixel = y * stride + x * order.bytes();
+            if order.bytes() == 4 {
+                dst.data_mut()[pixel + 3] = 255;
+            }
+            for channel in 0..3 {
+                let byte = byte_of(order, channel);
+                let value = (tensor[index_of(spec, x, y, channel)] - low) * (255.0 / (high - low));
+                // The cast clamps, and makes 0 of NaN.
+                let painted = value.round_ties_even() as u8;
+                dst.data_mut()[pixel + byte] = match source {
+                    None => painted,
+                    Some((source, strength)) => {
+                        let source = f32::from(source.data()[y * source.stride() + x * order.bytes() + byte]);
+                        (source + (f32::from(painted) - source) * strength).round_ties_even() as u8
+                    }
+                };
+            }
+        }
+    }
+}
+
+/// A picture's shape and the tensor that it goes to or comes from.
+#[derive(Debug, Clone)]
+struct Case {
+    width: usize,
+    height: usize,
+    order: PixelOrder,
+    /// Bytes between two rows, of the picture and of a second one of the same size.
+    gaps: [usize; 2],
+    spec: TensorSpec,
+}
+
+impl Case {
+    fn stride(&self, picture: usize) -> usize {
+        self.width * self.order.bytes() + self.gaps[picture]
+    }
+
+    fn bytes(&self, picture: usize) -> usize {
+        self.stride(picture) * (self.height - 1) + self.width * self.order.bytes()
+    }
+
+    fn pixels<'a>(&self, data: &'a [u8], picture: usize) -> Pixels<'a> {
+        Pixels::new(data, self.width, self.height, self.stride(picture), self.order).unwrap()
+    }
+
+    fn pixels_mut<'a>(&self, data: &'a mut [u8], picture: usize) -> PixelsMut<'a> {
+        PixelsMut::new(data, self.width, self.height, self.stride(picture), self.order).unwrap()
+    }
+}
+
+/// Widths on both sides of what a vector holds; paddings wider than the picture.
+fn cases() -> impl Strategy<Value = Case> {
+    let size = (1usize..80, 1usize..6);
+    let padding = (prop_oneof![Just(0), 0usize..40], prop_oneof![Just(0), 0usize..12]);
+    let order = select(vec![PixelOrder::Rgb, PixelOrder::Bgr, PixelOrder::Rgbx, PixelOrder::Bgrx]);
+    let layout = select(vec![Layout::Nchw, Layout::Nhwc]);
+    let channels = select(vec![Channels::Rgb, Channels::Bgr]);
+    let range = prop_oneof![
+        select(vec![[0.0, 1.0], [0.0, 255.0], [-1.0, 1.0], [1.0, 0.0], [-103.5, 151.5]]),
+        [-1000.0f32..1000.0, -1000.0f32..1000.0],
+    ];
+    let gaps = [0usize..9, 0usize..9];
+    (size, padding, order, layout, channels, range, gaps).prop_map(
+        |((width, height), (right, bottom), order, layout, channels, range, gaps)| {
+            let spec = TensorSpec { layout, channels, range, width: width + right, height: height + bottom };
+            Case { width, height, order, gaps, spec }
+        },
+    )
+}
+
+fn cases_with_pixels() -> impl Strategy<Value = (Case, Vec<u8>)> {
+    cases().prop_flat_map(|case| {
+        let bytes = case.bytes(0);
+        (Just(case), vec(any::<u8>(), bytes))
+    })
+}
+
+/// Values within the range and somewhat beyond, ties, and whatever else a float can be.
+fn cases_with_tensor() -> impl Strategy<Value = (Case, Vec<f32>)> {
+    cases().prop_flat_map(|case| {
+        let [low, high] = case.spec.range;
+        let value = prop_oneof![
+            8 => (-0.2f32..1.2).prop_map(move |part| low + part * (high - low)),
+            4 => (-4i16..516).prop_map(move |halves| low + f32::from(halves) / 2.0 * ((high - low) / 255.0)),
+            1 => any::<f32>(),
+            1 => select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, low, high]),
+        ];
+        let len = case.spec.len();
+        (Just(case), vec(value, len))
+    })
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+proptest! {
+    #[test]
+    fn pixels_become_the_reference_tensor((case, data) in cases_with_pixels()) {
+        let src = case.pixels(&data, 0);
+        let expected = reference_tensor(&src, &case.spec);
+
+        let mut tensor = vec![f32::NAN; case.spec.len()];
+        pixels_to_tensor(&src, &case.spec, &mut tensor);
+        prop_assert_eq!(bits(&tensor), bits(&expected));
+
+        let mut tensor = vec![f32::NAN; case.spec.len()];
+        ToTensor { src: &src, spec: &case.spec, tensor: &mut tensor }.run();
+        prop_assert_eq!(bits(&tensor), bits(&expected), "without vector extensions");
+    }
+
+    #[test]
+    fn a_tensor_becomes_the_reference_pixels((case, tensor) in cases_with_tensor()) {
+        let mut expected = vec![CANARY; case.bytes(0)];
+        reference_pixels(&tensor, &case.spec, None, &mut case.pixels_mut(&mut expected, 0));
+
+        let mut data = vec![CANARY; case.bytes(0)];
+        tensor_to_pixels(&tensor, &case.spec, &mut case.pixels_mut(&mut data, 0));
+        prop_assert_eq!(&data, &expected);
+
+        let mut data = vec![CANARY; case.bytes(0)];
+        let dst = &mut case.pixels_mut(&mut data, 0);
+        ToPixels { tensor: &tensor, spec: &case.spec, source: None, dst }.run();
+        prop_assert_eq!(&data, &expected, "without vector extensions");
+    }
+
+    #[test]
+    fn a_tensor_is_blended_like_the_reference(
+        (case, tensor) in cases_with_tensor(),
+        strength in prop_oneof![select(vec![0.0f32, 0.25, 0.5, 1.0]), 0.0f32..1.0],
+        noise in vec(any::<u8>(), 1..50),
+    ) {
+        let source: Vec<u8> = noise.iter().copied().cycle().take(case.bytes(1)).collect();
+        let source = case.pixels(&source, 1);
+        let mut expected = vec![CANARY; case.bytes(0)];
+        let dst = &mut case.pixels_mut(&mut expected, 0);
+        reference_pixels(&tensor, &case.spec, Some((&source, strength)), dst);
+
+        let mut data = vec![CANARY; case.bytes(0)];
+        let dst = &mut case.pixels_mut(&mut data, 0);
+        tensor_to_pixels_blended(&tensor, &case.spec, &source, strength, dst);
+        prop_assert_eq!(&data, &expected);
+
+        let mut data = vec![CANARY; case.bytes(0)];
+        let dst = &mut case.pixels_mut(&mut data, 0);
+        let source = Some((&source, Blend::new(strength)));
+        ToPixels { tensor: &tensor, spec: &case.spec, source, dst }.run();
+        prop_assert_eq!(&data, &expected, "without vector extensions");
+    }
+
+    #[test]
+    fn strength_0_is_the_source_and_1_the_painted_picture(
+        (case, tensor) in cases_with_tensor(),
+        noise in vec(any::<u8>(), 1..50),
+    ) {
+        let mut source: Vec<u8> = noise.iter().copied().cycle().take(case.bytes(0)).collect();
+        if case.order.bytes() == 4 {
+            let stride = case.stride(0);
+            source.chunks_mut(stride).for_each(|row| row.iter_mut().skip(3).step_by(4).for_each(|x| *x = 255));
+        }
+        let source = case.pixels(&source, 0);
+        let mut painted = vec![0; case.bytes(0)];
+        let painted = &mut case.pixels_mut(&mut painted, 0);
+        tensor_to_pixels(&tensor, &case.spec, painted);
+
+        let mut data = vec![0; case.bytes(0)];
+        let dst = &mut case.pixels_mut(&mut data, 0);
+        for (strength, expected) in [(0.0, source), (-1.0, source), (f32::NAN, source),
+                                     (1.0, painted.as_ref()), (7.0, painted.as_ref())] {
+            tensor_to_pixels_blended(&tensor, &case.spec, &source, strength, dst);
+            for y in 0..case.height {
+                prop_assert_eq!(dst.row_mut(y) as &[u8], expected.row(y), "strength {}, row {}", strength, y);
+            }
+        }
+    }
+
+    #[test]
+    fn pixels_survive_the_way_there_and_back((mut case, data) in cases_with_pixels()) {
+        let [low, high] = case.spec.range;
+        prop_assume!((high - low).abs() > 0.1);
+        case.gaps[1] = 0;
+        let src = case.pixels(&data, 0);
+        let mut tensor = vec![0.0; case.spec.len()];
+        pixels_to_tensor(&src, &case.spec, &mut tensor);
+        let mut back = vec![0; case.bytes(1)];
+        let dst = &mut case.pixels_mut(&mut back, 1);
+        tensor_to_pixels(&tensor, &case.spec, dst);
+        let colours = |bytes: &[u8]| -> Vec<[u8; 3]> {
+            bytes.chunks(case.order.bytes()).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()
+        };
+        for y in 0..case.height {
+            prop_assert_eq!(colours(dst.row_mut(y)), colours(src.row(y)));
+        }
+    }
+}
+
+/// A grey picture of one row, as the values of its first plane.
+fn row_of_plane(grey: &[u8], width: usize) -> Vec<f32> {
+    let data: Vec<u8> = grey.iter().flat_map(|&grey| [grey; 3]).collect();
+    let src = Pixels::new(&data, grey.len(), 1, data.len(), PixelOrder::Rgb).unwrap();
+    let spec = spec(width, 1);
+    let mut tensor = vec![f32::NAN; spec.len()];
+    pixels_to_tensor(&src, &spec, &mut tensor);
+    tensor.truncate(width);
+    tensor
+}
+
+fn spec(width: usize, height: usize) -> TensorSpec {
+    TensorSpec { layout: Layout::Nchw, channels: Channels::Rgb, range: [0.0, 255.0], width, height }
+}
+
+#[test]
+fn padding_reflects_without_repeating_the_edge_as_often_as_it_takes() {
+    assert_eq!(row_of_plane(&[1, 2, 3], 9), [1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0]);
+    assert_eq!(row_of_plane(&[1, 2], 5), [1.0, 2.0, 1.0, 2.0, 1.0]);
+    assert_eq!(row_of_plane(&[7], 4), [7.0; 4]);
+}
+
+#[test]
+fn bytes_are_rounded_to_even_and_clamped() {
+    let cases = [
+        (0.5, 0),
+        (1.5, 2),
+        (2.5, 2),
+        (2.500_001, 3),
+        (254.5, 254),
+        (254.6, 255),
+        (-0.5, 0),
+        (-1e30, 0),
+        (1e30, 255),
+        (f32::INFINITY, 255),
+        (f32::NEG_INFINITY, 0),
+        (f32::NAN, 0),
+    ];
+    for (value, byte) in cases {
+        let mut data = [CANARY; 4];
+        let dst = &mut PixelsMut::new(&mut data, 1, 1, 4, PixelOrder::Bgrx).unwrap();
+        tensor_to_pixels(&[value; 3], &spec(1, 1), dst);
+        assert_eq!(data, [byte, byte, byte, 255], "{value}");
+    }
+}
+
+#[test]
+fn a_red_pixel_stays_red_in_every_order() {
+    let spec = TensorSpec { layout: Layout::Nhwc, range: [-1.0, 1.0], ..spec(1, 1) };
+    let bgr = TensorSpec { channels: Channels::Bgr, ..spec };
+    let mut tensor = [0.0; 3];
+    pixels_to_tensor(&Pixels::new(&[0, 0, 255, 9], 1, 1, 4, PixelOrder::Bgrx).unwrap(), &spec, &mut tensor);
+    assert_eq!(tensor, [1.0, -1.0, -1.0]);
+    pixels_to_tensor(&Pixels::new(&[255, 0, 0], 1, 1, 3, PixelOrder::Rgb).unwrap(), &bgr, &mut tensor);
+    assert_eq!(tensor, [-1.0, -1.0, 1.0]);
+}
+
+#[test]
+fn a_picture_that_its_bytes_cannot_hold_is_refused() {
+    let fits = |len, width, height, stride, order| {
+        let mut data = vec![0; len];
+        let fits = Pixels::new(&data, width, height, stride, order).is_some();
+        assert_eq!(PixelsMut::new(&mut data, width, height, stride, order).is_some(), fits);
+        fits
+    };
+    assert!(fits(16 + 12, 3, 2, 16, PixelOrder::Bgrx), "the last row may end with its pixels");
+    assert!(!fits(16 + 11, 3, 2, 16, PixelOrder::Bgrx), "a byte is missing");
+    assert!(!fits(100, 3, 2, 11, PixelOrder::Bgrx), "rows overlap");
+    assert!(fits(100, 3, 2, 11, PixelOrder::Bgr));
+    assert!(!fits(100, 0, 2, 11, PixelOrder::Rgb), "no width");
+    assert!(!fits(100, 3, 0, 11, PixelOrder::Rgb), "no height");
+    assert!(!fits(100, usize::MAX, 1, usize::MAX, PixelOrder::Rgb), "a row is longer than memory");
+    assert!(!fits(100, 1, usize::MAX, usize::MAX, PixelOrder::Rgb), "the picture is larger than memory");
+}
+
+#[test]
+#[should_panic(expected = "a picture of 2x1 does not fit a tensor of 1x1")]
+fn a_picture_larger_than_the_tensor_is_refused() {
+    let src = Pixels::new(&[0; 6], 2, 1, 6, PixelOrder::Rgb).unwrap();
+    pixels_to_tensor(&src, &spec(1, 1), &mut [0.0; 3]);
+}
+
+#[test]
+#[should_panic(expected = "the tensor's length differs from its spec")]
+fn a_tensor_of_another_length_is_refused() {
+    let mut data = [0; 3];
+    tensor_to_pixels(&[0.0; 4], &spec(1, 1), &mut PixelsMut::new(&mut data, 1, 1, 3, PixelOrder::Rgb).unwrap());
+}
+
+#[test]
+#[should_panic(expected = "differs from the painted one in size or pixel order")]
+fn a_source_of_another_order_is_refused() {
+    let source = Pixels::new(&[0; 3], 1, 1, 3, PixelOrder::Bgr).unwrap();
+    let mut data = [0; 3];
+    let dst = &mut PixelsMut::new(&mut data, 1, 1, 3, PixelOrder::Rgb).unwrap();
+    tensor_to_pixels_blended(&[0.0; 3], &spec(1, 1), &source, 0.5, dst);
+}
+
+#[test]
+fn manifests_write_layout_and_channels_in_lowercase() {
+    assert_eq!(serde_json::to_string(&[Layout::Nchw, Layout::Nhwc]).unwrap(), r#"["nchw","nhwc"]"#);
+    assert_eq!(serde_json::from_str::<Vec<Channels>>(r#"["rgb","bgr"]"#).unwrap(), [Channels::Rgb, Channels::Bgr]);
+}
