@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     add_photos(more)
     add_vgg(more)
     more.add_argument("--minutes", type=float, default=10.0, help="(default: %(default)s)")
-    more.add_argument("--rate", type=float, default=2e-2, help="Adam's step at the start (default: %(default)s)")
+    more.add_argument("--rate", type=float, default=4e-3, help="Adam's step at the start (default: %(default)s)")
     add_weights(more)
     more.set_defaults(run_command=run_add)
 
