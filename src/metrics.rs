@@ -66,6 +66,12 @@ impl Counters {
         stages.written += 1;
     }
 
+    /// How long the network took for the latest frame.
+    pub fn last_inference(&self) -> Duration {
+        let stages = self.stages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stages.times[stages.written.wrapping_sub(1) % WINDOW].inference
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (times, count) = {

@@ -77,12 +77,12 @@ def parser() -> argparse.ArgumentParser:
     ship.add_argument("--to", type=Path, default=HERE.parent, help="folder (default: %(default)s)")
     ship.set_defaults(run_command=lambda options: export.export(options.checkpoint, options.to))
 
-    look = commands.add_parser("sheet", help="paint photographs in every style, on one page")
-    look.add_argument("output", type=Path, help="picture to write")
-    look.add_argument("photos", type=Path, nargs="+")
+    look = commands.add_parser("gallery", help="paint photographs in every style, and blends, to look at")
+    look.add_argument("photos", type=Path, nargs="+", help="the first one is painted for the previews and the blends")
     add_checkpoint(look)
-    look.add_argument("--height", type=int, default=320, help="pixels (default: %(default)s)")
-    look.set_defaults(run_command=run_sheet)
+    look.add_argument("--to", type=Path, default=HERE.parent / "gallery", help="folder (default: %(default)s)")
+    look.add_argument("--height", type=int, default=256, help="pixels (default: %(default)s)")
+    look.set_defaults(run_command=run_gallery)
 
     fast = commands.add_parser("speed", help="milliseconds a frame of ONNX networks, side by side")
     fast.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255; the first is compared with")
@@ -168,9 +168,9 @@ def run_gatys(options: argparse.Namespace) -> None:
         gallery.save(to_picture(point.painted), options.output)
 
 
-def run_sheet(options: argparse.Namespace) -> None:
+def run_gallery(options: argparse.Namespace) -> None:
     trained, _ = checkpoint.read(options.checkpoint)
-    gallery.save(gallery.contact_sheet(trained, options.photos, options.height), options.output)
+    gallery.write_gallery(trained, options.to, options.photos, options.height)
 
 
 def run_flicker(options: argparse.Namespace) -> None:

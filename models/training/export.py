@@ -66,7 +66,8 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
         return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
 
     detail = graph.relu(graph.conv("image", painter.stem, "stem"))
-    x = graph.relu(graph.conv(graph.pad_edge(detail, 1, 1), painter.down, "down"))
+    detail_padded = graph.pad_edge(detail, 1, 1)
+    x = graph.relu(graph.conv(detail_padded, painter.down, "down"))
     for number, block in enumerate(painter.blocks):
         spread = graph.conv(graph.pad_edge(style_norm(x, number), 2, 2), block.spread, f"block{number}.spread")
         wide = graph.relu(graph.conv(spread, block.widen, f"block{number}.widen"))
@@ -77,8 +78,8 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
         "Resize", [x, "", doubled], "lateral.doubled",
         mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric",
     )
-    x = graph.node("Concat", [x, detail], "joined", axis=1)
-    x = graph.conv(graph.conv(graph.pad_edge(x, 1, 1), painter.join_spread, "join_spread"), painter.join, "join")
+    x = graph.node("Concat", [graph.pad_edge(x, 1, 1), detail_padded], "joined", axis=1)
+    x = graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join")
     column = graph.constant("column", np.array([shape.head, 1, 1], np.int64))
     last = len(shape.conditioned) - 1
     scale = graph.node("Reshape", [f"layer{last}.scale", column], "head.scale")

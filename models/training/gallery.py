@@ -32,12 +32,38 @@ def paint(trained: Trained, picture: Image.Image, weights: torch.Tensor) -> Imag
         return to_picture(trained.painter(to_tensor(picture), weights))
 
 
-def contact_sheet(trained: Trained, photos: list[Path], height_px: int = 320) -> Image.Image:
+def contact_sheet(trained: Trained, photos: list[Path], height_px: int) -> Image.Image:
     """A line for each photograph: the photograph itself, then each style in the order of its row."""
-    rows = [row for row, lesson in enumerate(trained.lessons) if lesson.name != PHOTO]
-    styles = [one_hot([row], len(trained.lessons)) for row in rows]
+    styles = [one_hot([row], len(trained.lessons)) for row in styled_rows(trained)]
     pictures = [open_scaled(path, height_px) for path in photos]
     return page([[picture, *(paint(trained, picture, style) for style in styles)] for picture in pictures])
+
+
+def blend_sheet(trained: Trained, photo: Path, styles: list[str], height_px: int) -> Image.Image:
+    """A line for each neighbouring pair of styles: from the one to the other in five steps."""
+    picture = open_scaled(photo, height_px)
+    ends = [one_hot([trained.row(name)], len(trained.lessons)) for name in styles]
+    return page(
+        [
+            [paint(trained, picture, torch.lerp(first, second, step / 4)) for step in range(5)]
+            for first, second in zip(ends, ends[1:])
+        ]
+    )
+
+
+def write_gallery(trained: Trained, folder: Path, photos: list[Path], height_px: int) -> None:
+    """`<network>.jpg` (every photo in every style), `<network>_blend.jpg`, and a preview of each style."""
+    save(contact_sheet(trained, photos, height_px), folder / f"{trained.network}.jpg")
+    first, *_, last = names = [trained.lessons[row].name for row in styled_rows(trained)]
+    save(blend_sheet(trained, photos[0], [first, last, PHOTO], height_px), folder / f"{trained.network}_blend.jpg")
+    picture = open_scaled(photos[0], height_px)
+    for name in names:
+        style = one_hot([trained.row(name)], len(trained.lessons))
+        save(paint(trained, picture, style), folder / trained.network / f"{name}.jpg")
+
+
+def styled_rows(trained: Trained) -> list[int]:
+    return [row for row, lesson in enumerate(trained.lessons) if lesson.name != PHOTO]
 
 
 def page(lines: list[list[Image.Image]], background: str = "white") -> Image.Image:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from .teach import Measured, Teacher
 
 WARM_UP_STEPS = 30
 REPORT_STEPS = 20
+SAMPLE_PX = 320
 FINAL_RATE = 2e-4
 COPY_STEPS = 600
 COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation", "grid", "stability", "photo", "rate"]
@@ -115,6 +117,16 @@ def restore(teacher: Teacher, progress: dict) -> None:
 
 
 def run(plan: Plan, teacher: Teacher) -> None:
+    """Until the minutes are over; Ctrl-C and SIGTERM end it sooner, and nothing is lost."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run_minutes(plan, teacher)
+    except KeyboardInterrupt:
+        print(f"stopped at step {teacher.step}", flush=True)
+    save(plan, teacher)
+
+
+def run_minutes(plan: Plan, teacher: Teacher) -> None:
     began = saved = time.monotonic()
     first_step, minutes = teacher.step, 0.0
     while minutes < plan.minutes:
@@ -128,7 +140,6 @@ def run(plan: Plan, teacher: Teacher) -> None:
         if now - saved > plan.save_minutes * 60:
             save(plan, teacher)
             saved = now
-    save(plan, teacher)
 
 
 def rate_at(progress: float, steps: int, highest: float) -> float:
@@ -174,4 +185,4 @@ def save(plan: Plan, teacher: Teacher) -> None:
     averaged = Trained(trained.network, painter, trained.lessons)
     checkpoint.write(plan.run / f"{trained.network}.pt", averaged)
     if plan.samples:
-        gallery.save(gallery.contact_sheet(averaged, plan.samples), plan.run / f"samples_{teacher.step:06}.jpg")
+        gallery.save(gallery.contact_sheet(averaged, plan.samples, SAMPLE_PX), plan.run / f"samples_{teacher.step:06}.jpg")

@@ -209,10 +209,10 @@ impl Branches {
             };
             if media.starts_with("video/") && !picture_sink.is_linked() {
                 let _ = pad.link(&picture_sink);
-            } else if media.starts_with("audio/") {
-                if let Some((bin, _)) = &sound {
-                    link_sound(&pipeline, bin, &pad, &facts);
-                }
+            } else if media.starts_with("audio/")
+                && let Some((bin, _)) = &sound
+            {
+                link_sound(&pipeline, bin, &pad, &facts);
             }
         });
         source.connect_no_more_pads(move |element| {
@@ -288,10 +288,10 @@ fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
     };
     let facts = Arc::clone(facts);
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if let Some(gst::PadProbeData::Event(event)) = &info.data {
-            if let gst::EventView::Caps(caps) = event.view() {
-                lock(&facts).decoded = gst_video::VideoInfo::from_caps(caps.caps()).ok();
-            }
+        if let Some(gst::PadProbeData::Event(event)) = &info.data
+            && let gst::EventView::Caps(caps) = event.view()
+        {
+            lock(&facts).decoded = gst_video::VideoInfo::from_caps(caps.caps()).ok();
         }
         gst::PadProbeReturn::Ok
     });

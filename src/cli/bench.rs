@@ -1,14 +1,171 @@
-//! `impasto bench`.
+//! `impasto bench`: where the time of a frame goes, as medians over a fixed number of frames.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use serde::Serialize;
 
-use crate::error::Result;
+use super::{PaintArgs, print_json};
+use crate::capture::{Capture, Pace, Source, Wiring};
+use crate::config::Config;
+use crate::config::plan::{PaintPlan, templates};
+use crate::engine::{Inlet, Lane, Stylist, stylise_in_order};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::frame::ring::ring;
+use crate::metrics::{Counters, median_ms, percentile_ms};
+use crate::style::Size;
+use crate::style::painter::StageTimes;
+use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
+
+/// Frames that are painted before the measurement.
+const WARM_UP: usize = 5;
 
 #[derive(Debug, Args)]
-pub struct BenchArgs {}
+pub struct BenchArgs {
+    /// Size of the picture
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]
+    picture: Size,
+    /// Frames to measure
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    frames: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    paint: PaintArgs,
+}
+
+/// All times in milliseconds a frame.
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: String,
+    network: String,
+    device: &'static str,
+    threads: usize,
+    picture: String,
+    frames: usize,
+    /// The network alone.
+    inference_ms: Spread,
+    /// Pixels to tensor and back, scaling included.
+    tensor_ms: Spread,
+    /// From the capture's callback to the painted buffer: ring, tensor passes, inference.
+    whole_ms: Spread,
+    /// What the whole path adds to inference: ring, tensor passes, hand-over.
+    added_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Spread {
+    median: f64,
+    p95: f64,
+}
 
 impl BenchArgs {
     pub fn run(self) -> Result<()> {
+        let mut config = Config::default();
+        self.paint.apply(&mut config);
+        crate::gst::init()?;
+        let plan = PaintPlan::new(&config.paint, &config.runtime)?;
+        let (bare, device) = self.bare(&plan)?;
+        let whole = self.whole_path(&plan, &config)?;
+        let report = Report {
+            machine: machine(),
+            network: plan.choice.network.name.clone(),
+            device,
+            threads: plan.session.threads.unwrap_or_else(cores),
+            picture: self.picture.to_string(),
+            frames: self.frames,
+            inference_ms: spread(bare.iter().map(|times| times.inference)),
+            tensor_ms: spread(bare.iter().map(|times| times.before + times.after)),
+            added_ms: median_ms(whole.iter().map(|(latency, inference)| latency.saturating_sub(*inference))),
+            whole_ms: spread(whole.iter().map(|(latency, _)| *latency)),
+        };
+        if self.json {
+            return print_json(&report);
+        }
+        println!("{} on {}, {} threads, {}", report.network, report.device, report.threads, report.machine);
+        println!("{} frames of {}, milliseconds a frame (median, 95th percentile)", report.frames, report.picture);
+        println!("inference    {:8.2} {:8.2}", report.inference_ms.median, report.inference_ms.p95);
+        println!("tensor passes{:8.2} {:8.2}", report.tensor_ms.median, report.tensor_ms.p95);
+        println!("whole path   {:8.2} {:8.2}", report.whole_ms.median, report.whole_ms.p95);
+        println!("added to inference by ring, passes and hand-over: {:.2}", report.added_ms);
         Ok(())
     }
+
+    /// Paints one picture again and again on this thread.
+    fn bare(&self, plan: &PaintPlan) -> Result<(Vec<StageTimes>, &'static str)> {
+        let mut painter = plan.open_painter()?;
+        let (width, height) = (self.picture.width, self.picture.height);
+        let source: Vec<u8> = (0..width * height * 4).map(|index| (index * 31 % 251) as u8).collect();
+        let mut painted = vec![0; source.len()];
+        let mut times = Vec::with_capacity(self.frames);
+        for number in 0..WARM_UP + self.frames {
+            let no_picture = || Error::usage("a picture without pixels");
+            let source = Pixels::new(&source, width, height, width * 4, PixelOrder::Bgrx).ok_or_else(no_picture)?;
+            let mut painted =
+                PixelsMut::new(&mut painted, width, height, width * 4, PixelOrder::Bgrx).ok_or_else(no_picture)?;
+            let stage_times = painter.paint(&source, &mut painted)?;
+            if number >= WARM_UP {
+                times.push(stage_times);
+            }
+        }
+        Ok((times, painter.device().name()))
+    }
+
+    /// Sends test pictures through capture, ring and stylist; (latency, inference) of each.
+    fn whole_path(&self, plan: &PaintPlan, config: &Config) -> Result<Vec<(Duration, Duration)>> {
+        let counters = Arc::new(Counters::default());
+        // One slot: the next picture is captured when this one is painted, so that no waiting is measured.
+        let (producer, consumer) = ring([Frame::default()]);
+        let sound = Box::new(|_: &gst::Sample, _| {});
+        let (inlet, first) = Inlet::new(Pace::Unlimited, vec![producer], Arc::clone(&counters), sound);
+        let wiring = Wiring {
+            templates: templates(&config.runtime),
+            pace: Pace::Unlimited,
+            sound: false,
+            wish: (self.picture, 30),
+            fixed_caps: None,
+            receiver: inlet.clone(),
+        };
+        let capture = Capture::start(&Source::Showcase, &wiring)?;
+        let caps = first.recv().map_err(|_| Error::input("the showcase delivers no picture"))?;
+        gst_video::VideoInfo::from_caps(&caps).map_err(Error::input)?;
+        let stylist = Stylist::new(plan.open_painter()?, &caps)?;
+
+        let measured = std::sync::Mutex::new(Vec::with_capacity(self.frames));
+        let publish = |_: gst::Buffer, frame: &Frame| {
+            let latency = frame.captured_at.map(|captured_at: Instant| captured_at.elapsed()).unwrap_or_default();
+            let mut measured = measured.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if frame.sequence >= WARM_UP as u64 {
+                measured.push((latency, counters.last_inference()));
+            }
+            if measured.len() >= self.frames {
+                inlet.close();
+            }
+            Ok(())
+        };
+        let lane = Lane { ring: consumer, stylist };
+        stylise_in_order(vec![lane], &counters, &publish, &|| inlet.close())?;
+        drop(capture);
+        Ok(measured.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+fn spread(times: impl Iterator<Item = Duration> + Clone) -> Spread {
+    Spread { median: median_ms(times.clone()), p95: percentile_ms(times, 0.95) }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The processor and the number of its cores.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    format!("{} ({} cores)", model.unwrap_or(std::env::consts::ARCH), cores())
 }

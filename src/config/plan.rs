@@ -100,9 +100,9 @@ impl PaintPlan {
     /// Loads the network and says in the log which device runs it and why not a better one.
     pub fn open_painter(&self) -> Result<Painter> {
         let painter = Painter::open(&self.choice, self.size, &self.session)?;
-        for reason in painter.passed_over() {
-            tracing::info!("device not used: {reason}");
-        }
+        let why = painter.passed_over();
+        let why = if why.is_empty() { String::new() } else { format!(" (not {})", why.join("; not ")) };
+        tracing::info!("painting on {}{why}", painter.device().name());
         Ok(painter)
     }
 }

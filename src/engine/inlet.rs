@@ -99,10 +99,10 @@ impl State {
     /// The layout of a sample's picture; the first one also releases the start barrier.
     fn info_of(&mut self, sample: &gst::Sample) -> Result<gst_video::VideoInfo, gst::FlowError> {
         let caps = sample.caps().ok_or(gst::FlowError::NotNegotiated)?;
-        if let Some((known, info)) = &self.caps {
-            if known.as_ptr() == caps.as_ptr() {
-                return Ok(info.clone());
-            }
+        if let Some((known, info)) = &self.caps
+            && known.as_ptr() == caps.as_ptr()
+        {
+            return Ok(info.clone());
         }
         let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| gst::FlowError::NotNegotiated)?;
         self.caps = Some((caps.to_owned(), info.clone()));

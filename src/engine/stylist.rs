@@ -42,7 +42,7 @@ impl Stylist {
     pub fn paint(&mut self, frame: &Frame) -> Result<(gst::Buffer, StageTimes)> {
         let picture = frame.picture.as_ref().ok_or_else(|| Error::input("a frame could not be mapped"))?;
         let source = pixels(picture).ok_or_else(|| Error::input("a frame is not BGRx"))?;
-        let mut buffer = self.pool.acquire_buffer(None).map_err(|error| Error::output(error))?;
+        let mut buffer = self.pool.acquire_buffer(None).map_err(Error::output)?;
         let times = {
             let no_room = || Error::output("no memory for a painted frame");
             let writable = buffer.get_mut().ok_or_else(no_room)?;

@@ -95,15 +95,14 @@ impl Template {
         let flags = gst::ParseFlags::FATAL_ERRORS;
         let element = gst::parse::bin_from_description_full(&self.text, true, Some(&mut context), flags);
         let bin = element.map_err(|error| {
-            let missing = context.missing_elements();
-            if missing.is_empty() {
-                Error::usage(format!("{}: {}", self.origin, error.message()))
-            } else {
+            if error.kind::<gst::ParseError>() == Some(gst::ParseError::NoSuchElement) {
                 Error::usage(format!(
                     "{}: no element `{}` is installed; install its GStreamer plugin or edit the template",
                     self.origin,
-                    missing.join("`, `")
+                    context.missing_elements().join("`, `")
                 ))
+            } else {
+                Error::usage(format!("{}: {}", self.origin, error.message()))
             }
         })?;
         let bin = bin

@@ -121,19 +121,19 @@ impl Rtsp {
 impl Output for Rtsp {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
         let feeds = self.media.lock();
-        if let Some(pts) = feeds.as_ref().and_then(|feeds| time_in(&feeds.picture, time)) {
-            if let Some(feeds) = feeds.as_ref() {
-                let _ = feeds.picture.push_buffer(retimed(buffer, pts));
-            }
+        if let Some(pts) = feeds.as_ref().and_then(|feeds| time_in(&feeds.picture, time))
+            && let Some(feeds) = feeds.as_ref()
+        {
+            let _ = feeds.picture.push_buffer(retimed(buffer, pts));
         }
     }
 
     fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime) {
         let feeds = self.media.lock();
-        if let Some(sound) = feeds.as_ref().and_then(|feeds| feeds.sound.as_ref()) {
-            if let Some(pts) = time_in(sound, time) {
-                let _ = sound.push_buffer(retimed_sound(buffer, pts));
-            }
+        if let Some(sound) = feeds.as_ref().and_then(|feeds| feeds.sound.as_ref())
+            && let Some(pts) = time_in(sound, time)
+        {
+            let _ = sound.push_buffer(retimed_sound(buffer, pts));
         }
     }
 
@@ -149,10 +149,10 @@ impl Output for Rtsp {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return Ok(()) };
         self.server.client_filter(Some(&mut |_, _| gst_rtsp_server::RTSPFilterResult::Remove));
-        if let Some(source) = self.source.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            if let Some(source) = self.context.find_source_by_id(&source) {
-                source.destroy();
-            }
+        if let Some(source) = self.source.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Some(source) = self.context.find_source_by_id(&source)
+        {
+            source.destroy();
         }
         self.main_loop.quit();
         let _ = thread.join();

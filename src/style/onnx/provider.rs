@@ -33,16 +33,20 @@ impl Device {
         }
     }
 
-    /// The concrete devices to try, best first.
-    pub fn order(self) -> &'static [Device] {
+    /// The concrete devices to try, best first; `auto` knows those that this build has.
+    pub fn order(self) -> Vec<Device> {
         match self {
-            Self::Auto => &[Self::Cuda, Self::CoreMl, Self::DirectMl, Self::OpenVino, Self::Cpu],
-            Self::Cpu => &[Self::Cpu],
-            Self::Cuda => &[Self::Cuda],
-            Self::TensorRt => &[Self::TensorRt],
-            Self::OpenVino => &[Self::OpenVino],
-            Self::CoreMl => &[Self::CoreMl],
-            Self::DirectMl => &[Self::DirectMl],
+            Self::Auto => [
+                (Self::Cuda, cfg!(feature = "cuda")),
+                (Self::CoreMl, cfg!(feature = "coreml")),
+                (Self::DirectMl, cfg!(feature = "directml")),
+                (Self::OpenVino, cfg!(feature = "openvino")),
+                (Self::Cpu, true),
+            ]
+            .into_iter()
+            .filter_map(|(device, built_in)| built_in.then_some(device))
+            .collect(),
+            named => vec![named],
         }
     }
 

@@ -65,7 +65,7 @@ impl Session {
         check_file(manifest)?;
         let mut passed_over = Vec::new();
         let mut opened = None;
-        for &device in options.device.order() {
+        for device in options.device.order() {
             match open_on(environment, manifest, device, options) {
                 Ok(session) => {
                     opened = Some((device, session));
@@ -193,8 +193,8 @@ impl Session {
         let mut output = ptr::null_mut();
         self.run_raw(&inputs, &mut output)?;
         let output = ptr::NonNull::new(output).ok_or("no output came back")?;
-        // SAFETY: ONNX Runtime just made this value and gave it to us; nothing else owns it.
-        Ok(unsafe { ort::value::DynValue::from_ptr(output, None) })
+        // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
+        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(self.session.allocator())) })
     }
 
     /// Calls `OrtApi::Run` on values that exist already.

@@ -1,0 +1,22 @@
+"""The gallery: one page of everything, one of blends, and a preview for each style."""
+
+from PIL import Image
+
+from .. import __main__, checkpoint
+
+
+def test_the_gallery_has_every_style(lite, tmp_path, photos):
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    shown = [str(photos / "0.png"), str(photos / "1.png")]
+    folder = tmp_path / "gallery"
+    assert __main__.main(["gallery", *shown, "--checkpoint", str(tmp_path / "lite.pt"), "--to", str(folder), "--height", "64"]) == 0
+    files = sorted(str(path.relative_to(folder)) for path in folder.glob("**/*.jpg"))
+    assert files == ["lite.jpg", "lite/dots.jpg", "lite/waves.jpg", "lite_blend.jpg"]
+    with Image.open(folder / "lite.jpg") as sheet, Image.open(folder / "lite_blend.jpg") as blends:
+        assert sheet.size == (3 * 64, 2 * 64) and blends.size == (5 * 64, 2 * 64)
+
+
+def test_a_picture_needs_a_name_that_says_its_format(lite, tmp_path, photos, painting, vgg_file, capsys):
+    arguments = ["gatys", str(photos / "0.png"), str(painting), str(tmp_path / "painted.what"), "--vgg", str(vgg_file)]
+    assert __main__.main([*arguments, "--height", "32", "--iterations", "1"]) == 1
+    assert "painted.png" in capsys.readouterr().err
