@@ -14,7 +14,7 @@ const ORDERS: [PixelOrder; 2] = [PixelOrder::Bgrx, PixelOrder::Rgb];
 const LAYOUTS: [Layout; 2] = [Layout::Nchw, Layout::Nhwc];
 
 fn spec(layout: Layout) -> TensorSpec {
-    TensorSpec { layout, channels: Channels::Rgb, range: [0.0, 1.0], width: WIDTH, height: HEIGHT }
+    TensorSpec { layout, channels: Channels::Rgb, range: [0.0, 1.0], width: WIDTH, height: HEIGHT, border: 0 }
 }
 
 fn picture(order: PixelOrder) -> Vec<u8> {

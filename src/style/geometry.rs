@@ -17,8 +17,11 @@ pub struct Geometry {
     pub picture: Size,
     /// The picture is scaled to this before painting and back afterwards; equals `picture` when nothing is scaled.
     pub painted: Size,
-    /// The tensor: `painted` padded by reflection on the right and the bottom.
+    /// The tensor: `painted` with `border` pixels at the left and the top and at least as many at the right and the
+    /// bottom, filled by reflection.
     pub tensor: Size,
+    /// Where `painted` lies in the tensor: this many pixels from the left and from the top.
+    pub border: usize,
 }
 
 /// The widest and highest picture that is painted: 16384 x 16384 in f32 would already take 3 GiB a tensor.
@@ -72,17 +75,18 @@ impl Geometry {
                 )));
             }
         }
+        let border = rule.border;
         if let Some([width, height]) = rule.fixed {
-            let tensor = Size::new(width, height);
-            return Ok(Self { picture, painted: picture.fit_into(tensor), tensor });
+            let room = Size::new(width - 2 * border, height - 2 * border);
+            return Ok(Self { picture, painted: picture.fit_into(room), tensor: Size::new(width, height), border });
         }
         let painted = match wish {
             Some(room) if picture.width > room.width || picture.height > room.height => picture.fit_into(room),
             _ => picture,
         };
         let step = rule.multiple_of.unwrap_or(1);
-        let grow = |side: usize| side.max(rule.min.unwrap_or(1)).next_multiple_of(step);
-        Ok(Self { picture, painted, tensor: Size::new(grow(painted.width), grow(painted.height)) })
+        let grow = |side: usize| (side + 2 * border).max(rule.min.unwrap_or(1)).next_multiple_of(step);
+        Ok(Self { picture, painted, tensor: Size::new(grow(painted.width), grow(painted.height)), border })
     }
 
     /// True if the picture is painted at its own size.
@@ -111,6 +115,16 @@ mod tests {
     }
 
     #[test]
+    fn a_border_lies_around_the_picture_and_within_a_fixed_size() {
+        let rule = SizeRule { multiple_of: Some(8), border: 16, ..SizeRule::default() };
+        let geometry = Geometry::new(Size::new(639, 357), None, &rule).unwrap();
+        assert_eq!((geometry.painted, geometry.tensor), (Size::new(639, 357), Size::new(672, 392)));
+        let rule = SizeRule { fixed: Some([540, 960]), border: 10, ..SizeRule::default() };
+        let geometry = Geometry::new(Size::new(1040, 400), None, &rule).unwrap();
+        assert_eq!((geometry.painted, geometry.tensor), (Size::new(520, 200), Size::new(540, 960)));
+    }
+
+    #[test]
     fn absurd_sizes_are_refused() {
         let error = Geometry::new(Size::new(16384, 16384), None, &SizeRule::default()).unwrap_err();
         assert!(error.to_string().contains("a picture of 16384x16384 cannot be painted"), "{error}");
@@ -122,9 +136,9 @@ mod tests {
         fn what_is_painted_fits_and_keeps_its_shape(
             width in 1usize..3000, height in 1usize..3000,
             room in proptest::option::of((16usize..2000, 16usize..2000)),
-            multiple_of in 1usize..33, min in 1usize..65,
+            multiple_of in 1usize..33, min in 1usize..65, border in 0usize..50,
         ) {
-            let rule = SizeRule { fixed: None, multiple_of: Some(multiple_of), min: Some(min) };
+            let rule = SizeRule { fixed: None, multiple_of: Some(multiple_of), min: Some(min), border };
             let wish = room.map(|(width, height)| Size::new(width, height));
             let geometry = Geometry::new(Size::new(width, height), wish, &rule).unwrap();
             let (painted, tensor) = (geometry.painted, geometry.tensor);
@@ -132,7 +146,7 @@ mod tests {
             if let Some(room) = wish {
                 prop_assert!(painted.width <= room.width && painted.height <= room.height);
             }
-            prop_assert!(tensor.width >= painted.width && tensor.height >= painted.height);
+            prop_assert!(tensor.width >= painted.width + 2 * border && tensor.height >= painted.height + 2 * border);
             prop_assert!(tensor.width % multiple_of == 0 && tensor.width >= min);
             // The aspect ratio is off by less than a pixel on the shorter side.
             let ideal = painted.width as f64 * height as f64 / width as f64;

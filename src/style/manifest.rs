@@ -51,7 +51,7 @@ pub struct ImageInput {
     pub size: SizeRule,
 }
 
-/// The painted picture that comes out; larger than the input if the network pads, then cropped at the top left.
+/// The painted picture that comes out, as large as the input or larger; the picture is cut out where it lay in the input.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageOutput {
@@ -74,7 +74,14 @@ pub struct SizeRule {
     pub multiple_of: Option<usize>,
     /// The smallest width and height.
     pub min: Option<usize>,
+    /// Pixels around the picture, filled by reflection, that are painted and cut off again: the frame that a network
+    /// paints along its edges stays out of sight. They count towards `fixed`, `multiple_of` and `min`.
+    #[serde(default)]
+    pub border: usize,
 }
+
+/// The widest border: no network looks farther, and it bounds the memory of a tensor.
+pub const MAX_BORDER: usize = 256;
 
 /// The input that takes one weight for each style.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -188,6 +195,12 @@ impl Manifest {
         if size.multiple_of == Some(0) || size.fixed.is_some_and(|fixed| fixed.contains(&0)) {
             return Err("[input] size: 0 is not a size".into());
         }
+        if size.border > MAX_BORDER {
+            return Err(format!("[input] size: border {} is wider than {MAX_BORDER} pixels", size.border));
+        }
+        if let Some(fixed) = size.fixed.filter(|fixed| fixed.iter().any(|&side| side <= 2 * size.border)) {
+            return Err(format!("[input] size: a border of {} leaves nothing of {fixed:?}", size.border));
+        }
         if self.styles.is_empty() {
             return Err("has no [[style]]".into());
         }
@@ -280,6 +293,12 @@ mod tests {
             ("row = 1", "", "style `waves` needs a `row`"),
             ("count = 2", "count = 2\nrank = 3", "rank must be 1 or 2"),
             ("licence = \"MIT\"", "license = \"MIT\"", "unknown field `license`"),
+            (
+                "[0, 255]",
+                "[0, 255]\nsize = { fixed = [64, 32], border = 16 }",
+                "a border of 16 leaves nothing of [64, 32]",
+            ),
+            ("[0, 255]", "[0, 255]\nsize = { border = 1000 }", "border 1000 is wider than 256 pixels"),
         ];
         for (old, new, message) in cases {
             let text = GOOD.replacen(old, new, 1);

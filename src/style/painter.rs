@@ -67,7 +67,7 @@ impl Painter {
     pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<Geometry> {
         let geometry = Geometry::new(picture, self.wish, &self.session.manifest().input.size)?;
         self.prepared = None;
-        self.session.prepare(geometry.tensor.width, geometry.tensor.height)?;
+        self.session.prepare(geometry.tensor, geometry.border)?;
         let scaling = (!geometry.is_direct()).then(|| Scaling::new(geometry.painted, order));
         self.prepared = Some(Prepared { geometry, order, scaling });
         Ok(geometry)

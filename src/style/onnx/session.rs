@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Device, library};
 use crate::error::{Error, Result};
+use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::{Layout, TensorSpec};
 
@@ -125,20 +126,21 @@ impl Session {
         }
     }
 
-    /// Allocates the tensors for pictures of `width` x `height` (a size the network takes) and tries the
-    /// network once, which finds its real output size and warms it up.
+    /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from
+    /// the left and the top, and tries the network once, which finds its real output size and warms it up.
     ///
     /// # Errors
     /// The network does not run at this size, or its output is not what the manifest says.
-    pub fn prepare(&mut self, width: usize, height: usize) -> Result<()> {
+    pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
         self.tensors = None;
-        self.try_prepare(width, height).map_err(|reason| self.lie(reason))
+        self.try_prepare(size, border).map_err(|reason| self.lie(reason))
     }
 
-    fn try_prepare(&mut self, width: usize, height: usize) -> Result<(), String> {
+    fn try_prepare(&mut self, size: Size, border: usize) -> Result<(), String> {
+        let Size { width, height } = size;
         let (input, output) = (&self.manifest.input, &self.manifest.output);
         let input_spec =
-            TensorSpec { layout: input.layout, channels: input.channels, range: input.range, width, height };
+            TensorSpec { layout: input.layout, channels: input.channels, range: input.range, width, height, border };
         let allocator = self.allocator()?;
         let mut input_tensor = tensor(&allocator, &shape_of(&input_spec))?;
         input_tensor.extract_tensor_mut().1.fill((input.range[0] + input.range[1]) / 2.0);
@@ -147,8 +149,7 @@ impl Session {
         let (painted_height, painted_width) = picture_size(&painted, output.layout)?;
         if painted_width < width || painted_height < height {
             return Err(format!(
-                "[output] `{}` is {painted_width}x{painted_height} for an input of {width}x{height}: \
-                 smaller than the picture",
+                "[output] `{}` is {painted_width}x{painted_height}, smaller than its input of {size}",
                 output.name
             ));
         }
@@ -158,6 +159,7 @@ impl Session {
             range: output.range,
             width: painted_width,
             height: painted_height,
+            border,
         };
         let output_tensor = tensor(&allocator, &shape_of(&output_spec))?;
         self.tensors = Some(Tensors { input: input_tensor, output: output_tensor, input_spec, output_spec });

@@ -184,6 +184,8 @@ pub struct TensorSpec {
     pub range: [f32; 2],
     pub width: usize,
     pub height: usize,
+    /// Where the picture lies: its first pixel is this many columns and rows from the tensor's first.
+    pub border: usize,
 }
 
 impl TensorSpec {
@@ -216,12 +218,13 @@ impl TensorSpec {
     fn check(&self, tensor: &[f32], picture: &Pixels) {
         assert_eq!(tensor.len(), self.len(), "the tensor's length differs from its spec");
         assert!(
-            picture.width() <= self.width && picture.height() <= self.height,
-            "a picture of {}x{} does not fit a tensor of {}x{}",
+            picture.width() + self.border <= self.width && picture.height() + self.border <= self.height,
+            "a picture of {}x{} at {border}, {border} does not fit a tensor of {}x{}",
             picture.width(),
             picture.height(),
             self.width,
             self.height,
+            border = self.border,
         );
     }
 }

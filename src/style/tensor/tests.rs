@@ -54,8 +54,8 @@ fn reference_tensor(src: &Pixels, spec: &TensorSpec) -> Vec<f32> {
     let mut tensor = vec![f32::NAN; spec.len()];
     for y in 0..spec.height {
         for x in 0..spec.width {
-            let row = bounce(y, src.height()) * src.stride();
-            let pixel = row + bounce(x, src.width()) * src.order().bytes();
+            let row = bounce(y.abs_diff(spec.border), src.height()) * src.stride();
+            let pixel = row + bounce(x.abs_diff(spec.border), src.width()) * src.order().bytes();
             for channel in 0..3 {
                 let byte = src.data()[pixel + byte_of(src.order(), channel)];
                 tensor[index_of(spec, x, y, channel)] = low + f32::from(byte) * ((high - low) / 255.0);
@@ -77,7 +77,8 @@ fn reference_pixels(tensor: &[f32], spec: &TensorSpec, source: Option<(&Pixels, 
             }
             for channel in 0..3 {
                 let byte = byte_of(order, channel);
-                let value = (tensor[index_of(spec, x, y, channel)] - low) * (255.0 / (high - low));
+                let value =
+                    (tensor[index_of(spec, spec.border + x, spec.border + y, channel)] - low) * (255.0 / (high - low));
                 // The cast clamps, and makes 0 of NaN.
                 let painted = value.round_ties_even() as u8;
                 dst.data_mut()[pixel + byte] = match source {
@@ -121,10 +122,11 @@ impl Case {
     }
 }
 
-/// Widths on both sides of what a vector holds; paddings wider than the picture.
+/// Widths on both sides of what a vector holds; borders and paddings wider than the picture.
 fn cases() -> impl Strategy<Value = Case> {
     let size = (1usize..80, 1usize..6);
     let padding = (prop_oneof![Just(0), 0usize..40], prop_oneof![Just(0), 0usize..12]);
+    let border = prop_oneof![Just(0), 1usize..20];
     let order = select(vec![PixelOrder::Rgb, PixelOrder::Bgr, PixelOrder::Rgbx, PixelOrder::Bgrx]);
     let layout = select(vec![Layout::Nchw, Layout::Nhwc]);
     let channels = select(vec![Channels::Rgb, Channels::Bgr]);
@@ -133,9 +135,10 @@ fn cases() -> impl Strategy<Value = Case> {
         [-1000.0f32..1000.0, -1000.0f32..1000.0],
     ];
     let gaps = [0usize..9, 0usize..9];
-    (size, padding, order, layout, channels, range, gaps).prop_map(
-        |((width, height), (right, bottom), order, layout, channels, range, gaps)| {
-            let spec = TensorSpec { layout, channels, range, width: width + right, height: height + bottom };
+    (size, (border, padding), order, layout, channels, range, gaps).prop_map(
+        |((width, height), (border, (right, bottom)), order, layout, channels, range, gaps)| {
+            let (tensor_width, tensor_height) = (border + width + right, border + height + bottom);
+            let spec = TensorSpec { layout, channels, range, width: tensor_width, height: tensor_height, border };
             Case { width, height, order, gaps, spec }
         },
     )
@@ -268,10 +271,10 @@ proptest! {
 }
 
 /// A grey picture of one row, as the values of its first plane.
-fn row_of_plane(grey: &[u8], width: usize) -> Vec<f32> {
+fn row_of_plane(grey: &[u8], border: usize, width: usize) -> Vec<f32> {
     let data: Vec<u8> = grey.iter().flat_map(|&grey| [grey; 3]).collect();
     let src = Pixels::new(&data, grey.len(), 1, data.len(), PixelOrder::Rgb).unwrap();
-    let spec = spec(width, 1);
+    let spec = TensorSpec { border, ..spec(width, 2 * border + 1) };
     let mut tensor = vec![f32::NAN; spec.len()];
     pixels_to_tensor(&src, &spec, &mut tensor);
     tensor.truncate(width);
@@ -279,14 +282,17 @@ fn row_of_plane(grey: &[u8], width: usize) -> Vec<f32> {
 }
 
 fn spec(width: usize, height: usize) -> TensorSpec {
-    TensorSpec { layout: Layout::Nchw, channels: Channels::Rgb, range: [0.0, 255.0], width, height }
+    TensorSpec { layout: Layout::Nchw, channels: Channels::Rgb, range: [0.0, 255.0], width, height, border: 0 }
 }
 
 #[test]
 fn padding_reflects_without_repeating_the_edge_as_often_as_it_takes() {
-    assert_eq!(row_of_plane(&[1, 2, 3], 9), [1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0]);
-    assert_eq!(row_of_plane(&[1, 2], 5), [1.0, 2.0, 1.0, 2.0, 1.0]);
-    assert_eq!(row_of_plane(&[7], 4), [7.0; 4]);
+    assert_eq!(row_of_plane(&[1, 2, 3], 0, 9), [1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0]);
+    assert_eq!(row_of_plane(&[1, 2], 0, 5), [1.0, 2.0, 1.0, 2.0, 1.0]);
+    assert_eq!(row_of_plane(&[7], 0, 4), [7.0; 4]);
+    assert_eq!(row_of_plane(&[1, 2, 3], 2, 7), [3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0]);
+    assert_eq!(row_of_plane(&[1, 2], 3, 8), [2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0]);
+    assert_eq!(row_of_plane(&[7], 3, 8), [7.0; 8]);
 }
 
 #[test]
@@ -343,7 +349,7 @@ fn a_picture_that_its_bytes_cannot_hold_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "a picture of 2x1 does not fit a tensor of 1x1")]
+#[should_panic(expected = "a picture of 2x1 at 0, 0 does not fit a tensor of 1x1")]
 fn a_picture_larger_than_the_tensor_is_refused() {
     let src = Pixels::new(&[0; 6], 2, 1, 6, PixelOrder::Rgb).unwrap();
     pixels_to_tensor(&src, &spec(1, 1), &mut [0.0; 3]);

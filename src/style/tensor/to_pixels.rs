@@ -3,19 +3,19 @@
 use super::simd::{self, Pass};
 use super::{Layout, Pixel, Pixels, PixelsMut, TensorSpec, round};
 
-/// Writes the top left of `tensor` into `dst`, as much as `dst` takes.
+/// Writes `tensor` from `spec.border` columns and rows on into `dst`, as much as `dst` takes.
 ///
 /// A byte is `(value - range[0]) * (255 / (range[1] - range[0]))`, clamped to 0..=255 and rounded to the nearest
 /// integer, ties to even; NaN becomes 0. The x byte becomes 255; bytes between rows stay as they are.
 ///
 /// # Panics
-/// `tensor` is not [`TensorSpec::len`] long, or `dst` is wider or higher than the tensor.
+/// `tensor` is not [`TensorSpec::len`] long, or `dst` at its place is wider or higher than the tensor.
 pub fn tensor_to_pixels(tensor: &[f32], spec: &TensorSpec, dst: &mut PixelsMut) {
     spec.check(tensor, &dst.as_ref());
     simd::run(ToPixels { tensor, spec, source: None, dst });
 }
 
-/// Writes the top left of `tensor` into `dst` like [`tensor_to_pixels`], blended with the unpainted `source`.
+/// Writes `tensor` into `dst` like [`tensor_to_pixels`], blended with the unpainted `source`.
 ///
 /// A byte is `source + (painted - source) * strength`, rounded to the nearest integer, ties to even, where
 /// `painted` is the byte that [`tensor_to_pixels`] writes. So a `strength` of 0 gives the source's colours and
@@ -71,7 +71,7 @@ impl ToPixels<'_, '_> {
         let decode = Decode::new(spec.range);
         let planes = spec.planes(tensor, swap);
         for y in 0..dst.height() {
-            let [first, second, third] = planes.map(|plane| &plane[y * spec.width..]);
+            let [first, second, third] = planes.map(|plane| &plane[(spec.border + y) * spec.width + spec.border..]);
             let values = first.iter().zip(second).zip(third);
             let (dst, _) = dst.row_mut(y).as_chunks_mut::<BYTES>();
             match source {
@@ -100,7 +100,7 @@ impl ToPixels<'_, '_> {
         let decode = Decode::new(spec.range);
         let (values, _) = tensor.as_chunks();
         for y in 0..dst.height() {
-            let values = &values[y * spec.width..];
+            let values = &values[(spec.border + y) * spec.width + spec.border..];
             let (dst, _) = dst.row_mut(y).as_chunks_mut::<BYTES>();
             match source {
                 None => {

@@ -1,16 +1,16 @@
-//! Pixels to tensor, padded by reflection.
+//! Pixels to tensor, with a border filled by reflection.
 
 use super::simd::{self, Pass};
 use super::{Layout, Pixel, Pixels, TensorSpec};
 
 /// Fills `tensor` from `src`: `range[0] + byte * ((range[1] - range[0]) / 255)` for every colour of every pixel.
 ///
-/// A tensor that is larger than the picture is padded on the right and the bottom by reflection: the pixels
-/// follow backwards from the edge, which is not repeated itself (`reflect` in numpy), then forwards again, as
-/// often as it takes. A picture that is one pixel wide or high repeats it.
+/// The picture lies `spec.border` pixels from the left and the top; what a larger tensor has around it is filled by
+/// reflection: the pixels follow backwards from the edge, which is not repeated itself (`reflect` in numpy), then
+/// forwards again, as often as it takes. A picture that is one pixel wide or high repeats it.
 ///
 /// # Panics
-/// `tensor` is not [`TensorSpec::len`] long, or the picture is wider or higher than the tensor.
+/// `tensor` is not [`TensorSpec::len`] long, or the picture at its place is wider or higher than the tensor.
 pub fn pixels_to_tensor(src: &Pixels, spec: &TensorSpec, tensor: &mut [f32]) {
     spec.check(tensor, src);
     simd::run(ToTensor { src, spec, tensor });
@@ -48,19 +48,20 @@ impl ToTensor<'_> {
         let mut planes = spec.planes_mut(tensor, swap);
         for y in 0..src.height() {
             let (pixels, _) = src.row(y).as_chunks::<BYTES>();
-            let [first, second, third] = planes.each_mut().map(|plane| &mut plane[y * spec.width..][..spec.width]);
-            for (((pixel, a), b), c) in pixels.iter().zip(&mut *first).zip(&mut *second).zip(&mut *third) {
+            let mut rows = planes.each_mut().map(|plane| &mut plane[(spec.border + y) * spec.width..][..spec.width]);
+            let [first, second, third] = rows.each_mut().map(|row| &mut row[spec.border..]);
+            for (((pixel, a), b), c) in pixels.iter().zip(first).zip(second).zip(third) {
                 let [first, second, third] = pixel.colours();
                 *a = encode.value(first);
                 *b = encode.value(second);
                 *c = encode.value(third);
             }
-            for row in [first, second, third] {
-                reflect_right(row, src.width());
+            for row in rows {
+                reflect_sideways(row, spec.border, src.width());
             }
         }
         for plane in planes {
-            reflect_down(plane, spec.width, src.height());
+            reflect_up_and_down(plane, spec.width, spec.border, src.height());
         }
     }
 
@@ -74,15 +75,15 @@ impl ToTensor<'_> {
         let (values, _) = tensor.as_chunks_mut();
         for y in 0..src.height() {
             let (pixels, _) = src.row(y).as_chunks::<BYTES>();
-            let row = &mut values[y * spec.width..][..spec.width];
-            for (pixel, value) in pixels.iter().zip(&mut *row) {
+            let row = &mut values[(spec.border + y) * spec.width..][..spec.width];
+            for (pixel, value) in pixels.iter().zip(&mut row[spec.border..]) {
                 let [first, second, third] = pixel.colours();
                 let (first, third) = if SWAP { (third, first) } else { (first, third) };
                 *value = [encode.value(first), encode.value(second), encode.value(third)];
             }
-            reflect_right(row, src.width());
+            reflect_sideways(row, spec.border, src.width());
         }
-        reflect_down(values, spec.width, src.height());
+        reflect_up_and_down(values, spec.width, spec.border, src.height());
     }
 }
 
@@ -105,27 +106,29 @@ impl Encode {
     }
 }
 
-/// Fills `row` to the right of its first `filled` values by reflecting those.
-fn reflect_right<T: Copy>(row: &mut [T], filled: usize) {
-    for x in filled..row.len() {
-        row[x] = row[reflect(x, filled)];
+/// Fills `row` on both sides of its `filled` values from `start` on by reflecting those.
+fn reflect_sideways<T: Copy>(row: &mut [T], start: usize, filled: usize) {
+    for x in (0..start).chain(start + filled..row.len()) {
+        row[x] = row[start + reflect(x.abs_diff(start), filled)];
     }
 }
 
-/// Fills the rows below the first `filled` rows of `plane` by reflecting those; rows are `width` values wide.
-fn reflect_down<T: Copy>(plane: &mut [T], width: usize, filled: usize) {
-    for y in filled..plane.len() / width {
-        let from = reflect(y, filled) * width;
+/// Fills the rows above and below the `filled` rows of `plane` from `start` on by reflecting those; rows are `width`
+/// values wide.
+fn reflect_up_and_down<T: Copy>(plane: &mut [T], width: usize, start: usize, filled: usize) {
+    for y in (0..start).chain(start + filled..plane.len() / width) {
+        let from = (start + reflect(y.abs_diff(start), filled)) * width;
         plane.copy_within(from..from + width, y * width);
     }
 }
 
-/// The place among `len` that `index` lands on after reflecting at both ends, as often as it takes.
-fn reflect(index: usize, len: usize) -> usize {
+/// The place among `len` where a walk of `steps` from the first ends that turns round at both ends; it is the same
+/// walk whether it sets out inwards or outwards.
+fn reflect(steps: usize, len: usize) -> usize {
     let last = len - 1;
     if last == 0 {
         return 0;
     }
-    let index = index % (2 * last);
-    index.min(2 * last - index)
+    let steps = steps % (2 * last);
+    steps.min(2 * last - steps)
 }
