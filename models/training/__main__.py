@@ -127,7 +127,7 @@ def add_painting(command: argparse.ArgumentParser) -> None:
 
 
 def add_checkpoint(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--checkpoint", type=Path, default=HERE / "checkpoints" / "lite.pt", help="(default: %(default)s)")
+    command.add_argument("--checkpoint", type=Path, default=checkpoint.shipped("lite"), help="(default: %(default)s)")
 
 
 def add_weights(command: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ def add(plan: Plan) -> None:
     trained, _ = checkpoint.read(plan.checkpoint)
     if plan.style.name in [lesson.name for lesson in trained.lessons]:
         raise Problem(f"{plan.checkpoint} already has a style {plan.style.name!r}: choose another --name")
-    eye, photos = vgg.load(plan.vgg), Photos(plan.photos, plan.seed)
+    eye, photos = vgg.at_fastest_precision(vgg.load(plan.vgg)), Photos(plan.photos, plan.seed)
     target = losses.style_target(eye, plan.style, plan.folder)
     add_rows(trained, [plan.style], {plan.style.name: target}, eye, photos)
     teacher = row_teacher(trained, eye, target, photos, plan.weights, plan.seed)

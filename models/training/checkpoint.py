@@ -47,6 +47,11 @@ class Trained:
         return names.index(name)
 
 
+def shipped(network: str) -> Path:
+    """The checkpoint that is committed beside the recipe."""
+    return Path(__file__).parent / "checkpoints" / f"{network}.pt"
+
+
 def write(path: Path, trained: Trained, progress: dict | None = None) -> None:
     """`progress` is what training needs to go on (optimiser, averages); a shipped file has none."""
     content = {

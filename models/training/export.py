@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from . import checkpoint
 from .checkpoint import PHOTO, Lesson, Trained
-from .network import CELL_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter
+from .network import BORDER_PX, CELL_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter
 from .problems import Problem
 
 OPSET, IR_VERSION = 17, 8
@@ -38,19 +38,15 @@ class Graph:
         self.nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
         return output
 
-    def conv(self, x: str, conv: torch.nn.Conv2d, name: str) -> str:
+    def conv(self, x: str, conv: torch.nn.Conv2d, name: str, pads: list[int] | None = None) -> str:
         inputs = [x, self.constant(f"{name}.weight", conv.weight)]
         if conv.bias is not None:
             inputs.append(self.constant(f"{name}.bias", conv.bias))
         shape = {"kernel_shape": list(conv.kernel_size), "strides": list(conv.stride), "group": conv.groups}
-        return self.node("Conv", inputs, name, **shape)
+        return self.node("Conv", inputs, name, pads=pads or list(conv.padding) * 2, **shape)
 
     def relu(self, x: str) -> str:
         return self.node("Relu", [x], f"{x}.relu")
-
-    def pad_edge(self, x: str, before: int, after: int) -> str:
-        amounts = self.constant(f"{x}.pads", np.array([0, 0, before, before, 0, 0, after, after], np.int64))
-        return self.node("Pad", [x, amounts], f"{x}.padded", mode="edge")
 
 
 def to_onnx(painter: Painter) -> onnx.ModelProto:
@@ -66,10 +62,9 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
         return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
 
     detail = graph.relu(graph.conv("image", painter.stem, "stem"))
-    detail_padded = graph.pad_edge(detail, 1, 1)
-    x = graph.relu(graph.conv(detail_padded, painter.down, "down"))
+    x = graph.relu(graph.conv(detail, painter.down, "down"))
     for number, block in enumerate(painter.blocks):
-        spread = graph.conv(graph.pad_edge(style_norm(x, number), 2, 2), block.spread, f"block{number}.spread")
+        spread = graph.conv(style_norm(x, number), block.spread, f"block{number}.spread")
         wide = graph.relu(graph.conv(spread, block.widen, f"block{number}.widen"))
         x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"block{number}.narrow")], f"block{number}")
     x = graph.conv(style_norm(x, shape.blocks), painter.lateral, "lateral")
@@ -78,14 +73,9 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
         "Resize", [x, "", doubled], "lateral.doubled",
         mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric",
     )
-    x = graph.node("Concat", [graph.pad_edge(x, 1, 1), detail_padded], "joined", axis=1)
-    x = graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join")
-    column = graph.constant("column", np.array([shape.head, 1, 1], np.int64))
-    last = len(shape.conditioned) - 1
-    scale = graph.node("Reshape", [f"layer{last}.scale", column], "head.scale")
-    offset = graph.node("Reshape", [f"layer{last}.offset", column], "head.offset")
-    x = graph.relu(graph.node("Add", [graph.node("Mul", [x, scale], "head.scaled"), offset], "head"))
-    x = graph.conv(graph.pad_edge(x, 0, 1), painter.paint, "paint")
+    x = graph.node("Concat", [x, detail], "joined", axis=1)
+    x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
+    x = graph.conv(x, painter.paint_cells, "cells", pads=[0, 0, 1, 1])
     graph.node("DepthToSpace", [x], "painted", blocksize=CELL_PX, mode="CRD")
 
     picture = [1, 3, "height", "width"]
@@ -148,7 +138,7 @@ def manifest(trained: Trained, sha256: str) -> str:
     parts = [
         table(None, name=trained.network, title=TITLES[trained.network], file=f"{trained.network}.onnx", sha256=sha256,
               licence=LICENCE, source="models/training, this project"),
-        "[input]\n" + picture.format(name='name = "image"\n') + f"size = {{ multiple_of = {SIZE_MULTIPLE}, min = {SMALLEST_PX} }}\n",
+        "[input]\n" + picture.format(name='name = "image"\n') + f"size = {{ multiple_of = {SIZE_MULTIPLE}, min = {SMALLEST_PX}, border = {BORDER_PX} }}\n",
         "[output]\n" + picture.format(name='name = "painted"\n'),
         table("[style_input]", name="style", rank=1, count=len(trained.lessons)),
     ]

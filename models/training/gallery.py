@@ -29,7 +29,7 @@ def save(picture: Image.Image, path: Path) -> None:
 def paint(trained: Trained, picture: Image.Image, weights: torch.Tensor) -> Image.Image:
     """`weights` f32[1,N]: one style, or any blend."""
     with torch.no_grad():
-        return to_picture(trained.painter(to_tensor(picture), weights))
+        return to_picture(trained.painter.paint(to_tensor(picture), weights))
 
 
 def contact_sheet(trained: Trained, photos: list[Path], height_px: int) -> Image.Image:

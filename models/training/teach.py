@@ -118,7 +118,7 @@ class Teacher:
 
     def _paint(self, photo: torch.Tensor, rows: list[int]) -> torch.Tensor:
         styles = one_hot(rows, len(self.trained.lessons)).to(self.device)
-        return self.painter(photo.expand(len(rows), -1, -1, -1), styles)
+        return self.painter.paint(photo.expand(len(rows), -1, -1, -1), styles)
 
     def _correct(self, loss: torch.Tensor, rate: float) -> None:
         for group in self.optimiser.param_groups:
@@ -146,7 +146,7 @@ def nearest_row(trained: Trained, eye: Vgg, target: Target, photos: list[torch.T
     def distance(row: int) -> float:
         style = one_hot([row], len(trained.lessons))
         with torch.no_grad():
-            seen = [eye(losses.halved(trained.painter(photo, style))) for photo in photos]
+            seen = [eye(losses.halved(trained.painter.paint(photo, style))) for photo in photos]
         return sum(losses.style_loss(features, target.far, losses.FAR).item() for features in seen)
 
     return min(known, key=distance)

@@ -61,7 +61,8 @@ def train(plan: Plan) -> None:
         trained, progress = checkpoint.read(plan.start, plan.network)
     else:
         trained, progress = Trained(plan.network, Painter(SHAPES[plan.network], 1), [Lesson(PHOTO, None)]), None
-    eye = vgg.load(plan.vgg)
+    eye = vgg.at_fastest_precision(vgg.load(plan.vgg).to(device))
+    print(f"losses are seen in {eye.precision} on {device}", flush=True)
     photos = Photos(plan.photos, plan.seed + (progress["step"] if progress else 0))
     targets = {style.name: losses.style_target(eye, style, plan.paintings) for style in plan.styles}
     if not trained.lessons[0].steps:
@@ -69,7 +70,7 @@ def train(plan: Plan) -> None:
     add_rows(trained, plan.styles, targets, eye, photos)
     trained.painter.to(device)
     by_row = {trained.row(name): target.to(device) for name, target in targets.items()}
-    teacher = Teacher(trained, eye.to(device), by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device)
+    teacher = Teacher(trained, eye, by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device)
     if progress:
         restore(teacher, progress)
     run(plan, teacher)

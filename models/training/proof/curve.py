@@ -52,7 +52,7 @@ def measure(
             judge = gatys.Judge(eye, photo, target, weights, style.strength)
             began = time.perf_counter()
             with torch.no_grad():
-                painted = trained.painter(photo, one_hot([row], len(trained.lessons))).clamp(0, 1)
+                painted = trained.painter.paint(photo, one_hot([row], len(trained.lessons))).clamp(0, 1)
                 network_seconds = time.perf_counter() - began
                 network_total = judge(painted)[2].item()
             points = list(gatys.optimise(judge, marks))

@@ -1,14 +1,20 @@
 """The network: sizes, styles that blend, and no frame and no grid where the picture has none."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from .. import checkpoint
+from ..data import open_rgb, to_tensor
 from ..network import SHAPES, Painter, one_hot
 
+SHOWCASE = Path(__file__).parents[2] / "showcase"
 
-@pytest.mark.parametrize("size", [(32, 32), (48, 200), (360, 640)])
+
+@pytest.mark.parametrize("size", [(32, 32), (47, 201), (360, 640)])
 def test_output_has_the_size_of_the_input(lite, size):
-    painted = lite.painter(torch.rand(2, 3, *size), one_hot([0, 2], 3))
+    painted = lite.painter.paint(torch.rand(2, 3, *size), one_hot([0, 2], 3))
     assert painted.shape == (2, 3, *size)
 
 
@@ -29,10 +35,27 @@ def test_a_blend_is_the_style_of_the_mixed_row(lite):
     assert torch.allclose(blended, lite.painter(photo, one_hot([0], 3)), atol=1e-5)
 
 
-def test_an_untrained_network_paints_a_flat_picture_flat():
+def test_an_untrained_network_has_no_grid():
     torch.manual_seed(0)
-    painted = Painter(SHAPES["lite"], 1)(torch.full((1, 3, 96, 96), 0.4), one_hot([0], 1))
-    assert painted.std(dim=(2, 3)).max() < 1e-4
+    painted = Painter(SHAPES["lite"], 1)(torch.full((1, 3, 320, 320), 0.4), one_hot([0], 1))
+    middle = painted[:, :, 128:192, 128:192]
+    assert middle.std(dim=(2, 3)).max() < 1e-3
+
+
+@pytest.mark.parametrize("network", SHAPES)
+def test_the_shipped_networks_paint_no_frame(network):
+    """A picture cut out of a larger one is painted at its edges as it is in its middle."""
+    trained, _ = checkpoint.read(checkpoint.shipped(network))
+    photo = to_tensor(open_rgb(SHOWCASE / "coffee.jpg"))[:, :, :352, :480]
+    inside = slice(48, -48)
+    for row in range(len(trained.lessons)):
+        style = one_hot([row], len(trained.lessons))
+        with torch.no_grad():
+            whole = trained.painter.paint(photo, style)[:, :, inside, inside]
+            cut = trained.painter.paint(photo[:, :, inside, inside], style)
+        off = (whole - cut).mean(dim=1)[0]
+        edge = torch.cat([off[:8].flatten(), off[-8:].flatten(), off[:, :8].flatten(), off[:, -8:].flatten()])
+        assert (edge.mean() - off[32:-32, 32:-32].mean()).abs() < 0.05, trained.lessons[row].name
 
 
 def test_a_style_is_a_few_hundred_floats():
