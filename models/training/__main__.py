@@ -1,4 +1,4 @@
-"""The command line of the recipe: `python -m models.training COMMAND`."""
+"""The command line of the recipe: `./dev train COMMAND`, or `python -m models.training COMMAND`."""
 
 import argparse
 import sys
@@ -26,10 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m models.training", description=sys.modules[__package__].__doc__)
+    top = argparse.ArgumentParser(prog="./dev train", description=sys.modules[__package__].__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    teach = commands.add_parser("train", help="train a network, or go on training it")
+    teach = commands.add_parser("trunk", help="train a network with all its styles, or go on training it")
     teach.add_argument("--network", choices=SHAPES, default="lite")
     teach.add_argument("--styles", type=Path, default=HERE / "styles.toml", help="list of paintings (default: %(default)s)")
     teach.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from . import checkpoint, gallery, losses, teach, vgg
 from .checkpoint import PHOTO, Lesson, Trained
@@ -47,8 +48,8 @@ class Plan:
 def train(plan: Plan) -> None:
     """Starts a run, or goes on with the one in `plan.run`.
 
-    There `state.pt` is the whole state, `<network>.pt` the averaged network, `losses.csv` the losses
-    and `samples_<step>.jpg` what the network painted.
+    There `state.pt` is the whole state, `<network>.pt` the averaged network, `losses.csv` the losses,
+    `samples_<step>.jpg` what the network painted, and `tensorboard/` the same for TensorBoard.
     """
     torch.manual_seed(plan.seed)
     if plan.threads:
@@ -130,6 +131,7 @@ def run(plan: Plan, teacher: Teacher) -> None:
 def run_minutes(plan: Plan, teacher: Teacher) -> None:
     began = saved = time.monotonic()
     first_step, minutes = teacher.step, 0.0
+    board = SummaryWriter(plan.run / "tensorboard", purge_step=first_step)
     while minutes < plan.minutes:
         rate = rate_at(minutes / plan.minutes, teacher.step - first_step, plan.rate)
         measured = teacher.learn(rate)
@@ -138,6 +140,7 @@ def run_minutes(plan: Plan, teacher: Teacher) -> None:
         log(plan, teacher, measured, minutes, rate)
         if teacher.step % REPORT_STEPS == 0:
             report(plan, teacher, measured, minutes, 60 * minutes / (teacher.step - first_step))
+            draw(board, teacher, measured, rate)
         if now - saved > plan.save_minutes * 60:
             save(plan, teacher)
             saved = now
@@ -175,6 +178,16 @@ def report(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, sec
         f"{seconds_a_step:.2f} s a step, {max(0.0, plan.minutes - minutes):.0f} min left",
         flush=True,
     )
+
+
+def draw(board: SummaryWriter, teacher: Teacher, measured: Measured, rate: float) -> None:
+    for row in teacher.targets:
+        lesson = teacher.trained.lessons[row]
+        board.add_scalar(f"content/{lesson.name}", lesson.content_loss, teacher.step)
+        board.add_scalar(f"style/{lesson.name}", lesson.style_loss, teacher.step)
+    for name in ("variation", "grid", "stability", "photo"):
+        board.add_scalar(f"all/{name}", getattr(measured, name), teacher.step)
+    board.add_scalar("all/rate", rate, teacher.step)
 
 
 def save(plan: Plan, teacher: Teacher) -> None:

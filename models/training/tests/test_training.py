@@ -20,7 +20,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, photos, painting, vgg_file, mo
     def train_for_a_moment(names):
         styles.write_text("\n".join(entry.format(name) for name in names))
         more = ["--styles", styles, "--paintings", painting.parent, "--run", run, "--minutes", "0.0001", "--samples", painting]
-        return __main__.main(arguments("train", photos, vgg_file, *map(str, more)))
+        return __main__.main(arguments("trunk", photos, vgg_file, *map(str, more)))
 
     assert train_for_a_moment(["one"]) == 0
     copied, first = checkpoint.read(run / "state.pt")
