@@ -98,12 +98,12 @@ def parser() -> argparse.ArgumentParser:
     calm.add_argument("--style-rows", type=int, nargs="+", default=[1], help="(default: %(default)s)")
     calm.set_defaults(run_command=run_flicker)
 
-    slow = commands.add_parser("curve", help="loss of the network beside the slow reference's")
-    slow.add_argument("table", type=Path, help="CSV to write")
+    slow = commands.add_parser("curve", help="loss of networks beside the slow reference's")
+    slow.add_argument("table", type=Path, help="CSV of the reference's losses, completed; the plot is written beside it")
+    slow.add_argument("networks", nargs="+", help="FILE.onnx of the styles in the checkpoint")
     slow.add_argument("--pictures", type=Path, nargs="+", required=True, help="photographs that were not trained on")
     slow.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
     slow.add_argument("--style-names", nargs="+", required=True)
-    slow.add_argument("--iterations", type=int, default=500, help="(default: %(default)s)")
     slow.add_argument("--height", type=int, default=256, help="pixels (default: %(default)s)")
     add_checkpoint(slow)
     add_vgg(slow)
@@ -179,9 +179,10 @@ def run_flicker(options: argparse.Namespace) -> None:
 
 
 def run_curve(options: argparse.Namespace) -> None:
+    trained, _ = checkpoint.read(options.checkpoint)
     curve.measure(
-        options.checkpoint, options.vgg, options.paintings, options.pictures, options.style_names,
-        options.iterations, options.height, weights_of(options), options.table,
+        options.networks, trained, options.vgg, options.paintings, options.pictures, options.style_names,
+        options.height, weights_of(options), options.table,
     )
 
 

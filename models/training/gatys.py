@@ -51,6 +51,8 @@ def optimise(judge: Judge, marks: Sequence[int]) -> Iterator[Point]:
         optimiser.zero_grad()
         total = judge(image)[2]
         total.backward()
+        # L-BFGS takes the gradient as a vector; VGG gives it with the channels last.
+        image.grad = image.grad.contiguous()
         return total
 
     for iteration in range(max(marks) + 1):

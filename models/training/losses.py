@@ -10,9 +10,10 @@ from .data import Style, open_painting, to_tensor
 from .network import SIZE_MULTIPLE
 from .vgg import Vgg
 
-CONTENT = {"relu2_2": 0.3, "relu3_3": 1.0}
+CONTENT = {"relu2_2": 0.4, "relu3_3": 1.0}
 NEAR = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0}
 FAR = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.5}
+EDGE_CELLS = 2
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Weights:
     variation: float = 2.0
     grid: float = 100.0
     stability: float = 60.0
-    photo: float = 10.0
+    photo: float = 80.0
 
 
 Features = dict[str, torch.Tensor]
@@ -37,7 +38,13 @@ def halved(image: torch.Tensor) -> torch.Tensor:
 
 
 def gram(features: torch.Tensor) -> torch.Tensor:
-    """f32[B,C,H,W] -> f32[B,C,C]: which features occur together, wherever in the picture."""
+    """f32[B,C,H,W] -> f32[B,C,C]: which features occur together, wherever in the picture.
+
+    The outermost cells are left out where there are enough others: they show VGG's zero padding, and a
+    network would paint a frame to match it.
+    """
+    if min(features.shape[2:]) > 4 * EDGE_CELLS:
+        features = features[:, :, EDGE_CELLS:-EDGE_CELLS, EDGE_CELLS:-EDGE_CELLS]
     flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 

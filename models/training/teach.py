@@ -14,7 +14,7 @@ from .network import one_hot
 from .vgg import Vgg
 
 CROP_PX, WINDOW_PX = 288, 96
-SHIFT_PX = 8
+SHIFT_PX = 16
 NOISE = 3 / 255
 GRADIENT_NORM = 1.0
 AVERAGE = 0.995

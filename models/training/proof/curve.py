@@ -1,4 +1,8 @@
-"""Johnson's figure: the network's loss beside the slow reference's at every few iterations."""
+"""Johnson's figure: the loss of the networks beside the slow reference's at every few iterations.
+
+The reference takes hours and knows nothing of the networks: its losses are kept in a table, which
+grows by what it lacks, and only the networks are measured afresh.
+"""
 
 import csv
 import io
@@ -7,42 +11,50 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib
 import torch
 
 from .. import checkpoint, gatys, losses, vgg
+from ..checkpoint import Trained
 from ..data import to_tensor
 from ..gallery import open_scaled
-from ..network import one_hot
+from ..problems import Problem
+from .networks import Network, open_network
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
 
 MARKS = [0, 10, 25, 50, 100, 200, 300, 500]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One photo in one style: the reference's total loss at each mark, and the network's."""
+class Reference:
+    """One photo in one style: the reference's total loss and seconds at each mark."""
 
     photo: str
     style: str
-    network_total: float
-    network_seconds: float
     totals: list[float]
     seconds: list[float]
 
-    @property
-    def equals_iteration(self) -> int | None:
-        """The first mark at which the reference is as good as the network; None: never in this run."""
-        return next((mark for mark, total in zip(MARKS, self.totals) if total <= self.network_total), None)
+
+@dataclass(frozen=True)
+class Painted:
+    """The same pairs by a network: mean total loss, and seconds a picture."""
+
+    network: str
+    total: float
+    seconds: float
 
 
 def measure(
-    checkpoint_path: Path, vgg_path: Path, paintings: Path, photos: list[Path], styles: list[str],
-    iterations: int, height_px: int, weights: losses.Weights, table: Path,
+    networks: list[str], trained: Trained, vgg_path: Path, paintings: Path, photos: list[Path], styles: list[str],
+    height_px: int, weights: losses.Weights, table: Path,
 ) -> None:
-    """Writes a line for each pair to `table` as it goes, and prints the means."""
-    trained, _ = checkpoint.read(checkpoint_path)
+    """Prints the means, completes `table`, and draws the curve beside it as a PNG."""
     eye = vgg.load(vgg_path)
-    marks = [mark for mark in MARKS if mark <= iterations]
-    pairs = []
+    known = read_table(table)
+    opened = [open_network(text) for text in networks]
+    pairs, painted = [], {network.name: [] for network in opened}
     for name in styles:
         row = trained.row(name)
         style = trained.lessons[row].style
@@ -50,34 +62,88 @@ def measure(
         for path in photos:
             photo = to_tensor(open_scaled(path, height_px))
             judge = gatys.Judge(eye, photo, target, weights, style.strength)
-            began = time.perf_counter()
-            with torch.no_grad():
-                painted = trained.painter.paint(photo, one_hot([row], len(trained.lessons))).clamp(0, 1)
-                network_seconds = time.perf_counter() - began
-                network_total = judge(painted)[2].item()
-            points = list(gatys.optimise(judge, marks))
-            pairs.append(Pair(path.stem, name, network_total, network_seconds, [p.total for p in points], [p.seconds for p in points]))
-            checkpoint.whole(table, lambda part: part.write_text(as_csv(pairs, marks)))
-            print(f"{name} {path.stem}: network {network_total:.3f}, reference " + " ".join(f"{total:.3f}" for total in pairs[-1].totals), flush=True)
-    summarise(pairs, marks)
+            if (path.stem, name) not in known:
+                points = list(gatys.optimise(judge, MARKS))
+                known[path.stem, name] = Reference(path.stem, name, [p.total for p in points], [p.seconds for p in points])
+                text = as_csv(list(known.values()))
+                checkpoint.whole(table, lambda part: part.write_text(text))
+            pairs.append(known[path.stem, name])
+            for network in opened:
+                painted[network.name].append(judged(network, judge, photo, row))
+            print(f"{name} {path.stem}: reference {pairs[-1].totals[-1]:.3f}, " + ", ".join(f"{n} {p[-1].total:.3f}" for n, p in painted.items()), flush=True)
+    means = [Painted(name, *map(statistics.mean, zip(*((p.total, p.seconds) for p in each)))) for name, each in painted.items()]
+    summarise(pairs, means)
+    draw(pairs, means, table.with_suffix(".png"))
 
 
-def as_csv(pairs: list[Pair], marks: list[int]) -> str:
+def judged(network: Network, judge: gatys.Judge, photo: torch.Tensor, row: int) -> Painted:
+    image = photo.numpy()
+    network.paint(image, row)
+    began = time.perf_counter()
+    painted = network.paint(image, row)
+    seconds = time.perf_counter() - began
+    with torch.no_grad():
+        return Painted(network.name, judge(torch.from_numpy(painted))[2].item(), seconds)
+
+
+def read_table(path: Path) -> dict[tuple[str, str], Reference]:
+    if not path.exists():
+        return {}
+    try:
+        with path.open(newline="") as file:
+            lines = list(csv.DictReader(file))
+        references = [
+            Reference(line["photo"], line["style"], *([float(line[f"{what}_{mark}"]) for mark in MARKS] for what in ("loss", "seconds")))
+            for line in lines
+        ]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise Problem(f"cannot read the table {path}: {error!r}; name another, or remove it to start afresh") from error
+    return {(reference.photo, reference.style): reference for reference in references}
+
+
+def as_csv(references: list[Reference]) -> str:
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["photo", "style", "network", *(f"reference_{mark}" for mark in marks), "network_s", "reference_s"])
-    for pair in pairs:
-        totals = [f"{total:.4f}" for total in (pair.network_total, *pair.totals)]
-        lines.writerow([pair.photo, pair.style, *totals, f"{pair.network_seconds:.4f}", f"{pair.seconds[-1]:.1f}"])
+    lines.writerow(["photo", "style", *(f"{what}_{mark}" for what in ("loss", "seconds") for mark in MARKS)])
+    for reference in references:
+        totals, seconds = ([f"{value:.4f}" for value in values] for values in (reference.totals, reference.seconds))
+        lines.writerow([reference.photo, reference.style, *totals, *seconds])
     return text.getvalue()
 
 
-def summarise(pairs: list[Pair], marks: list[int]) -> None:
-    print("\n| iterations | mean total loss of the reference | seconds |")
-    print("|---|---|---|")
-    for number, mark in enumerate(marks):
-        total, seconds = (statistics.mean(values) for values in zip(*((p.totals[number], p.seconds[number]) for p in pairs)))
-        print(f"| {mark} | {total:.3f} | {seconds:.1f} |")
-    print(f"| the network | {statistics.mean(p.network_total for p in pairs):.3f} | {statistics.mean(p.network_seconds for p in pairs):.4f} |")
-    reached = [pair.equals_iteration for pair in pairs if pair.equals_iteration is not None]
-    print(f"\nThe reference reached the network's loss in {len(reached)} of {len(pairs)} pairs, at iterations {sorted(reached)}.")
+def mean_curve(pairs: list[Reference]) -> tuple[list[float], list[float]]:
+    """Mean loss and mean seconds at each mark."""
+    return tuple([statistics.mean(values) for values in zip(*each)] for each in ([p.totals for p in pairs], [p.seconds for p in pairs]))
+
+
+def equal_iteration(totals: list[float], total: float) -> float | None:
+    """Where the reference's curve passes `total`, between two marks by straight line; None: it never does."""
+    for (mark, before), (next_mark, after) in zip(zip(MARKS, totals), zip(MARKS[1:], totals[1:])):
+        if after <= total <= before:
+            return mark + (next_mark - mark) * (before - total) / max(before - after, 1e-12)
+    return None
+
+
+def summarise(pairs: list[Reference], means: list[Painted]) -> None:
+    totals, seconds = mean_curve(pairs)
+    print("\n| | mean total loss | seconds a picture | equals iteration | faster than that | faster than 500 |")
+    print("|---|---|---|---|---|---|")
+    for mark, total, taken in zip(MARKS, totals, seconds):
+        print(f"| reference, {mark} iterations | {total:.3f} | {taken:.1f} | | | |")
+    for mean in means:
+        iteration = equal_iteration(totals, mean.total)
+        faster = f"{seconds[-1] / MARKS[-1] * iteration / mean.seconds:.0f}" if iteration is not None else ""
+        shown = f"{iteration:.0f}" if iteration is not None else "none"
+        print(f"| {mean.network} | {mean.total:.3f} | {mean.seconds:.4f} | {shown} | {faster} | {seconds[-1] / mean.seconds:.0f} |")
+
+
+def draw(pairs: list[Reference], means: list[Painted], path: Path) -> None:
+    totals, _ = mean_curve(pairs)
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    axes.plot(MARKS, totals, "o-", color="black", label="optimising the picture (L-BFGS)")
+    for mean, line in zip(means, ("--", ":", "-.")):
+        axes.axhline(mean.total, linestyle=line, color="tab:blue", label=f"{mean.network}, one pass")
+    axes.set(xlabel="iterations", ylabel="mean total loss", ylim=(0, None), title=f"{len(pairs)} pairs of photo and painting")
+    axes.legend()
+    checkpoint.whole(path, lambda part: figure.savefig(part, format="png", dpi=120))
+    pyplot.close(figure)

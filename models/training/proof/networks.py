@@ -1,5 +1,6 @@
 """Any style network in ONNX, ours or another's, behind one call: picture in, picture out, both 0..1."""
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,12 +8,16 @@ import numpy as np
 import onnxruntime
 
 from ..export import session
+from ..network import SIZE_MULTIPLE
 from ..problems import Problem
 
 
 @dataclass(frozen=True)
 class Network:
-    """`top` is the tensor value of white: 1 or 255. `style_input` is None in a network of one style."""
+    """`top` is the tensor value of white: 1 or 255. `style_input` is None in a network of one style.
+
+    `border_px` are painted around the picture and cropped; their cost counts.
+    """
 
     name: str
     runtime: onnxruntime.InferenceSession
@@ -20,13 +25,16 @@ class Network:
     style_input: str | None
     style_shape: tuple[int, ...]
     top: float
+    border_px: int = 0
 
     @property
     def style_count(self) -> int:
         return self.style_shape[-1] if self.style_input else 1
 
     def feed(self, image: np.ndarray, style: int) -> dict[str, np.ndarray]:
-        feed = {self.image_input: image * np.float32(self.top)}
+        right, below = (-side % SIZE_MULTIPLE + self.border_px if self.border_px else 0 for side in image.shape[:1:-1])
+        bordered = np.pad(image, ((0, 0), (0, 0), (self.border_px, below), (self.border_px, right)), mode="reflect")
+        feed = {self.image_input: bordered * np.float32(self.top)}
         if self.style_input:
             weights = np.zeros(self.style_shape, np.float32)
             weights[..., style] = 1
@@ -36,11 +44,15 @@ class Network:
     def paint(self, image: np.ndarray, style: int = 0) -> np.ndarray:
         """image f32[1,3,H,W] RGB -> painted, of the same size, clamped."""
         painted = self.runtime.run(None, self.feed(image, style))[0] / self.top
-        return np.clip(painted[:, :, : image.shape[2], : image.shape[3]], 0, 1)
+        rows, columns = (slice(self.border_px, self.border_px + side) for side in image.shape[2:])
+        return np.clip(painted[:, :, rows, columns], 0, 1)
 
 
 def open_network(text: str, threads: int = 0) -> Network:
-    """`text` is FILE.onnx, or FILE.onnx=255 for a network that reads 0..255 instead of 0..1."""
+    """`text` is FILE.onnx, or FILE.onnx=255 for a network that reads 0..255 instead of 0..1.
+
+    A manifest beside it tells the border.
+    """
     file, _, top = text.partition("=")
     try:
         runtime = session(file, threads)
@@ -53,4 +65,6 @@ def open_network(text: str, threads: int = 0) -> Network:
         raise Problem(f"{file}: wanted one picture of any size, and at most one vector of style weights")
     style = others[0] if others else None
     shape = tuple(style.shape) if style else ()
-    return Network(Path(file).stem, runtime, images[0].name, style and style.name, shape, white)
+    manifest = Path(file).with_suffix(".toml")
+    border_px = tomllib.loads(manifest.read_text())["input"]["size"].get("border", 0) if manifest.exists() else 0
+    return Network(Path(file).stem, runtime, images[0].name, style and style.name, shape, white, border_px)

@@ -1,5 +1,7 @@
 """The measurements measure what they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -47,7 +49,7 @@ def test_a_style_painted_by_the_file_is_the_one_asked_for(exported, lite):
     image = np.random.default_rng(1).random((1, 3, 32, 48), np.float32)
     painted = networks.open_network(str(exported)).paint(image, style=2)
     with torch.no_grad():
-        expected = lite.painter(torch.from_numpy(image), torch.tensor([[0.0, 0.0, 1.0]])).clamp(0, 1)
+        expected = lite.painter.paint(torch.from_numpy(image), torch.tensor([[0.0, 0.0, 1.0]])).clamp(0, 1)
     assert np.abs(painted - expected.numpy()).max() < export.TOLERANCE
 
 
@@ -56,10 +58,27 @@ def test_a_row_that_is_not_there_is_refused(exported, photos, capsys):
     assert "there is no row 7" in capsys.readouterr().err
 
 
-def test_the_iteration_that_equals_the_network():
-    def pair(total):
-        return curve.Pair("photo", "style", total, 0.01, [9.0, 5.0, 3.0], [0.0, 1.0, 2.0])
+def test_the_curve_measures_only_what_its_table_lacks(exported, lite, tmp_path, photos, painting, vgg_file, monkeypatch, capsys):
+    monkeypatch.setattr(curve, "MARKS", [0, 1, 2])
+    for lesson in lite.lessons[1:]:
+        lesson.style = replace(lesson.style, file=painting.name)
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    table = tmp_path / "curve.csv"
+    arguments = ["curve", str(table), str(exported), "--checkpoint", str(tmp_path / "lite.pt"), "--paintings", str(painting.parent),
+                 "--vgg", str(vgg_file), "--height", "48", "--style-names", "waves", "--pictures"]
+    assert __main__.main([*arguments, str(photos / "0.png")]) == 0
+    first = table.read_text().splitlines()
+    assert len(first) == 2 and first[1].startswith("0,waves,") and table.with_suffix(".png").exists()
+    assert __main__.main([*arguments, str(photos / "0.png"), str(photos / "1.png")]) == 0
+    second = table.read_text().splitlines()
+    assert second[:2] == first and second[2].startswith("1,waves,")
+    assert "| lite |" in capsys.readouterr().out
+    table.write_text("photo,style\n0,waves\n")
+    assert __main__.main([*arguments, str(photos / "0.png")]) == 1
 
-    assert pair(5.5).equals_iteration == 10
-    assert pair(9.5).equals_iteration == 0
-    assert pair(2.0).equals_iteration is None
+
+def test_the_iteration_that_equals_the_network():
+    totals = [9.0, 5.0, 3.0]
+    assert curve.equal_iteration(totals, 7.0) == 5
+    assert curve.equal_iteration(totals, 4.0) == 10 + 15 / 2
+    assert curve.equal_iteration(totals, 9.5) is None and curve.equal_iteration(totals, 2.0) is None
