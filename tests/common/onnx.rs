@@ -1,0 +1,201 @@
+//! Small ONNX networks written by hand: a protobuf writer of a few lines instead of a library.
+
+use std::path::{Path, PathBuf};
+
+/// A side of a tensor: a number or a name for any number.
+#[derive(Clone, Copy)]
+pub enum Side {
+    Is(u64),
+    Any(&'static str),
+}
+
+/// `[1, 3, height, width]` of any size.
+pub const PICTURE: [Side; 4] = [Side::Is(1), Side::Is(3), Side::Any("height"), Side::Any("width")];
+
+/// A network of `nodes` with one input `image` and one output `painted` of these shapes.
+pub fn network(nodes: &[Vec<u8>], input: &[Side], output: &[Side]) -> Vec<u8> {
+    let mut graph: Vec<u8> = nodes.iter().flat_map(|node| message(1, node)).collect();
+    graph.extend(message(2, b"by hand"));
+    graph.extend(message(11, &value_info("image", input)));
+    graph.extend(message(12, &value_info("painted", output)));
+    model(&graph)
+}
+
+/// Gives back the picture as it came.
+pub fn identity() -> Vec<u8> {
+    network(&[node("Identity", &["image"], &["painted"], &[])], &PICTURE, &PICTURE)
+}
+
+/// Writes `identity.onnx` and its manifest into `folder`; its one style is called `same`. Returns the ONNX file.
+pub fn write_identity(folder: &Path) -> PathBuf {
+    write(folder, "identity", &identity(), &manifest("identity"))
+}
+
+/// Writes `<name>.onnx` and `<name>.toml` into `folder`. Returns the ONNX file.
+pub fn write(folder: &Path, name: &str, onnx: &[u8], manifest: &str) -> PathBuf {
+    let file = folder.join(format!("{name}.onnx"));
+    std::fs::write(&file, onnx).expect("the network is written");
+    std::fs::write(file.with_extension("toml"), manifest).expect("the manifest is written");
+    file
+}
+
+/// A manifest for a network from `image` to `painted`, 0..255, with the one style `same`.
+pub fn manifest(name: &str) -> String {
+    format!(
+        "name = \"{name}\"\ntitle = \"By hand\"\nfile = \"{name}.onnx\"\nlicence = \"MIT\"\n\
+         [input]\nname = \"image\"\nrange = [0, 255]\n[output]\nname = \"painted\"\nrange = [0, 255]\n\
+         [[style]]\nname = \"same\"\ntitle = \"As it is\"\n"
+    )
+}
+
+/// The same NCHW network for pixels side by side: its input `from` and output `to` become `image` and `painted`,
+/// both NHWC, by a transpose at each end.
+pub fn wrap_in_transposes(onnx: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let any = [Side::Is(1), Side::Any("height"), Side::Any("width"), Side::Is(3)];
+    let mut wrapped = Vec::new();
+    for (number, bytes, whole) in fields(onnx) {
+        if number != 7 {
+            wrapped.extend_from_slice(whole);
+            continue;
+        }
+        let mut graph = message(1, &node("Transpose", &["image"], &[from], &[ints("perm", &[0, 3, 1, 2])]));
+        // All but the inputs and outputs stays; initializers need not be listed as inputs.
+        let kept = fields(bytes).filter(|(number, ..)| !matches!(number, 11 | 12));
+        graph.extend(kept.flat_map(|(_, _, whole)| whole.iter().copied()));
+        graph.extend(message(1, &node("Transpose", &[to], &["painted"], &[ints("perm", &[0, 2, 3, 1])])));
+        graph.extend(message(11, &value_info("image", &any)));
+        graph.extend(message(12, &value_info("painted", &any)));
+        wrapped.extend(message(7, &graph));
+    }
+    wrapped
+}
+
+/// A NodeProto.
+pub fn node(op: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
+    let mut node = Vec::new();
+    inputs.iter().for_each(|name| node.extend(message(1, name.as_bytes())));
+    outputs.iter().for_each(|name| node.extend(message(2, name.as_bytes())));
+    node.extend(message(4, op.as_bytes()));
+    attributes.iter().for_each(|attribute| node.extend(message(5, attribute)));
+    node
+}
+
+/// `node` from the operator set `domain`, which is not ONNX's own.
+pub fn from_domain(mut node: Vec<u8>, domain: &str) -> Vec<u8> {
+    node.extend(message(7, domain.as_bytes()));
+    node
+}
+
+/// An attribute that is a list of integers.
+pub fn ints(name: &str, values: &[u64]) -> Vec<u8> {
+    let mut attribute = message(1, name.as_bytes());
+    values.iter().for_each(|&value| attribute.extend(integer(8, value)));
+    attribute.extend(integer(20, 7));
+    attribute
+}
+
+/// A network that adds a number to each pixel; the number lies in the file `location` outside the network.
+pub fn with_external_data(location: &str) -> Vec<u8> {
+    let entry = |key: &str, value: &str| {
+        let mut entry = message(1, key.as_bytes());
+        entry.extend(message(2, value.as_bytes()));
+        message(13, &entry)
+    };
+    let mut offset = integer(1, 1);
+    offset.extend(integer(2, 1));
+    offset.extend(message(8, b"offset"));
+    offset.extend(entry("location", location));
+    offset.extend(entry("length", "4"));
+    offset.extend(integer(14, 1));
+    let mut graph = message(1, &node("Add", &["image", "offset"], &["painted"], &[]));
+    graph.extend(message(2, b"external"));
+    graph.extend(message(5, &offset));
+    graph.extend(message(11, &value_info("image", &PICTURE)));
+    graph.extend(message(12, &value_info("painted", &PICTURE)));
+    model(&graph)
+}
+
+/// A ModelProto: IR version 8, operator set 13, and `example` for nodes from that domain.
+fn model(graph: &[u8]) -> Vec<u8> {
+    let mut model = integer(1, 8);
+    for (domain, version) in [("", 13), ("example", 1)] {
+        let mut set = message(1, domain.as_bytes());
+        set.extend(integer(2, version));
+        model.extend(message(8, &set));
+    }
+    model.extend(message(7, graph));
+    model
+}
+
+/// A float tensor's ValueInfoProto.
+fn value_info(name: &str, shape: &[Side]) -> Vec<u8> {
+    let sides = shape.iter().flat_map(|side| match side {
+        Side::Is(length) => message(1, &integer(1, *length)),
+        Side::Any(name) => message(1, &message(2, name.as_bytes())),
+    });
+    let mut tensor = integer(1, 1);
+    tensor.extend(message(2, &sides.collect::<Vec<_>>()));
+    let mut info = message(1, name.as_bytes());
+    info.extend(message(2, &message(1, &tensor)));
+    info
+}
+
+/// A field that holds bytes: text or another message.
+fn message(number: u64, bytes: &[u8]) -> Vec<u8> {
+    let mut field = varint(number << 3 | 2);
+    field.extend(varint(bytes.len() as u64));
+    field.extend_from_slice(bytes);
+    field
+}
+
+/// A field that holds an integer.
+fn integer(number: u64, value: u64) -> Vec<u8> {
+    let mut field = varint(number << 3);
+    field.extend(varint(value));
+    field
+}
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// The fields of a message: number, content (empty for an integer), and all its bytes.
+fn fields(mut bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let whole = bytes;
+        let tag = read_varint(&mut bytes)?;
+        let content = match tag & 7 {
+            0 => {
+                read_varint(&mut bytes)?;
+                &bytes[..0]
+            }
+            2 => {
+                let length = read_varint(&mut bytes)? as usize;
+                let (content, rest) = bytes.split_at(length);
+                bytes = rest;
+                content
+            }
+            kind => panic!("a field of wire type {kind} is not expected"),
+        };
+        Some((tag >> 3, content, &whole[..whole.len() - bytes.len()]))
+    })
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    Some(value)
+}
