@@ -40,7 +40,7 @@ impl SourceKeeper {
             let before = self.counters.captured.load(Ordering::Relaxed);
             let end = match capture.take() {
                 Some(running) => self.watch(running),
-                None => match Capture::start(&self.source, &self.wiring) {
+                None => match self.open() {
                     Ok(started) => {
                         capture = Some(started);
                         continue;
@@ -72,6 +72,12 @@ impl SourceKeeper {
                 }
             }
         }
+    }
+
+    fn open(&self) -> Result<Capture, Error> {
+        let capture = Capture::start(&self.source, &self.wiring)?;
+        capture.play()?;
+        Ok(capture)
     }
 
     /// Waits for the end of one capture; `None` on shutdown.

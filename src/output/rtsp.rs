@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -15,7 +15,7 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_video as gst_video;
 
-use super::{Output, StreamFormat, retimed, retimed_sound, sound_caps};
+use super::{Output, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::shared_clock;
 use crate::gst::template::Templates;
@@ -51,6 +51,7 @@ impl fmt::Display for RtspAddress {
 pub struct Rtsp {
     media: Arc<ActiveMedia>,
     clients: Arc<AtomicUsize>,
+    dropped: AtomicU64,
     server: gst_rtsp_server::RTSPServer,
     main_loop: glib::MainLoop,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -109,6 +110,7 @@ impl Rtsp {
         Ok(Self {
             media,
             clients,
+            dropped: AtomicU64::new(0),
             server,
             main_loop,
             thread: Mutex::new(Some(thread)),
@@ -124,6 +126,9 @@ impl Output for Rtsp {
         if let Some(pts) = feeds.as_ref().and_then(|feeds| time_in(&feeds.picture, time))
             && let Some(feeds) = feeds.as_ref()
         {
+            if is_full(&feeds.picture) {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
             let _ = feeds.picture.push_buffer(retimed(buffer, pts));
         }
     }
@@ -139,6 +144,10 @@ impl Output for Rtsp {
 
     fn clients(&self) -> usize {
         self.clients.load(Ordering::Relaxed)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     fn take_failure(&self) -> Option<Error> {
