@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::gst::shared_clock;
 use crate::gst::template::Templates;
 
+/// How often sessions that timed out are looked for.
+const SESSION_CLEANUP_SECONDS: u32 = 2;
+
 /// Where the stream is served: `127.0.0.1:8554/live`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RtspAddress {
@@ -99,6 +102,7 @@ impl Rtsp {
         watch_clients(&server, &clients, &media);
 
         let source = server.attach(Some(&context)).map_err(|_| taken(address, "it is in use"))?;
+        forget_lost_clients(&server, &context);
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let thread = {
             let (main_loop, context) = (main_loop.clone(), context.clone());
@@ -255,6 +259,19 @@ fn watch_clients(server: &gst_rtsp_server::RTSPServer, clients: &Arc<AtomicUsize
             }
         });
     });
+}
+
+/// Clients over UDP that vanish without a word keep a session; when it times out, the server must be told to look.
+fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext) {
+    let Some(sessions) = server.session_pool() else {
+        return;
+    };
+    let look = move || {
+        sessions.cleanup();
+        glib::ControlFlow::Continue
+    };
+    glib::timeout_source_new_seconds(SESSION_CLEANUP_SECONDS, None, glib::Priority::DEFAULT, look)
+        .attach(Some(context));
 }
 
 /// `time` on the timeline of the media that `feed` belongs to; `None` while it is not playing.
