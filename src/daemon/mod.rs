@@ -69,7 +69,7 @@ async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
             () = &mut time_over, if duration.is_some() => break Ok(()),
             signal = signals.next() => { tracing::info!("{signal}: finishing the outputs"); break Ok(()) }
             _ = check.tick() => stream.failures().into_iter().for_each(|error| Report::from(error).tell(json)),
-            _ = status.tick() => stream.status().tell(json),
+            _ = status.tick() => Report::Status(stream.status()).tell(json),
         }
     };
     let stopping = tokio::task::spawn_blocking(move || stream.stop());
@@ -77,8 +77,8 @@ async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
         finished = stopping => finished.map_err(|error| Error::output(format!("stopping: {error}")))?,
         signal = signals.next() => Err(Error::Interrupted(format!("{signal} again: outputs are left unfinished"))),
     };
-    ended.and(finished)?;
-    Report::Stopped.tell(json);
+    ended?;
+    Report::Stopped(finished?).tell(json);
     Ok(())
 }
 

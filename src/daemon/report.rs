@@ -18,7 +18,8 @@ pub enum Report {
     Failed {
         what: String,
     },
-    Stopped,
+    /// The stream ended in good order.
+    Stopped(Status),
 }
 
 /// What runs and where to watch it.
@@ -65,7 +66,7 @@ impl Report {
             Self::Started(started) => print(&started.to_string()),
             Self::Status(status) => tracing::info!("{status}"),
             Self::Failed { what } => tracing::error!("{what}"),
-            Self::Stopped => tracing::info!("stopped"),
+            Self::Stopped(status) => tracing::info!("stopped after {} painted frames; {status}", status.counts.painted),
         }
     }
 }

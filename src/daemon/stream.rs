@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Event;
 use super::report::{Report, Started, Status};
 use super::source_keeper::SourceKeeper;
-use crate::capture::{Capture, End, Pace, StreamFacts, Wiring};
+use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
 use crate::config::plan::RunPlan;
 use crate::engine::{FirstPicture, Inlet, Live, Stylist, stylise_live};
 use crate::error::{Error, Result};
@@ -63,7 +63,7 @@ impl Stream {
             receiver: inlet.clone(),
         };
         let capture = Capture::start(&plan.source, &wiring)?;
-        let caps = wait_for_first(&capture, &first)?;
+        let caps = wait_for_first(&plan.source, &capture, &first)?;
         // From here on the output's size is settled, whatever the source does later.
         capture.fix_caps(&caps);
         wiring.fixed_caps = Some(caps.clone());
@@ -107,19 +107,19 @@ impl Stream {
     }
 
     /// The frame rate since the last call, and where the time and the frames went.
-    pub fn status(&mut self) -> Report {
+    pub fn status(&mut self) -> Status {
         let now = self.counters.snapshot();
         let (then, before) = std::mem::replace(&mut self.last_status, (Instant::now(), now));
-        Report::Status(Status {
+        Status {
             frames_per_second: (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64(),
             clients: self.outputs.clients(),
             dropped_by_outputs: self.outputs.dropped(),
             counts: now,
-        })
+        }
     }
 
     /// Stops source, painting and outputs in this order, so that everything captured is finished.
-    pub fn stop(mut self) -> Result<()> {
+    pub fn stop(mut self) -> Result<Status> {
         self.shutdown.give();
         self.inlet.close();
         for thread in self.threads.drain(..).rev() {
@@ -127,11 +127,13 @@ impl Stream {
                 tracing::error!("a thread of the stream panicked");
             }
         }
-        self.outputs.finish()
+        let status = self.status();
+        self.outputs.finish()?;
+        Ok(status)
     }
 }
 
-fn wait_for_first(capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> {
+fn wait_for_first(source: &Source, capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> {
     let begun = Instant::now();
     while begun.elapsed() < FIRST_PICTURE_PATIENCE {
         if let Ok(caps) = first.recv_timeout(Duration::from_millis(20)) {
@@ -144,7 +146,14 @@ fn wait_for_first(capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> 
         }
     }
     // The picture may have come just before the end of a very short file.
-    first.try_recv().map_err(|_| Error::input("the source delivered no picture"))
+    first.try_recv().map_err(|_| {
+        let seconds = begun.elapsed().as_secs();
+        Error::input(if seconds == 0 {
+            format!("{source}: it ends without a picture")
+        } else {
+            format!("{source}: no picture came in {seconds} s")
+        })
+    })
 }
 
 fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> {

@@ -167,8 +167,8 @@ impl Container {
 
     fn muxer(self) -> &'static str {
         match self {
-            Self::Mp4 => "mp4mux",
-            Self::Mov => "qtmux",
+            Self::Mp4 => "mp4mux fragment-duration=1000 fragment-mode=first-moov-then-finalise",
+            Self::Mov => "qtmux fragment-duration=1000 fragment-mode=first-moov-then-finalise",
             Self::Matroska => "matroskamux",
             Self::WebM => "webmmux",
         }
