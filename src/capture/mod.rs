@@ -34,6 +34,9 @@ pub enum Pace {
 
 /// Takes what a capture delivers, on GStreamer's streaming threads.
 pub trait Receiver: Send + Sync {
+    /// A recorded source that plays in real time is ready: its first picture has these caps, and comes with the
+    /// others after [`Capture::play`].
+    fn ready(&self, _caps: &gst::CapsRef) {}
     /// One decoded picture. `time` is its presentation time on the timeline of the [`Pace`].
     fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError>;
     /// One buffer of sound: S16LE, 48 kHz, stereo.
@@ -82,7 +85,8 @@ pub enum End {
 }
 
 impl Capture {
-    /// Builds the pipeline and starts it.
+    /// Builds the pipeline and starts it. A recorded source that plays in real time waits at its first picture
+    /// for [`Capture::play`], so that nothing of it is lost while what comes behind is set up.
     ///
     /// # Errors
     /// The source does not exist or cannot be opened, or a template is broken.
@@ -101,19 +105,28 @@ impl Capture {
             _ => None,
         };
         let capture = Self { pipeline, description: source.to_string(), facts, _camera: camera };
-        let started = capture.pipeline.set_state(gst::State::Playing);
-        match started {
-            Err(_) => Err(Error::input(match capture.wait_for_end(Duration::from_millis(500)) {
-                Some(End::Failed(reason)) => reason,
-                _ => format!("{source} does not start"),
-            })),
-            Ok(success) => {
-                // A live source is at its own pace already; waiting for its clock would only add latency.
-                let paced = wiring.pace == Pace::RealTime && success != gst::StateChangeSuccess::NoPreroll;
-                branches.set_sync(paced);
-                Ok(capture)
-            }
+        let paused = capture.set_state(gst::State::Paused)?;
+        // A live source is at its own pace already; waiting for its clock would only add latency.
+        let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
+        branches.set_sync(paced);
+        if !paced {
+            capture.play()?;
         }
+        Ok(capture)
+    }
+
+    /// Lets the pictures flow; does nothing if they do.
+    pub fn play(&self) -> Result<()> {
+        self.set_state(gst::State::Playing).map(|_| ())
+    }
+
+    fn set_state(&self, state: gst::State) -> Result<gst::StateChangeSuccess> {
+        self.pipeline.set_state(state).map_err(|_| {
+            Error::input(match self.wait_for_end(Duration::from_millis(500)) {
+                Some(End::Failed(reason)) => reason,
+                _ => format!("{} does not start", self.description),
+            })
+        })
     }
 
     /// What is known of the stream; complete once the first picture has come.
@@ -136,7 +149,7 @@ impl Capture {
     /// Fits every later picture into the size of `caps`.
     pub fn fix_caps(&self, caps: &gst::Caps) {
         if let Some(filter) = self.pipeline.by_name("size") {
-            filter.set_property("caps", caps);
+            filter.set_property("caps", size_of(caps));
         }
     }
 }
@@ -162,22 +175,30 @@ impl Branches {
         let picture = template.build(&[("frames", "appsink"), ("size", "capsfilter")])?;
         pipeline.add(&picture).map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
         if let (Some(caps), Some(filter)) = (&wiring.fixed_caps, picture.by_name("size")) {
-            filter.set_property("caps", caps);
+            filter.set_property("caps", size_of(caps));
         }
         let frames = appsink(&picture, "frames")?;
-        deliver(&frames, wiring.pace, Arc::clone(&wiring.receiver), |receiver, sample, time| {
-            receiver.picture(sample, time)
-        });
+        let ready: fn(&dyn Receiver, &gst::CapsRef) = match wiring.pace {
+            Pace::RealTime => |receiver, caps| receiver.ready(caps),
+            Pace::Unlimited => |_, _| (),
+        };
+        deliver(&frames, wiring.pace, &wiring.receiver, ready, |receiver, sample, time| receiver.picture(sample, time));
         note_decoded_caps(&picture, facts);
 
         let sound = if wiring.sound {
             let bin = wiring.templates.load("capture/sound", &[])?.build(&[("sound", "appsink")])?;
             let sink = appsink(&bin, "sound")?;
             sink.set_async(false);
-            deliver(&sink, wiring.pace, Arc::clone(&wiring.receiver), |receiver, sample, time| {
-                receiver.sound(sample, time);
-                Ok(gst::FlowSuccess::Ok)
-            });
+            deliver(
+                &sink,
+                wiring.pace,
+                &wiring.receiver,
+                |_, _| (),
+                |receiver, sample, time| {
+                    receiver.sound(sample, time);
+                    Ok(gst::FlowSuccess::Ok)
+                },
+            );
             Some((bin, sink))
         } else {
             None
@@ -251,23 +272,48 @@ fn ghost_out(element: &gst::Element, pad: &gst::Pad) -> Option<gst::GhostPad> {
     Some(ghost)
 }
 
-/// Calls `take` for each sample of `sink` with its time on the timeline of `pace`.
-fn deliver<F>(sink: &gst_app::AppSink, pace: Pace, receiver: Arc<dyn Receiver>, take: F)
-where
-    F: Fn(&dyn Receiver, &gst::Sample, gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError>
-        + Send
-        + Sync
-        + 'static,
-{
-    let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+/// Only what makes the picture's memory: a later stream may have another frame rate or other colours.
+fn size_of(caps: &gst::Caps) -> gst::Caps {
+    gst_video::VideoInfo::from_caps(caps).map_or_else(
+        |_| caps.clone(),
+        |info| {
+            gst_video::VideoCapsBuilder::new()
+                .format(info.format())
+                .width(info.width() as i32)
+                .height(info.height() as i32)
+                .pixel_aspect_ratio(info.par())
+                .build()
+        },
+    )
+}
+
+/// Calls `ready` with the caps of the sample that waits while `sink` is paused, and `take` for each sample that
+/// flows, with its time on the timeline of `pace`.
+fn deliver(
+    sink: &gst_app::AppSink,
+    pace: Pace,
+    receiver: &Arc<dyn Receiver>,
+    ready: fn(&dyn Receiver, &gst::CapsRef),
+    take: fn(&dyn Receiver, &gst::Sample, gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError>,
+) {
+    let waiting_receiver = Arc::clone(receiver);
+    let new_preroll = move |sink: &gst_app::AppSink| {
+        let sample = sink.pull_preroll().map_err(|_| gst::FlowError::Eos)?;
+        if let Some(caps) = sample.caps() {
+            ready(waiting_receiver.as_ref(), caps);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    };
+    let receiver = Arc::clone(receiver);
+    let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         match time_of(sink, &sample, pace) {
             Some(time) => take(receiver.as_ref(), &sample, time),
             // Without a time there is no place in the output for it.
             None => Ok(gst::FlowSuccess::Ok),
         }
-    });
-    sink.set_callbacks(callbacks.build());
+    };
+    sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_preroll(new_preroll).new_sample(new_sample).build());
 }
 
 /// The presentation time of a sample: running time, on the shared clock for [`Pace::RealTime`].

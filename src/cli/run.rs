@@ -10,7 +10,13 @@ use crate::config::Config;
 use crate::config::plan::RunPlan;
 use crate::error::{Error, Result};
 
+const AFTER_HELP: &str = "\
+The stream runs until its file is over, --duration has passed, or Ctrl-C or SIGTERM comes. All of these finish the
+recording and exit with 0; a signal before the stream runs, or a second one, exits with 130. A camera or stream that
+is lost is opened again until it is back, and the last picture is held meanwhile.";
+
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
     /// Config file; config/default.toml shows every key
     #[arg(long, env = "IMPASTO_CONFIG", value_name = "FILE")]
@@ -33,6 +39,9 @@ pub struct RunArgs {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
+    /// Tell start, status, failures and stop as JSON lines on standard output
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     paint: PaintArgs,
 }
@@ -54,6 +63,6 @@ impl RunArgs {
                 .map_err(|_| Error::usage(format!("--duration {seconds}: not a number of seconds")))
         });
         crate::gst::init()?;
-        crate::daemon::run(RunPlan::new(&config, duration.transpose()?)?)
+        crate::daemon::run(RunPlan::new(&config, duration.transpose()?)?, self.json)
     }
 }

@@ -1,15 +1,17 @@
 //! `impasto run`: builds a stream, watches over it, and stops it in reverse order.
 
+mod report;
 mod source_keeper;
 mod stream;
 
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::plan::RunPlan;
 use crate::error::{Error, Result};
+use report::Report;
 use stream::Stream;
 
 /// How often failures are looked for.
@@ -25,33 +27,36 @@ pub enum Event {
     SourceEnded(Result<()>),
 }
 
-/// Runs until the source ends, the time is over, or a signal comes.
+/// Runs until the source ends, the time is over, or a signal comes; tells what happens in JSON lines if `json`.
+///
+/// Ctrl-C and SIGTERM are how a live stream is meant to end: when its outputs are finished, that is success.
 ///
 /// # Errors
-/// What keeps the stream from starting, or ends it: the source, the network, an output that cannot be finished.
-pub fn run(plan: RunPlan) -> Result<()> {
+/// What keeps the stream from starting, or ends it: the source, the network, an output that failed; a signal that
+/// came before the stream ran, or a second one while its outputs were being finished.
+pub fn run(plan: RunPlan, json: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::usage(format!("tokio does not start: {error}")))?;
-    runtime.block_on(supervise(plan))
+    let result = runtime.block_on(supervise(plan, json));
+    // A start or a stop that was broken off may hang in a system call: it is not waited for.
+    runtime.shutdown_background();
+    result
 }
 
-async fn supervise(plan: RunPlan) -> Result<()> {
+async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
     let duration = plan.duration;
-    // From the first moment on, so that Ctrl-C during the start also ends in good order.
-    let failed = |error| Error::usage(format!("signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    // From the first moment on, so that a signal during the start also ends in good order.
+    let mut signals = Signals::new()?;
 
     let (events, mut incoming) = mpsc::unbounded_channel();
     let starting = tokio::task::spawn_blocking(move || Stream::start(plan, events));
     let mut stream = tokio::select! {
         started = starting => started.map_err(|error| Error::model(format!("starting: {error}")))??,
-        _ = interrupt.recv() => return Err(Error::Interrupted("interrupted while starting".into())),
-        _ = terminate.recv() => return Ok(()),
+        _ = signals.next() => return Err(Error::Interrupted("stopped before the stream ran".into())),
     };
-    stream.announce();
+    stream.started().tell(json);
 
     let mut check = tokio::time::interval(CHECK_INTERVAL);
     let mut status = tokio::time::interval(STATUS_INTERVAL);
@@ -61,13 +66,39 @@ async fn supervise(plan: RunPlan) -> Result<()> {
     let ended = loop {
         tokio::select! {
             Some(Event::SourceEnded(result)) = incoming.recv() => break result,
-            _ = &mut time_over, if duration.is_some() => break Ok(()),
-            _ = interrupt.recv() => { tracing::info!("interrupted; finishing the outputs"); break Ok(()) }
-            _ = terminate.recv() => { tracing::info!("asked to stop; finishing the outputs"); break Ok(()) }
-            _ = check.tick() => stream.report_failures(),
-            _ = status.tick() => stream.report_status(),
+            () = &mut time_over, if duration.is_some() => break Ok(()),
+            signal = signals.next() => { tracing::info!("{signal}: finishing the outputs"); break Ok(()) }
+            _ = check.tick() => stream.failures().into_iter().for_each(|error| Report::from(error).tell(json)),
+            _ = status.tick() => Report::Status(stream.status()).tell(json),
         }
     };
-    let finished = stream.stop();
-    ended.and(finished)
+    let stopping = tokio::task::spawn_blocking(move || stream.stop());
+    let finished = tokio::select! {
+        finished = stopping => finished.map_err(|error| Error::output(format!("stopping: {error}")))?,
+        signal = signals.next() => Err(Error::Interrupted(format!("{signal} again: outputs are left unfinished"))),
+    };
+    ended?;
+    Report::Stopped(finished?).tell(json);
+    Ok(())
+}
+
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).map_err(|error| Error::usage(format!("signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "interrupted",
+            _ = self.terminate.recv() => "asked to stop",
+        }
+    }
 }

@@ -38,14 +38,14 @@ impl SourceKeeper {
         let mut back_off = BACK_OFF.0;
         while !self.shutdown.is_given() {
             let before = self.counters.captured.load(Ordering::Relaxed);
-            let end = match capture.take() {
-                Some(running) => self.watch(running),
-                None => match Capture::start(&self.source, &self.wiring) {
+            let (end, recorded) = match capture.take() {
+                Some(running) => self.watch(&running),
+                None => match self.open() {
                     Ok(started) => {
                         capture = Some(started);
                         continue;
                     }
-                    Err(error) => Some(End::Failed(error.to_string())),
+                    Err(error) => (Some(End::Failed(error.to_string())), false),
                 },
             };
             let Some(end) = end else { break };
@@ -54,8 +54,8 @@ impl SourceKeeper {
                 back_off = BACK_OFF.0;
             }
             match end {
-                End::Finished if self.looped && delivered => {}
-                End::Finished if !self.source.is_live() => return self.end(Ok(())),
+                End::Finished if recorded && self.looped && delivered => {}
+                End::Finished if recorded => return self.end(Ok(())),
                 End::Failed(reason) if !self.source.is_live() => {
                     return self.end(Err(Error::input(reason)));
                 }
@@ -74,22 +74,29 @@ impl SourceKeeper {
         }
     }
 
-    /// Waits for the end of one capture; `None` on shutdown.
-    fn watch(&self, capture: Capture) -> Option<End> {
+    fn open(&self) -> Result<Capture, Error> {
+        let capture = Capture::start(&self.source, &self.wiring)?;
+        capture.play()?;
+        Ok(capture)
+    }
+
+    /// Waits for the end of one capture, `None` on shutdown, and tells whether it was a recording: a stream that
+    /// knows its length is over at its end, one that does not was lost.
+    fn watch(&self, capture: &Capture) -> (Option<End>, bool) {
         let captured = || self.counters.captured.load(Ordering::Relaxed);
         let (mut last, mut silent) = (captured(), Duration::ZERO);
         while !self.shutdown.is_given() {
             if let Some(end) = capture.wait_for_end(POLL) {
-                return Some(end);
+                return (Some(end), !self.source.is_live() || capture.facts().duration.is_some());
             }
             silent = if captured() == last { silent + POLL } else { Duration::ZERO };
             last = captured();
             if self.source.is_live() && silent >= STALLED_AFTER {
                 let seconds = STALLED_AFTER.as_secs();
-                return Some(End::Failed(format!("{} sent nothing for {seconds} s", self.source)));
+                return (Some(End::Failed(format!("{} sent nothing for {seconds} s", self.source))), false);
             }
         }
-        None
+        (None, false)
     }
 
     fn end(&self, result: Result<(), Error>) {

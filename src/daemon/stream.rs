@@ -9,8 +9,9 @@ use gstreamer_video as gst_video;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Event;
+use super::report::{Report, Started, Status};
 use super::source_keeper::SourceKeeper;
-use crate::capture::{Capture, End, Pace, StreamFacts, Wiring};
+use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
 use crate::config::plan::RunPlan;
 use crate::engine::{FirstPicture, Inlet, Live, Stylist, stylise_live};
 use crate::error::{Error, Result};
@@ -34,7 +35,7 @@ pub struct Stream {
     counters: Arc<Counters>,
     shutdown: Shutdown,
     threads: Vec<JoinHandle<()>>,
-    announcement: Vec<String>,
+    started: Started,
     last_status: (Instant, Snapshot),
 }
 
@@ -62,7 +63,7 @@ impl Stream {
             receiver: inlet.clone(),
         };
         let capture = Capture::start(&plan.source, &wiring)?;
-        let caps = wait_for_first(&capture, &first)?;
+        let caps = wait_for_first(&plan.source, &capture, &first)?;
         // From here on the output's size is settled, whatever the source does later.
         capture.fix_caps(&caps);
         wiring.fixed_caps = Some(caps.clone());
@@ -70,6 +71,7 @@ impl Stream {
 
         let stylist = Stylist::new(painter, &caps)?;
         outputs.start(open_outputs(&plan, &format)?);
+        capture.play()?;
 
         let shutdown = Shutdown::default();
         let live = Live {
@@ -80,7 +82,7 @@ impl Stream {
             frame_interval: Duration::from_secs(1) / format.fps,
         };
         let stylise = spawn("stylise", move || stylise_live(live))?;
-        let announcement = announcement(&plan, &format, device.name());
+        let started = started(&plan, &format, device.name());
         let keeper = SourceKeeper {
             source: plan.source,
             wiring,
@@ -91,39 +93,33 @@ impl Stream {
         };
         let keep = spawn("source", move || keeper.keep(capture))?;
         let last_status = (Instant::now(), counters.snapshot());
-        Ok(Self { inlet, outputs, counters, shutdown, threads: vec![stylise, keep], announcement, last_status })
+        Ok(Self { inlet, outputs, counters, shutdown, threads: vec![stylise, keep], started, last_status })
     }
 
-    /// Prints what runs and where to watch it.
-    pub fn announce(&self) {
-        for line in &self.announcement {
-            println!("{line}");
-        }
+    /// What runs and where to watch it.
+    pub fn started(&self) -> Report {
+        Report::Started(self.started.clone())
     }
 
-    /// Logs outputs that failed since the last call.
-    pub fn report_failures(&mut self) {
-        for error in self.outputs.failures() {
-            tracing::error!("{error}");
-        }
+    /// Outputs that failed since the last call.
+    pub fn failures(&self) -> Vec<Error> {
+        self.outputs.failures()
     }
 
-    /// Logs the frame rate and where the time goes.
-    pub fn report_status(&mut self) {
+    /// The frame rate since the last call, and where the time and the frames went.
+    pub fn status(&mut self) -> Status {
         let now = self.counters.snapshot();
         let (then, before) = std::mem::replace(&mut self.last_status, (Instant::now(), now));
-        let fps = (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64();
-        let dropped = (now.dropped_busy + now.dropped_stale) - (before.dropped_busy + before.dropped_stale);
-        let clients = self.outputs.clients();
-        tracing::info!(
-            "{fps:.1} frames/s painted, inference {:.1} ms, tensors {:.1} ms, {dropped} dropped, {clients} watching",
-            now.inference_ms,
-            now.tensor_ms
-        );
+        Status {
+            frames_per_second: (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64(),
+            clients: self.outputs.clients(),
+            dropped_by_outputs: self.outputs.dropped(),
+            counts: now,
+        }
     }
 
     /// Stops source, painting and outputs in this order, so that everything captured is finished.
-    pub fn stop(mut self) -> Result<()> {
+    pub fn stop(mut self) -> Result<Status> {
         self.shutdown.give();
         self.inlet.close();
         for thread in self.threads.drain(..).rev() {
@@ -131,11 +127,13 @@ impl Stream {
                 tracing::error!("a thread of the stream panicked");
             }
         }
-        self.outputs.finish()
+        let status = self.status();
+        self.outputs.finish()?;
+        Ok(status)
     }
 }
 
-fn wait_for_first(capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> {
+fn wait_for_first(source: &Source, capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> {
     let begun = Instant::now();
     while begun.elapsed() < FIRST_PICTURE_PATIENCE {
         if let Ok(caps) = first.recv_timeout(Duration::from_millis(20)) {
@@ -148,7 +146,14 @@ fn wait_for_first(capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> 
         }
     }
     // The picture may have come just before the end of a very short file.
-    first.try_recv().map_err(|_| Error::input("the source delivered no picture"))
+    first.try_recv().map_err(|_| {
+        let seconds = begun.elapsed().as_secs();
+        Error::input(if seconds == 0 {
+            format!("{source}: it ends without a picture")
+        } else {
+            format!("{source}: no picture came in {seconds} s")
+        })
+    })
 }
 
 fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> {
@@ -170,24 +175,22 @@ fn open_outputs(plan: &RunPlan, format: &StreamFormat) -> Result<Vec<Box<dyn Out
     Ok(outputs)
 }
 
-fn announcement(plan: &RunPlan, format: &StreamFormat, device: &str) -> Vec<String> {
+fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Started {
     let Choice { network, style } = &plan.paint.choice;
-    let artist = style.artist.as_ref().map(|artist| format!(", {artist}")).unwrap_or_default();
     let picture = gst_video::VideoInfo::from_caps(&format.caps);
-    let size = picture.map(|info| format!("{}x{}", info.width(), info.height())).unwrap_or_default();
-    let mut lines = vec![
-        format!("style     {} ({}{artist})", style.name, style.title),
-        format!("network   {} on {device}", network.name),
-        format!(
-            "source    {}, {size}, {} frames/s{}",
-            plan.source,
-            format.fps,
-            if format.sound { ", sound" } else { "" }
-        ),
-    ];
-    lines.extend(plan.rtsp.iter().map(|address| format!("stream    {address}")));
-    lines.extend(plan.record.iter().map(|path| format!("recording {}", path.display())));
-    lines
+    Started {
+        style: style.name.clone(),
+        title: style.title.clone(),
+        artist: style.artist.clone(),
+        network: network.name.clone(),
+        device,
+        source: plan.source.to_string(),
+        picture: picture.map(|info| format!("{}x{}", info.width(), info.height())).unwrap_or_default(),
+        frames_per_second: format.fps,
+        sound: format.sound,
+        rtsp: plan.rtsp.as_ref().map(ToString::to_string),
+        record: plan.record.as_ref().map(|path| path.display().to_string()),
+    }
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {

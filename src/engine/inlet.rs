@@ -9,7 +9,7 @@ use gstreamer_video as gst_video;
 
 use crate::capture::{Pace, Receiver};
 use crate::frame::Frame;
-use crate::frame::ring::Producer;
+use crate::frame::ring::{Closer, Producer};
 use crate::metrics::Counters;
 
 /// Where sound goes; it bypasses the rings.
@@ -23,6 +23,8 @@ pub type FirstPicture = ChannelReceiver<gst::Caps>;
 pub struct Inlet {
     pace: Pace,
     state: Mutex<State>,
+    /// Outside the state's lock: a streaming thread holds that one while it waits for a free slot.
+    closers: Vec<Closer>,
     counters: Arc<Counters>,
     sound: SoundSink,
 }
@@ -43,13 +45,14 @@ impl Inlet {
         sound: SoundSink,
     ) -> (Arc<Self>, FirstPicture) {
         let (first, first_picture) = sync_channel(1);
+        let closers = lanes.iter().map(Producer::closer).collect();
         let state = State { lanes, sequence: 0, caps: None, first: Some(first) };
-        (Arc::new(Self { pace, state: Mutex::new(state), counters, sound }), first_picture)
+        (Arc::new(Self { pace, state: Mutex::new(state), closers, counters, sound }), first_picture)
     }
 
     /// Says that no frame will follow; the stylists finish what waits and end.
     pub fn close(&self) {
-        self.lock().lanes.clear();
+        self.closers.iter().for_each(Closer::close);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -58,11 +61,15 @@ impl Inlet {
 }
 
 impl Receiver for Inlet {
+    fn ready(&self, caps: &gst::CapsRef) {
+        self.lock().release_barrier(caps);
+    }
+
     fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
         let captured_at = Instant::now();
         // Only the one streaming thread of the capture takes this lock while frames flow.
         let state = &mut *self.lock();
-        if state.lanes.is_empty() {
+        if state.lanes.iter().any(Producer::is_closed) {
             return Err(gst::FlowError::Eos);
         }
         let info = state.info_of(sample)?;
@@ -106,9 +113,13 @@ impl State {
         }
         let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| gst::FlowError::NotNegotiated)?;
         self.caps = Some((caps.to_owned(), info.clone()));
+        self.release_barrier(caps);
+        Ok(info)
+    }
+
+    fn release_barrier(&mut self, caps: &gst::CapsRef) {
         if let Some(first) = self.first.take() {
             let _ = first.send(caps.to_owned());
         }
-        Ok(info)
     }
 }

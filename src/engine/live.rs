@@ -30,6 +30,9 @@ pub struct Live {
 pub fn stylise_live(mut live: Live) {
     let clock = shared_clock();
     let mut last: Option<gst::Buffer> = None;
+    // How far behind the clock a frame's time is when it is published. A held frame gets a time that far back too:
+    // with the clock's own time, the source's next frames would seem to come from before it.
+    let mut lag = gst::ClockTime::ZERO;
     let mut patience = HOLD_AFTER;
     let mut failing = false;
     loop {
@@ -37,7 +40,7 @@ pub fn stylise_live(mut live: Live) {
             Taken::Closed => break,
             Taken::TimedOut => {
                 if let Some(buffer) = &last {
-                    live.outputs.publish(buffer, clock.time());
+                    live.outputs.publish(buffer, clock.time().saturating_sub(lag));
                     Counters::count(&live.counters.held);
                     patience = live.frame_interval;
                 }
@@ -64,6 +67,7 @@ pub fn stylise_live(mut live: Live) {
                 slot.clear();
                 live.ring.give_back(slot);
                 if let Some(buffer) = painted {
+                    lag = clock.time().saturating_sub(time);
                     live.outputs.publish(&buffer, time);
                     last = Some(buffer);
                 }

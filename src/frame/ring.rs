@@ -94,9 +94,28 @@ impl<T> Producer<T> {
         self.wake_consumer.unpark();
     }
 
-    /// True once the consumer is gone: there is nobody to fill slots for.
+    /// True once the consumer is gone or a [`Closer`] was used: there is nobody to fill slots for.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// A handle that closes the ring from any thread, even while this producer waits for a slot.
+    pub fn closer(&self) -> Closer {
+        let wake = [self.parker.unparker().clone(), self.wake_consumer.clone()];
+        Closer { closed: Arc::clone(&self.closed), wake }
+    }
+}
+
+/// Closes a ring as if its producer were gone: the producer gets no more slots, the consumer takes what waits.
+pub struct Closer {
+    closed: Arc<AtomicBool>,
+    wake: [Unparker; 2],
+}
+
+impl Closer {
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.wake.iter().for_each(Unparker::unpark);
     }
 }
 
@@ -223,6 +242,18 @@ mod tests {
         let (producer, mut consumer) = ring([0u8; 1]);
         drop(producer);
         assert_eq!(consumer.take_newest(Duration::from_secs(60), |_| ()), Taken::Closed);
+    }
+
+    #[test]
+    fn closing_frees_a_waiting_producer_and_keeps_what_waits_for_the_consumer() {
+        let (mut producer, mut consumer) = ring([0u8; 1]);
+        let closer = producer.closer();
+        producer.try_acquire();
+        producer.submit(7);
+        let waiting = std::thread::spawn(move || producer.acquire());
+        closer.close();
+        assert_eq!(waiting.join().unwrap(), None);
+        assert_eq!((consumer.take_next(), consumer.take_next()), (Some(7), None));
     }
 
     proptest! {

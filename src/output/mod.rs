@@ -9,8 +9,12 @@ pub use rtsp::{Rtsp, RtspAddress};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use gstreamer as gst;
+use gstreamer_app as gst_app;
 
 use crate::error::{Error, Result};
+
+/// The least time between two pictures: Matroska counts in milliseconds, RTP in less.
+const LEAST_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(1);
 
 /// One destination of a live stream. Pushing never blocks: each output drops what it cannot take in time.
 pub trait Output: Send + Sync {
@@ -22,9 +26,14 @@ pub trait Output: Send + Sync {
     fn clients(&self) -> usize {
         0
     }
+    /// Pictures that it could not take in time.
+    fn dropped(&self) -> u64;
     /// Why it has stopped working, once.
     fn take_failure(&self) -> Option<Error>;
     /// Ends it in good order: files are finished and get their final name.
+    ///
+    /// # Errors
+    /// It cannot be finished, or failed before.
     fn finish(&self) -> Result<()>;
 }
 
@@ -61,7 +70,7 @@ impl Outputs {
     pub fn publish(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
         let time = {
             let mut last = self.last_time.lock().unwrap_or_else(PoisonError::into_inner);
-            let time = last.map_or(time, |last| time.max(last + gst::ClockTime::from_useconds(1)));
+            let time = last.map_or(time, |last| time.max(last + LEAST_STEP));
             *last = Some(time);
             time
         };
@@ -88,6 +97,11 @@ impl Outputs {
         self.list().iter().map(|output| output.clients()).sum()
     }
 
+    /// Pictures that outputs could not take in time.
+    pub fn dropped(&self) -> u64 {
+        self.list().iter().map(|output| output.dropped()).sum()
+    }
+
     /// Ends every output, the last one first; the first error is returned, the others are logged.
     pub fn finish(&self) -> Result<()> {
         let mut result = Ok(());
@@ -101,6 +115,11 @@ impl Outputs {
         }
         result
     }
+}
+
+/// True if `feed` is full, so that a picture pushed now throws out the one that waits longest.
+fn is_full(feed: &gst_app::AppSrc) -> bool {
+    feed.current_level_buffers() >= feed.max_buffers().max(1)
 }
 
 /// Sound as `capture/sound.launch` delivers it.

@@ -7,7 +7,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::{Output, StreamFormat, retimed, retimed_sound, sound_caps};
+use super::{Output, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::{Codec, Encoder};
@@ -30,6 +30,7 @@ pub struct Record {
 struct State {
     /// Time of the first picture; the file begins there.
     begin: Option<gst::ClockTime>,
+    dropped: u64,
     failed: bool,
     finished: bool,
 }
@@ -79,7 +80,11 @@ impl Record {
 
 impl Output for Record {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
-        let begin = *self.state().begin.get_or_insert(time);
+        let begin = {
+            let mut state = self.state();
+            state.dropped += u64::from(!state.failed && is_full(&self.picture));
+            *state.begin.get_or_insert(time)
+        };
         let _ = self.picture.push_buffer(retimed(buffer, time.saturating_sub(begin)));
     }
 
@@ -89,6 +94,10 @@ impl Output for Record {
         if let Some(pts) = self.state().begin.and_then(|begin| time.checked_sub(begin)) {
             let _ = sound.push_buffer(retimed_sound(buffer, pts));
         }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.state().dropped
     }
 
     fn take_failure(&self) -> Option<Error> {
@@ -101,8 +110,11 @@ impl Output for Record {
     }
 
     fn finish(&self) -> Result<()> {
-        if std::mem::replace(&mut self.state().finished, true) || self.state().failed {
+        if std::mem::replace(&mut self.state().finished, true) {
             return Ok(());
+        }
+        if self.state().failed {
+            return Err(Error::output(format!("the recording {} is not complete", self.path.display())));
         }
         if self.state().begin.is_none() {
             let _ = self.pipeline.set_state(gst::State::Null);
@@ -155,8 +167,8 @@ impl Container {
 
     fn muxer(self) -> &'static str {
         match self {
-            Self::Mp4 => "mp4mux",
-            Self::Mov => "qtmux",
+            Self::Mp4 => "mp4mux fragment-duration=1000 fragment-mode=first-moov-then-finalise",
+            Self::Mov => "qtmux fragment-duration=1000 fragment-mode=first-moov-then-finalise",
             Self::Matroska => "matroskamux",
             Self::WebM => "webmmux",
         }

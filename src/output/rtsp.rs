@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -15,10 +15,13 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_video as gst_video;
 
-use super::{Output, StreamFormat, retimed, retimed_sound, sound_caps};
+use super::{Output, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::shared_clock;
 use crate::gst::template::Templates;
+
+/// How often sessions that timed out are looked for.
+const SESSION_CLEANUP_SECONDS: u32 = 2;
 
 /// Where the stream is served: `127.0.0.1:8554/live`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,7 @@ impl fmt::Display for RtspAddress {
 pub struct Rtsp {
     media: Arc<ActiveMedia>,
     clients: Arc<AtomicUsize>,
+    dropped: AtomicU64,
     server: gst_rtsp_server::RTSPServer,
     main_loop: glib::MainLoop,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -98,6 +102,7 @@ impl Rtsp {
         watch_clients(&server, &clients, &media);
 
         let source = server.attach(Some(&context)).map_err(|_| taken(address, "it is in use"))?;
+        forget_lost_clients(&server, &context);
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let thread = {
             let (main_loop, context) = (main_loop.clone(), context.clone());
@@ -109,6 +114,7 @@ impl Rtsp {
         Ok(Self {
             media,
             clients,
+            dropped: AtomicU64::new(0),
             server,
             main_loop,
             thread: Mutex::new(Some(thread)),
@@ -124,6 +130,9 @@ impl Output for Rtsp {
         if let Some(pts) = feeds.as_ref().and_then(|feeds| time_in(&feeds.picture, time))
             && let Some(feeds) = feeds.as_ref()
         {
+            if is_full(&feeds.picture) {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
             let _ = feeds.picture.push_buffer(retimed(buffer, pts));
         }
     }
@@ -139,6 +148,10 @@ impl Output for Rtsp {
 
     fn clients(&self) -> usize {
         self.clients.load(Ordering::Relaxed)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     fn take_failure(&self) -> Option<Error> {
@@ -246,6 +259,19 @@ fn watch_clients(server: &gst_rtsp_server::RTSPServer, clients: &Arc<AtomicUsize
             }
         });
     });
+}
+
+/// Clients over UDP that vanish without a word keep a session; when it times out, the server must be told to look.
+fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext) {
+    let Some(sessions) = server.session_pool() else {
+        return;
+    };
+    let look = move || {
+        sessions.cleanup();
+        glib::ControlFlow::Continue
+    };
+    glib::timeout_source_new_seconds(SESSION_CLEANUP_SECONDS, None, glib::Priority::DEFAULT, look)
+        .attach(Some(context));
 }
 
 /// `time` on the timeline of the media that `feed` belongs to; `None` while it is not playing.

@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 /// The network that paints when none is named and several know the style.
 const DEFAULT_NETWORK: &str = "lite";
 
+/// The style of our networks that leaves the picture as it is: painted only when it is asked for.
+const UNPAINTED: &str = "photo";
+
 /// All networks found in one folder, sorted by name, the default network first.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -51,7 +54,7 @@ impl Catalog {
 
     /// Finds the network (a name of the catalog, or a path to an ONNX file or manifest) and its style.
     ///
-    /// Without a network the first one that has the style; without a style the network's first.
+    /// Without a network the first one that has the style; without a style the network's first that paints.
     ///
     /// # Errors
     /// Unknown names come with the nearest valid one.
@@ -72,7 +75,7 @@ impl Catalog {
             Some(style) => {
                 network.style(style).ok_or_else(|| self.unknown_style(style, std::slice::from_ref(&network)))?
             }
-            None => &network.styles[0],
+            None => network.styles.iter().find(|style| style.name != UNPAINTED).unwrap_or(&network.styles[0]),
         };
         let style = found.clone();
         Ok(Choice { network, style })

@@ -2,11 +2,17 @@
 
 #![allow(dead_code, reason = "each test file uses some of them")]
 
+mod media;
 pub mod onnx;
+mod running;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+
+#[allow(unused_imports, reason = "each test file uses some of them")]
+pub use media::*;
+#[allow(unused_imports, reason = "each test file uses some of them")]
+pub use running::*;
 
 /// A file or folder of the project.
 pub fn project(path: &str) -> PathBuf {
@@ -40,25 +46,9 @@ pub fn run(args: &[&str]) -> Finished {
 
 /// Runs `command` to its end; kills it and fails the test if it hangs.
 pub fn finish(command: &mut Command) -> Finished {
-    const DEADLINE: Duration = Duration::from_secs(120);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-    let pid = child.id();
-    let (done, finished) = std::sync::mpsc::channel::<()>();
-    let watchdog = std::thread::spawn(move || {
-        let begun = Instant::now();
-        if finished.recv_timeout(DEADLINE).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
-            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-            panic!("killed after {:?}", begun.elapsed());
-        }
-    });
-    let mut stdout = child.stdout.take().expect("piped");
-    let reader = std::thread::spawn(move || std::io::read_to_string(&mut stdout).unwrap_or_default());
-    let stderr = std::io::read_to_string(child.stderr.take().expect("piped")).unwrap_or_default();
-    let stdout = reader.join().expect("standard output is read");
-    let status = child.wait().expect("the binary ends");
-    drop(done);
-    assert!(watchdog.join().is_ok(), "{command:?} hung: {stderr}");
-    Finished { code: status.code().unwrap_or(-1), stdout, stderr }
+    let output = output_of(command);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Finished { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 /// `../shared/PATH` beside the project, or `None` with a loud note: not every machine has that material.

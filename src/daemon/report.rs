@@ -1,0 +1,153 @@
+//! What a running stream tells: lines for people, or JSON lines on standard output for machines.
+
+use std::fmt;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::metrics::Snapshot;
+
+/// One thing to tell. As JSON, each is an object with the key `event`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Report {
+    Started(Started),
+    Status(Status),
+    /// An output stopped working; the others go on.
+    Failed {
+        what: String,
+    },
+    /// The stream ended in good order.
+    Stopped(Status),
+}
+
+/// What runs and where to watch it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Started {
+    pub style: String,
+    pub title: String,
+    pub artist: Option<String>,
+    pub network: String,
+    /// The device that really runs the network.
+    pub device: &'static str,
+    pub source: String,
+    /// WIDTHxHEIGHT of every output.
+    pub picture: String,
+    pub frames_per_second: u32,
+    pub sound: bool,
+    pub rtsp: Option<String>,
+    pub record: Option<String>,
+}
+
+/// The latest seconds, and the counts since the start.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Status {
+    /// Painted frames a second since the last status.
+    pub frames_per_second: f64,
+    /// Clients that watch now.
+    pub clients: usize,
+    /// Frames that an output could not take in time, over all outputs.
+    pub dropped_by_outputs: u64,
+    #[serde(flatten)]
+    pub counts: Snapshot,
+}
+
+impl Report {
+    /// Tells it: as a JSON line, or to people.
+    pub fn tell(&self, json: bool) {
+        if json {
+            if let Ok(line) = serde_json::to_string(self) {
+                print(&line);
+            }
+            return;
+        }
+        match self {
+            Self::Started(started) => print(&started.to_string()),
+            Self::Status(status) => tracing::info!("{status}"),
+            Self::Failed { what } => tracing::error!("{what}"),
+            Self::Stopped(status) => tracing::info!("stopped after {} painted frames; {status}", status.counts.painted),
+        }
+    }
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        Self::Failed { what: error.to_string() }
+    }
+}
+
+/// Prints a line; a reader that went away is no reason to stop a stream.
+fn print(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+impl fmt::Display for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let artist = self.artist.as_ref().map(|artist| format!(", {artist}")).unwrap_or_default();
+        let sound = if self.sound { ", sound" } else { "" };
+        writeln!(f, "style     {} ({}{artist})", self.style, self.title)?;
+        writeln!(f, "network   {} on {}", self.network, self.device)?;
+        write!(f, "source    {}, {}, {} frames/s{sound}", self.source, self.picture, self.frames_per_second)?;
+        for (name, place) in [("stream   ", &self.rtsp), ("recording", &self.record)] {
+            if let Some(place) = place {
+                write!(f, "\n{name} {place}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        write!(
+            f,
+            "{:.1} frames/s painted, inference {:.1} ms, tensors {:.1} ms, {} watching",
+            self.frames_per_second, counts.inference_ms, counts.tensor_ms, self.clients
+        )?;
+        let since_start = [
+            (counts.dropped_busy, "dropped while painting was busy"),
+            (counts.dropped_stale, "dropped for a newer one"),
+            (self.dropped_by_outputs, "dropped by outputs"),
+            (counts.unpainted, "unpainted"),
+            (counts.held, "held"),
+            (counts.reconnects, "reconnects"),
+        ];
+        let mut before = "; since the start ";
+        for (count, what) in since_start.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{before}{count} {what}")?;
+            before = ", ";
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Counters;
+
+    #[test]
+    fn a_status_line_names_each_cause_of_a_drop_once_there_is_one() {
+        let counters = Counters::default();
+        let status = |counters: &Counters, dropped_by_outputs| Status {
+            frames_per_second: 29.97,
+            clients: 2,
+            dropped_by_outputs,
+            counts: counters.snapshot(),
+        };
+        let quiet = status(&counters, 0).to_string();
+        assert_eq!(quiet, "30.0 frames/s painted, inference 0.0 ms, tensors 0.0 ms, 2 watching");
+        Counters::count(&counters.dropped_busy);
+        Counters::count(&counters.reconnects);
+        let line = status(&counters, 3).to_string();
+        assert!(
+            line.ends_with("; since the start 1 dropped while painting was busy, 3 dropped by outputs, 1 reconnects"),
+            "{line}"
+        );
+        let json = serde_json::to_value(Report::Status(status(&counters, 3))).unwrap();
+        assert_eq!((&json["event"], &json["dropped_busy"]), (&"status".into(), &1.into()));
+    }
+}

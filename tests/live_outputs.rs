@@ -1,0 +1,221 @@
+//! The outputs of `impasto run`: recordings that are finished whatever ends the stream, a full disk, a taken port,
+//! exit codes, and templates that a user broke.
+
+mod common;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::*;
+
+/// Painting small keeps the tests quick on a busy machine; the picture keeps its size.
+const SMALL: [&str; 2] = ["--size", "160x96"];
+
+fn run(args: &[&str]) -> Running {
+    Running::start(&[args, &SMALL].concat())
+}
+
+/// What lies in a folder, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_recording_is_finished_by_ctrl_c_sigterm_and_duration() {
+    for (name, codec, end) in
+        [("a.mp4", "h264", "INT"), ("b.mkv", "h264", "TERM"), ("c.webm", "vp9", "duration"), ("d.mov", "h264", "INT")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        let file = file.to_str().unwrap();
+        let mut args = vec!["--source", "test", "--rtsp", "off", "--record", file];
+        if end == "duration" {
+            args.extend(["--duration", "2.5"]);
+        }
+        let running = run(&args).started();
+        assert_eq!(names(folder.path()), [format!(".{name}.part")], "in progress it has another name");
+        if end != "duration" {
+            std::thread::sleep(Duration::from_millis(2500));
+            running.signal(end);
+        }
+        let ended = running.end();
+        assert_eq!(ended.code, Some(0), "{name} after {end}: {}", ended.errors);
+        assert_eq!(names(folder.path()), [name]);
+        assert_eq!(probe(file, "v", "stream=codec_name,width,height"), format!("{codec},640,360"));
+        let times = packet_times(file, "v");
+        assert_rising(&times);
+        let stopped = &ended.events.last().unwrap();
+        let pushed = stopped["painted"].as_u64().unwrap() - stopped["dropped_by_outputs"].as_u64().unwrap();
+        assert_eq!(times.len() as u64, pushed, "{name}: every frame that was painted is in it");
+        let length: f64 = probe(file, "v", "format=duration").lines().last().unwrap().parse().unwrap();
+        assert!((1.5..5.0).contains(&length) && times.len() > 30, "{name}: {length} s, {} frames", times.len());
+    }
+}
+
+#[test]
+fn a_killed_recording_is_not_under_its_name_and_still_plays() {
+    for name in ["a.mkv", "b.mp4"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        let running = run(&["--source", "test", "--rtsp", "off", "--record", file.to_str().unwrap()]).started();
+        running.wait_for_status("five seconds", |_| true);
+        running.signal("KILL");
+        let _ = running.end();
+        assert_eq!(names(folder.path()), [format!(".{name}.part")]);
+        let part = folder.path().join(format!(".{name}.part"));
+        let frames = packet_times(part.to_str().unwrap(), "v").len();
+        assert!(frames > 30, "{name}: {frames} frames of five seconds can be saved");
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_and_not_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let _mounted = match Mounted::tmpfs(folder.path(), "size=600k") {
+        Some(mounted) => mounted,
+        None => {
+            eprintln!("skipped: mounting a small file system needs root");
+            return;
+        }
+    };
+    let file = folder.path().join("a.mkv");
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}/live");
+    let running = run(&["--source", "test", "--rtsp", &address, "--record", file.to_str().unwrap()]).started();
+    let failed = running.wait_for("the failure", |event| event["event"] == "failed");
+    let what = failed["what"].as_str().unwrap();
+    assert!(what.contains("a.mkv stopped: ") && what.contains("No space left"), "{what}");
+    assert!(what.contains(".a.mkv.part"), "{what}");
+
+    let watch = ["-v", "error", "-rtsp_transport", "tcp", "-i", &format!("rtsp://{address}"), "-t", "2"];
+    let seen = output_of(Command::new("ffmpeg").args(watch).args(["-f", "framecrc", "-"]));
+    let frames = String::from_utf8_lossy(&seen.stdout).lines().filter(|line| !line.starts_with('#')).count();
+    assert!(frames > 30, "the stream goes on: {frames} frames");
+    let ended = running.interrupt();
+    assert_eq!(ended.code, Some(5), "{}", ended.errors);
+    assert!(ended.errors.trim_end().ends_with("a.mkv is not complete"), "{}", ended.errors);
+    assert_eq!(names(folder.path()), [".a.mkv.part"], "nothing lies under the final name");
+}
+
+/// A mounted file system; unmounted when dropped.
+struct Mounted<'a>(&'a Path);
+
+impl<'a> Mounted<'a> {
+    fn tmpfs(folder: &'a Path, options: &str) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
+#[test]
+fn outputs_that_cannot_be_are_said_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let rtsp = format!("127.0.0.1:{port}/live");
+    let elsewhere = format!("203.0.113.7:{}/live", free_port());
+    let folder = tempfile::tempdir().unwrap();
+    let lost = folder.path().join("no/such/folder/a.mp4");
+    let avi = folder.path().join("a.avi");
+    for (args, code, says) in [
+        (["--rtsp", &rtsp], 5, format!("cannot serve RTSP on port {port} of 127.0.0.1: it is in use; choose another")),
+        (["--rtsp", &elsewhere], 5, "of 203.0.113.7: Cannot assign requested address".into()),
+        (["--rtsp", "somewhere"], 2, "`somewhere` is not an address like 127.0.0.1:8554/live; or \"off\"".into()),
+        (["--record", lost.to_str().unwrap()], 5, "a.mp4: cannot be written: No such file or directory".into()),
+        (["--record", avi.to_str().unwrap()], 2, "`avi`".into()),
+    ] {
+        let mut all = vec!["--source", "test"];
+        all.extend(args);
+        if args[0] != "--rtsp" {
+            all.extend(["--rtsp", "off"]);
+        }
+        let ended = run(&all).end();
+        let last = ended.errors.lines().last().unwrap_or_default();
+        assert_eq!(ended.code, Some(code), "{args:?}: {last}");
+        assert!(last.contains(&says), "{args:?}: {last}");
+    }
+    assert!(names(folder.path()).is_empty(), "nothing is left behind: {:?}", names(folder.path()));
+}
+
+#[test]
+fn a_signal_before_the_stream_runs_ends_at_once_with_130() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    for signal in ["INT", "TERM"] {
+        let source = format!("rtsp://{}/silent", silent.local_addr().unwrap());
+        let running = run(&["--source", &source, "--rtsp", "off"]);
+        // It has connected: the signals are listened for since long.
+        let (_connection, _) = silent.accept().unwrap();
+        running.signal(signal);
+        let asked = Instant::now();
+        let ended = running.end();
+        assert_eq!(ended.code, Some(130), "{}", ended.errors);
+        assert!(ended.errors.contains("stopped before the stream ran"), "{}", ended.errors);
+        assert!(asked.elapsed() < PATIENCE / 2);
+    }
+}
+
+#[test]
+fn nothing_but_painting_is_an_output_too() {
+    let running = run(&["--source", "showcase", "--rtsp", "off"]).started();
+    let status = running.wait_for_status("painted frames", |status| status["painted"].as_u64() > Some(60));
+    assert!(status["frames_per_second"].as_f64() > Some(10.0), "{status}");
+    assert_eq!(running.interrupt().code, Some(0));
+}
+
+#[test]
+fn people_get_lines_and_a_closed_pipe_stops_nothing() {
+    let port = free_port();
+    let rtsp = format!("127.0.0.1:{port}/live");
+    let mut command = impasto();
+    command.args(["run", "--source", "test", "--rtsp", &rtsp, "--style", "starry_night", "--duration", "6"]);
+    let output = output_of(command.args(SMALL));
+    let (said, logged) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{logged}");
+    for line in ["style     starry_night (", "network   lite on ", "source    test picture, 640x360, 30 frames/s"] {
+        assert!(said.contains(line), "no `{line}` in {said}");
+    }
+    assert!(said.contains(&format!("stream    rtsp://{rtsp}")), "{said}");
+    assert!(logged.contains(" frames/s painted, inference "), "{logged}");
+
+    let mut command = impasto();
+    command.args(["run", "--json", "--source", "test", "--rtsp", "off", "--duration", "1"]).args(SMALL);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(wait(&mut child, PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn a_broken_template_is_named_with_its_element() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("capture")).unwrap();
+    std::fs::create_dir_all(folder.path().join("output")).unwrap();
+    let pipelines = folder.path().to_str().unwrap();
+    for (name, text, says) in [
+        ("capture/test.launch", "videotestsrc ! nosuchfilter", "no element `nosuchfilter` is installed"),
+        ("capture/picture.launch", "videoconvert ! appsink name=frames", "needs an element named `size`"),
+        ("output/rtsp.launch", "appsrc name=picture ! x264enc nosuch=1 ! rtph264pay name=pay0", "nosuch"),
+        ("output/rtsp.launch", "appsrc name=picture bitrate={kpbs}", "unknown placeholder `{kpbs}`"),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let rtsp = format!("127.0.0.1:{}/live", free_port());
+        let ended = run(&["--source", "test", "--rtsp", &rtsp, "--pipelines", pipelines]).end();
+        std::fs::remove_file(&file).unwrap();
+        let last = ended.errors.lines().last().unwrap_or_default();
+        assert_eq!(ended.code, Some(2), "{name}: {last}");
+        assert!(last.starts_with(&format!("impasto: {}: ", file.display())) && last.contains(says), "{name}: {last}");
+    }
+}

@@ -1,0 +1,193 @@
+//! The RTSP output as real clients see it: ffmpeg over TCP and UDP, GStreamer's rtspsrc, alone and together.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::*;
+
+/// Painting small keeps the tests quick on a busy machine; the picture keeps its size.
+const SMALL: [&str; 2] = ["--size", "160x96"];
+
+fn address(port: u16) -> (String, String) {
+    (format!("127.0.0.1:{port}/live"), format!("rtsp://127.0.0.1:{port}/live"))
+}
+
+/// Copies `seconds` of the stream into a file.
+fn watch(transport: &str, url: &str, seconds: u32, file: &Path) -> Killed {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-nostdin", "-y", "-rtsp_transport", transport, "-i", url]);
+    command.args(["-t", &seconds.to_string(), "-c", "copy"]).arg(file);
+    Killed(command.stdin(Stdio::null()).spawn().expect("ffmpeg starts"))
+}
+
+#[test]
+fn several_clients_watch_at_once_come_late_and_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, url) = address(free_port());
+    let run =
+        Running::start(&[&["--source", "test", "--rtsp", &address, "--style", "starry_night"], &SMALL[..]].concat());
+    let run = run.started();
+
+    let file = |name: &str| folder.path().join(name);
+    let mut first = watch("tcp", &url, 6, &file("tcp.mkv"));
+    let mut second = watch("udp", &url, 6, &file("udp.mkv"));
+    let mut stalled = watch("tcp", &url, 60, &file("stalled.mkv"));
+    run.wait_for_status("three clients", |status| status["clients"] == 3);
+    // One stops reading without closing its connection; the others must not notice.
+    send_signal(&stalled.0, "STOP");
+    let mut late = watch("tcp", &url, 4, &file("late.mkv"));
+    let size = tool(
+        "ffprobe",
+        &[
+            "-v",
+            "error",
+            "-rtsp_transport",
+            "udp",
+            "-show_entries",
+            "stream=codec_name,width,height",
+            "-of",
+            "csv=p=0",
+            &url,
+        ],
+    );
+    assert_eq!(size.trim(), "h264,640,360");
+    for client in [&mut first, &mut second, &mut late] {
+        assert!(wait(&mut client.0, PATIENCE).success());
+    }
+    for name in ["tcp.mkv", "udp.mkv", "late.mkv"] {
+        let times = packet_times(file(name).to_str().unwrap(), "v");
+        // ffmpeg gives the first packet of a stream no time of its own.
+        assert_rising(&times[1..]);
+        let longest = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+        assert!(times.len() >= 60, "{name}: {} pictures", times.len());
+        assert!(longest < 0.5, "{name}: nothing for {longest} s");
+        // The first packet is a picture that can be shown at once, not the middle of a group.
+        let flags = probe(file(name).to_str().unwrap(), "v", "packet=flags");
+        assert!(flags.starts_with('K'), "{name}: {}", flags.lines().next().unwrap_or_default());
+    }
+
+    // All go, one of them without a word; then somebody comes again.
+    stalled.0.kill().unwrap();
+    drop(stalled);
+    run.wait_for_status("no client", |status| status["clients"] == 0);
+    let mut again = watch("tcp", &url, 2, &file("again.mkv"));
+    assert!(wait(&mut again.0, PATIENCE).success());
+    assert!(packet_times(file("again.mkv").to_str().unwrap(), "v").len() >= 30);
+
+    let ended = run.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+}
+
+#[test]
+fn the_stream_is_painted_and_decodes_without_a_complaint() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.mp4");
+    let (clip, photograph) = (clip.to_str().unwrap(), "models/showcase/astronaut.jpg");
+    // One picture again and again, so that the moment of a client's coming does not matter.
+    let filter = "scale=480:360,format=yuv420p";
+    ffmpeg(&["-loop", "1", "-i", photograph, "-vf", filter, "-t", "10", "-r", "25", "-c:v", "libx264", clip]);
+    let size = (160, 120);
+    let source = gray_frame(&["-i", clip], 0, size);
+    let painted_in = |style: &str| {
+        let (address, url) = address(free_port());
+        let run = Running::start(&["--source", clip, "--loop", "--rtsp", &address, "--style", style]).started();
+        let picture = gray_frame(&["-rtsp_transport", "tcp", "-i", &url], 5, size);
+        let watch = ["-v", "warning", "-nostdin", "-rtsp_transport", "udp", "-i", &url, "-t", "3", "-f", "null", "-"];
+        let complaints = output_of(Command::new("ffmpeg").args(watch)).stderr;
+        assert_eq!(String::from_utf8_lossy(&complaints), "");
+        assert_eq!(run.interrupt().code, Some(0));
+        difference(&source, &picture)
+    };
+    let (unpainted, painted) = (painted_in("photo"), painted_in("starry_night"));
+    assert!(painted > 10.0 && painted > 1.5 * unpainted, "painted: {painted}, unpainted: {unpainted}");
+}
+
+#[test]
+fn gstreamer_clients_over_tcp_and_udp_get_rising_times() {
+    let (address, url) = address(free_port());
+    let run = Running::start(&[&["--source", "showcase", "--rtsp", &address], &SMALL[..]].concat()).started();
+    for protocol in ["tcp", "udp"] {
+        let times = gstreamer_times(&url, protocol, 45);
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{protocol}: {times:?}");
+    }
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+/// Decodes `count` pictures with GStreamer and returns their times in nanoseconds.
+fn gstreamer_times(url: &str, protocol: &str, count: usize) -> Vec<u64> {
+    use gstreamer as gst;
+    use gstreamer::prelude::*;
+    use gstreamer_app as gst_app;
+    gst::init().unwrap();
+    let text = format!(
+        "rtspsrc location={url} protocols={protocol} latency=50 ! rtph264depay ! avdec_h264 ! appsink name=sink sync=false"
+    );
+    let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let sink = pipeline.by_name("sink").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let pull = || {
+        let sample = sink.try_pull_sample(gst::ClockTime::from_mseconds(PATIENCE.as_millis() as u64));
+        sample.expect("a picture").buffer().unwrap().pts().unwrap().nseconds()
+    };
+    let times = (0..count).map(|_| pull()).collect();
+    pipeline.set_state(gst::State::Null).unwrap();
+    times
+}
+
+#[test]
+fn sound_comes_with_its_picture_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("flash.mkv");
+    flash_and_beep(&clip, 6);
+    let source = ["--source", clip.to_str().unwrap(), "--loop", "--style", "photo"];
+
+    let (address, url) = address(free_port());
+    let recording = folder.path().join("recorded.mp4");
+    let run = Running::start(&[&source[..], &["--rtsp", &address, "--record", recording.to_str().unwrap()]].concat());
+    let run = run.started();
+    for transport in ["tcp", "udp"] {
+        let seen = folder.path().join(format!("{transport}.mkv"));
+        let mut client = watch(transport, &url, 7, &seen);
+        assert!(wait(&mut client.0, PATIENCE).success());
+        assert_in_sync(transport, sound_delays(seen.to_str().unwrap()), 4);
+    }
+    assert_eq!(run.interrupt().code, Some(0));
+    assert_in_sync("recording", sound_delays(recording.to_str().unwrap()), 10);
+
+    let (address, url) = self::address(free_port());
+    let run = Running::start(&[&source[..], &["--rtsp", &address, "--no-sound"]].concat()).started();
+    let kinds = tool(
+        "ffprobe",
+        &["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_type", "-of", "csv=p=0", &url],
+    );
+    assert_eq!(kinds.trim(), "video");
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+/// Sound and picture are within 40 ms of each other: the median of at least `count` beeps, so that a flash whose first
+/// frame a busy machine dropped does not count as late.
+fn assert_in_sync(what: &str, mut delays: Vec<f64>, count: usize) {
+    delays.sort_by(f64::total_cmp);
+    eprintln!("{what}: sound after picture by {:.3?} s", delays);
+    assert!(delays.len() >= count, "{what}: {} beeps of at least {count}", delays.len());
+    assert!(delays[delays.len() / 2].abs() <= 0.040, "{what}: {delays:?}");
+}
+
+#[test]
+fn a_late_client_gets_a_picture_at_once() {
+    let (address, url) = address(free_port());
+    let run = Running::start(&[&["--source", "test", "--rtsp", &address], &SMALL[..]].concat()).started();
+    let folder = tempfile::tempdir().unwrap();
+    let _watching = watch("tcp", &url, 60, &folder.path().join("first.mkv"));
+    run.wait_for_status("a first client", |status| status["clients"] == 1);
+    // Key frames come once a second by themselves. Joining at seven different moments, nobody waits for one.
+    for _ in 0..7 {
+        let times = gstreamer_times(&url, "tcp", 2);
+        assert!(times[1] - times[0] < 500_000_000, "{times:?}");
+        std::thread::sleep(Duration::from_millis(137));
+    }
+    assert_eq!(run.interrupt().code, Some(0));
+}
