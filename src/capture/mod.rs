@@ -62,6 +62,8 @@ pub struct StreamFacts {
     pub sound: bool,
     /// Length of a file.
     pub duration: Option<gst::ClockTime>,
+    /// The first thing that a demuxer or decoder could not read, and went on after.
+    pub warning: Option<String>,
 }
 
 /// A running source. Dropping it stops it.
@@ -91,6 +93,7 @@ impl Capture {
         let pipeline = gst::Pipeline::new();
         pipeline.use_clock(Some(&shared_clock()));
         let facts = Arc::new(Mutex::new(StreamFacts::default()));
+        note_warnings(&pipeline, &facts);
         let branches = Branches::new(&pipeline, wiring, &facts)?;
         let head = source.build(wiring)?;
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
@@ -294,6 +297,19 @@ fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
             lock(&facts).decoded = gst_video::VideoInfo::from_caps(caps.caps()).ok();
         }
         gst::PadProbeReturn::Ok
+    });
+}
+
+/// Keeps the first warning of the pipeline.
+fn note_warnings(pipeline: &gst::Pipeline, facts: &Arc<Mutex<StreamFacts>>) {
+    let Some(bus) = pipeline.bus() else { return };
+    let facts = Arc::clone(facts);
+    bus.set_sync_handler(move |_, message| {
+        if let gst::MessageView::Warning(warning) = message.view() {
+            let element = message.src().map(|source| source.name().to_string()).unwrap_or_default();
+            lock(&facts).warning.get_or_insert_with(|| format!("{element}: {}", warning.error().message()));
+        }
+        gst::BusSyncReply::Pass
     });
 }
 

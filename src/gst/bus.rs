@@ -22,9 +22,26 @@ pub fn describe(error: &gst::message::Error) -> String {
 ///
 /// Waits at most `patience`; `None` if the pipeline is still running then.
 pub fn wait_for_end(bus: &gst::Bus, patience: gst::ClockTime) -> Option<Result<(), String>> {
-    let message = bus.timed_pop_filtered(patience, &[gst::MessageType::Eos, gst::MessageType::Error])?;
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+    // The timed pop counts its own start as time: without patience it would never see a message.
+    let message = bus.pop_filtered(&kinds).or_else(|| bus.timed_pop_filtered(patience, &kinds))?;
     Some(match message.view() {
         gst::MessageView::Error(error) => Err(describe(error)),
         _ => Ok(()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_waits_is_found_without_patience() {
+        crate::gst::init().unwrap();
+        let bus = gst::Bus::new();
+        assert_eq!(wait_for_end(&bus, gst::ClockTime::ZERO), None);
+        bus.post(gst::message::Latency::new()).unwrap();
+        bus.post(gst::message::Eos::new()).unwrap();
+        assert_eq!(wait_for_end(&bus, gst::ClockTime::ZERO), Some(Ok(())));
+    }
 }

@@ -8,10 +8,18 @@ use gstreamer as gst;
 
 use crate::error::{Error, Result};
 
-/// Starts GStreamer once; later calls cost nothing.
+/// Decoders for transparency, which is not painted; they fail on streams that only claim to have it.
+const UNWANTED: &[&str] = &["vp8alphadecodebin", "vp9alphadecodebin"];
+
+/// Starts GStreamer once; later calls cost little.
 pub fn init() -> Result<()> {
+    use gst::prelude::*;
     gst::init()
-        .map_err(|error| Error::usage(format!("GStreamer does not start: {error}; install it with `./dev setup`")))
+        .map_err(|error| Error::usage(format!("GStreamer does not start: {error}; install it with `./dev setup`")))?;
+    for factory in UNWANTED.iter().filter_map(|name| gst::ElementFactory::find(name)) {
+        factory.set_rank(gst::Rank::NONE);
+    }
+    Ok(())
 }
 
 /// The clock that every pipeline is told to use, so that times of one pipeline mean the same in another.
