@@ -284,20 +284,43 @@ fn time_of(sink: &gst_app::AppSink, sample: &gst::Sample, pace: Pace) -> Option<
     }
 }
 
-/// Keeps the caps that the decoder gave, for the colorimetry of the output.
+/// Keeps the caps that the decoder gave, for the colorimetry of the output, and completes them.
 fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
     let Some(pad) = picture.static_pad("sink") else {
         return;
     };
     let facts = Arc::clone(facts);
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if let Some(gst::PadProbeData::Event(event)) = &info.data
+        if let Some(gst::PadProbeData::Event(event)) = &mut info.data
             && let gst::EventView::Caps(caps) = event.view()
         {
-            lock(&facts).decoded = gst_video::VideoInfo::from_caps(caps.caps()).ok();
+            let complete = with_matrix(caps.caps());
+            lock(&facts).decoded = gst_video::VideoInfo::from_caps(&complete).ok();
+            *event = gst::event::Caps::builder(&complete).seqnum(event.seqnum()).build();
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// Many streams tell their range but no matrix. GStreamer would then forget the range too, so the matrix that it
+/// assumes for this size is written down.
+fn with_matrix(caps: &gst::CapsRef) -> gst::Caps {
+    let mut caps = caps.to_owned();
+    let told = caps.structure(0).and_then(|structure| structure.get::<String>("colorimetry").ok());
+    let told = told.and_then(|told| told.parse::<gst_video::VideoColorimetry>().ok());
+    if let Some(told) = told
+        && let Ok(info) = gst_video::VideoInfo::from_caps(&caps)
+        && info.is_yuv()
+        && told.matrix() == gst_video::VideoColorMatrix::Unknown
+    {
+        let assumed = info.colorimetry();
+        let known_range = told.range() != gst_video::VideoColorRange::Unknown;
+        let range = if known_range { told.range() } else { assumed.range() };
+        let complete =
+            gst_video::VideoColorimetry::new(range, assumed.matrix(), assumed.transfer(), assumed.primaries());
+        caps.make_mut().set("colorimetry", complete.to_string());
+    }
+    caps
 }
 
 /// Keeps the first warning of the pipeline.

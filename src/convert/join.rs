@@ -39,7 +39,6 @@ pub struct Join<'a> {
 #[derive(Default)]
 struct Tracks {
     notes: Vec<String>,
-    sound: usize,
     pictures: usize,
     /// Lets the painted video flow; gone once it does.
     complete: Option<Sender<()>>,
@@ -171,20 +170,20 @@ impl Join<'_> {
         let tracks = Arc::clone(tracks);
         let timeline = Timeline::of(self.input);
         streams.connect_pad_added(move |_, pad| {
-            linker.link(pad, &mut lock(&tracks));
             // parsebin holds the data back until it has shown every pad.
-            let tracks = Arc::clone(&tracks);
-            let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
-            pad.add_probe(kinds, move |_, info| match &mut info.data {
+            let seen = Arc::clone(&tracks);
+            pad.add_probe(gst::PadProbeType::DATA_DOWNSTREAM, move |_, info| match &mut info.data {
                 Some(gst::PadProbeData::Event(event)) if !is_end_or_gap(event) => {
                     timeline.apply(event);
+                    as_plain_text(event);
                     gst::PadProbeReturn::Ok
                 }
                 _ => {
-                    lock(&tracks).complete();
+                    lock(&seen).complete();
                     gst::PadProbeReturn::Ok
                 }
             });
+            linker.link(pad, &mut lock(&tracks));
         });
         Ok(complete)
     }
@@ -289,74 +288,77 @@ struct Linker {
 
 impl Linker {
     fn link(&self, pad: &gst::Pad, tracks: &mut Tracks) {
-        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let caps = plain_text(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)));
         let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
-        let linked = if kind.starts_with("audio/") {
-            tracks.sound += 1;
-            self.link_sound(pad, &caps, &kind, tracks)
-        } else if ["text/", "subtitle/", "subpicture/", "application/x-s", "application/x-ass", "application/x-usf"]
-            .iter()
-            .any(|prefix| kind.starts_with(prefix))
-        {
-            self.takes("subtitle_%u", &caps).then(|| self.link_to_muxer(pad, &[], "subtitle_%u")).flatten()
-        } else {
-            tracks.pictures += usize::from(kind.starts_with("video/"));
-            if tracks.pictures == 2 && kind.starts_with("video/") {
+        let wanted = if kind.starts_with("audio/") {
+            self.link_sound(pad, &caps, tracks)
+        } else if kind.starts_with("video/") || kind.starts_with("image/") {
+            tracks.pictures += 1;
+            if tracks.pictures == 2 {
                 tracks.notes.push("only the first video track is painted".into());
             }
-            None
+            return discard(pad);
+        } else if self.takes("subtitle_%u", &caps) {
+            self.link_to_muxer(pad, &[], "subtitle_%u")
+        } else {
+            Err(format!("{} does not take this kind", self.container.name()))
         };
-        if linked.is_none() || !pad.is_linked() {
-            if !kind.starts_with("video/") && !kind.starts_with("image/") {
-                tracks.notes.push(format!("a track ({kind}) is left out: {} does not take it", self.container.name()));
-            }
-            self.discard(pad);
+        if let Err(reason) = wanted {
+            tracks.notes.push(format!("a track ({kind}) is left out: {reason}"));
+            discard(pad);
         }
     }
 
-    fn link_sound(&self, pad: &gst::Pad, caps: &gst::Caps, kind: &str, tracks: &mut Tracks) -> Option<()> {
+    fn link_sound(&self, pad: &gst::Pad, caps: &gst::Caps, tracks: &mut Tracks) -> Result<(), String> {
         // ADTS becomes the raw form that files hold; the packets stay the same.
-        let aac =
-            kind == "audio/mpeg" && caps.structure(0)?.get::<i32>("mpegversion").is_ok_and(|version| version >= 2);
+        let aac = caps.structure(0).is_some_and(|structure| {
+            structure.name() == "audio/mpeg" && structure.get::<i32>("mpegversion").is_ok_and(|version| version >= 2)
+        });
         let mut taken = caps.clone();
         if aac {
             taken.make_mut().set("stream-format", "raw");
         }
         if self.takes("audio_%u", &taken) {
-            let parser: &[&str] = if aac { &["aacparse"] } else { &[] };
+            let parser: &[&str] = if aac { &["aacparse name=first"] } else { &[] };
             return self.link_to_muxer(pad, parser, "audio_%u");
         }
         let encoder = self.container.sound_encoder();
-        tracks.notes.push(format!(
-            "sound track {} ({kind}) is encoded anew with {}: {} does not take it as it is",
-            tracks.sound,
-            encoder.split(' ').next().unwrap_or_default(),
-            self.container.name()
-        ));
-        self.link_to_muxer(pad, &["decodebin ! audioconvert ! audioresample", encoder], "audio_%u")
+        let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
+        let element = encoder.split(' ').next().unwrap_or_default();
+        let container = self.container.name();
+        self.link_to_muxer(pad, &["decodebin name=first ! audioconvert ! audioresample", encoder], "audio_%u")?;
+        tracks
+            .notes
+            .push(format!("sound ({kind}) is encoded anew with {element}: {container} does not take it as it is"));
+        Ok(())
     }
 
-    /// True if the muxer's pad template takes a stream of `caps` unchanged.
+    /// True if the muxer takes a stream of `caps` unchanged.
     fn takes(&self, template: &str, caps: &gst::Caps) -> bool {
-        self.muxer.pad_template(template).is_some_and(|template| template.caps().can_intersect(caps))
+        let templates = self.muxer.factory().map(|factory| factory.static_pad_templates()).into_iter().flatten();
+        let mut wanted = templates.filter(|known| known.name_template() == template);
+        wanted.any(|template| template.caps().can_intersect(caps))
     }
 
-    /// Stream -> queue -> the elements of `between` -> muxer.
-    fn link_to_muxer(&self, pad: &gst::Pad, between: &[&str], template: &str) -> Option<()> {
-        let (queue_in, queue_out) = self.queue_lane()?;
-        let sink = request(&self.muxer, template)?;
-        if between.is_empty() {
-            queue_out.link(&sink).ok()?;
-        } else {
-            let bin = gst::parse::bin_from_description(&between.join(" ! "), true).ok()?;
-            bin.set_property("name", format!("source-convert-{}", sink.name()));
-            self.pipeline.add(&bin).ok()?;
-            queue_out.link(&bin.static_pad("sink")?).ok()?;
-            bin.static_pad("src")?.link(&sink).ok()?;
-            bin.sync_state_with_parent().ok()?;
+    /// Stream -> queue -> the elements of `between` -> muxer. The muxer's pad comes last: it would wait for ever for
+    /// a stream that could not be linked.
+    fn link_to_muxer(&self, pad: &gst::Pad, between: &[&str], template: &str) -> Result<(), String> {
+        let misfit = |error: gst::PadLinkError| error.to_string();
+        let (queue_in, mut source) = self.queue_lane().ok_or("no room in the queue")?;
+        if !between.is_empty() {
+            let (bin, bin_in, bin_out) = chain(&between.join(" ! "))?;
+            bin.set_property("name", format!("source-convert-{}", queue_in.name()));
+            self.pipeline.add(&bin).map_err(|error| error.to_string())?;
+            source.link(&bin_in).map_err(misfit)?;
+            bin.sync_state_with_parent().map_err(|error| error.to_string())?;
+            source = bin_out.upcast();
         }
-        pad.link(&queue_in).ok()?;
-        Some(())
+        pad.link(&queue_in).map_err(misfit)?;
+        let sink = request(&self.muxer, template).ok_or_else(|| format!("{} has no such pad", self.muxer.name()))?;
+        source.link(&sink).map(|_| ()).map_err(|error| {
+            self.muxer.release_request_pad(&sink);
+            misfit(error)
+        })
     }
 
     /// A way through the multiqueue, which grows by itself where one track lies far behind another.
@@ -365,19 +367,16 @@ impl Linker {
         let source = self.queue.static_pad(&sink.name().replace("sink", "src"))?;
         Some((sink, source))
     }
+}
 
-    /// Streams that are not wanted must flow somewhere, or the demuxer stops.
-    fn discard(&self, pad: &gst::Pad) {
-        let Ok(sink) = make("fakesink") else { return };
-        sink.set_property("async", false);
-        sink.set_property("sync", false);
-        if self.pipeline.add(&sink).is_ok()
-            && let Some(sink_pad) = sink.static_pad("sink")
-        {
-            let _ = pad.link(&sink_pad);
-            let _ = sink.sync_state_with_parent();
-        }
-    }
+/// Lets a stream that is not wanted end here; unlinked, it would stop the demuxer.
+fn discard(pad: &gst::Pad) {
+    let kinds = gst::PadProbeType::DATA_DOWNSTREAM;
+    // `Drop` would free the data twice with this version of the bindings.
+    pad.add_probe(kinds, |_, info| {
+        info.flow_res = Ok(gst::FlowSuccess::Ok);
+        gst::PadProbeReturn::Handled
+    });
 }
 
 /// Hands chapters to a muxer that writes them, on the demuxer's thread: they come before the first packet.
@@ -393,9 +392,47 @@ fn keep_chapters(pipeline: &gst::Pipeline, muxer: &gst::Element) {
     });
 }
 
-/// A pad of the muxer by its template. Asked for by name alone, webmmux refuses its own sound pads.
+/// SubRip comes out of demuxers labelled as markup, which no muxer takes; it goes back in as the text it was.
+fn plain_text(caps: &gst::CapsRef) -> gst::Caps {
+    let mut caps = caps.to_owned();
+    if caps.structure(0).is_some_and(|structure| structure.name() == "text/x-raw") {
+        caps.make_mut().set("format", "utf8");
+    }
+    caps
+}
+
+/// The same for a stream on its way.
+fn as_plain_text(event: &mut gst::Event) {
+    if let gst::EventView::Caps(caps) = event.view() {
+        *event = gst::event::Caps::builder(&plain_text(caps.caps())).seqnum(event.seqnum()).build();
+    }
+}
+
+/// A bin of the elements in `text`, which begin with the one named `first`, with its two ends.
+///
+/// The ends are shown by hand: a `decodebin` links what follows it late, so that there seem to be more loose ends.
+fn chain(text: &str) -> Result<(gst::Bin, gst::GhostPad, gst::GhostPad), String> {
+    let bin = gst::parse::bin_from_description(text, false).map_err(|error| error.to_string())?;
+    let ends = bin
+        .by_name("first")
+        .and_then(|first| Some((first.static_pad("sink")?, bin.find_unlinked_pad(gst::PadDirection::Src)?)));
+    let (sink, source) = ends.ok_or_else(|| format!("`{text}` has not two ends"))?;
+    let ghost = |pad: &gst::Pad, name: &str| {
+        let ghost = gst::GhostPad::builder_with_target(pad).map_err(|error| error.to_string())?.name(name).build();
+        ghost.set_active(true).map_err(|error| error.to_string())?;
+        bin.add_pad(&ghost).map_err(|error| error.to_string())?;
+        Ok::<_, String>(ghost)
+    };
+    let (sink, source) = (ghost(&sink, "sink")?, ghost(&source, "src")?);
+    Ok((bin, sink, source))
+}
+
+/// The next pad of the muxer with the name `template` ("audio_%u"). webmmux does not know its own templates by
+/// name, but takes numbered names.
 fn request(muxer: &gst::Element, template: &str) -> Option<gst::Pad> {
-    muxer.request_pad(&muxer.pad_template(template)?, None, None)
+    let prefix = template.trim_end_matches("%u");
+    let taken = muxer.sink_pads().iter().filter(|pad| pad.name().starts_with(prefix)).count();
+    muxer.request_pad_simple(&format!("{prefix}{taken}"))
 }
 
 fn is_end_or_gap(event: &gst::EventRef) -> bool {
