@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::style::catalog::did_you_mean;
+use crate::style::catalog::explain;
 use crate::style::onnx::Device;
 
 /// All settings; `config/default.toml` documents each key.
@@ -88,20 +88,7 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| {
-            let message = error.to_string();
-            let hint = suggestion(error.message());
-            format!("{}{hint}", message.trim_end())
-        })
-    }
-}
-
-/// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.
-fn suggestion(message: &str) -> String {
-    let mut names = message.split('`').skip(1).step_by(2);
-    match names.next() {
-        Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, names),
-        _ => String::new(),
+        toml::from_str(text).map_err(|error| explain(&error))
     }
 }
 
