@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::PaintArgs;
-use crate::config::Config;
 use crate::config::plan::{PaintPlan, RunPlan};
+use crate::config::{Config, locate};
 use crate::error::{Error, Result};
 use crate::style::manifest::Manifest;
 use crate::style::onnx::SessionOptions;
@@ -67,8 +67,7 @@ impl CheckArgs {
     fn config(&self) -> Result<()> {
         let mut config = Config::read(&self.file)?;
         self.paint.apply(&mut config);
-        let plan = RunPlan::new(&config, None)
-            .map_err(|error| error.map_text(|text| format!("config {}: {text}", self.file.display())))?;
+        let plan = RunPlan::new(&config, None).map_err(|error| locate(error, Some(&self.file)))?;
         let PaintPlan { choice, .. } = &plan.paint;
         println!("{}: a config that can be run", self.file.display());
         println!("  source {}", plan.source);

@@ -92,6 +92,21 @@ impl Config {
     }
 }
 
+/// Adds file and line to an error about a value that stands in the config `file`.
+pub fn locate(error: Error, file: Option<&Path>) -> Error {
+    let Some(file) = file else { return error };
+    let (text, message) = (std::fs::read_to_string(file).unwrap_or_default(), error.to_string());
+    let is_blamed = |line: &str| {
+        let value = line.split_once('=').map(|(_, value)| value.trim());
+        let value = value.and_then(|value| value.strip_prefix('"')?.split('"').next());
+        value.is_some_and(|value| !value.is_empty() && message.contains(&format!("`{value}`")))
+    };
+    match text.lines().position(is_blamed) {
+        Some(index) => error.map_text(|text| format!("config {}, line {}: {text}", file.display(), index + 1)),
+        None => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
