@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::style::catalog::did_you_mean;
+use crate::style::catalog::explain;
 use crate::style::onnx::Device;
 
 /// All settings; `config/default.toml` documents each key.
@@ -88,20 +88,22 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| {
-            let message = error.to_string();
-            let hint = suggestion(error.message());
-            format!("{}{hint}", message.trim_end())
-        })
+        toml::from_str(text).map_err(|error| explain(&error))
     }
 }
 
-/// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.
-fn suggestion(message: &str) -> String {
-    let mut names = message.split('`').skip(1).step_by(2);
-    match names.next() {
-        Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, names),
-        _ => String::new(),
+/// Adds file and line to an error about a value that stands in the config `file`.
+pub fn locate(error: Error, file: Option<&Path>) -> Error {
+    let Some(file) = file else { return error };
+    let (text, message) = (std::fs::read_to_string(file).unwrap_or_default(), error.to_string());
+    let is_blamed = |line: &str| {
+        let value = line.split_once('=').map(|(_, value)| value.trim());
+        let value = value.and_then(|value| value.strip_prefix('"')?.split('"').next());
+        value.is_some_and(|value| !value.is_empty() && message.contains(&format!("`{value}`")))
+    };
+    match text.lines().position(is_blamed) {
+        Some(index) => error.map_text(|text| format!("config {}, line {}: {text}", file.display(), index + 1)),
+        None => error,
     }
 }
 

@@ -88,12 +88,7 @@ impl PaintPlan {
         Ok(Self {
             choice: catalog.choose(network.as_deref(), style.as_deref())?,
             size,
-            session: SessionOptions {
-                device: runtime.device,
-                threads: (runtime.threads > 0).then_some(runtime.threads),
-                spin: false,
-                library: set(&runtime.library),
-            },
+            session: session_options(runtime),
         })
     }
 
@@ -104,6 +99,16 @@ impl PaintPlan {
         let why = if why.is_empty() { String::new() } else { format!(" (not {})", why.join("; not ")) };
         tracing::info!("painting on {}{why}", painter.device().name());
         Ok(painter)
+    }
+}
+
+/// How the settings say that a network shall run.
+pub fn session_options(runtime: &RuntimeConfig) -> SessionOptions {
+    SessionOptions {
+        device: runtime.device,
+        threads: (runtime.threads > 0).then_some(runtime.threads),
+        spin: false,
+        library: set(&runtime.library),
     }
 }
 

@@ -25,6 +25,16 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("output/rtsp-sound", include_str!("../../pipelines/output/rtsp-sound.launch")),
 ];
 
+/// The names of all templates: "capture/camera", ...
+pub fn names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
+/// The built-in text of a template.
+pub fn built_in(name: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(built_in, _)| *built_in == name).map(|(_, text)| *text)
+}
+
 /// Where templates come from.
 #[derive(Debug, Clone, Default)]
 pub struct Templates {
@@ -54,11 +64,8 @@ impl Templates {
         let (origin, raw) = match file.filter(|file| file.exists()) {
             Some(file) => (file.display().to_string(), read(&file)?),
             None => {
-                let (_, text) = BUILT_IN
-                    .iter()
-                    .find(|(built_in, _)| *built_in == name)
-                    .unwrap_or_else(|| unreachable!("there is no template {name}"));
-                (format!("built-in {name}.launch"), (*text).to_string())
+                let text = built_in(name).unwrap_or_else(|| unreachable!("there is no template {name}"));
+                (format!("built-in {name}.launch"), text.to_string())
             }
         };
         let lines = raw.lines().filter(|line| !line.trim_start().starts_with('#'));
@@ -84,6 +91,14 @@ impl Template {
 
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Adds an element that stands for the muxer of another template, if this one links to that.
+    pub(super) fn with_mux(mut self) -> Self {
+        if self.text.contains("mux.") && !self.text.contains("name=mux") {
+            self.text.push_str(" identity name=mux");
+        }
+        self
     }
 
     /// Builds the elements. Unlinked pads at the ends become pads of the bin.

@@ -129,6 +129,20 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> S
         .unwrap_or_default()
 }
 
+/// A TOML error with its place, and the nearest name for an unknown one.
+pub fn explain(error: &toml::de::Error) -> String {
+    format!("{}{}", error.to_string().trim_end(), suggestion(error.message()))
+}
+
+/// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.
+fn suggestion(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    match names.next() {
+        Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, names),
+        _ => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

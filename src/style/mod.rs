@@ -5,7 +5,9 @@ pub mod geometry;
 pub mod manifest;
 pub mod onnx;
 pub mod painter;
+pub mod propose;
 pub mod tensor;
+pub mod trial;
 
 pub use catalog::{Catalog, Choice};
 pub use geometry::Size;

@@ -26,6 +26,13 @@ pub fn identity() -> Vec<u8> {
     network(&[node("Identity", &["image"], &["painted"], &[])], &PICTURE, &PICTURE)
 }
 
+/// The identity from `a` to `b`.
+pub fn renamed_identity() -> Vec<u8> {
+    let mut graph = message(1, &node("Identity", &["a"], &["b"], &[]));
+    graph.extend(message(2, b"renamed"));
+    model(&graph)
+}
+
 /// Writes `identity.onnx` and its manifest into `folder`; its one style is called `same`. Returns the ONNX file.
 pub fn write_identity(folder: &Path) -> PathBuf {
     write(folder, "identity", &identity(), &manifest("identity"))
