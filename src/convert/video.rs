@@ -135,6 +135,8 @@ fn paint(
         receiver: gate.clone(),
     };
     let capture = Capture::start(&Source::File(conversion.input.clone()), &wiring)?;
+    // Whatever fails from here on, the gate must open before the capture stops: its thread may be waiting there.
+    let opener = opener;
     let Some(caps) = first_picture(&capture, &gate, &opener, &conversion.input, shutdown)? else {
         // Everything was painted before; only the joining is left.
         return Ok(Painted { frames: 0, damage: None });
@@ -145,6 +147,7 @@ fn paint(
     let facts = capture.facts();
 
     let picture = Size::new(info.width() as usize, info.height() as usize);
+    Container::of(&conversion.output)?.check_size(picture)?;
     let (lanes, painters) = lanes::open(&conversion.paint, &conversion.options, picture)?;
     let device = painters.first().map_or(Device::Cpu, |painter| painter.device());
     let stylists = painters.into_iter().map(|painter| Stylist::new(painter, &caps)).collect::<Result<Vec<_>>>()?;

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 /// The built-in templates by name; the files under `pipelines/` at the time of the build.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("capture/animation", include_str!("../../pipelines/capture/animation.launch")),
     ("capture/camera", include_str!("../../pipelines/capture/camera.launch")),
     ("capture/media", include_str!("../../pipelines/capture/media.launch")),
     ("capture/picture", include_str!("../../pipelines/capture/picture.launch")),
