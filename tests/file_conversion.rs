@@ -105,16 +105,20 @@ fn assert_same_times(input: &Path, output: &Path, tick: f64) {
     }
 }
 
-/// MD5 of every packet of a stream, in order.
+/// MD5 of every packet of a stream, in order; those that players skip at the end of an MP4 too.
 fn packets(file: &Path, stream: &str) -> Vec<String> {
+    let is_mp4 = file.extension().is_some_and(|end| end == "mp4");
+    let all: &[&str] = if is_mp4 { &["-ignore_editlist", "1"] } else { &[] };
     let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
+        .args(["-v", "error"])
+        .args(all)
+        .arg("-i")
         .arg(file)
         .args(["-map", stream, "-c", "copy", "-f", "framemd5", "-"])
         .output();
     let text = String::from_utf8(output.expect("ffmpeg runs").stdout).expect("text");
     let packets = text.lines().filter(|line| !line.starts_with('#'));
-    packets.filter_map(|line| Some(line.rsplit(',').next()?.trim().to_string())).collect()
+    packets.filter_map(|line| Some(line.split(',').nth(5)?.trim().to_string())).collect()
 }
 
 /// Decodes the first frame into planes without any conversion of colours.
@@ -185,27 +189,17 @@ fn turned_and_stretched_pictures_come_out_upright_and_in_shape() {
         "-f lavfi -i color=red:size=64x64:rate=5:duration=1 -f lavfi -i color=blue:size=64x64:rate=5:duration=1 \
          -filter_complex hstack -pix_fmt yuv420p -c:v libx264",
     );
-    let turned = studio.path("turned.mp4");
-    let tag = Command::new("ffmpeg")
-        .args(["-v", "error", "-display_rotation", "90", "-i"])
-        .arg(&flat)
-        .args(["-c", "copy"])
-        .arg(&turned)
-        .status();
-    if tag.expect("ffmpeg runs").success() {
-        let (output, _) = studio.good(&turned, "upright.mp4", &[]);
-        let (expected, found) = (first_frame(&turned, "rgb24"), first_frame(&output, "rgb24"));
-        assert_eq!(found.len(), 64 * 128 * 3);
-        let error = mean_difference(&expected, &found);
-        assert!(error < 6.0, "differs by {error} from how ffmpeg shows it");
-        assert_eq!(probe(&output, "-show_entries stream_side_data=rotation").trim(), "");
-    } else {
-        eprintln!("SKIPPED: this ffmpeg cannot write a rotation");
-    }
-    let wide = studio.media("wide.mkv", &format!("{SHORT} -vf setsar=16/11"));
+    let turned = studio.media("turned.mp4", &format!("-i {} -c copy -metadata:s:v:0 rotate=90", flat.display()));
+    let (output, _) = studio.good(&turned, "upright.mp4", &[]);
+    let (expected, found) = (first_frame(&turned, "rgb24"), first_frame(&output, "rgb24"));
+    assert_eq!(probe(&output, "-select_streams v -show_entries stream=width,height").trim(), "64\n128");
+    let error = mean_difference(&expected, &found);
+    assert!(error < 6.0, "differs by {error} from how ffmpeg shows it");
+    assert_eq!(probe(&output, "-show_entries stream_side_data=rotation").trim(), "");
+    let wide = studio.media("wide.mkv", &format!("{SHORT} -vf setsar=5/4"));
     for name in ["wide.mp4", "wide-out.mkv"] {
         let (output, _) = studio.good(&wide, name, &[]);
-        assert_eq!(probe(&output, "-select_streams v -show_entries stream=sample_aspect_ratio").trim(), "16:11");
+        assert_eq!(probe(&output, "-select_streams v -show_entries stream=sample_aspect_ratio").trim(), "5:4");
     }
 }
 
@@ -223,7 +217,7 @@ fn colour_bars_keep_matrix_range_and_values() {
             "bars.mkv",
             &format!(
                 "-f lavfi -i smptehdbars=size=320x192:rate=5:duration=1 -vf \
-                 scale=out_color_matrix={space}:out_range={range},format=yuv420p -colorspace {space} -color_range {range} \
+                 format=gbrp,scale=out_color_matrix={space}:out_range={range},format=yuv420p -colorspace {space} -color_range {range} \
                  -color_primaries {space} -color_trc {space} -c:v libx264 -crf 4"
             ),
         );
@@ -232,19 +226,20 @@ fn colour_bars_keep_matrix_range_and_values() {
             let told = probe(&output, "-select_streams v -show_entries stream=color_range,color_space");
             assert_eq!(told.trim(), format!("{range}\n{space}"), "{name}");
             // The planes themselves, whatever the labels say.
-            let error = mean_difference(&first_frame(&bars, "yuv420p"), &first_frame(&output, "yuv420p"));
-            assert!(error < 1.5, "{space} {range} -> {name}: off by {error}");
+            let planes = if range == "pc" { "yuvj420p" } else { "yuv420p" };
+            let error = mean_difference(&first_frame(&bars, planes), &first_frame(&output, planes));
+            assert!(error < 2.5, "{space} {range} -> {name}: off by {error}");
         }
     }
     // A range without a matrix, as webcams write it.
     let webcam = studio.media(
         "webcam.mkv",
-        "-f lavfi -i smptebars=size=320x192:rate=5:duration=1 -vf scale=out_range=pc,format=yuvj420p -c:v libx264 -crf 4",
+        "-f lavfi -i smptebars=size=320x192:rate=5:duration=1 -vf format=gbrp,scale=out_range=pc,format=yuvj420p -c:v libx264 -crf 4",
     );
     let (output, _) = studio.good(&webcam, "webcam.mp4", &["--crf", "4"]);
     assert_eq!(probe(&output, "-select_streams v -show_entries stream=color_range").trim(), "pc");
     let error = mean_difference(&first_frame(&webcam, "yuvj420p"), &first_frame(&output, "yuvj420p"));
-    assert!(error < 1.5, "off by {error}");
+    assert!(error < 2.5, "off by {error}");
 }
 
 /// A clip with two sound tracks, subtitles and chapters.
@@ -408,7 +403,7 @@ fn odd_input_is_converted_as_far_as_it_goes() {
     // Matroska is readable up to where it was cut.
     let whole = studio.media("whole.mkv", &format!("{SHORT} -g 10"));
     let bytes = std::fs::read(&whole).expect("readable");
-    std::fs::write(studio.path("cut.mkv"), &bytes[..bytes.len() / 2]).expect("written");
+    std::fs::write(studio.path("cut.mkv"), &bytes[..bytes.len() / 3]).expect("written");
     let (output, errors) = studio.good(&studio.path("cut.mkv"), "cut.mp4", &[]);
     let frames = times(&output).len();
     assert!((5..50).contains(&frames), "{frames}");

@@ -159,7 +159,10 @@ impl Join<'_> {
         let source = make("filesrc")?;
         source.set_property("location", self.input);
         let streams = make("parsebin")?;
+        // Only the limit on buffers gives way where another track has nothing, because it ended or comes later.
         let queue = make("multiqueue")?;
+        queue.set_property("max-size-time", 0u64);
+        queue.set_property("max-size-bytes", 0u32);
         for element in [&source, &streams, &queue] {
             element.set_property("name", format!("source-{}", element.name()));
         }

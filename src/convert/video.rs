@@ -39,7 +39,7 @@ const POLL: Duration = Duration::from_millis(50);
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pictures that end so long before the file says are worth a note.
-const MISSING_WORTH_A_NOTE: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+const MISSING_WORTH_A_NOTE: gst::ClockTime = gst::ClockTime::from_seconds(1);
 
 /// What painting came to.
 struct Painted {
