@@ -4,7 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Ended, Running, flash_and_beep, free_port};
+use common::{Ended, Running, flash_and_beep, free_port, impasto};
 
 /// The one element that may be of several types.
 const ANY_MUXER: &str = "any muxer";
@@ -86,6 +86,12 @@ fn the_templates_use_what_their_row_lists() {
 /// A run of the binary that builds `template`, taken from `pipelines`.
 fn build(template: &str, pipelines: &Path, clip: &Path) -> Ended {
     let (clip, recording) = (clip.to_str().unwrap(), clip.with_file_name("recording.mkv"));
+    if template == "output/file.launch" {
+        let mut command = impasto();
+        command.args(["file", "--json", "--overwrite", "--pipelines"]).arg(pipelines);
+        command.arg(clip).arg(clip.with_file_name("painted.mkv"));
+        return Running::spawn(command).end();
+    }
     let rtsp = format!("127.0.0.1:{}/live", free_port());
     let (source, rtsp) = match template {
         "capture/camera.launch" => ("camera:77", "off"),
