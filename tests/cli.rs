@@ -89,6 +89,36 @@ fn lists_for_machines() {
     assert!(named("coreml")["usable"] == true || named("coreml")["reason"].is_string(), "{inference:?}");
 }
 
+/// The fenced blocks of a Markdown file in one language.
+fn blocks(file: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(common::project(file)).unwrap();
+    let parts = text.split("```").skip(1).step_by(2);
+    parts.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(String::from).collect()
+}
+
+#[test]
+fn the_documents_are_true() {
+    let commands = blocks("README.md", "sh");
+    let lines = commands.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("impasto "));
+    let parsed: Vec<_> = lines.map(|line| (line, Cli::try_parse_from(line.split_whitespace()))).collect();
+    assert!(parsed.len() >= 5, "{commands:?}");
+    for (line, parsed) in parsed {
+        assert!(parsed.is_ok(), "README.md: {line}: {}", parsed.unwrap_err());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readme.toml");
+    let configs = blocks("README.md", "toml");
+    assert!(!configs.is_empty());
+    for config in configs {
+        std::fs::write(&file, &config).unwrap();
+        let checked = run(&["check", file.to_str().unwrap()]);
+        assert_eq!(checked.code, 0, "README.md: {config}{}", checked.stderr);
+    }
+    let contract = blocks("models/README.md", "toml").remove(0);
+    let manifest = impasto::style::manifest::Manifest::parse(&contract, std::path::Path::new("lite.toml"));
+    assert!(manifest.is_ok(), "models/README.md: {}", manifest.unwrap_err());
+}
+
 /// Runs a live source for a moment with this config, environment and flags.
 fn live(config: &str, environment: &[(&str, &str)], flags: &[&str]) -> Finished {
     let folder = tempfile::tempdir().unwrap();
