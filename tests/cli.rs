@@ -89,6 +89,36 @@ fn lists_for_machines() {
     assert!(named("coreml")["usable"] == true || named("coreml")["reason"].is_string(), "{inference:?}");
 }
 
+/// The fenced blocks of a Markdown file in one language.
+fn blocks(file: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(common::project(file)).unwrap();
+    let parts = text.split("```").skip(1).step_by(2);
+    parts.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(String::from).collect()
+}
+
+#[test]
+fn the_documents_are_true() {
+    let commands = blocks("README.md", "sh");
+    let lines = commands.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("impasto "));
+    let parsed: Vec<_> = lines.map(|line| (line, Cli::try_parse_from(line.split_whitespace()))).collect();
+    assert!(parsed.len() >= 5, "{commands:?}");
+    for (line, parsed) in parsed {
+        assert!(parsed.is_ok(), "README.md: {line}: {}", parsed.unwrap_err());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readme.toml");
+    let configs = blocks("README.md", "toml");
+    assert!(!configs.is_empty());
+    for config in configs {
+        std::fs::write(&file, &config).unwrap();
+        let checked = run(&["check", file.to_str().unwrap()]);
+        assert_eq!(checked.code, 0, "README.md: {config}{}", checked.stderr);
+    }
+    let contract = blocks("models/README.md", "toml").remove(0);
+    let manifest = impasto::style::manifest::Manifest::parse(&contract, std::path::Path::new("lite.toml"));
+    assert!(manifest.is_ok(), "models/README.md: {}", manifest.unwrap_err());
+}
+
 /// Runs a live source for a moment with this config, environment and flags.
 fn live(config: &str, environment: &[(&str, &str)], flags: &[&str]) -> Finished {
     let folder = tempfile::tempdir().unwrap();
@@ -225,46 +255,4 @@ fn a_device_that_cannot_run_says_why_and_auto_tells_its_choice() {
             assert!(stderr.contains(&format!("device {name}: ")) && stderr.contains("--device (auto"), "{stderr}");
         }
     }
-}
-
-#[test]
-fn a_missing_library_is_one_line_with_the_command_that_gets_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let network = common::onnx::write_identity(folder.path());
-    // Beside the binary there is none either: it runs from a folder of its own.
-    let binary = folder.path().join("impasto");
-    std::fs::copy(env!("CARGO_BIN_EXE_impasto"), &binary).unwrap();
-    let bench = || {
-        let mut command = std::process::Command::new(&binary);
-        command.args(["bench", "--frames", "1", "--picture", "64x48", "--network"]).arg(&network);
-        command.current_dir(common::project("")).env("XDG_CACHE_HOME", folder.path()).env_remove("ORT_DYLIB_PATH");
-        command
-    };
-    let system =
-        ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
-    if system.iter().any(|folder| std::path::Path::new(folder).join("libonnxruntime.so").exists()) {
-        eprintln!("SKIPPED: this machine has an ONNX Runtime library of its own");
-    } else {
-        let Finished { code, stderr, .. } = finish(&mut bench());
-        let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("impasto: ")).collect();
-        assert_eq!(code, 4, "{stderr}");
-        assert!(
-            matches!(errors[..], [line] if line.contains("./dev setup") && line.contains("ORT_DYLIB_PATH")),
-            "{stderr}"
-        );
-    }
-
-    let version: serde_json::Value = serde_json::from_str(&run(&["version", "--json"]).stdout).unwrap();
-    let library = std::path::PathBuf::from(version["library"].as_str().expect("the library is installed"));
-    let runs = |command: &mut std::process::Command| {
-        let Finished { code, stderr, .. } = finish(command);
-        assert_eq!(code, 0, "{stderr}");
-    };
-    runs(bench().env("ORT_DYLIB_PATH", &library));
-    runs(bench().arg("--library").arg(&library).env("ORT_DYLIB_PATH", "lost.so"));
-    std::os::unix::fs::symlink(&library, folder.path().join("libonnxruntime.so")).unwrap();
-    runs(&mut bench());
-
-    let wrong = finish(bench().arg("--library").arg(&network));
-    assert!(wrong.code == 4 && wrong.stderr.contains("does not load"), "{}", wrong.stderr);
 }

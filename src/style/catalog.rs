@@ -109,9 +109,9 @@ fn from_path(path: &Path) -> Result<Manifest> {
     let manifest = path.with_extension("toml");
     if !manifest.exists() {
         return Err(Error::model(format!(
-            "{} has no manifest: write {} as models/README.md shows",
+            "{} has no manifest beside it; `impasto check {}` proposes one",
             path.display(),
-            manifest.display()
+            path.display()
         )));
     }
     Manifest::read(&manifest)
