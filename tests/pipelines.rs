@@ -4,7 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Ended, Running, flash_and_beep, free_port, impasto};
+use common::{Ended, Running, ffmpeg, flash_and_beep, free_port, impasto};
 
 /// The one element that may be of several types.
 const ANY_MUXER: &str = "any muxer";
@@ -89,11 +89,14 @@ fn build(template: &str, pipelines: &Path, clip: &Path) -> Ended {
     if template == "output/file.launch" {
         let mut command = impasto();
         command.args(["file", "--json", "--overwrite", "--pipelines"]).arg(pipelines);
-        command.arg(clip).arg(clip.with_file_name("painted.mkv"));
+        command.arg(clip).arg(recording.with_file_name("painted.mkv"));
         return Running::spawn(command).end();
     }
     let rtsp = format!("127.0.0.1:{}/live", free_port());
+    let gif = recording.with_file_name("clip.gif");
+    ffmpeg(&["-i", clip, "-t", "0.5", gif.to_str().unwrap()]);
     let (source, rtsp) = match template {
+        "capture/animation.launch" => (gif.to_str().unwrap(), "off"),
         "capture/camera.launch" => ("camera:77", "off"),
         "capture/showcase.launch" => ("showcase", "off"),
         "capture/test.launch" => ("test", "off"),
