@@ -103,13 +103,19 @@ fn placeholders(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
     })
 }
 
-/// The elements that a template names, with their factories.
+/// The named elements of a template that Impasto asks for, with their factories; other names are for readers.
 fn named_elements(text: &str) -> impl Iterator<Item = (&str, &str)> {
     code(text).flat_map(|line| line.split('!')).filter_map(|element| {
-        let factory = element.split_whitespace().next().filter(|factory| !factory.starts_with('{'))?;
+        let factory = element.split_whitespace().next().filter(|factory| is_asked_for(factory))?;
         let name = element.split_whitespace().find_map(|word| word.strip_prefix("name="))?;
         Some((name, factory))
     })
+}
+
+/// Ends of the chain, payloaders, and filters that get their caps from Impasto.
+fn is_asked_for(factory: &str) -> bool {
+    let begins = ["app", "rtp", "capsfilter"].iter().any(|start| factory.starts_with(start));
+    begins || ["bin", "sink"].iter().any(|end| factory.ends_with(end))
 }
 
 fn code(text: &str) -> impl Iterator<Item = &str> {
@@ -139,6 +145,11 @@ mod tests {
             ("rtsp", "appsrc ! x264enc bitrate={kbps} ! rtph264pay name=pay0", "needs an element named `picture`"),
             ("rtps", "appsrc name=picture ! fakesink", "has no template `output/rtps`; it has capture/camera"),
         ];
+        let picture = "videoconvert ! capsfilter name=size ! appsink name=frames";
+        let file = folder.path().join("capture/picture.launch");
+        std::fs::create_dir(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, picture).unwrap();
+        assert_eq!(launch(&file).as_deref(), Ok("capture/picture"), "only what is asked for must be there");
         for (name, text, message) in cases {
             let file = output.join(format!("{name}.launch"));
             std::fs::write(&file, text).unwrap();
