@@ -224,7 +224,9 @@ fn colour_bars_keep_matrix_range_and_values() {
         for name in ["bars.mp4", "bars-out.mkv", "bars.webm"] {
             let (output, _) = studio.good(&bars, name, &["--overwrite", "--crf", "4"]);
             let told = probe(&output, "-select_streams v -show_entries stream=color_range,color_space");
-            assert_eq!(told.trim(), format!("{range}\n{space}"), "{name}");
+            // Two names of one matrix; VP9 knows only one of them.
+            let told = told.trim().replace("bt470bg", "smpte170m");
+            assert_eq!(told, format!("{range}\n{space}"), "{name}");
             // The planes themselves, whatever the labels say.
             let planes = if range == "pc" { "yuvj420p" } else { "yuv420p" };
             let error = mean_difference(&first_frame(&bars, planes), &first_frame(&output, planes));

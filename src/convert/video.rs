@@ -276,12 +276,13 @@ impl Watch<'_> {
                 self.gate.stop();
                 end = Some(Ok(End::Finished));
             }
+            // A frame that waits for a broken or stuck encoder comes back only when that is stopped.
             if !matches!(end, Some(Err(_)))
-                && let Some(stuck) = self.stuck()
+                && let Some(failure) = self.encode.failure().or_else(|| self.stuck())
             {
                 self.gate.stop();
                 self.encode.abort();
-                end = Some(Err(stuck));
+                end = Some(Err(failure));
             }
             if end.is_some() && !closing {
                 closing = true;
