@@ -89,7 +89,7 @@ fn build(template: &str, pipelines: &Path, clip: &Path) -> Ended {
     if template == "output/file.launch" {
         let mut command = impasto();
         command.args(["file", "--json", "--overwrite", "--pipelines"]).arg(pipelines);
-        command.arg(clip).arg(clip.with_file_name("painted.mkv"));
+        command.arg(clip).arg(recording.with_file_name("painted.mkv"));
         return Running::spawn(command).end();
     }
     let rtsp = format!("127.0.0.1:{}/live", free_port());

@@ -135,6 +135,9 @@ fn paint(
         receiver: gate.clone(),
     };
     let capture = Capture::start(&Source::File(conversion.input.clone()), &wiring)?;
+    // Declared after the capture to be dropped before it: an error below then frees the thread that waits in the
+    // gate, which the capture's end waits for.
+    let opener = opener;
     let Some(caps) = first_picture(&capture, &gate, &opener, &conversion.input, shutdown)? else {
         // Everything was painted before; only the joining is left.
         return Ok(Painted { frames: 0, damage: None });
