@@ -88,13 +88,7 @@ impl PaintPlan {
         if is_path {
             catalog.add(choice.network.clone());
         }
-        Ok(Self {
-            look,
-            choice,
-            catalog,
-            size: paint.size,
-            session: session_options(runtime),
-        })
+        Ok(Self { look, choice, catalog, size: paint.size, session: session_options(runtime) })
     }
 
     /// What a live stream may go over to.
