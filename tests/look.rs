@@ -327,7 +327,7 @@ fn kept_colours_keep_the_chroma_and_paint_the_luminance() {
 fn scene(size: (u32, u32)) -> Vec<f32> {
     let at = |x: u32, y: u32| {
         let smooth = 70.0 + x as f32 * 0.25 + y as f32 * 0.2;
-        let busy = if (x / 5 + y / 7) % 2 == 0 && y > size.1 / 2 { 40.0 } else { 0.0 };
+        let busy = if (x / 5 + y / 7).is_multiple_of(2) && y > size.1 / 2 { 40.0 } else { 0.0 };
         smooth + busy
     };
     (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y))).map(|(x, y)| at(x, y)).collect()

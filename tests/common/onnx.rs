@@ -30,8 +30,6 @@ pub fn identity() -> Vec<u8> {
 pub fn renamed_identity() -> Vec<u8> {
     let mut graph = message(1, &node("Identity", &["a"], &["b"], &[]));
     graph.extend(message(2, b"renamed"));
-    graph.extend(message(11, &value_info("a", &PICTURE)));
-    graph.extend(message(12, &value_info("b", &PICTURE)));
     model(&graph)
 }
 
