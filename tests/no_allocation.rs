@@ -21,7 +21,7 @@ use common::{Killed, PATIENCE, free_port};
 use gstreamer as gst;
 use impasto::capture::{Capture, Pace, Receiver, Source, Wiring};
 use impasto::config::{Config, plan};
-use impasto::engine::{Inlet, Live, Stylist, stylise_live};
+use impasto::engine::{Control, Inlet, Live, Stylist, stylise_live};
 use impasto::error::{Error, Result};
 use impasto::frame::{Frame, ring::ring};
 use impasto::metrics::Counters;
@@ -165,22 +165,22 @@ fn run() -> (u64, u64) {
     };
     let capture = Capture::start(&Source::Showcase, &wiring).unwrap();
     let caps = first.recv_timeout(PATIENCE).unwrap();
-    let stylist = Stylist::new(paint.open_painter().unwrap(), &caps).unwrap();
+    let frame_interval = Duration::from_millis(33);
+    let mut stylist = Stylist::new(paint.open_painter().unwrap(), &caps).unwrap();
+    let (control, mailbox, loader) = Control::new(&mut stylist, paint.palette(), frame_interval).unwrap();
     let format = StreamFormat { caps, fps: 30, sound: false };
     let address = format!("127.0.0.1:{port}/live");
-    outputs.start(vec![
-        Box::new(Rtsp::start(&address.parse().unwrap(), &format, 4000, &templates).unwrap()),
-        Box::new(Record::start(&folder.path().join("recording.mkv"), &format, 20, &templates).unwrap()),
-        Box::new(WatchedOutput(Arc::clone(&publishing))),
-    ]);
+    outputs.add(Arc::new(Rtsp::start(&address.parse().unwrap(), &format, 4000, &templates).unwrap()));
+    outputs.add(Arc::new(Record::start(&folder.path().join("recording.mkv"), &format, 20, &templates).unwrap()));
+    outputs.add(Arc::new(WatchedOutput(Arc::clone(&publishing))));
     let mut client = Command::new("ffmpeg");
     client.args(["-v", "quiet", "-nostdin", "-rtsp_transport", "tcp", "-i", &format!("rtsp://{address}")]);
     let client = Killed(client.args(["-f", "null", "-"]).stdin(Stdio::null()).spawn().unwrap());
     let deadline = Instant::now() + PATIENCE;
-    let frame_interval = Duration::from_millis(33);
     let live = Live {
         ring: consumer,
         stylist,
+        mailbox,
         outputs: Arc::clone(&outputs),
         counters: Arc::clone(&counters),
         frame_interval,
@@ -199,6 +199,8 @@ fn run() -> (u64, u64) {
     assert!(counters.snapshot().held >= 15);
     inlet.close();
     stylise.join().unwrap();
+    control.close();
+    loader.join().unwrap();
     drop(client);
     outputs.finish().unwrap();
     (capturing.since.load(Ordering::Relaxed), publishing.since.load(Ordering::Relaxed))

@@ -71,7 +71,7 @@ impl CheckArgs {
         let PaintPlan { choice, .. } = &plan.paint;
         println!("{}: a config that can be run", self.file.display());
         println!("  source {}", plan.source);
-        println!("  network {}, style {}", choice.network.name, choice.style.name);
+        println!("  network {}, style {}", choice.network.name, choice.mix);
         Ok(())
     }
 

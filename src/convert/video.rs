@@ -25,8 +25,8 @@ use crate::gst::encoder::Encoder;
 use crate::metrics::Counters;
 use crate::output::Container;
 use crate::shutdown::Shutdown;
-use crate::style::Size;
 use crate::style::onnx::Device;
+use crate::style::{Look, Size};
 
 /// Slots of each lane's ring: one is painted, one waits.
 const SLOTS: usize = 2;
@@ -109,8 +109,8 @@ fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
         input_bytes: metadata.len(),
         input_modified_ns: modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
         network: format!("{} {version}", network.name),
-        style: conversion.paint.choice.style.name.clone(),
-        size: conversion.paint.size.map_or_else(|| "native".into(), |size| size.to_string()),
+        look: Look { styles: conversion.paint.choice.mix.clone(), ..conversion.paint.look.clone() },
+        size: conversion.paint.size,
         encoder: encoder.launch.clone(),
     })
 }

@@ -1,7 +1,9 @@
 //! Networks and their styles: manifests, the catalog, pixel passes and the painter that runs ONNX Runtime.
 
+pub mod brush;
 pub mod catalog;
 pub mod geometry;
+pub mod look;
 pub mod manifest;
 pub mod onnx;
 pub mod painter;
@@ -9,6 +11,8 @@ pub mod propose;
 pub mod tensor;
 pub mod trial;
 
+pub use brush::Brush;
 pub use catalog::{Catalog, Choice};
-pub use geometry::Size;
+pub use geometry::{PaintSize, Size};
+pub use look::{Look, LookPatch};
 pub use painter::Painter;

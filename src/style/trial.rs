@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::catalog::Choice;
 use super::geometry::{Geometry, Size};
+use super::look::Look;
 use super::manifest::Manifest;
 use super::onnx::{Session, SessionOptions};
 use super::tensor::{PixelOrder, Pixels, pixels_to_tensor};
@@ -31,15 +33,13 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Paints the test picture in the network's first style.
+    /// Paints the test picture in the network's first style that paints.
     ///
     /// # Errors
     /// Whatever loading and running tells.
     pub fn run(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
         let mut session = Session::open(manifest, options)?;
-        if let Some(style) = manifest.styles.first() {
-            session.set_weights(&manifest.weights(style));
-        }
+        session.set_weights(&Choice::of(manifest, &Look::default())?.recipe.weights);
         let Geometry { painted, tensor, border, .. } = Geometry::new(PICTURE, None, &manifest.input.size)?;
         session.prepare(tensor, border)?;
         let pixels = test_picture(painted);
@@ -55,7 +55,7 @@ impl Trial {
         let outside = output.iter().filter(|&&value| !(low - margin..=high + margin).contains(&value)).count();
         Ok(Self {
             tensor,
-            device: session.device().name(),
+            device: session.loaded().device().name(),
             inference,
             values: [
                 output.iter().copied().fold(f32::INFINITY, f32::min),
