@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use impasto::style::tensor::{
-    Channels, Layout, PixelOrder, Pixels, PixelsMut, TensorSpec, pixels_to_tensor, tensor_to_pixels,
-    tensor_to_pixels_blended,
+    Channels, Finish, Hold, Layout, PixelOrder, Pixels, PixelsMut, TensorSpec, pixels_to_tensor, tensor_to_pixels,
+    tensor_to_pixels_finished,
 };
 
 const WIDTH: usize = 1280;
@@ -62,20 +62,47 @@ fn to_pixels(criterion: &mut Criterion) {
                 let mut dst = pixels_mut(&mut data, order);
                 bencher.iter(|| tensor_to_pixels(black_box(&tensor), &spec(layout), black_box(&mut dst)));
             });
-            group.bench_function(format!("{name}-blended"), |bencher| {
-                let source = pixels(&source, order);
-                let mut dst = pixels_mut(&mut data, order);
-                bencher.iter(|| {
-                    let tensor = black_box(&tensor);
-                    tensor_to_pixels_blended(tensor, &spec(layout), &source, black_box(0.7), black_box(&mut dst));
-                });
-            });
         }
     }
     let tensor = painted(Layout::Nchw);
     let mut data = picture(PixelOrder::Bgrx);
     group.bench_function("Bgrx-Nchw-scalar", |bencher| {
         bencher.iter(|| scalar_to_pixels(black_box(&tensor), black_box(&mut data)));
+    });
+}
+
+/// What strength, colours and steadiness add to `to_pixels`, each alone and all together.
+fn finish(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("finish");
+    group.throughput(Throughput::Elements((WIDTH * HEIGHT) as u64));
+    let (order, layout) = (PixelOrder::Bgrx, Layout::Nchw);
+    let (tensor, source) = (painted(layout), picture(order));
+    let source = pixels(&source, order);
+    let mut data = vec![0; WIDTH * HEIGHT * order.bytes()];
+    let looks = [
+        ("plain", 1.0, 0.0, 0.0),
+        ("strength", 0.7, 0.0, 0.0),
+        ("colours", 1.0, 1.0, 0.0),
+        ("steadiness", 1.0, 0.0, 0.5),
+        ("all", 0.7, 1.0, 0.5),
+    ];
+    for (name, strength, colours, steadiness) in looks {
+        let mut hold = Hold::default();
+        group.bench_function(name, |bencher| {
+            let mut dst = pixels_mut(&mut data, order);
+            bencher.iter(|| {
+                let source = black_box(&source);
+                let hold = (steadiness > 0.0).then(|| hold.watch(source, steadiness));
+                let mut finish = Finish { source, strength, colours, under: None, hold };
+                tensor_to_pixels_finished(black_box(&tensor), &spec(layout), &mut finish, black_box(&mut dst));
+            });
+        });
+    }
+    let mut hold = Hold::default();
+    group.bench_function("watch-alone", |bencher| {
+        bencher.iter(|| {
+            hold.watch(black_box(&source), 0.5);
+        });
     });
 }
 
@@ -110,5 +137,5 @@ fn scalar_to_pixels(tensor: &[f32], dst: &mut [u8]) {
     }
 }
 
-criterion_group!(passes, to_tensor, to_pixels);
+criterion_group!(passes, to_tensor, to_pixels, finish);
 criterion_main!(passes);

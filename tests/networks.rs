@@ -7,9 +7,10 @@ use std::path::Path;
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
+use impasto::style::look::Mix;
 use impasto::style::onnx::{SessionOptions, library};
 use impasto::style::tensor::{PixelOrder, Pixels, PixelsMut};
-use impasto::style::{Catalog, Painter};
+use impasto::style::{Catalog, Look, Painter};
 use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
 
@@ -97,7 +98,8 @@ fn install(name: &str, onnx: &str, edit: impl Fn(String) -> String) -> Option<te
 
 /// Paints with Impasto.
 fn paint(manifest: &Path, style: Option<&str>, picture: &RgbImage) -> RgbImage {
-    let choice = Catalog::default().choose(manifest.to_str(), style).unwrap();
+    let look = Look { styles: style.map(Mix::only).unwrap_or_default(), ..Look::default() };
+    let choice = Catalog::default().choose(manifest.to_str(), &look).unwrap();
     let mut painter = Painter::open(&choice, None, &SessionOptions::default()).unwrap();
     let (width, height) = picture.dimensions();
     let mut painted = RgbImage::new(width, height);

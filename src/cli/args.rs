@@ -6,19 +6,20 @@ use clap::Args;
 
 use crate::config::Config;
 use crate::style::onnx::Device;
+use crate::style::{LookPatch, PaintSize};
 
 /// How to paint. A flag beats its environment variable, which beats the config file.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PaintArgs {
-    /// Style to paint with; `impasto styles` lists them
-    #[arg(long, env = "IMPASTO_STYLE", value_name = "NAME")]
-    pub style: Option<String>,
+    #[command(flatten)]
+    pub look: LookPatch,
     /// Network: a name of `impasto styles`, or an .onnx file with a manifest beside it
     #[arg(long, env = "IMPASTO_NETWORK", value_name = "FILE_OR_NAME")]
     pub network: Option<String>,
-    /// Size to paint at: native, or a box such as 640x360; the output keeps its size
+    /// Size to paint at: native, a box such as 640x360, or auto (live: as large as the frame rate allows); the output
+    /// keeps its size
     #[arg(long, env = "IMPASTO_SIZE", value_name = "SIZE")]
-    pub size: Option<String>,
+    pub size: Option<PaintSize>,
     /// Device to run the network on
     #[arg(long, env = "IMPASTO_DEVICE", value_enum)]
     pub device: Option<Device>,
@@ -40,7 +41,7 @@ impl PaintArgs {
     /// Lays the flags over a config.
     pub fn apply(&self, config: &mut Config) {
         let (paint, runtime) = (&mut config.paint, &mut config.runtime);
-        overlay(&mut paint.style, &self.style);
+        paint.patch(&self.look);
         overlay(&mut paint.network, &self.network);
         overlay(&mut paint.size, &self.size);
         overlay(&mut runtime.device, &self.device);

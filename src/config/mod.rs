@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::style::PaintSize;
 use crate::style::catalog::did_you_mean;
+use crate::style::look::{Look, LookPatch, Mix};
 use crate::style::onnx::Device;
 
 /// All settings; `config/default.toml` documents each key.
@@ -31,12 +33,18 @@ pub struct SourceConfig {
     pub fps: u32,
 }
 
+/// The parts of a [`Look`], and what it is painted with. They stand side by side here, because a flattened look would
+/// lose the line numbers of mistakes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PaintConfig {
-    pub style: String,
+    pub styles: Mix,
+    pub strength: f32,
+    pub keep_colours: bool,
+    pub steadiness: f32,
+    pub fade_ms: u32,
     pub network: String,
-    pub size: String,
+    pub size: PaintSize,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -66,7 +74,28 @@ impl Default for SourceConfig {
 
 impl Default for PaintConfig {
     fn default() -> Self {
-        Self { style: String::new(), network: String::new(), size: "native".into() }
+        let Look { styles, strength, keep_colours, steadiness, fade_ms } = Look::default();
+        let (network, size) = (String::new(), PaintSize::default());
+        Self { styles, strength, keep_colours, steadiness, fade_ms, network, size }
+    }
+}
+
+impl PaintConfig {
+    pub fn look(&self) -> Look {
+        Look {
+            styles: self.styles.clone(),
+            strength: self.strength,
+            keep_colours: self.keep_colours,
+            steadiness: self.steadiness,
+            fade_ms: self.fade_ms,
+        }
+    }
+
+    /// Replaces what `patch` names.
+    pub fn patch(&mut self, patch: &LookPatch) {
+        let Look { styles, strength, keep_colours, steadiness, fade_ms } = self.look().patched(patch);
+        let (network, size) = (std::mem::take(&mut self.network), self.size);
+        *self = Self { styles, strength, keep_colours, steadiness, fade_ms, network, size };
     }
 }
 
@@ -132,11 +161,26 @@ mod tests {
     }
 
     #[test]
+    fn a_look_is_written_in_the_config_as_everywhere() {
+        let look = |text: &str| Config::parse(text).unwrap().paint.look();
+        let expected = Look { styles: "a=0.7,b=0.3".parse().unwrap(), strength: 0.5, ..Look::default() };
+        assert_eq!(look("[paint]\nstyles = { a = 0.7, b = 0.3 }\nstrength = 0.5\n"), expected);
+        assert_eq!(look("[paint]\nstyles = \"a=0.7, b=0.3\"\nstrength = 0.5\n"), expected);
+        let keys = toml::Table::try_from(Config::default()).unwrap()["paint"].as_table().unwrap().clone();
+        let parts = toml::Table::try_from(Look::default()).unwrap();
+        assert!(parts.iter().all(|(part, value)| keys.get(part) == Some(value)), "{parts:?}");
+    }
+
+    #[test]
     fn mistakes_come_with_line_and_suggestion() {
         let error = Config::parse("[source]\nwidht = 640\n").unwrap_err();
         assert!(error.contains("line 2") && error.contains("did you mean `width`?"), "{error}");
         let error = Config::parse("[source]\nwidth = \"wide\"\n").unwrap_err();
         assert!(error.contains("line 2") && error.contains("invalid type: string \"wide\""), "{error}");
+        let error = Config::parse("[paint]\nsize = \"640\"\n").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("`640` is not a size like 640x360"), "{error}");
+        let error = Config::parse("[paint]\nkeep_colors = true\n").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("did you mean `keep_colours`?"), "{error}");
         let error = Config::parse("[runtime]\ndevice = \"gpu\"\n").unwrap_err();
         assert!(error.contains("line 2") && error.contains("`cuda`"), "{error}");
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::RtspAddress;
 use crate::style::onnx::SessionOptions;
-use crate::style::{Catalog, Choice, Painter, Size};
+use crate::style::{Catalog, Choice, Look, PaintSize, Painter, Size};
 
 /// Everything `impasto run` does, resolved.
 #[derive(Debug, Clone)]
@@ -32,9 +32,11 @@ pub struct RunPlan {
 /// How to paint, resolved.
 #[derive(Debug, Clone)]
 pub struct PaintPlan {
+    pub look: Look,
     pub choice: Choice,
-    /// The box to scale pictures into before painting.
-    pub size: Option<Size>,
+    /// All networks that a live change of the look may take.
+    pub catalog: Catalog,
+    pub size: PaintSize,
     pub session: SessionOptions,
 }
 
@@ -76,18 +78,20 @@ impl PaintPlan {
     /// # Errors
     /// An unknown network or style, or a size that is none.
     pub fn new(paint: &PaintConfig, runtime: &RuntimeConfig) -> Result<Self> {
+        let network = (!paint.network.is_empty()).then_some(paint.network.as_str());
+        let is_path = network.is_some_and(|network| Path::new(network).exists());
         let catalog = catalog(runtime);
-        let named = |name: &str| (!name.is_empty()).then(|| name.to_string());
-        let (network, style) = (named(&paint.network), named(&paint.style));
-        let is_path = network.as_ref().is_some_and(|network| Path::new(network).exists());
-        let catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
-        let size = match paint.size.as_str() {
-            "native" | "" => None,
-            size => Some(size.parse().map_err(|what| Error::usage(format!("[paint] size: {what}; or \"native\"")))?),
-        };
+        let mut catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
+        let look = paint.look();
+        let choice = catalog.choose(network, &look)?;
+        if is_path {
+            catalog.add(choice.network.clone());
+        }
         Ok(Self {
-            choice: catalog.choose(network.as_deref(), style.as_deref())?,
-            size,
+            look,
+            choice,
+            catalog,
+            size: paint.size,
             session: SessionOptions {
                 device: runtime.device,
                 threads: (runtime.threads > 0).then_some(runtime.threads),
@@ -99,7 +103,7 @@ impl PaintPlan {
 
     /// Loads the network and says in the log which device runs it and why not a better one.
     pub fn open_painter(&self) -> Result<Painter> {
-        let painter = Painter::open(&self.choice, self.size, &self.session)?;
+        let painter = Painter::open(&self.choice, self.size.room(), &self.session)?;
         let why = painter.passed_over();
         let why = if why.is_empty() { String::new() } else { format!(" (not {})", why.join("; not ")) };
         tracing::info!("painting on {}{why}", painter.device().name());

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 
 use crate::config::plan::RunPlan;
 use crate::error::{Error, Result};
-use report::Report;
-use stream::Stream;
+pub use report::{Report, Started, Status};
+pub use stream::Stream;
 
 /// How often failures are looked for.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use super::Event;
 use crate::capture::{Capture, End, Source, Wiring};
@@ -21,9 +23,31 @@ const STALLED_AFTER: Duration = Duration::from_secs(10);
 /// The wait before the first try to get a lost source back, and the longest one.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
+/// How long a source that shall take over may take to its first picture.
+const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The wish for another source.
+pub struct Switch {
+    pub source: Source,
+    pub reply: oneshot::Sender<Result<(), Error>>,
+}
+
+/// How the watch over a capture ended.
+enum Watched {
+    Shutdown,
+    /// `recorded`: a stream that knows its length is over at its end, one that does not was lost.
+    Ended {
+        end: End,
+        recorded: bool,
+    },
+    /// Another source took over.
+    Switched(Capture),
+}
+
 /// The thread body that owns the capture of a live stream.
 pub struct SourceKeeper {
     pub source: Source,
+    pub switches: Receiver<Switch>,
     pub wiring: Wiring,
     pub looped: bool,
     pub counters: Arc<Counters>,
@@ -33,22 +57,29 @@ pub struct SourceKeeper {
 
 impl SourceKeeper {
     /// Watches `capture` and what follows it until shutdown, or until a source that cannot come back ends.
-    pub fn keep(self, capture: Capture) {
+    pub fn keep(mut self, capture: Capture) {
         let mut capture = Some(capture);
         let mut back_off = BACK_OFF.0;
         while !self.shutdown.is_given() {
             let before = self.counters.captured.load(Ordering::Relaxed);
-            let (end, recorded) = match capture.take() {
+            let watched = match capture.take() {
                 Some(running) => self.watch(&running),
-                None => match self.open() {
+                None => match self.open(&self.source) {
                     Ok(started) => {
                         capture = Some(started);
                         continue;
                     }
-                    Err(error) => (Some(End::Failed(error.to_string())), false),
+                    Err(error) => Watched::Ended { end: End::Failed(error.to_string()), recorded: false },
                 },
             };
-            let Some(end) = end else { break };
+            let (end, recorded) = match watched {
+                Watched::Shutdown => break,
+                Watched::Switched(taking_over) => {
+                    capture = Some(taking_over);
+                    continue;
+                }
+                Watched::Ended { end, recorded } => (end, recorded),
+            };
             let delivered = self.counters.captured.load(Ordering::Relaxed) > before;
             if delivered {
                 back_off = BACK_OFF.0;
@@ -67,36 +98,83 @@ impl SourceKeeper {
                     tracing::warn!("{reason}; trying again in {:.1} s", back_off.as_secs_f64());
                     Counters::count(&self.counters.reconnects);
                     // Up to a quarter more, so that many clients of one server do not come back all at once.
-                    self.shutdown.sleep(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
+                    capture = self.rest(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
                     back_off = (back_off * 2).min(BACK_OFF.1);
                 }
             }
         }
     }
 
-    fn open(&self) -> Result<Capture, Error> {
-        let capture = Capture::start(&self.source, &self.wiring)?;
+    fn open(&self, source: &Source) -> Result<Capture, Error> {
+        let capture = Capture::start(source, &self.wiring)?;
         capture.play()?;
         Ok(capture)
     }
 
-    /// Waits for the end of one capture, `None` on shutdown, and tells whether it was a recording: a stream that
-    /// knows its length is over at its end, one that does not was lost.
-    fn watch(&self, capture: &Capture) -> (Option<End>, bool) {
-        let captured = || self.counters.captured.load(Ordering::Relaxed);
-        let (mut last, mut silent) = (captured(), Duration::ZERO);
+    /// Waits for the end of one capture, for shutdown, or for another source.
+    fn watch(&mut self, capture: &Capture) -> Watched {
+        let captured = |this: &Self| this.counters.captured.load(Ordering::Relaxed);
+        let (mut last, mut silent) = (captured(self), Duration::ZERO);
         while !self.shutdown.is_given() {
-            if let Some(end) = capture.wait_for_end(POLL) {
-                return (Some(end), !self.source.is_live() || capture.facts().duration.is_some());
+            if let Some(taking_over) = self.switch() {
+                return Watched::Switched(taking_over);
             }
-            silent = if captured() == last { silent + POLL } else { Duration::ZERO };
-            last = captured();
+            if let Some(end) = capture.wait_for_end(POLL) {
+                return Watched::Ended { end, recorded: !self.source.is_live() || capture.facts().duration.is_some() };
+            }
+            silent = if captured(self) == last { silent + POLL } else { Duration::ZERO };
+            last = captured(self);
             if self.source.is_live() && silent >= STALLED_AFTER {
                 let seconds = STALLED_AFTER.as_secs();
-                return (Some(End::Failed(format!("{} sent nothing for {seconds} s", self.source))), false);
+                let reason = format!("{} sent nothing for {seconds} s", self.source);
+                return Watched::Ended { end: End::Failed(reason), recorded: false };
             }
         }
-        (None, false)
+        Watched::Shutdown
+    }
+
+    /// Waits before the next try; ends early on shutdown, or with another source.
+    fn rest(&mut self, time: Duration) -> Option<Capture> {
+        let until = Instant::now() + time;
+        while !self.shutdown.sleep(POLL.min(until.saturating_duration_since(Instant::now()))) {
+            let taking_over = self.switch();
+            if taking_over.is_some() || Instant::now() >= until {
+                return taking_over;
+            }
+        }
+        None
+    }
+
+    /// Opens the source that was wished for, if one was, and waits for its first picture.
+    fn switch(&mut self) -> Option<Capture> {
+        let Switch { source, reply } = self.switches.try_recv().ok()?;
+        let opened = self.open(&source).and_then(|capture| self.wait_for_picture(&source, capture));
+        let (outcome, taking_over) = match opened {
+            Ok(capture) => {
+                tracing::info!("the source is now {source}");
+                self.source = source;
+                (Ok(()), Some(capture))
+            }
+            Err(error) => (Err(error), None),
+        };
+        // Nobody may be waiting any more.
+        let _ = reply.send(outcome);
+        taking_over
+    }
+
+    fn wait_for_picture(&self, source: &Source, capture: Capture) -> Result<Capture, Error> {
+        let begun = Instant::now();
+        while begun.elapsed() < SWITCH_PATIENCE && !self.shutdown.is_given() {
+            if capture.facts().decoded.is_some() {
+                return Ok(capture);
+            }
+            match capture.wait_for_end(POLL) {
+                Some(End::Failed(reason)) => return Err(Error::input(reason)),
+                Some(End::Finished) => break,
+                None => {}
+            }
+        }
+        Err(Error::input(format!("{source}: no picture came; the old source stays")))
     }
 
     fn end(&self, result: Result<(), Error>) {

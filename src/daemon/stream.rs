@@ -1,22 +1,26 @@
 //! One live stream: source, ring, stylise thread and outputs, started in this order and stopped in reverse.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use super::Event;
 use super::report::{Report, Started, Status};
-use super::source_keeper::SourceKeeper;
+use super::source_keeper::{SourceKeeper, Switch};
 use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
 use crate::config::plan::RunPlan;
-use crate::engine::{FirstPicture, Inlet, Live, Stylist, stylise_live};
+use crate::engine::{Control, FirstPicture, Inlet, Live, Stylist, stylise_live};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
+use crate::gst::template::Templates;
 use crate::metrics::{Counters, Snapshot};
 use crate::output::{Output, Outputs, Record, Rtsp, StreamFormat};
 use crate::shutdown::Shutdown;
@@ -28,11 +32,22 @@ const LIVE_SLOTS: usize = 3;
 /// How long a source may take until its first picture.
 const FIRST_PICTURE_PATIENCE: Duration = Duration::from_secs(20);
 
+/// A recording in progress.
+struct Recording {
+    output: Arc<dyn Output>,
+    path: PathBuf,
+}
+
 /// A running stream.
 pub struct Stream {
     inlet: Arc<Inlet>,
     outputs: Arc<Outputs>,
     counters: Arc<Counters>,
+    control: Control,
+    switch: Sender<Switch>,
+    recording: Option<Recording>,
+    /// What a recording that is started later needs.
+    record_with: (StreamFormat, u8, Templates),
     shutdown: Shutdown,
     threads: Vec<JoinHandle<()>>,
     started: Started,
@@ -69,21 +84,27 @@ impl Stream {
         wiring.fixed_caps = Some(caps.clone());
         let format = stream_format(&caps, &capture.facts())?;
 
-        let stylist = Stylist::new(painter, &caps)?;
-        outputs.start(open_outputs(&plan, &format)?);
+        let mut stylist = Stylist::new(painter, &caps)?;
+        let frame_interval = Duration::from_secs(1) / format.fps;
+        let (control, mailbox, loader) = Control::new(&mut stylist, &plan.paint, frame_interval)?;
+        let recording = open_outputs(&plan, &format, &outputs)?;
         capture.play()?;
 
         let shutdown = Shutdown::default();
         let live = Live {
             ring: consumer,
             stylist,
+            mailbox,
             outputs: Arc::clone(&outputs),
             counters: Arc::clone(&counters),
-            frame_interval: Duration::from_secs(1) / format.fps,
+            frame_interval,
         };
         let stylise = spawn("stylise", move || stylise_live(live))?;
         let started = started(&plan, &format, device.name());
+        let record_with = (format, plan.crf, plan.templates);
+        let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {
+            switches,
             source: plan.source,
             wiring,
             looped: plan.looped,
@@ -93,7 +114,62 @@ impl Stream {
         };
         let keep = spawn("source", move || keeper.keep(capture))?;
         let last_status = (Instant::now(), counters.snapshot());
-        Ok(Self { inlet, outputs, counters, shutdown, threads: vec![stylise, keep], started, last_status })
+        let threads = vec![loader, stylise, keep];
+        Ok(Self {
+            inlet,
+            outputs,
+            counters,
+            control,
+            switch,
+            recording,
+            record_with,
+            shutdown,
+            threads,
+            started,
+            last_status,
+        })
+    }
+
+    /// The handle that changes how it is painted.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Goes over to another source, which is opened while the old one plays on; the output keeps its size. The answer
+    /// comes with its first picture, or says why it does not open: then the old one stays.
+    pub fn set_source(&self, source: Source) -> oneshot::Receiver<Result<()>> {
+        let (reply, answer) = oneshot::channel();
+        // A keeper that is gone drops the reply, which the receiver sees.
+        let _ = self.switch.send(Switch { source, reply });
+        answer
+    }
+
+    /// Begins a recording with the next picture.
+    ///
+    /// # Errors
+    /// One is in progress already, or the file cannot be written.
+    pub fn start_recording(&mut self, path: &Path) -> Result<()> {
+        if let Some(recording) = &self.recording {
+            let path = recording.path.display();
+            return Err(Error::usage(format!("a recording into {path} is in progress; stop it first")));
+        }
+        let (format, crf, templates) = &self.record_with;
+        let output: Arc<dyn Output> = Arc::new(Record::start(path, format, *crf, templates)?);
+        self.outputs.add(Arc::clone(&output));
+        self.recording = Some(Recording { output, path: path.to_path_buf() });
+        Ok(())
+    }
+
+    /// Ends the recording and returns its file; waits until that is finished.
+    ///
+    /// # Errors
+    /// None is in progress, or its file cannot be finished.
+    pub fn stop_recording(&mut self) -> Result<PathBuf> {
+        let Recording { output, path } =
+            self.recording.take().ok_or_else(|| Error::usage("no recording is in progress"))?;
+        self.outputs.remove(&output);
+        output.finish()?;
+        Ok(path)
     }
 
     /// What runs and where to watch it.
@@ -122,6 +198,7 @@ impl Stream {
     pub fn stop(mut self) -> Result<Status> {
         self.shutdown.give();
         self.inlet.close();
+        self.control.close();
         for thread in self.threads.drain(..).rev() {
             if thread.join().is_err() {
                 tracing::error!("a thread of the stream panicked");
@@ -164,22 +241,22 @@ fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> 
     Ok(StreamFormat { caps: caps.clone(), fps: fps.clamp(1, 240), sound: facts.sound })
 }
 
-fn open_outputs(plan: &RunPlan, format: &StreamFormat) -> Result<Vec<Box<dyn Output>>> {
-    let mut outputs: Vec<Box<dyn Output>> = Vec::new();
+/// Opens what the plan says; returns the recording, if there is one.
+fn open_outputs(plan: &RunPlan, format: &StreamFormat, outputs: &Outputs) -> Result<Option<Recording>> {
     if let Some(address) = &plan.rtsp {
-        outputs.push(Box::new(Rtsp::start(address, format, plan.rtsp_kbps, &plan.templates)?));
+        outputs.add(Arc::new(Rtsp::start(address, format, plan.rtsp_kbps, &plan.templates)?));
     }
-    if let Some(path) = &plan.record {
-        outputs.push(Box::new(Record::start(path, format, plan.crf, &plan.templates)?));
-    }
-    Ok(outputs)
+    let Some(path) = &plan.record else { return Ok(None) };
+    let output: Arc<dyn Output> = Arc::new(Record::start(path, format, plan.crf, &plan.templates)?);
+    outputs.add(Arc::clone(&output));
+    Ok(Some(Recording { output, path: path.clone() }))
 }
 
 fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Started {
-    let Choice { network, style } = &plan.paint.choice;
+    let Choice { network, style, mix, .. } = &plan.paint.choice;
     let picture = gst_video::VideoInfo::from_caps(&format.caps);
     Started {
-        style: style.name.clone(),
+        style: mix.to_string(),
         title: style.title.clone(),
         artist: style.artist.clone(),
         network: network.name.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::Stylist;
+use super::{Mailbox, Stylist};
 use crate::frame::Frame;
 use crate::frame::ring::{Consumer, Taken};
 use crate::gst::shared_clock;
@@ -20,6 +20,8 @@ const HOLD_AFTER: Duration = Duration::from_millis(500);
 pub struct Live {
     pub ring: Consumer<Frame>,
     pub stylist: Stylist,
+    /// Brings the commands that change the painting.
+    pub mailbox: Mailbox,
     pub outputs: Arc<Outputs>,
     pub counters: Arc<Counters>,
     /// The time between two frames, for repeating the last one.
@@ -36,9 +38,12 @@ pub fn stylise_live(mut live: Live) {
     let mut patience = HOLD_AFTER;
     let mut failing = false;
     loop {
-        match live.ring.take_newest(patience, Frame::clear) {
+        let taken = live.ring.take_newest(patience, Frame::clear);
+        live.mailbox.deliver(&mut live.stylist);
+        match taken {
             Taken::Closed => break,
             Taken::TimedOut => {
+                live.mailbox.nothing_shown();
                 if let Some(buffer) = &last {
                     live.outputs.publish(buffer, clock.time().saturating_sub(lag));
                     Counters::count(&live.counters.held);
@@ -48,10 +53,19 @@ pub fn stylise_live(mut live: Live) {
             Taken::Slot { mut slot, stale } => {
                 patience = HOLD_AFTER;
                 (0..stale).for_each(|_| Counters::count(&live.counters.dropped_stale));
+                if let (true, Some(buffer)) = (live.mailbox.is_paused(), &last) {
+                    live.mailbox.nothing_shown();
+                    live.outputs.publish(buffer, slot.pts);
+                    Counters::count(&live.counters.held);
+                    slot.clear();
+                    live.ring.give_back(slot);
+                    continue;
+                }
                 let painted = match live.stylist.paint(&slot) {
                     Ok((buffer, times)) => {
                         failing = false;
                         live.counters.note_painted(times);
+                        live.mailbox.shown(slot.sequence, &buffer, times.inference);
                         Some(buffer)
                     }
                     Err(error) => {
@@ -59,6 +73,7 @@ pub fn stylise_live(mut live: Live) {
                             tracing::warn!("frames pass unpainted: {error}");
                         }
                         failing = true;
+                        live.mailbox.failed(&error);
                         Counters::count(&live.counters.unpainted);
                         slot.picture.take().map(|picture| picture.into_buffer())
                     }

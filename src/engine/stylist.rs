@@ -35,6 +35,15 @@ impl Stylist {
         Ok(Self { painter, pool, info })
     }
 
+    pub fn painter(&mut self) -> &mut Painter {
+        &mut self.painter
+    }
+
+    /// The layout of the painted pictures.
+    pub fn info(&self) -> &gst_video::VideoInfo {
+        &self.info
+    }
+
     /// Paints the frame's picture into a buffer of the pool, with no times set.
     ///
     /// # Errors
@@ -42,6 +51,7 @@ impl Stylist {
     pub fn paint(&mut self, frame: &Frame) -> Result<(gst::Buffer, StageTimes)> {
         let picture = frame.picture.as_ref().ok_or_else(|| Error::input("a frame could not be mapped"))?;
         let source = pixels(picture).ok_or_else(|| Error::input("a frame is not BGRx"))?;
+        self.painter.advance(frame.pts.into());
         let mut buffer = self.pool.acquire_buffer(None).map_err(Error::output)?;
         let times = {
             let no_room = || Error::output("no memory for a painted frame");

@@ -6,7 +6,7 @@ mod rtsp;
 pub use record::Record;
 pub use rtsp::{Rtsp, RtspAddress};
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
@@ -47,23 +47,27 @@ pub struct StreamFormat {
     pub sound: bool,
 }
 
-/// All outputs of a stream; empty until they are started, because their format is known only then.
+/// All outputs of a stream; empty until they are added, because their format is known only later.
 #[derive(Default)]
 pub struct Outputs {
-    list: OnceLock<Vec<Box<dyn Output>>>,
+    list: RwLock<Vec<Arc<dyn Output>>>,
     last_time: Mutex<Option<gst::ClockTime>>,
 }
 
 impl Outputs {
-    /// Sets the outputs; done once.
-    pub fn start(&self, list: Vec<Box<dyn Output>>) {
-        if self.list.set(list).is_err() {
-            unreachable!("outputs are started once");
-        }
+    /// Adds an output; it gets the pictures from the next one on.
+    pub fn add(&self, output: Arc<dyn Output>) {
+        self.list.write().unwrap_or_else(PoisonError::into_inner).push(output);
     }
 
-    fn list(&self) -> &[Box<dyn Output>] {
-        self.list.get().map_or(&[], Vec::as_slice)
+    /// Takes an output out; finishing it is up to the caller.
+    pub fn remove(&self, output: &Arc<dyn Output>) {
+        self.list.write().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, output));
+    }
+
+    /// Writers hold the lock for moments only, and pushing to an output never blocks.
+    fn list(&self) -> RwLockReadGuard<'_, Vec<Arc<dyn Output>>> {
+        self.list.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a painted picture to every output. Times that do not rise are moved just behind the last one.
@@ -74,14 +78,14 @@ impl Outputs {
             *last = Some(time);
             time
         };
-        for output in self.list() {
+        for output in self.list().iter() {
             output.picture(buffer, time);
         }
     }
 
     pub fn publish_sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
         if let Some(buffer) = sample.buffer() {
-            for output in self.list() {
+            for output in self.list().iter() {
                 output.sound(buffer, time);
             }
         }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::look::{Look, Mix, Recipe};
 use super::manifest::{Manifest, Style, StyleSummary};
 use crate::error::{Error, Result};
 
@@ -12,17 +13,22 @@ const DEFAULT_NETWORK: &str = "lite";
 const UNPAINTED: &str = "photo";
 
 /// All networks found in one folder, sorted by name, the default network first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
     folder: PathBuf,
     networks: Vec<Manifest>,
 }
 
-/// A network and the style of it that shall be painted.
+/// A network and the styles of it that shall be painted.
 #[derive(Debug, Clone)]
 pub struct Choice {
     pub network: Manifest,
+    /// The style with the largest weight.
     pub style: Style,
+    /// All styles, with a sum of 1.
+    pub mix: Mix,
+    /// The whole look, for this network.
+    pub recipe: Recipe,
 }
 
 impl Catalog {
@@ -52,36 +58,64 @@ impl Catalog {
         self.networks.iter().flat_map(Manifest::summaries)
     }
 
-    /// Finds the network (a name of the catalog, or a path to an ONNX file or manifest) and its style.
-    ///
-    /// Without a network the first one that has the style; without a style the network's first that paints.
+    /// Finds the styles of `look` in the network of that name or path, or in the first one that has them all.
     ///
     /// # Errors
-    /// Unknown names come with the nearest valid one.
-    pub fn choose(&self, network: Option<&str>, style: Option<&str>) -> Result<Choice> {
-        let network = match (network, style) {
-            (Some(network), _) => self.network(network)?,
-            (None, Some(style)) => self
-                .networks
-                .iter()
-                .find(|network| network.style(style).is_some())
-                .cloned()
-                .ok_or_else(|| self.unknown_style(style, &self.networks))?,
-            (None, None) => self.networks.first().cloned().ok_or_else(|| {
-                Error::model(format!("no network in {}; `./dev train --help` makes one", self.folder.display()))
-            })?,
-        };
-        let found = match style {
-            Some(style) => {
-                network.style(style).ok_or_else(|| self.unknown_style(style, std::slice::from_ref(&network)))?
-            }
-            None => network.styles.iter().find(|style| style.name != UNPAINTED).unwrap_or(&network.styles[0]),
-        };
-        let style = found.clone();
-        Ok(Choice { network, style })
+    /// As [`Catalog::network`], [`Choice::of`] and [`Catalog::resolve`].
+    pub fn choose(&self, network: Option<&str>, look: &Look) -> Result<Choice> {
+        match network {
+            Some(network) => Choice::of(&self.network(network)?, look),
+            None => self.resolve(look, None),
+        }
     }
 
-    fn network(&self, wanted: &str) -> Result<Manifest> {
+    /// Adds a network that lies elsewhere; it comes first where several know a style.
+    pub fn add(&mut self, network: Manifest) {
+        self.networks.retain(|known| known.path != network.path);
+        self.networks.insert(0, network);
+    }
+
+    /// Finds the network that paints `look`: the first one that has all its styles, `preferred` (the manifest's path)
+    /// before the others. Without a style it is the first style of the first network
+    /// that paints.
+    ///
+    /// # Errors
+    /// Numbers that cannot be; unknown styles come with the nearest valid name; styles of several networks.
+    pub fn resolve(&self, look: &Look, preferred: Option<&Path>) -> Result<Choice> {
+        look.check()?;
+        let first = self.networks.iter().filter(|network| preferred == Some(network.path.as_path()));
+        let mut in_order = first.chain(&self.networks);
+        let network = in_order.find(|network| look.styles.names().all(|name| network.style(name).is_some()));
+        match network {
+            Some(network) => choice(network, look),
+            None => Err(self.why_not(look)),
+        }
+    }
+
+    /// Why no network paints `look`.
+    fn why_not(&self, look: &Look) -> Error {
+        let home = |name: &str| self.networks.iter().find(|network| network.style(name).is_some());
+        if let Some(unknown) = look.styles.names().find(|name| home(name).is_none()) {
+            return unknown_style(unknown, &self.networks);
+        }
+        match look.styles.names().next() {
+            None => Error::model(format!("no network in {}; `./dev train --help` makes one", self.folder.display())),
+            Some(_) => {
+                let homes = look
+                    .styles
+                    .names()
+                    .map(|name| format!("`{name}` is of `{}`", home(name).map_or("", |network| network.name.as_str())));
+                let homes: Vec<_> = homes.collect();
+                Error::usage(format!("only styles of one network can be mixed, but {}", homes.join(", ")))
+            }
+        }
+    }
+
+    /// A network by its name in the catalog, or by a path to its ONNX file or manifest.
+    ///
+    /// # Errors
+    /// Unknown names come with the nearest valid one; a file that is not there, or has no manifest.
+    pub fn network(&self, wanted: &str) -> Result<Manifest> {
         if wanted.contains(std::path::MAIN_SEPARATOR) || wanted.ends_with(".onnx") || wanted.ends_with(".toml") {
             return from_path(Path::new(wanted));
         }
@@ -94,11 +128,45 @@ impl Catalog {
             ))
         })
     }
+}
 
-    fn unknown_style(&self, wanted: &str, networks: &[Manifest]) -> Error {
-        let names = networks.iter().flat_map(|network| network.styles.iter().map(|style| style.name.as_str()));
-        Error::usage(format!("unknown style `{wanted}`{}; `impasto styles` lists all", did_you_mean(wanted, names)))
+impl Choice {
+    /// Finds the styles of `look` in `network` alone.
+    ///
+    /// # Errors
+    /// Numbers that cannot be; unknown styles come with the nearest valid name.
+    pub fn of(network: &Manifest, look: &Look) -> Result<Self> {
+        look.check()?;
+        match look.styles.names().find(|name| network.style(name).is_none()) {
+            Some(unknown) => Err(unknown_style(unknown, std::slice::from_ref(network))),
+            None => choice(network, look),
+        }
     }
+}
+
+/// The choice of a network that has every style of `look`.
+fn choice(network: &Manifest, look: &Look) -> Result<Choice> {
+    let mix = match look.styles.0.is_empty() {
+        true => {
+            let paints = network.styles.iter().find(|style| style.name != UNPAINTED);
+            Mix::only(&paints.unwrap_or(&network.styles[0]).name)
+        }
+        false => look.styles.normalised(),
+    };
+    let heaviest = mix.0.iter().max_by(|a, b| a.1.total_cmp(b.1));
+    let style = heaviest.and_then(|(name, _)| network.style(name)).unwrap_or(&network.styles[0]).clone();
+    let mut weights = vec![0.0; network.style_input.as_ref().map_or(0, |input| input.count)];
+    for style in &network.styles {
+        if let (Some(row), Some(&weight)) = (style.row, mix.0.get(&style.name)) {
+            weights[row] += weight;
+        }
+    }
+    Ok(Choice { network: network.clone(), style, mix, recipe: look.recipe(weights) })
+}
+
+fn unknown_style(wanted: &str, networks: &[Manifest]) -> Error {
+    let names = networks.iter().flat_map(|network| network.styles.iter().map(|style| style.name.as_str()));
+    Error::usage(format!("unknown style `{wanted}`{}; `impasto styles` lists all", did_you_mean(wanted, names)))
 }
 
 /// A network outside the catalog, by its ONNX file or its manifest.
@@ -132,6 +200,49 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn catalog() -> (tempfile::TempDir, Catalog) {
+        let folder = tempfile::tempdir().unwrap();
+        let network = |name: &str, styles: &[&str]| {
+            let head = "title = \"T\"\nlicence = \"MIT\"\n[input]\nname = \"i\"\nrange = [0, 1]\n\
+                        [output]\nname = \"o\"\nrange = [0, 1]\n";
+            let input = format!("[style_input]\nname = \"s\"\ncount = {}\n", styles.len());
+            let rows = styles
+                .iter()
+                .enumerate()
+                .map(|(row, style)| format!("[[style]]\nname = \"{style}\"\ntitle = \"S\"\nrow = {row}\n"));
+            let text = format!("name = \"{name}\"\nfile = \"n.onnx\"\n{head}{input}{}", rows.collect::<String>());
+            std::fs::write(folder.path().join(name).with_extension("toml"), text).unwrap();
+        };
+        network("lite", &["photo", "waves", "stars"]);
+        network("fine", &["photo", "stars", "dots"]);
+        let catalog = Catalog::open(folder.path()).unwrap();
+        (folder, catalog)
+    }
+
+    #[test]
+    fn a_look_finds_its_network_and_weights() {
+        let (folder, catalog) = catalog();
+        let resolve = |styles: &str, preferred: Option<&str>| {
+            let look = Look { styles: styles.parse().unwrap(), ..Look::default() };
+            let preferred = preferred.map(|name| folder.path().join(name).with_extension("toml"));
+            let choice = catalog.resolve(&look, preferred.as_deref()).map_err(|error| error.to_string())?;
+            Ok::<_, String>((choice.network.name, choice.style.name, choice.recipe.weights))
+        };
+        let found = |network: &str, style: &str, weights: &[f32]| Ok((network.into(), style.into(), weights.to_vec()));
+        assert_eq!(resolve("", None), found("lite", "waves", &[0.0, 1.0, 0.0]));
+        assert_eq!(resolve("stars", None), found("lite", "stars", &[0.0, 0.0, 1.0]));
+        assert_eq!(resolve("stars", Some("fine")), found("fine", "stars", &[0.0, 1.0, 0.0]));
+        assert_eq!(resolve("waves=3,stars=1", Some("fine")), found("lite", "waves", &[0.0, 0.75, 0.25]));
+        let refused = |styles: &str, message: &str| {
+            let error = resolve(styles, None).expect_err(styles);
+            assert!(error.contains(message), "{styles}: {error}");
+        };
+        refused("wavse", "unknown style `wavse`; did you mean `waves`?");
+        refused("stars=0.5,../../etc/passwd=0.5", "unknown style `../../etc/passwd`");
+        refused("waves,dots", "only styles of one network can be mixed, but `dots` is of `fine`, `waves` is of `lite`");
+        refused("waves=-1", "weight of style `waves` = -1");
+    }
 
     #[test]
     fn near_names_are_suggested_and_far_ones_are_not() {

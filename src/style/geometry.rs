@@ -1,5 +1,7 @@
 //! Which size a network paints a picture at: pure arithmetic from the size rule and the wish.
 
+use serde::{Deserialize, Serialize};
+
 use super::manifest::SizeRule;
 use crate::error::{Error, Result};
 
@@ -8,6 +10,19 @@ use crate::error::{Error, Result};
 pub struct Size {
     pub width: usize,
     pub height: usize,
+}
+
+/// The size to paint at; the output keeps its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum PaintSize {
+    /// The picture's own size.
+    #[default]
+    Native,
+    /// Scaled into this box.
+    Box(Size),
+    /// As large as the frame rate allows; files are painted at their own size.
+    Auto,
 }
 
 /// How a picture gets into a network's tensor.
@@ -58,6 +73,52 @@ impl std::str::FromStr for Size {
         text.split_once('x')
             .and_then(|(width, height)| Some(Size::new(parse(width)?, parse(height)?)))
             .ok_or_else(|| format!("`{text}` is not a size like 640x360 (sides 1 to {MAX_SIDE})"))
+    }
+}
+
+impl PaintSize {
+    /// The box to scale into; `auto` begins at the picture's own size.
+    pub fn room(self) -> Option<Size> {
+        match self {
+            Self::Box(size) => Some(size),
+            Self::Native | Self::Auto => None,
+        }
+    }
+}
+
+impl std::fmt::Display for PaintSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Native => f.write_str("native"),
+            Self::Box(size) => size.fmt(f),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}
+
+impl std::str::FromStr for PaintSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "native" | "" => Ok(Self::Native),
+            "auto" => Ok(Self::Auto),
+            size => size.parse().map(Self::Box).map_err(|what| format!("{what}; or \"native\", or \"auto\"")),
+        }
+    }
+}
+
+impl TryFrom<String> for PaintSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<PaintSize> for String {
+    fn from(size: PaintSize) -> Self {
+        size.to_string()
     }
 }
 
@@ -129,6 +190,11 @@ mod tests {
         let error = Geometry::new(Size::new(16384, 16384), None, &SizeRule::default()).unwrap_err();
         assert!(error.to_string().contains("a picture of 16384x16384 cannot be painted"), "{error}");
         assert!("0x5".parse::<Size>().is_err() && "640".parse::<Size>().is_err());
+        for size in [PaintSize::Native, PaintSize::Auto, PaintSize::Box(Size::new(640, 360))] {
+            assert_eq!(size.to_string().parse(), Ok(size));
+        }
+        let error = "640".parse::<PaintSize>().unwrap_err();
+        assert!(error.contains("`640` is not a size like 640x360") && error.contains("or \"auto\""), "{error}");
     }
 
     proptest! {

@@ -154,16 +154,6 @@ impl Manifest {
         self.styles.iter().find(|style| style.name == name)
     }
 
-    /// The weight vector that paints `style` alone; empty for a network without a style input.
-    pub fn weights(&self, style: &Style) -> Vec<f32> {
-        let count = self.style_input.as_ref().map_or(0, |input| input.count);
-        let mut weights = vec![0.0; count];
-        if let Some(row) = style.row {
-            weights[row] = 1.0;
-        }
-        weights
-    }
-
     pub fn summaries(&self) -> impl Iterator<Item = StyleSummary> + '_ {
         self.styles.iter().map(|style| StyleSummary {
             name: style.name.clone(),
@@ -278,7 +268,7 @@ mod tests {
     #[test]
     fn a_good_manifest_is_read() {
         let manifest = read(GOOD).unwrap();
-        assert_eq!(manifest.weights(&manifest.styles[0]), [0.0, 1.0]);
+        assert_eq!(manifest.styles[0].row, Some(1));
         assert_eq!(manifest.input.layout, Layout::Nchw);
         assert!(manifest.model_path().ends_with("net.onnx"));
     }

@@ -1,76 +1,148 @@
-//! Paints one picture after the other: scale, pixels to tensor, run, tensor to pixels, scale back.
+//! Paints one picture after the other in a look that may change between them: cross-fades, strength, colours, steadiness.
 
 use std::time::{Duration, Instant};
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-
+use super::brush::Brush;
+pub use super::brush::StageTimes;
 use super::catalog::Choice;
-use super::geometry::{Geometry, Size};
-use super::onnx::{Device, Session, SessionOptions};
-use super::tensor::{PixelOrder, Pixels, PixelsMut, pixels_to_tensor, tensor_to_pixels};
-use crate::error::{Error, Result};
+use super::geometry::Size;
+use super::look::Recipe;
+use super::onnx::{Device, Loaded, SessionOptions};
+use super::tensor::{Finish, Hold, PixelOrder, Pixels, PixelsMut, mirror_pixels};
+use crate::error::Result;
 
-/// Owns a session and everything that painting one size needs; nothing is allocated between changes of size.
+/// Owns everything that painting a stream needs; nothing is allocated between changes of look or size.
 pub struct Painter {
-    session: Session,
-    /// The box that pictures are scaled into before painting.
-    wish: Option<Size>,
-    prepared: Option<Prepared>,
+    brush: Brush,
+    /// The brush of the network that is being left, until the cross-fade is over.
+    outgoing: Option<Outgoing>,
+    fade: Fade,
+    hold: Hold,
+    mirrored: bool,
+    /// The mirrored source; empty until it is needed.
+    mirror: Vec<u8>,
+    retire: Option<Box<dyn Fn(Brush) + Send>>,
 }
 
-/// What depends on the picture's size and pixel order.
-struct Prepared {
-    geometry: Geometry,
-    order: PixelOrder,
-    scaling: Option<Scaling>,
-}
-
-/// Buffers for painting at another size than the picture's.
-struct Scaling {
-    resizer: Resizer,
-    options: ResizeOptions,
-    size: Size,
-    small: Vec<u8>,
+/// A brush that paints below the new one while they cross-fade.
+struct Outgoing {
+    brush: Brush,
     painted: Vec<u8>,
 }
 
-/// Where the time of one picture went.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct StageTimes {
-    /// Scaling down, and pixels to tensor.
-    pub before: Duration,
-    pub inference: Duration,
-    /// Tensor to pixels, and scaling up.
-    pub after: Duration,
+/// A change of the look on its way.
+struct Fade {
+    from: Recipe,
+    to: Recipe,
+    /// What is painted now.
+    now: Recipe,
+    begun: Duration,
+    /// 0 to 1; 1 when it is over.
+    progress: f32,
+    /// The time of the latest picture.
+    time: Duration,
 }
 
 impl Painter {
-    /// Loads the chosen network and sets the style; `wish` is the size to paint at (`None`: the picture's own).
+    /// Loads the chosen network; `wish` is the size to paint at (`None`: the picture's own).
+    ///
+    /// # Errors
+    /// The network does not load.
     pub fn open(choice: &Choice, wish: Option<Size>, options: &SessionOptions) -> Result<Self> {
-        let mut session = Session::open(&choice.network, options)?;
-        session.set_weights(&choice.network.weights(&choice.style));
-        Ok(Self { session, wish, prepared: None })
+        let brush = Brush::new(Loaded::open(&choice.network, options)?, wish)?;
+        Ok(Self {
+            brush,
+            outgoing: None,
+            fade: Fade::new(choice.recipe.clone()),
+            hold: Hold::default(),
+            mirrored: false,
+            mirror: Vec::new(),
+            retire: None,
+        })
+    }
+
+    /// The network that paints.
+    pub fn network(&self) -> &Loaded {
+        self.brush.network()
     }
 
     /// The device that really runs the network.
     pub fn device(&self) -> Device {
-        self.session.device()
+        self.network().device()
     }
 
     /// Why better devices were passed over.
     pub fn passed_over(&self) -> &[String] {
-        self.session.passed_over()
+        self.network().passed_over()
     }
 
     /// Allocates and warms up for pictures of this size; painting does it by itself when the size changes.
-    pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<Geometry> {
-        let geometry = Geometry::new(picture, self.wish, &self.session.manifest().input.size)?;
-        self.prepared = None;
-        self.session.prepare(geometry.tensor, geometry.border)?;
-        let scaling = (!geometry.is_direct()).then(|| Scaling::new(geometry.painted, order));
-        self.prepared = Some(Prepared { geometry, order, scaling });
-        Ok(geometry)
+    ///
+    /// # Errors
+    /// The network cannot take this size.
+    pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<()> {
+        self.brush.set_weights(&self.fade.now.weights);
+        self.brush.prepare(picture, order)?;
+        if self.fade.to.steadiness > 0.0 {
+            self.hold.prepare(picture, order);
+        }
+        Ok(())
+    }
+
+    /// Who gets the brushes that have painted their last picture; without it they are dropped at once.
+    pub fn retire_to(&mut self, retire: impl Fn(Brush) + Send + 'static) {
+        self.retire = Some(Box::new(retire));
+    }
+
+    /// From the next picture on, fades to `recipe`: within the same network, or over to that of `brush`, which must be
+    /// prepared.
+    pub fn change_look(&mut self, recipe: Recipe, brush: Option<Brush>) {
+        let Some(brush) = brush else {
+            self.fade.begin(recipe);
+            return;
+        };
+        let left = std::mem::replace(&mut self.brush, brush);
+        // In the middle of another cross-fade the brush that is seen more goes on below.
+        let below = match self.outgoing.take() {
+            Some(outgoing) if self.fade.progress < 0.5 => {
+                self.retire(left);
+                outgoing.brush
+            }
+            Some(outgoing) => {
+                self.retire(outgoing.brush);
+                left
+            }
+            None => left,
+        };
+        if recipe.fade > Duration::ZERO {
+            self.outgoing = Some(Outgoing { brush: below, painted: Vec::new() });
+        } else {
+            self.retire(below);
+        }
+        // Weights of another network mean something else: they do not fade.
+        self.fade.now.weights.clone_from(&recipe.weights);
+        self.fade.begin(recipe);
+    }
+
+    /// From the next picture on, paints with `brush`: the same network, prepared for another size.
+    pub fn change_size(&mut self, brush: Brush) {
+        let left = std::mem::replace(&mut self.brush, brush);
+        self.retire(left);
+    }
+
+    /// Swaps left and right from the next picture on.
+    pub fn set_mirrored(&mut self, mirrored: bool) {
+        self.mirrored = mirrored;
+    }
+
+    /// Says when the next picture is shown; changes fade along these times.
+    pub fn advance(&mut self, time: Duration) {
+        self.fade.advance(time);
+        if self.fade.progress >= 1.0
+            && let Some(outgoing) = self.outgoing.take()
+        {
+            self.retire(outgoing.brush);
+        }
     }
 
     /// Paints `source` into `painted`, which has the same size and pixel order.
@@ -78,101 +150,115 @@ impl Painter {
     /// # Errors
     /// The network fails, or cannot take this size.
     pub fn paint(&mut self, source: &Pixels, painted: &mut PixelsMut) -> Result<StageTimes> {
-        let size = Size::new(source.width(), source.height());
-        let fits = |prepared: &Prepared| prepared.geometry.picture == size && prepared.order == source.order();
-        if !self.prepared.as_ref().is_some_and(fits) {
-            self.prepare(size, source.order())?;
-        }
-        let prepared = self.prepared.as_mut().unwrap_or_else(|| unreachable!("prepared above"));
-
         let begun = Instant::now();
-        let (spec, tensor) = self.session.input();
-        match &mut prepared.scaling {
-            None => pixels_to_tensor(source, spec, tensor),
-            Some(scaling) => pixels_to_tensor(&scaling.scale_down(source)?, spec, tensor),
+        let mirrored;
+        let source = if self.mirrored {
+            mirrored = mirror_pixels(source, &mut self.mirror);
+            &mirrored
+        } else {
+            source
+        };
+        let Recipe { weights, strength, colours, steadiness, .. } = &self.fade.now;
+        self.brush.set_weights(weights);
+        let mut under = None;
+        if let Some(Outgoing { brush, painted }) = &mut self.outgoing {
+            painted.resize(source.data().len(), 0);
+            let mut pixels = PixelsMut::like(painted, source);
+            brush.paint(source, None, &mut pixels)?;
+            under = Some((Pixels::like(painted, source), self.fade.progress));
         }
+        // While the painting itself changes there is nothing to hold, but it is watched for what comes after.
+        let repaints = self.fade.repaints() || under.is_some();
+        let hold = if *steadiness > 0.0 {
+            Some(self.hold.watch(source, if repaints { 0.0 } else { *steadiness }))
+        } else {
+            self.hold.forget();
+            None
+        };
+        let mut finish = Finish { source, strength: *strength, colours: *colours, under, hold };
         let before = begun.elapsed();
+        let mut times = self.brush.paint(source, (!finish.is_plain()).then_some(&mut finish), painted)?;
+        times.before += before;
+        Ok(times)
+    }
 
-        let inference = self.session.run()?;
-
-        let run_end = Instant::now();
-        let (spec, tensor) = self.session.output();
-        match &mut prepared.scaling {
-            None => tensor_to_pixels(tensor, spec, painted),
-            Some(scaling) => {
-                tensor_to_pixels(tensor, spec, &mut scaling.painted_pixels(source.order())?);
-                scaling.scale_up(painted)?;
-            }
+    fn retire(&self, brush: Brush) {
+        if let Some(retire) = &self.retire {
+            retire(brush);
         }
-        Ok(StageTimes { before, inference, after: run_end.elapsed() })
     }
 }
 
-impl Scaling {
-    fn new(size: Size, order: PixelOrder) -> Self {
-        let bytes = size.width * size.height * order.bytes();
-        // The x byte of a pixel is no alpha.
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
-        Self { resizer: Resizer::new(), options, size, small: vec![0; bytes], painted: vec![0; bytes] }
+impl Fade {
+    fn new(recipe: Recipe) -> Self {
+        let (from, now) = (recipe.clone(), recipe.clone());
+        Self { from, to: recipe, now, begun: Duration::ZERO, progress: 1.0, time: Duration::ZERO }
     }
 
-    fn scale_down(&mut self, source: &Pixels) -> Result<Pixels<'_>> {
-        let order = source.order();
-        let from = image_ref(source)?;
-        let mut to = image_mut(&mut self.small, self.size, order)?;
-        self.resizer.resize(&from, &mut to, &self.options).map_err(failed)?;
-        pixels(&self.small, self.size, order)
+    /// Begins at what is painted now and at the time of the latest picture, so that the next one shows the change.
+    fn begin(&mut self, to: Recipe) {
+        self.from.clone_from(&self.now);
+        self.to = to;
+        self.begun = self.time;
+        self.progress = 0.0;
     }
 
-    /// The small picture that the network's output is written to.
-    fn painted_pixels(&mut self, order: PixelOrder) -> Result<PixelsMut<'_>> {
-        let stride = self.size.width * order.bytes();
-        PixelsMut::new(&mut self.painted, self.size.width, self.size.height, stride, order).ok_or_else(misfit)
-    }
-
-    fn scale_up(&mut self, painted: &mut PixelsMut) -> Result<()> {
-        let (size, order) = (Size::new(painted.width(), painted.height()), painted.order());
-        if painted.stride() != size.width * order.bytes() {
-            return Err(misfit());
+    fn advance(&mut self, time: Duration) {
+        self.time = time;
+        if self.progress >= 1.0 {
+            return;
         }
-        let small = pixels(&self.painted, self.size, order)?;
-        let from = image_ref(&small)?;
-        let mut to = image_mut(painted.data_mut(), size, order)?;
-        self.resizer.resize(&from, &mut to, &self.options).map_err(failed)
+        let (passed, whole) = (time.saturating_sub(self.begun), self.to.fade);
+        let over = passed >= whole;
+        self.progress = if over { 1.0 } else { passed.as_secs_f32() / whole.as_secs_f32() };
+        let Self { from, to, now, progress, .. } = self;
+        // The end is exact, whatever the arithmetic on the way.
+        let mix = |from: f32, to: f32| if over { to } else { from + (to - from) * *progress };
+        now.strength = mix(from.strength, to.strength);
+        now.colours = mix(from.colours, to.colours);
+        now.steadiness = to.steadiness;
+        for ((now, from), to) in now.weights.iter_mut().zip(&from.weights).zip(&to.weights) {
+            *now = mix(*from, *to);
+        }
+    }
+
+    /// True while the network paints each frame differently.
+    fn repaints(&self) -> bool {
+        self.progress < 1.0 && self.from.weights != self.to.weights
     }
 }
 
-fn pixels(data: &[u8], size: Size, order: PixelOrder) -> Result<Pixels<'_>> {
-    Pixels::new(data, size.width, size.height, size.width * order.bytes(), order).ok_or_else(misfit)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Pictures that are scaled have no padding between rows: 4-byte pixels in GStreamer, or our own buffers.
-fn image_ref<'a>(pixels: &'a Pixels) -> Result<ImageRef<'a>> {
-    let row = pixels.width() * pixels.order().bytes();
-    if pixels.stride() != row {
-        return Err(misfit());
+    fn recipe(weights: &[f32], strength: f32, fade_ms: u64) -> Recipe {
+        let fade = Duration::from_millis(fade_ms);
+        Recipe { weights: weights.to_vec(), strength, colours: 0.0, steadiness: 0.0, fade }
     }
-    let data = &pixels.data()[..row * pixels.height()];
-    let (width, height) = (pixels.width() as u32, pixels.height() as u32);
-    ImageRef::new(width, height, data, pixel_type(pixels.order())).map_err(failed)
-}
 
-fn image_mut(data: &mut [u8], size: Size, order: PixelOrder) -> Result<Image<'_>> {
-    let data = &mut data[..size.width * size.height * order.bytes()];
-    Image::from_slice_u8(size.width as u32, size.height as u32, data, pixel_type(order)).map_err(failed)
-}
-
-fn pixel_type(order: PixelOrder) -> PixelType {
-    match order.bytes() {
-        3 => PixelType::U8x3,
-        _ => PixelType::U8x4,
+    #[test]
+    fn a_fade_goes_straight_from_what_is_painted_to_the_new_look() {
+        let at = Duration::from_millis;
+        let mut fade = Fade::new(recipe(&[1.0, 0.0], 1.0, 0));
+        fade.advance(at(1000));
+        fade.begin(recipe(&[0.0, 1.0], 0.0, 400));
+        let mut shown = Vec::new();
+        for time in [1100, 1200, 1300, 1400, 1500] {
+            fade.advance(at(time));
+            shown.push((fade.now.weights[0], fade.now.strength));
+        }
+        assert_eq!(shown, [(0.75, 0.75), (0.5, 0.5), (0.25, 0.25), (0.0, 0.0), (0.0, 0.0)]);
+        // Turned round half-way, it goes back from there.
+        fade.begin(recipe(&[1.0, 0.0], 1.0, 200));
+        fade.advance(at(1600));
+        assert_eq!(fade.now.weights, [0.5, 0.5]);
+        fade.begin(recipe(&[0.0, 1.0], 1.0, 200));
+        fade.advance(at(1700));
+        assert_eq!(fade.now.weights, [0.25, 0.75]);
+        // No fade: at once. A source that begins anew does not stall one.
+        fade.begin(recipe(&[1.0, 0.0], 1.0, 0));
+        fade.advance(at(5));
+        assert_eq!((fade.progress, fade.now.weights.as_slice()), (1.0, [1.0, 0.0].as_slice()));
     }
-}
-
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::model(format!("scaling to the inference size failed: {error}"))
-}
-
-fn misfit() -> Error {
-    Error::model("a picture to be scaled has padded rows or too little memory")
 }

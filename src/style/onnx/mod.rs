@@ -5,4 +5,4 @@ pub mod provider;
 pub mod session;
 
 pub use provider::Device;
-pub use session::{Session, SessionOptions};
+pub use session::{Loaded, Session, SessionOptions};

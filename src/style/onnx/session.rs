@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::ptr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::AsPointer;
@@ -29,13 +30,19 @@ pub struct SessionOptions {
     pub library: Option<PathBuf>,
 }
 
-/// A loaded network. Its tensors live as long as the picture size stays the same.
-pub struct Session {
-    manifest: Manifest,
-    session: OrtSession,
+/// A network in memory, ready to run at any size; clones share it.
+#[derive(Clone)]
+pub struct Loaded {
+    manifest: Arc<Manifest>,
+    session: Arc<OrtSession>,
     device: Device,
     /// Why better devices were passed over, for the log.
-    passed_over: Vec<String>,
+    passed_over: Arc<[String]>,
+}
+
+/// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
+pub struct Session {
+    loaded: Loaded,
     constants: Vec<Tensor<f32>>,
     weights: Option<Tensor<f32>>,
     tensors: Option<Tensors>,
@@ -56,7 +63,7 @@ struct Names {
     output: CString,
 }
 
-impl Session {
+impl Loaded {
     /// Loads the network on the first device of `options.device` that runs it.
     ///
     /// # Errors
@@ -88,20 +95,17 @@ impl Session {
                 )),
             });
         };
-        let names = Names::new(manifest);
         check_names(manifest, &session)?;
-        let mut this = Self {
-            manifest: manifest.clone(),
-            constants: Vec::new(),
-            weights: None,
-            tensors: None,
-            names,
-            session,
+        Ok(Self {
+            manifest: Arc::new(manifest.clone()),
+            session: Arc::new(session),
             device,
-            passed_over,
-        };
-        this.make_constants().map_err(|error| this.lie(error))?;
-        Ok(this)
+            passed_over: passed_over.into(),
+        })
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
 
     /// The device that really runs this network.
@@ -113,9 +117,31 @@ impl Session {
     pub fn passed_over(&self) -> &[String] {
         &self.passed_over
     }
+}
 
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+impl Session {
+    /// Loads the network on the first device of `options.device` that runs it.
+    ///
+    /// # Errors
+    /// As [`Loaded::open`].
+    pub fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
+        Self::new(Loaded::open(manifest, options)?)
+    }
+
+    /// A session of its own on a network that others may run too, each on its own thread.
+    ///
+    /// # Errors
+    /// No memory for its inputs.
+    pub fn new(loaded: Loaded) -> Result<Self> {
+        let names = Names::new(&loaded.manifest);
+        let mut this = Self { loaded, constants: Vec::new(), weights: None, tensors: None, names };
+        this.make_constants().map_err(|error| this.lie(error))?;
+        Ok(this)
+    }
+
+    /// The network that it runs.
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
     }
 
     /// Sets the weight of each style; ignored by a network without a style input.
@@ -138,7 +164,7 @@ impl Session {
 
     fn try_prepare(&mut self, size: Size, border: usize) -> Result<(), String> {
         let Size { width, height } = size;
-        let (input, output) = (&self.manifest.input, &self.manifest.output);
+        let (input, output) = (&self.loaded.manifest.input, &self.loaded.manifest.output);
         let input_spec =
             TensorSpec { layout: input.layout, channels: input.channels, range: input.range, width, height, border };
         let allocator = self.allocator()?;
@@ -185,7 +211,7 @@ impl Session {
         let mut output = tensors.output.ptr().cast_mut();
         let inputs = InputValues::new(&tensors.input, self.weights.as_ref(), &self.constants);
         self.run_raw(&inputs, &mut output)
-            .map_err(|reason| Error::model(format!("{}: {reason}", self.manifest.model_path().display())))?;
+            .map_err(|reason| Error::model(format!("{}: {reason}", self.loaded.manifest.model_path().display())))?;
         Ok(begun.elapsed())
     }
 
@@ -196,7 +222,7 @@ impl Session {
         self.run_raw(&inputs, &mut output)?;
         let output = ptr::NonNull::new(output).ok_or("no output came back")?;
         // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
-        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(self.session.allocator())) })
+        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(self.loaded.session.allocator())) })
     }
 
     /// Calls `OrtApi::Run` on values that exist already.
@@ -211,10 +237,11 @@ impl Session {
         let output_names = [self.names.output.as_ptr()];
         // SAFETY: names are NUL-terminated and live in `self`; the first `inputs.count` values point to live
         // tensors; `output` is null (ONNX Runtime allocates) or a live tensor of the network's output shape,
-        // which no other thread touches because one thread owns this session.
+        // which no other thread touches because one thread owns this `Session`; the network itself, which other
+        // sessions may share, is documented to run on many threads at once.
         let status = unsafe {
             (ort::api::ort().Run)(
-                self.session.ptr().cast_mut(),
+                self.loaded.session.ptr().cast_mut(),
                 ptr::null(),
                 names.as_ptr(),
                 inputs.values.as_ptr(),
@@ -230,24 +257,24 @@ impl Session {
 
     /// Host memory for the picture tensors: page-locked where a GPU copies from it.
     fn allocator(&self) -> Result<Allocator, String> {
-        let device = match self.device {
+        let device = match self.loaded.device {
             Device::Cuda | Device::TensorRt => AllocationDevice::CUDA_PINNED,
             _ => return Ok(Allocator::default()),
         };
         MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::CPUInput)
-            .and_then(|memory| Allocator::new(&self.session, memory))
+            .and_then(|memory| Allocator::new(&self.loaded.session, memory))
             .map_err(|error| error.to_string())
     }
 
     fn make_constants(&mut self) -> Result<(), String> {
         let allocator = Allocator::default();
-        if let Some(style) = &self.manifest.style_input {
+        if let Some(style) = &self.loaded.manifest.style_input {
             let shape = if style.rank == 2 { vec![1, style.count as i64] } else { vec![style.count as i64] };
             let mut weights = tensor(&allocator, &shape)?;
             weights.extract_tensor_mut().1.fill(0.0);
             self.weights = Some(weights);
         }
-        for constant in &self.manifest.constants {
+        for constant in &self.loaded.manifest.constants {
             let shape: Vec<i64> = constant.shape.iter().map(|&length| length as i64).collect();
             let mut value = tensor(&allocator, &shape)?;
             value.extract_tensor_mut().1.fill(constant.value);
@@ -260,8 +287,8 @@ impl Session {
     fn lie(&self, reason: String) -> Error {
         Error::model(format!(
             "{} does not fit its manifest {}: {reason}",
-            self.manifest.file,
-            self.manifest.path.display()
+            self.loaded.manifest.file,
+            self.loaded.manifest.path.display()
         ))
     }
 }

@@ -3,6 +3,9 @@
 //! Each direction is one pass over the picture, without allocation. The passes are plain loops that the
 //! compiler vectorises; they are compiled twice (`simd`). Results are the same to the last bit on every CPU.
 
+mod finish;
+mod hold;
+mod mirror;
 mod simd;
 mod to_pixels;
 mod to_tensor;
@@ -12,7 +15,10 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use to_pixels::{tensor_to_pixels, tensor_to_pixels_blended};
+pub use finish::{Finish, finish_pixels};
+pub use hold::Hold;
+pub use mirror::mirror_pixels;
+pub use to_pixels::{tensor_to_pixels, tensor_to_pixels_finished};
 pub use to_tensor::pixels_to_tensor;
 
 /// How the bytes of a pixel lie in memory. `x` is a byte without meaning: ignored when read, written as 255.
@@ -91,6 +97,15 @@ impl<'a> Pixels<'a> {
         Some(Self { data, shape })
     }
 
+    /// A picture of the same size and order as `other` in `data`, which is as long as that of `other`.
+    ///
+    /// # Panics
+    /// `data` is shorter.
+    pub fn like(data: &'a [u8], other: &Pixels) -> Self {
+        assert!(data.len() >= other.data.len(), "a picture of {} bytes in {}", other.data.len(), data.len());
+        Self { data, shape: other.shape }
+    }
+
     /// All bytes, padding between the rows included.
     pub fn data(&self) -> &'a [u8] {
         self.data
@@ -124,6 +139,15 @@ impl<'a> PixelsMut<'a> {
     pub fn new(data: &'a mut [u8], width: usize, height: usize, stride: usize, order: PixelOrder) -> Option<Self> {
         let shape = Shape::checked(data.len(), width, height, stride, order)?;
         Some(Self { data, shape })
+    }
+
+    /// A picture of the same size and order as `other`; as [`Pixels::like`].
+    ///
+    /// # Panics
+    /// `data` is shorter.
+    pub fn like(data: &'a mut [u8], other: &Pixels) -> Self {
+        assert!(data.len() >= other.data.len(), "a picture of {} bytes in {}", other.data.len(), data.len());
+        Self { data, shape: other.shape }
     }
 
     /// The same picture to read from.
@@ -269,9 +293,3 @@ impl Pixel for [u8; 4] {
 /// Added to a number from 0 to 255, it leaves no bits for the fraction: the addition itself rounds to the nearest
 /// integer, ties to even, and the integer stands in the lowest byte. Every vector unit adds; few can round.
 const TWO_TO_23: f32 = 8_388_608.0;
-
-/// `value` from 0 to 255 rounded to the nearest integer, ties to even.
-#[inline(always)]
-fn round(value: f32) -> f32 {
-    (value + TWO_TO_23) - TWO_TO_23
-}

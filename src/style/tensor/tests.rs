@@ -4,10 +4,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::finish::{InPlace, LUMINANCE};
+use super::hold::Watch;
 use super::simd::Pass;
-use super::to_pixels::{Blend, ToPixels};
+use super::to_pixels::ToPixels;
 use super::to_tensor::ToTensor;
 use super::*;
+use crate::style::geometry::Size;
 
 /// A byte that the passes must not touch.
 const CANARY: u8 = 0xa5;
@@ -65,8 +68,7 @@ fn reference_tensor(src: &Pixels, spec: &TensorSpec) -> Vec<f32> {
     tensor
 }
 
-/// Writes the painted picture; blends it if there is a source with a strength.
-fn reference_pixels(tensor: &[f32], spec: &TensorSpec, source: Option<(&Pixels, f32)>, dst: &mut PixelsMut) {
+fn reference_pixels(tensor: &[f32], spec: &TensorSpec, dst: &mut PixelsMut) {
     let [low, high] = spec.range;
     let (stride, order) = (dst.stride(), dst.order());
     for y in 0..dst.height() {
@@ -80,14 +82,49 @@ fn reference_pixels(tensor: &[f32], spec: &TensorSpec, source: Option<(&Pixels, 
                 let value =
                     (tensor[index_of(spec, spec.border + x, spec.border + y, channel)] - low) * (255.0 / (high - low));
                 // The cast clamps, and makes 0 of NaN.
-                let painted = value.round_ties_even() as u8;
-                dst.data_mut()[pixel + byte] = match source {
-                    None => painted,
-                    Some((source, strength)) => {
-                        let source = f32::from(source.data()[y * source.stride() + x * order.bytes() + byte]);
-                        (source + (f32::from(painted) - source) * strength).round_ties_even() as u8
-                    }
+                dst.data_mut()[pixel + byte] = value.round_ties_even() as u8;
+            }
+        }
+    }
+}
+
+/// What [`Finish`] without a hold makes of the painted picture `dst`: (picture below, part), strength, colours.
+fn reference_finish(under: Option<(&Pixels, f32)>, source: &Pixels, strength: f32, colours: f32, dst: &mut PixelsMut) {
+    let order = dst.order();
+    let red_to_blue = [0, 1, 2].map(|channel| byte_of(order, channel));
+    for y in 0..dst.height() {
+        for x in 0..dst.width() {
+            let colours_of = |picture: &Pixels| {
+                let pixel = &picture.row(y)[x * order.bytes()..][..order.bytes()];
+                [pixel[0], pixel[1], pixel[2]].map(f32::from)
+            };
+            let mut painted = colours_of(&dst.as_ref());
+            if let Some((under, part)) = under {
+                let under = colours_of(under);
+                for channel in 0..3 {
+                    painted[channel] = (under[channel] + (painted[channel] - under[channel]) * part).round_ties_even();
+                }
+            }
+            let source = colours_of(source);
+            let mut luminance = 0.0;
+            // The sum in the order of memory: floating-point sums depend on it.
+            for place in 0..3 {
+                let channel = red_to_blue.iter().position(|&byte| byte == place).unwrap();
+                luminance += (painted[place] - source[place]) * LUMINANCE[channel];
+            }
+            let darkest = source.iter().copied().fold(f32::INFINITY, f32::min);
+            let brightest = source.iter().copied().fold(0.0, f32::max);
+            let luminance = luminance.min(255.0 - brightest).max(-darkest);
+            let (plain, kept) = (strength * (1.0 - colours), strength * colours);
+            let pixel = &mut dst.row_mut(y)[x * order.bytes()..][..order.bytes()];
+            for channel in 0..3 {
+                let difference = painted[channel] - source[channel];
+                let finished = if strength * colours > 0.0 {
+                    source[channel] + (difference * plain + luminance * kept)
+                } else {
+                    source[channel] + difference * plain
                 };
+                pixel[channel] = finished.round_ties_even() as u8;
             }
         }
     }
@@ -166,6 +203,81 @@ fn cases_with_tensor() -> impl Strategy<Value = (Case, Vec<f32>)> {
     })
 }
 
+/// A part of the whole.
+fn part() -> impl Strategy<Value = f32> {
+    prop_oneof![select(vec![0.0f32, 0.25, 0.5, 1.0]), 0.0f32..1.0]
+}
+
+/// [`Hold`] written down pixel by pixel.
+#[derive(Default)]
+struct ReferenceHold {
+    /// What the source looked like, and what was shown, as colours by place.
+    source: Vec<[u8; 3]>,
+    shown: Vec<[u8; 3]>,
+    noise: Option<f32>,
+}
+
+impl ReferenceHold {
+    fn hold(&mut self, source: &Pixels, steadiness: f32, painted: &mut PixelsMut) {
+        let (width, height, bytes) = (source.width(), source.height(), source.order().bytes());
+        let colours = |row: &[u8], x: usize| [0, 1, 2].map(|colour| row[x * bytes + colour]);
+        let blank = self.source.is_empty();
+        if blank {
+            self.source = (0..width * height).map(|at| colours(source.row(at / width), at % width)).collect();
+            self.shown = vec![[0; 3]; width * height];
+        }
+        let (wide, high) = (width.div_ceil(8), height.div_ceil(8));
+        let mut motion = vec![0u32; wide * high];
+        let still_before = self.noise.unwrap_or(0.0) * 1.4 + 12.0;
+        for (block, motion) in motion.iter_mut().enumerate() {
+            let places: Vec<(usize, usize)> = (0..64)
+                .map(|at| (block % wide * 8 + at % 8, block / wide * 8 + at / 8))
+                .filter(|&(x, y)| x < width && y < height && y % 2 == 0)
+                .collect();
+            let now = |(x, y): (usize, usize)| colours(source.row(y), x);
+            let apart = |at: (usize, usize)| -> u32 {
+                let pairs = now(at).into_iter().zip(self.source[at.1 * width + at.0]);
+                pairs.map(|(now, then)| u32::from(now.abs_diff(then))).sum()
+            };
+            let sum: u32 = places.iter().map(|&at| apart(at)).sum();
+            *motion = (sum * 16 / (places.len() as u32 * 3)).min(255);
+            for at in places {
+                for (then, now) in self.source[at.1 * width + at.0].iter_mut().zip(now(at)) {
+                    *then = match *motion as f32 > still_before {
+                        true => now,
+                        false => now.clamp(then.saturating_sub(1), then.saturating_add(1)),
+                    };
+                }
+            }
+        }
+        let mut weights = vec![0u8; wide * high];
+        let firmness = steadiness * (2.0 - steadiness);
+        if !blank {
+            let mut sorted = motion.clone();
+            sorted.sort_unstable();
+            let measured = sorted[sorted.len() / 5] as f32;
+            let noise = measured.min(96.0).min(self.noise.map_or(f32::INFINITY, |noise| noise + 0.48));
+            self.noise = Some(noise);
+            for (weight, motion) in weights.iter_mut().zip(&motion) {
+                *weight = ((2.0 - *motion as f32 / (noise * 1.4 + 12.0)).clamp(0.0, 1.0) * firmness * 240.0) as u8;
+            }
+        }
+        let farthest = (32.0 * firmness).ceil() as i32;
+        for y in 0..height {
+            for x in 0..width {
+                let near = |block: usize| (block % wide).abs_diff(x / 8) <= 1 && (block / wide).abs_diff(y / 8) <= 1;
+                let weight = (0..wide * high).filter(|&block| near(block)).map(|block| weights[block]).min().unwrap();
+                let pixel = &mut painted.row_mut(y)[x * bytes..][..3];
+                for (new, shown) in pixel.iter_mut().zip(&mut self.shown[y * width + x]) {
+                    let away = (i32::from(*shown) - i32::from(*new)).clamp(-farthest, farthest);
+                    *new = (i32::from(*new) + away * i32::from(weight) / 256) as u8;
+                    *shown = *new;
+                }
+            }
+        }
+    }
+}
+
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
@@ -188,7 +300,7 @@ proptest! {
     #[test]
     fn a_tensor_becomes_the_reference_pixels((case, tensor) in cases_with_tensor()) {
         let mut expected = vec![CANARY; case.bytes(0)];
-        reference_pixels(&tensor, &case.spec, None, &mut case.pixels_mut(&mut expected, 0));
+        reference_pixels(&tensor, &case.spec, &mut case.pixels_mut(&mut expected, 0));
 
         let mut data = vec![CANARY; case.bytes(0)];
         tensor_to_pixels(&tensor, &case.spec, &mut case.pixels_mut(&mut data, 0));
@@ -196,37 +308,49 @@ proptest! {
 
         let mut data = vec![CANARY; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut data, 0);
-        ToPixels { tensor: &tensor, spec: &case.spec, source: None, dst }.run();
+        ToPixels { tensor: &tensor, spec: &case.spec, rows: None, dst }.run();
         prop_assert_eq!(&data, &expected, "without vector extensions");
     }
 
     #[test]
-    fn a_tensor_is_blended_like_the_reference(
+    fn a_painted_picture_is_finished_like_the_reference(
         (case, tensor) in cases_with_tensor(),
-        strength in prop_oneof![select(vec![0.0f32, 0.25, 0.5, 1.0]), 0.0f32..1.0],
+        strength in part(), colours in part(), under in proptest::option::of(part()),
         noise in vec(any::<u8>(), 1..50),
+        other in vec(any::<u8>(), 1..50),
     ) {
-        let source: Vec<u8> = noise.iter().copied().cycle().take(case.bytes(1)).collect();
-        let source = case.pixels(&source, 1);
+        let filled = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().cycle().take(case.bytes(1)).collect() };
+        let (source, below) = (filled(&noise), filled(&other));
+        let (source, below) = (case.pixels(&source, 1), case.pixels(&below, 1));
         let mut expected = vec![CANARY; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut expected, 0);
-        reference_pixels(&tensor, &case.spec, Some((&source, strength)), dst);
+        reference_pixels(&tensor, &case.spec, dst);
+        reference_finish(under.map(|part| (&below, part)), &source, strength, colours, dst);
 
+        let mut finish = Finish {
+            source: &source, strength, colours, under: under.map(|part| (below, part)), hold: None,
+        };
         let mut data = vec![CANARY; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut data, 0);
-        tensor_to_pixels_blended(&tensor, &case.spec, &source, strength, dst);
+        tensor_to_pixels_finished(&tensor, &case.spec, &mut finish, dst);
         prop_assert_eq!(&data, &expected);
 
         let mut data = vec![CANARY; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut data, 0);
-        let source = Some((&source, Blend::new(strength)));
-        ToPixels { tensor: &tensor, spec: &case.spec, source, dst }.run();
+        ToPixels { tensor: &tensor, spec: &case.spec, rows: Some(finish.rows()), dst }.run();
         prop_assert_eq!(&data, &expected, "without vector extensions");
+
+        let mut data = vec![CANARY; case.bytes(0)];
+        let dst = &mut case.pixels_mut(&mut data, 0);
+        tensor_to_pixels(&tensor, &case.spec, dst);
+        finish_pixels(&mut finish, dst);
+        prop_assert_eq!(&data, &expected, "after the pass");
     }
 
     #[test]
     fn strength_0_is_the_source_and_1_the_painted_picture(
         (case, tensor) in cases_with_tensor(),
+        colours in part(),
         noise in vec(any::<u8>(), 1..50),
     ) {
         let mut source: Vec<u8> = noise.iter().copied().cycle().take(case.bytes(0)).collect();
@@ -241,12 +365,72 @@ proptest! {
 
         let mut data = vec![0; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut data, 0);
-        for (strength, expected) in [(0.0, source), (-1.0, source), (f32::NAN, source),
-                                     (1.0, painted.as_ref()), (7.0, painted.as_ref())] {
-            tensor_to_pixels_blended(&tensor, &case.spec, &source, strength, dst);
+        for (strength, colours, expected) in [(0.0, colours, source), (-1.0, colours, source),
+                                              (f32::NAN, colours, source), (1.0, 0.0, painted.as_ref()),
+                                              (7.0, f32::NAN, painted.as_ref())] {
+            let mut finish = Finish { source: &source, strength, colours, under: None, hold: None };
+            tensor_to_pixels_finished(&tensor, &case.spec, &mut finish, dst);
             for y in 0..case.height {
                 prop_assert_eq!(dst.row_mut(y) as &[u8], expected.row(y), "strength {}, row {}", strength, y);
             }
+        }
+    }
+
+    #[test]
+    fn kept_colours_keep_the_chroma(
+        (case, tensor) in cases_with_tensor(), strength in part(), noise in vec(any::<u8>(), 1..50),
+    ) {
+        let source: Vec<u8> = noise.iter().copied().cycle().take(case.bytes(0)).collect();
+        let source = case.pixels(&source, 0);
+        let mut data = vec![0; case.bytes(0)];
+        let dst = &mut case.pixels_mut(&mut data, 0);
+        let mut finish = Finish { source: &source, strength, colours: 1.0, under: None, hold: None };
+        tensor_to_pixels_finished(&tensor, &case.spec, &mut finish, dst);
+        for y in 0..case.height {
+            let bytes = case.order.bytes();
+            for (before, after) in source.row(y).chunks(bytes).zip(dst.row_mut(y).chunks(bytes)) {
+                let steps = [0, 1, 2].map(|colour| i16::from(after[colour]) - i16::from(before[colour]));
+                let apart = steps.iter().max().unwrap() - steps.iter().min().unwrap();
+                prop_assert!(apart <= 1, "{:?} became {:?}", before, after);
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_is_held_like_the_reference(
+        (case, pictures) in cases().prop_flat_map(|case| {
+            let bytes = case.bytes(0);
+            // Noise, and sometimes another scene.
+            let picture = (vec(0u8..12, bytes), prop_oneof![4 => Just(0u8), 1 => any::<u8>()]);
+            (Just(case), vec(picture, 1..6))
+        }),
+        steadiness in vec(part(), 6),
+        painted in vec(any::<u8>(), 1..50),
+    ) {
+        let (mut hold, mut bare, mut reference) = (Hold::default(), Hold::default(), ReferenceHold::default());
+        for (number, (noise, scene)) in pictures.iter().enumerate() {
+            let source: Vec<u8> = noise.iter().map(|noise| scene.saturating_add(*noise)).collect();
+            let source = case.pixels(&source, 0);
+            let mut painted: Vec<u8> = painted.iter().cycle().skip(number * 7).take(case.bytes(0)).copied().collect();
+            if case.order.bytes() == 4 {
+                let rows = painted.chunks_mut(case.stride(0));
+                rows.for_each(|row| row.iter_mut().skip(3).step_by(4).take(case.width).for_each(|x| *x = 255));
+            }
+            let mut expected = painted.clone();
+            reference.hold(&source, steadiness[number], &mut case.pixels_mut(&mut expected, 0));
+
+            let finish = |hold| Finish { source: &source, strength: 1.0, colours: 0.0, under: None, hold: Some(hold) };
+            let mut data = painted.clone();
+            let held = hold.watch(&source, steadiness[number]);
+            finish_pixels(&mut finish(held), &mut case.pixels_mut(&mut data, 0));
+            prop_assert_eq!(&data, &expected, "picture {}", number);
+
+            let mut data = painted;
+            bare.prepare(Size::new(case.width, case.height), case.order);
+            let held = bare.watch_with(&source, steadiness[number], |watch: Watch| watch.run());
+            let mut finish = finish(held);
+            InPlace { rows: finish.rows(), dst: &mut case.pixels_mut(&mut data, 0) }.run();
+            prop_assert_eq!(&data, &expected, "picture {} without vector extensions", number);
         }
     }
 
@@ -368,7 +552,8 @@ fn a_source_of_another_order_is_refused() {
     let source = Pixels::new(&[0; 3], 1, 1, 3, PixelOrder::Bgr).unwrap();
     let mut data = [0; 3];
     let dst = &mut PixelsMut::new(&mut data, 1, 1, 3, PixelOrder::Rgb).unwrap();
-    tensor_to_pixels_blended(&[0.0; 3], &spec(1, 1), &source, 0.5, dst);
+    let mut finish = Finish { source: &source, strength: 0.5, colours: 0.0, under: None, hold: None };
+    tensor_to_pixels_finished(&[0.0; 3], &spec(1, 1), &mut finish, dst);
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Tensor to pixels, blended with the unpainted picture if asked.
+//! Tensor to pixels, finished row by row if asked.
 
+use super::finish::{Finish, Rows, clamp};
 use super::simd::{self, Pass};
-use super::{Layout, Pixel, Pixels, PixelsMut, TensorSpec, round};
+use super::{Layout, Pixel, PixelsMut, TensorSpec};
 
 /// Writes `tensor` from `spec.border` columns and rows on into `dst`, as much as `dst` takes.
 ///
@@ -12,37 +13,24 @@ use super::{Layout, Pixel, Pixels, PixelsMut, TensorSpec, round};
 /// `tensor` is not [`TensorSpec::len`] long, or `dst` at its place is wider or higher than the tensor.
 pub fn tensor_to_pixels(tensor: &[f32], spec: &TensorSpec, dst: &mut PixelsMut) {
     spec.check(tensor, &dst.as_ref());
-    simd::run(ToPixels { tensor, spec, source: None, dst });
+    simd::run(ToPixels { tensor, spec, rows: None, dst });
 }
 
-/// Writes `tensor` into `dst` like [`tensor_to_pixels`], blended with the unpainted `source`.
-///
-/// A byte is `source + (painted - source) * strength`, rounded to the nearest integer, ties to even, where
-/// `painted` is the byte that [`tensor_to_pixels`] writes. So a `strength` of 0 gives the source's colours and
-/// 1 gives the painted ones, both exactly. `strength` is clamped to 0..=1; NaN counts as 0.
+/// Writes `tensor` into `dst` like [`tensor_to_pixels`], and [finishes](super::finish_pixels) each row while it is in the
+/// cache.
 ///
 /// # Panics
-/// As [`tensor_to_pixels`]; and if `source` differs from `dst` in size or pixel order.
-pub fn tensor_to_pixels_blended(
-    tensor: &[f32],
-    spec: &TensorSpec,
-    source: &Pixels,
-    strength: f32,
-    dst: &mut PixelsMut,
-) {
-    spec.check(tensor, source);
-    assert!(
-        (source.width(), source.height(), source.order()) == (dst.width(), dst.height(), dst.order()),
-        "the unpainted picture differs from the painted one in size or pixel order"
-    );
-    let source = Some((source, Blend::new(strength)));
-    simd::run(ToPixels { tensor, spec, source, dst });
+/// As [`tensor_to_pixels`]; and if a picture of `finish` differs from `dst` in size or pixel order.
+pub fn tensor_to_pixels_finished(tensor: &[f32], spec: &TensorSpec, finish: &mut Finish, dst: &mut PixelsMut) {
+    spec.check(tensor, &dst.as_ref());
+    finish.check(&dst.as_ref());
+    simd::run(ToPixels { tensor, spec, rows: Some(finish.rows()), dst });
 }
 
 pub(super) struct ToPixels<'a, 'd> {
     pub tensor: &'a [f32],
     pub spec: &'a TensorSpec,
-    pub source: Option<(&'a Pixels<'a>, Blend)>,
+    pub rows: Option<Rows<'a>>,
     pub dst: &'a mut PixelsMut<'d>,
 }
 
@@ -67,26 +55,19 @@ impl ToPixels<'_, '_> {
     where
         [u8; BYTES]: Pixel,
     {
-        let Self { tensor, spec, source, dst } = self;
+        let Self { tensor, spec, mut rows, dst } = self;
         let decode = Decode::new(spec.range);
         let planes = spec.planes(tensor, swap);
         for y in 0..dst.height() {
             let [first, second, third] = planes.map(|plane| &plane[(spec.border + y) * spec.width + spec.border..]);
             let values = first.iter().zip(second).zip(third);
-            let (dst, _) = dst.row_mut(y).as_chunks_mut::<BYTES>();
-            match source {
-                None => {
-                    for (pixel, ((&a, &b), &c)) in dst.iter_mut().zip(values) {
-                        *pixel = Pixel::from_colours(decode.colours([a, b, c]));
-                    }
-                }
-                Some((source, blend)) => {
-                    let (source, _) = source.row(y).as_chunks::<BYTES>();
-                    for ((pixel, source), ((&a, &b), &c)) in dst.iter_mut().zip(source).zip(values) {
-                        let painted = decode.colours([a, b, c]);
-                        *pixel = Pixel::from_colours(blend.colours(source.colours(), painted));
-                    }
-                }
+            let row = dst.row_mut(y);
+            let (pixels, _) = row.as_chunks_mut::<BYTES>();
+            for (pixel, ((&a, &b), &c)) in pixels.iter_mut().zip(values) {
+                *pixel = Pixel::from_colours(decode.colours([a, b, c]));
+            }
+            if let Some(rows) = &mut rows {
+                rows.finish::<BYTES>(y, row);
             }
         }
     }
@@ -96,25 +77,18 @@ impl ToPixels<'_, '_> {
     where
         [u8; BYTES]: Pixel,
     {
-        let Self { tensor, spec, source, dst } = self;
+        let Self { tensor, spec, mut rows, dst } = self;
         let decode = Decode::new(spec.range);
         let (values, _) = tensor.as_chunks();
         for y in 0..dst.height() {
             let values = &values[(spec.border + y) * spec.width + spec.border..];
-            let (dst, _) = dst.row_mut(y).as_chunks_mut::<BYTES>();
-            match source {
-                None => {
-                    for (pixel, value) in dst.iter_mut().zip(values) {
-                        *pixel = Pixel::from_colours(decode.colours(ordered::<SWAP>(*value)));
-                    }
-                }
-                Some((source, blend)) => {
-                    let (source, _) = source.row(y).as_chunks::<BYTES>();
-                    for ((pixel, source), value) in dst.iter_mut().zip(source).zip(values) {
-                        let painted = decode.colours(ordered::<SWAP>(*value));
-                        *pixel = Pixel::from_colours(blend.colours(source.colours(), painted));
-                    }
-                }
+            let row = dst.row_mut(y);
+            let (pixels, _) = row.as_chunks_mut::<BYTES>();
+            for (pixel, value) in pixels.iter_mut().zip(values) {
+                *pixel = Pixel::from_colours(decode.colours(ordered::<SWAP>(*value)));
+            }
+            if let Some(rows) = &mut rows {
+                rows.finish::<BYTES>(y, row);
             }
         }
     }
@@ -141,30 +115,4 @@ impl Decode {
     fn colours(self, values: [f32; 3]) -> [f32; 3] {
         values.map(|value| clamp((value - self.offset) * self.scale, 255.0))
     }
-}
-
-/// How much of the painted picture is seen: 0 to 1.
-#[derive(Clone, Copy)]
-pub(super) struct Blend {
-    strength: f32,
-}
-
-impl Blend {
-    pub fn new(strength: f32) -> Self {
-        Self { strength: clamp(strength, 1.0) }
-    }
-
-    #[inline(always)]
-    fn colours(self, source: [f32; 3], painted: [f32; 3]) -> [f32; 3] {
-        // Whole numbers subtract and add exactly, so that a strength of 1 gives `painted` exactly.
-        let mix = |source: f32, painted: f32| source + (round(painted) - source) * self.strength;
-        [mix(source[0], painted[0]), mix(source[1], painted[1]), mix(source[2], painted[2])]
-    }
-}
-
-/// `value` within 0 to `high`; NaN becomes 0. Comparisons, because `f32::clamp` would let NaN through.
-#[inline(always)]
-fn clamp(value: f32, high: f32) -> f32 {
-    let value = if value > 0.0 { value } else { 0.0 };
-    if value < high { value } else { high }
 }

@@ -1,0 +1,190 @@
+//! One network at one size: scale, pixels to tensor, run, tensor to pixels, scale back.
+
+use std::time::{Duration, Instant};
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::geometry::{Geometry, Size};
+use super::onnx::{Loaded, Session};
+use super::tensor::{
+    Finish, PixelOrder, Pixels, PixelsMut, finish_pixels, pixels_to_tensor, tensor_to_pixels, tensor_to_pixels_finished,
+};
+use crate::error::{Error, Result};
+
+/// Owns a session and everything that painting one size needs; nothing is allocated between changes of size.
+pub struct Brush {
+    session: Session,
+    /// The box that pictures are scaled into before painting.
+    wish: Option<Size>,
+    prepared: Option<Prepared>,
+}
+
+/// What depends on the picture's size and pixel order.
+struct Prepared {
+    geometry: Geometry,
+    order: PixelOrder,
+    scaling: Option<Scaling>,
+}
+
+/// Buffers for painting at another size than the picture's.
+struct Scaling {
+    resizer: Resizer,
+    options: ResizeOptions,
+    size: Size,
+    small: Vec<u8>,
+    painted: Vec<u8>,
+}
+
+/// Where the time of one picture went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StageTimes {
+    /// Scaling down, and pixels to tensor.
+    pub before: Duration,
+    pub inference: Duration,
+    /// Tensor to pixels, and scaling up.
+    pub after: Duration,
+}
+
+impl Brush {
+    /// Paints with `network`; `wish` is the size to paint at (`None`: the picture's own).
+    ///
+    /// # Errors
+    /// No memory for the network's inputs.
+    pub fn new(network: Loaded, wish: Option<Size>) -> Result<Self> {
+        Ok(Self { session: Session::new(network)?, wish, prepared: None })
+    }
+
+    pub fn network(&self) -> &Loaded {
+        self.session.loaded()
+    }
+
+    /// Sets the weight of each style; ignored by a network without a style input.
+    pub fn set_weights(&mut self, weights: &[f32]) {
+        self.session.set_weights(weights);
+    }
+
+    /// Allocates and warms up for pictures of this size; painting does it by itself when the size changes.
+    pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<Geometry> {
+        let geometry = Geometry::new(picture, self.wish, &self.network().manifest().input.size)?;
+        self.prepared = None;
+        self.session.prepare(geometry.tensor, geometry.border)?;
+        let scaling = (!geometry.is_direct()).then(|| Scaling::new(geometry.painted, order));
+        self.prepared = Some(Prepared { geometry, order, scaling });
+        Ok(geometry)
+    }
+
+    /// Paints `source` into `painted`, which has the same size and pixel order; `finish` says what is seen of it.
+    ///
+    /// # Errors
+    /// The network fails, or cannot take this size.
+    pub fn paint(
+        &mut self,
+        source: &Pixels,
+        finish: Option<&mut Finish>,
+        painted: &mut PixelsMut,
+    ) -> Result<StageTimes> {
+        let size = Size::new(source.width(), source.height());
+        let fits = |prepared: &Prepared| prepared.geometry.picture == size && prepared.order == source.order();
+        if !self.prepared.as_ref().is_some_and(fits) {
+            self.prepare(size, source.order())?;
+        }
+        let prepared = self.prepared.as_mut().unwrap_or_else(|| unreachable!("prepared above"));
+
+        let begun = Instant::now();
+        let (spec, tensor) = self.session.input();
+        match &mut prepared.scaling {
+            None => pixels_to_tensor(source, spec, tensor),
+            Some(scaling) => pixels_to_tensor(&scaling.scale_down(source)?, spec, tensor),
+        }
+        let before = begun.elapsed();
+
+        let inference = self.session.run()?;
+
+        let run_end = Instant::now();
+        let (spec, tensor) = self.session.output();
+        match &mut prepared.scaling {
+            None => match finish {
+                Some(finish) => tensor_to_pixels_finished(tensor, spec, finish, painted),
+                None => tensor_to_pixels(tensor, spec, painted),
+            },
+            Some(scaling) => {
+                tensor_to_pixels(tensor, spec, &mut scaling.painted_pixels(source.order())?);
+                scaling.scale_up(painted)?;
+                if let Some(finish) = finish {
+                    finish_pixels(finish, painted);
+                }
+            }
+        }
+        Ok(StageTimes { before, inference, after: run_end.elapsed() })
+    }
+}
+
+impl Scaling {
+    fn new(size: Size, order: PixelOrder) -> Self {
+        let bytes = size.width * size.height * order.bytes();
+        // The x byte of a pixel is no alpha.
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
+        Self { resizer: Resizer::new(), options, size, small: vec![0; bytes], painted: vec![0; bytes] }
+    }
+
+    fn scale_down(&mut self, source: &Pixels) -> Result<Pixels<'_>> {
+        let order = source.order();
+        let from = image_ref(source)?;
+        let mut to = image_mut(&mut self.small, self.size, order)?;
+        self.resizer.resize(&from, &mut to, &self.options).map_err(failed)?;
+        pixels(&self.small, self.size, order)
+    }
+
+    /// The small picture that the network's output is written to.
+    fn painted_pixels(&mut self, order: PixelOrder) -> Result<PixelsMut<'_>> {
+        let stride = self.size.width * order.bytes();
+        PixelsMut::new(&mut self.painted, self.size.width, self.size.height, stride, order).ok_or_else(misfit)
+    }
+
+    fn scale_up(&mut self, painted: &mut PixelsMut) -> Result<()> {
+        let (size, order) = (Size::new(painted.width(), painted.height()), painted.order());
+        if painted.stride() != size.width * order.bytes() {
+            return Err(misfit());
+        }
+        let small = pixels(&self.painted, self.size, order)?;
+        let from = image_ref(&small)?;
+        let mut to = image_mut(painted.data_mut(), size, order)?;
+        self.resizer.resize(&from, &mut to, &self.options).map_err(failed)
+    }
+}
+
+fn pixels(data: &[u8], size: Size, order: PixelOrder) -> Result<Pixels<'_>> {
+    Pixels::new(data, size.width, size.height, size.width * order.bytes(), order).ok_or_else(misfit)
+}
+
+/// Pictures that are scaled have no padding between rows: 4-byte pixels in GStreamer, or our own buffers.
+fn image_ref<'a>(pixels: &'a Pixels) -> Result<ImageRef<'a>> {
+    let row = pixels.width() * pixels.order().bytes();
+    if pixels.stride() != row {
+        return Err(misfit());
+    }
+    let data = &pixels.data()[..row * pixels.height()];
+    let (width, height) = (pixels.width() as u32, pixels.height() as u32);
+    ImageRef::new(width, height, data, pixel_type(pixels.order())).map_err(failed)
+}
+
+fn image_mut(data: &mut [u8], size: Size, order: PixelOrder) -> Result<Image<'_>> {
+    let data = &mut data[..size.width * size.height * order.bytes()];
+    Image::from_slice_u8(size.width as u32, size.height as u32, data, pixel_type(order)).map_err(failed)
+}
+
+fn pixel_type(order: PixelOrder) -> PixelType {
+    match order.bytes() {
+        3 => PixelType::U8x3,
+        _ => PixelType::U8x4,
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::model(format!("scaling to the inference size failed: {error}"))
+}
+
+fn misfit() -> Error {
+    Error::model("a picture to be scaled has padded rows or too little memory")
+}

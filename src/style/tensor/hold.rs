@@ -1,0 +1,284 @@
+//! Steadiness: still areas keep what was painted before, so that sensor noise does not make the brush strokes flicker.
+//!
+//! The *source* says what is still: each block of 8x8 pixels is compared with a slowly following reference, against a
+//! noise level that is measured in the same picture. Where the source moves, and in the blocks around, the new picture
+//! is shown as it is, so that nothing trails behind a moving edge.
+
+use super::simd::{self, Pass};
+use super::{PixelOrder, Pixels};
+use crate::style::geometry::Size;
+
+/// Side of a block in pixels.
+const BLOCK: usize = 8;
+
+/// Every second row is compared: enough to tell motion from noise, at half the cost.
+const ROW_STEP: usize = 2;
+
+/// How much of the held picture stays at full steadiness, in 1/256: new pixels seep in with a time constant of 16 frames.
+const MOST_HELD: f32 = 240.0;
+
+/// A held pixel is never farther from the new one than this many steps at full steadiness: it bounds what a change that
+/// the source does not show (a stroke that moves because something near it moved) can leave behind.
+const FARTHEST: f32 = 32.0;
+
+/// Motion is counted in 1/16 of a step (mean difference of a block's colours from the reference).
+const MOTION_SCALE: u32 = 16;
+
+/// A block is still up to this multiple of the noise level, plus [`STILL_MARGIN`]; at twice that it surely moves.
+const STILL_NOISE: f32 = 1.4;
+const STILL_MARGIN: f32 = 0.75 * MOTION_SCALE as f32;
+
+/// No sensor is noisier than this, in motion units: in a pan everything moves and must not pass for noise.
+const MOST_NOISE: f32 = 6.0 * MOTION_SCALE as f32;
+
+/// How fast the noise level may rise in one frame; it falls at once. A pan is over before it rises much.
+const NOISE_RISE: f32 = 0.03 * MOTION_SCALE as f32;
+
+/// This part of the blocks is taken as still when the noise level is measured.
+const QUIET_PART: usize = 5;
+
+/// The memory of one stream: what was shown, and what the source looked like. Empty until [`Hold::watch`].
+#[derive(Debug, Default)]
+pub struct Hold {
+    shape: Option<(Size, PixelOrder)>,
+    /// Every [`ROW_STEP`]th row of the source as it was, x bytes 0, rows packed.
+    reference: Vec<u8>,
+    /// The painted picture as last shown, rows packed.
+    held: Vec<u8>,
+    /// How much each block differs from the reference.
+    motion: Vec<u8>,
+    /// How much of each block is held, in 1/256; and the same before the blocks around are heeded.
+    weights: Vec<u8>,
+    own_weights: Vec<u8>,
+    /// The differences of one row of blocks.
+    sums: Vec<u32>,
+    /// Mean difference that noise makes, in motion units; unknown at first.
+    noise: Option<f32>,
+    /// Steps that a held pixel may be away from the new one.
+    farthest: u8,
+    /// Nothing is remembered yet.
+    blank: bool,
+}
+
+impl Hold {
+    /// Allocates for pictures of this size; watching does it by itself.
+    pub fn prepare(&mut self, size: Size, order: PixelOrder) {
+        if self.shape == Some((size, order)) {
+            return;
+        }
+        let row = size.width * order.bytes();
+        let (wide, high) = (size.width.div_ceil(BLOCK), size.height.div_ceil(BLOCK));
+        *self = Self {
+            shape: Some((size, order)),
+            reference: vec![0; row * size.height.div_ceil(ROW_STEP)],
+            held: vec![0; row * size.height],
+            motion: vec![0; wide * high],
+            weights: vec![0; wide * high],
+            own_weights: vec![0; wide * high],
+            sums: vec![0; wide],
+            noise: None,
+            farthest: 0,
+            blank: true,
+        };
+    }
+
+    /// Forgets what was shown: the next picture is shown as it is.
+    pub fn forget(&mut self) {
+        self.blank = true;
+        self.noise = None;
+    }
+
+    /// Looks at the next unpainted picture and decides which blocks of the painted one are held, and how firmly:
+    /// `steadiness` is 0 (nothing is held, but the picture is remembered) to 1.
+    pub fn watch(&mut self, source: &Pixels, steadiness: f32) -> &mut Self {
+        self.prepare(Size::new(source.width(), source.height()), source.order());
+        self.watch_with(source, steadiness, |watch| simd::run(watch))
+    }
+
+    pub(super) fn watch_with(&mut self, source: &Pixels, steadiness: f32, run: impl FnOnce(Watch<'_>)) -> &mut Self {
+        run(Watch { source, hold: self });
+        if std::mem::take(&mut self.blank) {
+            self.weights.fill(0);
+            return self;
+        }
+        let measured = self.quiet_motion();
+        let noise = match self.noise {
+            None => measured.min(MOST_NOISE),
+            Some(noise) => measured.min(noise + NOISE_RISE).min(MOST_NOISE),
+        };
+        self.noise = Some(noise);
+        // The middle of the range does most: a half is clearly steadier than nothing.
+        let firmness = steadiness * (2.0 - steadiness);
+        self.farthest = (FARTHEST * firmness).ceil() as u8;
+        let still = still_up_to(noise);
+        for (weight, motion) in self.own_weights.iter_mut().zip(&self.motion) {
+            let calm = (2.0 - f32::from(*motion) / still).clamp(0.0, 1.0);
+            *weight = (calm * firmness * MOST_HELD) as u8;
+        }
+        self.spread_motion();
+        self
+    }
+
+    pub(super) fn fits(&self, picture: &Pixels) -> bool {
+        self.shape == Some((Size::new(picture.width(), picture.height()), picture.order()))
+    }
+
+    /// The motion below which the quietest part of the blocks lies.
+    fn quiet_motion(&self) -> f32 {
+        let mut counts = [0usize; 256];
+        self.motion.iter().for_each(|&motion| counts[usize::from(motion)] += 1);
+        let mut left = self.motion.len() / QUIET_PART;
+        let quiet = counts.iter().position(|&count| {
+            let found = count > left;
+            left = left.saturating_sub(count);
+            found
+        });
+        quiet.unwrap_or(0) as f32
+    }
+
+    /// A block is held no more than those around it: a moving thing changes the strokes beside it too.
+    fn spread_motion(&mut self) {
+        let wide = self.sums.len();
+        let high = self.own_weights.len() / wide;
+        for y in 0..high {
+            for x in 0..wide {
+                let rows = y.saturating_sub(1)..(y + 2).min(high);
+                let columns = x.saturating_sub(1)..(x + 2).min(wide);
+                let around = rows.flat_map(|y| &self.own_weights[y * wide..][columns.clone()]);
+                self.weights[y * wide + x] = around.copied().min().unwrap_or(0);
+            }
+        }
+    }
+}
+
+/// The motion up to which a block counts as still.
+fn still_up_to(noise: f32) -> f32 {
+    noise * STILL_NOISE + STILL_MARGIN
+}
+
+pub(super) struct Watch<'a> {
+    pub source: &'a Pixels<'a>,
+    pub hold: &'a mut Hold,
+}
+
+impl Pass for Watch<'_> {
+    #[inline(always)]
+    fn run(self) {
+        match self.source.order().bytes() {
+            3 => self.watch::<24>(),
+            _ => self.watch::<32>(),
+        }
+    }
+}
+
+impl Watch<'_> {
+    /// `CHUNK` is the bytes of a block's row.
+    #[inline(always)]
+    fn watch<const CHUNK: usize>(self) {
+        let Self { source, hold } = self;
+        let (row, wide) = (source.width() * source.order().bytes(), hold.sums.len());
+        let blank = hold.blank;
+        let still = still_up_to(hold.noise.unwrap_or(0.0));
+        for top in (0..source.height()).step_by(BLOCK) {
+            let rows = || (top..(top + BLOCK).min(source.height())).step_by(ROW_STEP);
+            hold.sums.fill(0);
+            for y in rows() {
+                let reference = &hold.reference[y / ROW_STEP * row..][..row];
+                let (chunks, rest) = source.row(y).as_chunks::<CHUNK>();
+                let (reference, reference_rest) = reference.as_chunks::<CHUNK>();
+                for ((sum, chunk), reference) in hold.sums.iter_mut().zip(chunks).zip(reference) {
+                    *sum += difference::<CHUNK>(chunk, reference);
+                }
+                if !rest.is_empty() {
+                    hold.sums[wide - 1] += difference::<CHUNK>(rest, reference_rest);
+                }
+            }
+            let motion = &mut hold.motion[top / BLOCK * wide..][..wide];
+            for (x, (motion, sum)) in motion.iter_mut().zip(&hold.sums).enumerate() {
+                let colours = rows().count() * BLOCK.min(source.width() - x * BLOCK) * 3;
+                *motion = (sum * MOTION_SCALE / colours as u32).min(255) as u8;
+            }
+            for y in rows() {
+                let reference = &mut hold.reference[y / ROW_STEP * row..][..row];
+                let (chunks, rest) = source.row(y).as_chunks::<CHUNK>();
+                let (reference, reference_rest) = reference.as_chunks_mut::<CHUNK>();
+                // Still blocks follow by one step a frame, which averages the noise out; moving ones at once.
+                let step = |motion: u8| if blank || f32::from(motion) > still { 255 } else { 1 };
+                for ((reference, chunk), motion) in reference.iter_mut().zip(chunks).zip(&*motion) {
+                    follow::<CHUNK>(reference, chunk, step(*motion));
+                }
+                if !rest.is_empty() {
+                    follow::<CHUNK>(reference_rest, rest, step(motion[wide - 1]));
+                }
+            }
+        }
+    }
+}
+
+/// The byte of a pixel without meaning, if `CHUNK` bytes are pixels of four.
+const fn is_x(chunk: usize, place: usize) -> bool {
+    chunk == 32 && place % 4 == 3
+}
+
+#[inline(always)]
+fn difference<const CHUNK: usize>(source: &[u8], reference: &[u8]) -> u32 {
+    let pairs = source.iter().zip(reference).enumerate();
+    pairs
+        .map(|(place, (source, reference))| u32::from(if is_x(CHUNK, place) { 0 } else { source.abs_diff(*reference) }))
+        .sum()
+}
+
+#[inline(always)]
+fn follow<const CHUNK: usize>(reference: &mut [u8], source: &[u8], step: u8) {
+    for (reference, source) in reference.iter_mut().zip(source) {
+        let up = source.saturating_sub(*reference).min(step);
+        let down = reference.saturating_sub(*source).min(step);
+        *reference = *reference + up - down;
+    }
+}
+
+/// One row of the held picture.
+pub(super) struct HeldRow<'a, const CHUNK: usize> {
+    weights: &'a [u8],
+    held: &'a mut [u8],
+    farthest: u8,
+}
+
+impl<'a, const CHUNK: usize> HeldRow<'a, CHUNK> {
+    #[inline(always)]
+    pub fn new(hold: &'a mut Hold, y: usize) -> Self {
+        let wide = hold.sums.len();
+        let row = hold.shape.map_or(0, |(size, order)| size.width * order.bytes());
+        Self {
+            weights: &hold.weights[y / BLOCK * wide..][..wide],
+            held: &mut hold.held[y * row..][..row],
+            farthest: hold.farthest,
+        }
+    }
+
+    /// Moves `row`, newly painted, towards what was shown before, and remembers the outcome.
+    #[inline(always)]
+    pub fn hold(self, row: &mut [u8]) {
+        let Self { weights, held, farthest } = self;
+        let (chunks, rest) = row.as_chunks_mut::<CHUNK>();
+        let (held, held_rest) = held.as_chunks_mut::<CHUNK>();
+        for ((chunk, held), weight) in chunks.iter_mut().zip(held).zip(weights) {
+            keep(chunk, held, *weight, farthest);
+        }
+        if let (false, Some(weight)) = (rest.is_empty(), weights.last()) {
+            keep(rest, held_rest, *weight, farthest);
+        }
+    }
+}
+
+/// What stays of the difference is rounded down, so that it is gone in the end.
+#[inline(always)]
+fn keep(new: &mut [u8], held: &mut [u8], weight: u8, farthest: u8) {
+    let part = |difference: u8| ((u16::from(difference.min(farthest)) * u16::from(weight)) >> 8) as u8;
+    for (new, held) in new.iter_mut().zip(held) {
+        let above = part(held.saturating_sub(*new));
+        let below = part(new.saturating_sub(*held));
+        *new = *new + above - below;
+        *held = *new;
+    }
+}
