@@ -3,6 +3,10 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::error::{Error, Result};
+
 /// A stop signal that can be shared, given once and waited for.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
@@ -10,6 +14,33 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
+    /// A signal that Ctrl-C or SIGTERM gives from now on. A second Ctrl-C ends the process at once.
+    pub fn on_signals() -> Result<Self> {
+        let failed = |error: std::io::Error| Error::usage(format!("signals: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let listen = || Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?));
+        let (mut interrupt, mut terminate) = {
+            let _context = runtime.enter();
+            listen().map_err(failed)?
+        };
+        let this = Self::default();
+        let given = this.clone();
+        let wait = async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if given.is_given() {
+                    std::process::exit(i32::from(Error::Interrupted(String::new()).exit_code()));
+                }
+                given.give();
+            }
+        };
+        let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(wait));
+        spawned.map(|_| this).map_err(failed)
+    }
+
     pub fn give(&self) {
         *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.1.notify_all();

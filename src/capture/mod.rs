@@ -65,6 +65,8 @@ pub struct StreamFacts {
     pub sound: bool,
     /// Length of a file.
     pub duration: Option<gst::ClockTime>,
+    /// The first thing that a demuxer or decoder could not read, and went on after.
+    pub warning: Option<String>,
 }
 
 /// A running source. Dropping it stops it.
@@ -95,6 +97,7 @@ impl Capture {
         let pipeline = gst::Pipeline::new();
         pipeline.use_clock(Some(&shared_clock()));
         let facts = Arc::new(Mutex::new(StreamFacts::default()));
+        note_warnings(&pipeline, &facts);
         let branches = Branches::new(&pipeline, wiring, &facts)?;
         let head = source.build(wiring)?;
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
@@ -327,19 +330,55 @@ fn time_of(sink: &gst_app::AppSink, sample: &gst::Sample, pace: Pace) -> Option<
     }
 }
 
-/// Keeps the caps that the decoder gave, for the colorimetry of the output.
+/// Keeps the caps that the decoder gave, for the colorimetry of the output, and completes them.
 fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
     let Some(pad) = picture.static_pad("sink") else {
         return;
     };
     let facts = Arc::clone(facts);
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if let Some(gst::PadProbeData::Event(event)) = &info.data
+        if let Some(gst::PadProbeData::Event(event)) = &mut info.data
             && let gst::EventView::Caps(caps) = event.view()
         {
-            lock(&facts).decoded = gst_video::VideoInfo::from_caps(caps.caps()).ok();
+            let complete = with_matrix(caps.caps());
+            lock(&facts).decoded = gst_video::VideoInfo::from_caps(&complete).ok();
+            *event = gst::event::Caps::builder(&complete).seqnum(event.seqnum()).build();
         }
         gst::PadProbeReturn::Ok
+    });
+}
+
+/// Many streams tell their range but no matrix. GStreamer would then forget the range too, so the matrix that it
+/// assumes for this size is written down.
+fn with_matrix(caps: &gst::CapsRef) -> gst::Caps {
+    let mut caps = caps.to_owned();
+    let told = caps.structure(0).and_then(|structure| structure.get::<String>("colorimetry").ok());
+    let told = told.and_then(|told| told.parse::<gst_video::VideoColorimetry>().ok());
+    if let Some(told) = told
+        && let Ok(info) = gst_video::VideoInfo::from_caps(&caps)
+        && info.is_yuv()
+        && told.matrix() == gst_video::VideoColorMatrix::Unknown
+    {
+        let assumed = info.colorimetry();
+        let known_range = told.range() != gst_video::VideoColorRange::Unknown;
+        let range = if known_range { told.range() } else { assumed.range() };
+        let complete =
+            gst_video::VideoColorimetry::new(range, assumed.matrix(), assumed.transfer(), assumed.primaries());
+        caps.make_mut().set("colorimetry", complete.to_string());
+    }
+    caps
+}
+
+/// Keeps the first warning of the pipeline.
+fn note_warnings(pipeline: &gst::Pipeline, facts: &Arc<Mutex<StreamFacts>>) {
+    let Some(bus) = pipeline.bus() else { return };
+    let facts = Arc::clone(facts);
+    bus.set_sync_handler(move |_, message| {
+        if let gst::MessageView::Warning(warning) = message.view() {
+            let element = message.src().map(|source| source.name().to_string()).unwrap_or_default();
+            lock(&facts).warning.get_or_insert_with(|| format!("{element}: {}", warning.error().message()));
+        }
+        gst::BusSyncReply::Pass
     });
 }
 

@@ -1,14 +1,85 @@
-//! `impasto file`.
+//! `impasto file`: paints a recorded video, a picture or a folder of pictures.
+
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::args::PaintArgs;
+use crate::config::Config;
+use crate::config::plan::{self, PaintPlan};
+use crate::convert::{Conversion, Kind, Options, Progress};
 use crate::error::Result;
+use crate::gst::encoder::{Codec, Preset};
+use crate::shutdown::Shutdown;
+
+const AFTER_HELP: &str = "\
+Every frame is painted, and keeps its time. Sound, subtitles and chapters are copied where OUT's container takes them.
+
+Examples:
+  impasto file holiday.mp4 painted.mp4 --style great_wave
+  impasto file holiday.mp4 painted.mkv --codec h265 --crf 24 --preset slow
+  impasto file holiday.mp4 painted.mp4 --resume     go on after Ctrl-C
+  impasto file portrait.jpg portrait.png
+  impasto file photos/ painted/";
 
 #[derive(Debug, Args)]
-pub struct FileArgs {}
+#[command(after_help = AFTER_HELP)]
+pub struct FileArgs {
+    /// Video, picture, or folder of pictures
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// File to write: .mp4, .mov, .mkv, .webm, or .png, .jpg, .webp; a folder if IN is one
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    /// Replace OUT if it exists
+    #[arg(long)]
+    overwrite: bool,
+    /// Go on with what an interrupted conversion of the same IN, OUT and settings finished
+    #[arg(long)]
+    resume: bool,
+    /// Video codec; without it H.264, or VP9 for .webm
+    #[arg(long, value_enum)]
+    codec: Option<Codec>,
+    /// Constant quality, 0 (best) to 51 (smallest)
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    crf: u8,
+    /// Time that a software encoder spends on making the file small
+    #[arg(long, value_enum, default_value_t)]
+    preset: Preset,
+    /// Frames painted side by side, which share the threads; without it, chosen by cores and picture
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    lanes: Option<u8>,
+    /// Tell start, progress, notes and result as JSON lines
+    #[arg(long)]
+    json: bool,
+    /// Config file; its [paint] and [runtime] count here
+    #[arg(long, env = "IMPASTO_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    paint: PaintArgs,
+}
 
 impl FileArgs {
     pub fn run(self) -> Result<()> {
-        Ok(())
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        self.paint.apply(&mut config);
+        let options = Options {
+            overwrite: self.overwrite,
+            resume: self.resume,
+            codec: self.codec,
+            crf: plan::crf(self.crf)?,
+            preset: self.preset,
+            lanes: self.lanes.map(usize::from),
+        };
+        let kind = Kind::of(&self.input, &self.output, &options)?;
+        let paint = PaintPlan::new(&config.paint, &config.runtime)?;
+        let templates = plan::templates(&config.runtime);
+        crate::gst::init()?;
+        let shutdown = Shutdown::on_signals()?;
+        let conversion = Conversion { input: self.input, output: self.output, kind, options, paint, templates };
+        conversion.run(&shutdown, &mut Progress::new(self.json))
     }
 }

@@ -18,6 +18,17 @@ pub enum Codec {
     Av1,
 }
 
+/// How much time a software encoder spends on making files small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum Preset {
+    #[default]
+    Fast,
+    Medium,
+    Slow,
+}
+
 /// An encoder that opened on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoder {
@@ -29,7 +40,8 @@ pub struct Encoder {
     pub launch: String,
 }
 
-/// One encoder and its settings; `{crf}` is the constant quality, 0 (best) to 51.
+/// One encoder and its settings. `{crf}` is the constant quality, 0 (best) to 51; `{q}` the same on a scale to 63;
+/// `{x26}`, `{vpx}`, `{aom}` and `{svt}` are the preset in the words of these encoders.
 struct Candidate {
     element: &'static str,
     hardware: bool,
@@ -51,29 +63,31 @@ const H264: &[Candidate] = &[
     hardware("vah264enc", "rate-control=cqp qpi={crf} qpp={crf} b-frames=0"),
     hardware("vtenc_h264", "allow-frame-reordering=false"),
     hardware("v4l2h264enc", ""),
-    software("x264enc", "pass=qual quantizer={crf} speed-preset=veryfast bframes=0 key-int-max=250"),
-    software("openh264enc", "rate-control=quality complexity=medium"),
+    software("x264enc", "pass=qual quantizer={crf50} speed-preset={x26} bframes=0 key-int-max=250"),
+    software("openh264enc", "rate-control=off qp-min={crf} qp-max={crf} complexity=medium"),
 ];
 const H265: &[Candidate] = &[
     hardware("nvh265enc", "rc-mode=constqp qp-const={crf} bframes=0"),
     hardware("vah265enc", "rate-control=cqp qpi={crf} qpp={crf} b-frames=0"),
     hardware("vtenc_h265", "allow-frame-reordering=false"),
-    software("x265enc", "speed-preset=veryfast option-string=\"crf={crf}:bframes=0:log-level=none\" key-int-max=250"),
+    software("x265enc", "speed-preset={x26} option-string=\"crf={crf}:bframes=0:log-level=none\" key-int-max=250"),
 ];
 const VP9: &[Candidate] = &[
     hardware("vavp9enc", ""),
     software(
         "vp9enc",
-        "end-usage=cq cq-level={crf} target-bitrate=0 deadline=1 cpu-used=5 row-mt=true threads=4 keyframe-max-dist=250",
+        "end-usage=cq cq-level={q} min-quantizer=0 max-quantizer=63 target-bitrate=0 {vpx} row-mt=true \
+         threads=4 keyframe-max-dist=250",
     ),
 ];
 const AV1: &[Candidate] = &[
     hardware("nvav1enc", ""),
     hardware("vaav1enc", ""),
-    software("svtav1enc", "preset=8 crf={crf}"),
+    software("svtav1enc", "preset={svt} crf={q}"),
     software(
         "av1enc",
-        "end-usage=q cq-level={crf} cpu-used=8 usage-profile=realtime row-mt=true threads=4 keyframe-max-dist=250",
+        "end-usage=q min-quantizer={q} max-quantizer={q} {aom} row-mt=true threads=4 \
+         keyframe-max-dist=250",
     ),
 ];
 
@@ -107,6 +121,18 @@ impl Codec {
     }
 }
 
+impl Preset {
+    /// The preset's placeholders in the settings of a [`Candidate`].
+    fn words(self) -> [(&'static str, &'static str); 4] {
+        let [x26, vpx, aom, svt] = match self {
+            Self::Fast => ["veryfast", "deadline=1 cpu-used=5", "cpu-used=8 usage-profile=realtime", "10"],
+            Self::Medium => ["medium", "deadline=1000000 cpu-used=2", "cpu-used=6", "8"],
+            Self::Slow => ["slow", "deadline=1000000 cpu-used=1", "cpu-used=4", "5"],
+        };
+        [("{x26}", x26), ("{vpx}", vpx), ("{aom}", aom), ("{svt}", svt)]
+    }
+}
+
 impl Encoder {
     /// The first encoder of `codec` that is installed and opens, hardware first.
     ///
@@ -114,7 +140,7 @@ impl Encoder {
     ///
     /// # Errors
     /// None is installed.
-    pub fn choose(codec: Codec, crf: u8) -> Result<Self> {
+    pub fn choose(codec: Codec, crf: u8, preset: Preset) -> Result<Self> {
         let candidates = codec.candidates();
         let found = candidates.iter().find(|candidate| opens(candidate)).ok_or_else(|| {
             let names: Vec<_> = candidates.iter().map(|candidate| candidate.element).collect();
@@ -125,7 +151,14 @@ impl Encoder {
                 names.join(", ")
             ))
         })?;
-        let settings = found.settings.replace("{crf}", &crf.to_string());
+        let qualities = [("{crf50}", crf.min(50)), ("{crf}", crf), ("{q}", rescaled(crf))];
+        let mut settings = found.settings.to_string();
+        for (placeholder, value) in qualities {
+            settings = settings.replace(placeholder, &value.to_string());
+        }
+        for (placeholder, word) in preset.words() {
+            settings = settings.replace(placeholder, word);
+        }
         let launch = format!("{} name=encoder {settings} ! {}", found.element, codec.parser());
         Ok(Self { codec, element: found.element, hardware: found.hardware, launch })
     }
@@ -136,6 +169,11 @@ impl std::fmt::Display for Encoder {
         let kind = if self.hardware { "hardware" } else { "software" };
         write!(f, "{} with {} ({kind})", self.codec.name(), self.element)
     }
+}
+
+/// A quality of 0 to 51 on the scale of 0 to 63 that VP9 and AV1 have.
+fn rescaled(crf: u8) -> u8 {
+    (u16::from(crf) * 63).div_ceil(51) as u8
 }
 
 /// A hardware encoder may be installed without its hardware: only opening it tells.
@@ -149,4 +187,24 @@ fn opens(candidate: &Candidate) -> bool {
     let opened = element.set_state(gst::State::Ready).is_ok();
     let _ = element.set_state(gst::State::Null);
     opened
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_software_encoder_here_takes_its_settings() {
+        crate::gst::init().unwrap();
+        for codec in [Codec::H264, Codec::H265, Codec::Vp9, Codec::Av1] {
+            for (crf, preset) in [(0, Preset::Fast), (20, Preset::Medium), (51, Preset::Slow)] {
+                let Ok(encoder) = Encoder::choose(codec, crf, preset) else {
+                    eprintln!("skipped: no {} encoder is installed", codec.name());
+                    continue;
+                };
+                gst::parse::bin_from_description_full(&encoder.launch, true, None, gst::ParseFlags::FATAL_ERRORS)
+                    .unwrap_or_else(|error| panic!("{}: {error}", encoder.launch));
+            }
+        }
+    }
 }

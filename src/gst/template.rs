@@ -18,6 +18,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("capture/showcase", include_str!("../../pipelines/capture/showcase.launch")),
     ("capture/sound", include_str!("../../pipelines/capture/sound.launch")),
     ("capture/test", include_str!("../../pipelines/capture/test.launch")),
+    ("output/file", include_str!("../../pipelines/output/file.launch")),
     ("output/record", include_str!("../../pipelines/output/record.launch")),
     ("output/record-sound", include_str!("../../pipelines/output/record-sound.launch")),
     ("output/rtsp", include_str!("../../pipelines/output/rtsp.launch")),

@@ -1,8 +1,10 @@
 //! Where painted frames go: any mix of outputs, each with its own queue, counters and failure.
 
+mod container;
 mod record;
 mod rtsp;
 
+pub use container::{Container, part_path};
 pub use record::Record;
 pub use rtsp::{Rtsp, RtspAddress};
 

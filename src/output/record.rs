@@ -7,10 +7,10 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::{Output, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
+use super::{Container, Output, StreamFormat, is_full, part_path, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::bus;
-use crate::gst::encoder::{Codec, Encoder};
+use crate::gst::encoder::{Encoder, Preset};
 use crate::gst::template::Templates;
 
 /// How long the file may take to be finished after the last frame.
@@ -141,55 +141,20 @@ impl Drop for Record {
     }
 }
 
-/// The file format, by the ending of the name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Container {
-    Mp4,
-    Mov,
-    Matroska,
-    WebM,
-}
-
-impl Container {
-    fn of(path: &Path) -> Result<Self> {
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        match ending.as_str() {
-            "mp4" | "m4v" => Ok(Self::Mp4),
-            "mov" => Ok(Self::Mov),
-            "mkv" => Ok(Self::Matroska),
-            "webm" => Ok(Self::WebM),
-            _ => Err(Error::usage(format!(
-                "{}: the ending `{ending}` is unknown; record into .mp4, .mov, .mkv or .webm",
-                path.display()
-            ))),
-        }
-    }
-
-    fn muxer(self) -> &'static str {
-        match self {
-            Self::Mp4 => "mp4mux fragment-duration=1000 fragment-mode=first-moov-then-finalise",
-            Self::Mov => "qtmux fragment-duration=1000 fragment-mode=first-moov-then-finalise",
-            Self::Matroska => "matroskamux",
-            Self::WebM => "webmmux",
-        }
-    }
-
-    fn codec(self) -> Codec {
-        if self == Self::WebM { Codec::Vp9 } else { Codec::H264 }
-    }
-
-    fn sound_encoder(self) -> &'static str {
-        match self {
-            Self::Mp4 | Self::Mov => "avenc_aac ! aacparse",
-            Self::Matroska | Self::WebM => "opusenc ! opusparse",
-        }
-    }
+/// A recording that is broken off must stay playable: MP4 is written in fragments, and made whole at its end.
+fn muxer(container: Container) -> String {
+    let settings = match container {
+        Container::Mp4 | Container::Mov => " fragment-duration=1000 fragment-mode=first-moov-then-finalise",
+        Container::Matroska | Container::WebM => "",
+    };
+    format!("{}{settings}", container.muxer())
 }
 
 fn build(container: Container, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<gst::Pipeline> {
-    let encoder = Encoder::choose(container.codec(), crf)?;
+    let encoder = Encoder::choose(container.codec(), crf, Preset::Fast)?;
     tracing::info!("recording as {encoder}");
-    let values = [("encoder", encoder.launch.as_str()), ("muxer", container.muxer())];
+    let muxer = muxer(container);
+    let values = [("encoder", encoder.launch.as_str()), ("muxer", &muxer)];
     let picture = templates.load("output/record", &values)?;
     let mut text = picture.text().to_string();
     picture.build(&[("picture", "appsrc"), ("file", "filesink")])?;
@@ -200,23 +165,4 @@ fn build(container: Container, format: &StreamFormat, crf: u8, templates: &Templ
     let pipeline = gst::parse::launch_full(&text, None, gst::ParseFlags::FATAL_ERRORS)
         .map_err(|error| Error::usage(format!("{}: {}", picture.origin(), error.message())))?;
     pipeline.downcast::<gst::Pipeline>().map_err(|_| Error::usage(format!("{}: no pipeline", picture.origin())))
-}
-
-/// `holiday.mp4` is written as `.holiday.mp4.part` beside it.
-pub(crate) fn part_path(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.part"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ending_chooses_the_container() {
-        assert_eq!(Container::of(Path::new("a/B.MKV")).unwrap(), Container::Matroska);
-        let error = Container::of(Path::new("a.avi")).unwrap_err().to_string();
-        assert!(error.contains("`avi` is unknown; record into .mp4"), "{error}");
-        assert_eq!(part_path(Path::new("a/b.mp4")), Path::new("a/.b.mp4.part"));
-    }
 }

@@ -1,0 +1,463 @@
+//! The last step of a video: painted packets and the source's own sound, subtitles and chapters into one file.
+//!
+//! Nothing that the container takes is decoded; a sound track that it does not take is encoded anew, with a note.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+
+use super::parts::{Index, PacketReader};
+use super::timeline::Timeline;
+use crate::error::{Error, Result};
+use crate::gst::{bus, make};
+use crate::output::{Container, part_path};
+use crate::shutdown::Shutdown;
+
+/// The file may stop growing for so long before joining counts as stuck.
+const STALL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same once the source's streams have failed: they may never end.
+const BROKEN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often the state is looked at.
+const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(50);
+
+/// What to join.
+pub struct Join<'a> {
+    pub input: &'a Path,
+    pub output: &'a Path,
+    pub container: Container,
+    pub index: &'a Index,
+}
+
+/// What became of the source's streams.
+#[derive(Default)]
+struct Tracks {
+    notes: Vec<String>,
+    pictures: usize,
+    /// Lets the painted video flow; gone once it does.
+    complete: Option<Sender<()>>,
+}
+
+impl Tracks {
+    /// All streams are linked, or will never be.
+    fn complete(&mut self) {
+        if let Some(complete) = self.complete.take() {
+            let _ = complete.send(());
+        }
+    }
+}
+
+/// How one attempt ended.
+enum Outcome {
+    Complete,
+    /// The source's streams failed and kept the file from being finished.
+    SourceBroken,
+}
+
+impl Join<'_> {
+    /// Writes OUT beside itself and renames it; returns notes on what could not be copied.
+    ///
+    /// # Errors
+    /// The file cannot be written, or it was interrupted; OUT is not touched then.
+    pub fn run(&self, shutdown: &Shutdown) -> Result<Vec<String>> {
+        let part = part_path(self.output);
+        let result = self.write(&part, shutdown);
+        if result.is_err() {
+            let _ = std::fs::remove_file(&part);
+        }
+        let notes = result?;
+        std::fs::rename(&part, self.output).map_err(|error| self.failure(&error.to_string()))?;
+        Ok(notes)
+    }
+
+    fn write(&self, part: &Path, shutdown: &Shutdown) -> Result<Vec<String>> {
+        let tracks = Arc::new(Mutex::new(Tracks::default()));
+        let mut outcome = self.attempt(part, Some(&tracks), shutdown)?;
+        let mut notes = std::mem::take(&mut lock(&tracks).notes);
+        if matches!(outcome, Outcome::SourceBroken) {
+            notes.push("sound and subtitles are left out: the source's streams could not be read".into());
+            outcome = self.attempt(part, None, shutdown)?;
+        }
+        match outcome {
+            Outcome::Complete => Ok(notes),
+            Outcome::SourceBroken => Err(self.failure("it was not finished")),
+        }
+    }
+
+    fn failure(&self, reason: &str) -> Error {
+        Error::output(format!("{}: {reason}", self.output.display()))
+    }
+
+    /// Builds the pipeline and runs it to its end; with `tracks`, the source's streams come along.
+    fn attempt(&self, part: &Path, tracks: Option<&Arc<Mutex<Tracks>>>, shutdown: &Shutdown) -> Result<Outcome> {
+        let pipeline = gst::Pipeline::new();
+        let stop = StopOnDrop(pipeline.clone());
+        let muxer = make(self.container.muxer())?;
+        let file = make("filesink")?;
+        file.set_property("location", part);
+        file.set_property("async", false);
+        let video = gst_app::AppSrc::builder().format(gst::Format::Time).block(true).max_bytes(4 << 20).build();
+        video.set_caps(Some(&self.video_caps()?));
+        add(&pipeline, &[muxer.clone(), file.clone(), video.clone().upcast()])?;
+        muxer.link(&file).map_err(Error::output)?;
+        let pad = request(&muxer, "video_%u").ok_or_else(|| self.failure("no video in this container"))?;
+        if pad.has_property("trak-timescale") {
+            pad.set_property("trak-timescale", self.index.ticks.timescale());
+        }
+        let source = video.static_pad("src").ok_or_else(|| self.failure("no video"))?;
+        source.link(&pad).map_err(|error| self.failure(&format!("the encoded video does not fit: {error}")))?;
+
+        let complete = match tracks {
+            Some(tracks) => Some(self.add_source(&pipeline, &muxer, tracks)?),
+            None => None,
+        };
+        pipeline.set_state(gst::State::Playing).map_err(|_| {
+            let reason = bus_error(&pipeline);
+            self.failure(&reason.unwrap_or_else(|| "it cannot be written".into()))
+        })?;
+        std::thread::scope(|scope| {
+            let feeder = move || self.feed(&video, complete);
+            let feeder = std::thread::Builder::new().name("join".into()).spawn_scoped(scope, feeder);
+            let feeder = feeder.map_err(Error::output)?;
+            let outcome = self.watch(&pipeline, part, tracks, shutdown);
+            // Frees a feeder that waits for room or for the source's streams.
+            drop(stop);
+            let fed = feeder.join().unwrap_or_else(|_| Err(self.failure("joining panicked")));
+            let outcome = outcome?;
+            if matches!(outcome, Outcome::Complete) {
+                fed?;
+            }
+            Ok(outcome)
+        })
+    }
+
+    /// The encoder's caps; streams with a variable frame rate do not claim a constant one.
+    fn video_caps(&self) -> Result<gst::Caps> {
+        let mut caps = self.index.caps.clone().ok_or_else(|| self.failure("no frame was painted"))?;
+        if !self.index.ticks.is_regular() {
+            caps.make_mut().set("framerate", gst::Fraction::new(0, 1));
+        }
+        Ok(caps)
+    }
+
+    /// Adds the demuxer of IN; the receiver gets a message when all its streams are linked.
+    fn add_source(
+        &self,
+        pipeline: &gst::Pipeline,
+        muxer: &gst::Element,
+        tracks: &Arc<Mutex<Tracks>>,
+    ) -> Result<Receiver<()>> {
+        let source = make("filesrc")?;
+        source.set_property("location", self.input);
+        let streams = make("parsebin")?;
+        let queue = make("multiqueue")?;
+        for element in [&source, &streams, &queue] {
+            element.set_property("name", format!("source-{}", element.name()));
+        }
+        add(pipeline, &[source.clone(), streams.clone(), queue.clone()])?;
+        keep_chapters(pipeline, muxer);
+        source.link(&streams).map_err(Error::input)?;
+
+        let (tell, complete) = channel();
+        lock(tracks).complete = Some(tell);
+        let linker = Linker { pipeline: pipeline.clone(), muxer: muxer.clone(), queue, container: self.container };
+        let tracks = Arc::clone(tracks);
+        let timeline = Timeline::of(self.input);
+        streams.connect_pad_added(move |_, pad| {
+            // parsebin holds the data back until it has shown every pad.
+            let seen = Arc::clone(&tracks);
+            pad.add_probe(gst::PadProbeType::DATA_DOWNSTREAM, move |_, info| match &mut info.data {
+                Some(gst::PadProbeData::Event(event)) if !is_end_or_gap(event) => {
+                    timeline.apply(event);
+                    as_plain_text(event);
+                    gst::PadProbeReturn::Ok
+                }
+                _ => {
+                    lock(&seen).complete();
+                    gst::PadProbeReturn::Ok
+                }
+            });
+            linker.link(pad, &mut lock(&tracks));
+        });
+        Ok(complete)
+    }
+
+    /// Pushes all painted packets, once the source's streams are linked.
+    fn feed(&self, video: &gst_app::AppSrc, complete: Option<Receiver<()>>) -> Result<()> {
+        if let Some(complete) = complete {
+            // Without the message the source is stuck; the watch looks after that.
+            let _ = complete.recv_timeout(STALL_PATIENCE);
+        }
+        let mut left = self.index.frames;
+        for path in &self.index.files {
+            let Some(mut reader) = PacketReader::open(path)? else {
+                continue;
+            };
+            while let Some(packet) = reader.next()? {
+                left = left.saturating_sub(1);
+                let mut buffer = gst::Buffer::from_mut_slice(reader.read_data(&packet)?);
+                let times = buffer.make_mut();
+                times.set_pts(packet.pts);
+                times.set_dts(packet.dts);
+                times.set_duration(if left == 0 { self.last_duration(packet.duration) } else { packet.duration });
+                if !packet.key_frame {
+                    times.set_flags(gst::BufferFlags::DELTA_UNIT);
+                }
+                if video.push_buffer(buffer).is_err() {
+                    // The muxer has stopped; the watch knows why.
+                    return Ok(());
+                }
+            }
+        }
+        let _ = video.end_of_stream();
+        Ok(())
+    }
+
+    /// How long the last frame is shown: what the source says, unless that is a small part of the frame before,
+    /// as for streams that claim a frame rate of thousands.
+    fn last_duration(&self, said: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let before = self.index.ticks.last_step();
+        said.filter(|said| before.is_none_or(|before| *said * 10 >= before)).or(before)
+    }
+
+    fn watch(
+        &self,
+        pipeline: &gst::Pipeline,
+        part: &Path,
+        tracks: Option<&Arc<Mutex<Tracks>>>,
+        shutdown: &Shutdown,
+    ) -> Result<Outcome> {
+        let bus = pipeline.bus().ok_or_else(|| self.failure("no bus"))?;
+        let (mut length, mut since, mut patience) = (0, Instant::now(), STALL_PATIENCE);
+        loop {
+            let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+            match bus.timed_pop_filtered(POLL, &kinds).as_ref().map(|message| message.view()) {
+                Some(gst::MessageView::Eos(_)) => return Ok(Outcome::Complete),
+                Some(gst::MessageView::Error(error)) => {
+                    let from_source = error.src().is_some_and(|element| element.path_string().contains(":source-"));
+                    let reason = bus::describe(error);
+                    match tracks {
+                        Some(tracks) if from_source => {
+                            let mut tracks = lock(tracks);
+                            tracks.complete();
+                            // One failure makes several messages; the first tells most.
+                            if patience == STALL_PATIENCE {
+                                tracks.notes.push(format!("the source's sound is damaged: {reason}"));
+                            }
+                            patience = BROKEN_PATIENCE;
+                        }
+                        _ => return Err(self.write_failure(&reason)),
+                    }
+                }
+                _ => {}
+            }
+            if shutdown.is_given() {
+                return Err(Error::Interrupted("interrupted".into()));
+            }
+            let now = std::fs::metadata(part).map_or(0, |metadata| metadata.len());
+            if now != length {
+                (length, since) = (now, Instant::now());
+            } else if since.elapsed() > patience {
+                if patience == BROKEN_PATIENCE {
+                    return Ok(Outcome::SourceBroken);
+                }
+                return Err(self.failure(&format!("writing hangs after {length} bytes")));
+            }
+        }
+    }
+
+    fn write_failure(&self, reason: &str) -> Error {
+        let full = reason.to_lowercase().contains("space");
+        self.failure(&format!("{reason}{}", if full { "; make room and go on with --resume" } else { "" }))
+    }
+}
+
+/// Links the streams of the source to the muxer, on the demuxer's thread.
+struct Linker {
+    pipeline: gst::Pipeline,
+    muxer: gst::Element,
+    queue: gst::Element,
+    container: Container,
+}
+
+impl Linker {
+    fn link(&self, pad: &gst::Pad, tracks: &mut Tracks) {
+        let caps = plain_text(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)));
+        let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
+        let wanted = if kind.starts_with("audio/") {
+            self.link_sound(pad, &caps, tracks)
+        } else if kind.starts_with("video/") || kind.starts_with("image/") {
+            tracks.pictures += 1;
+            if tracks.pictures == 2 {
+                tracks.notes.push("only the first video track is painted".into());
+            }
+            return discard(pad);
+        } else if self.takes("subtitle_%u", &caps) {
+            self.link_to_muxer(pad, &[], "subtitle_%u")
+        } else {
+            Err(format!("{} does not take this kind", self.container.name()))
+        };
+        if let Err(reason) = wanted {
+            tracks.notes.push(format!("a track ({kind}) is left out: {reason}"));
+            discard(pad);
+        }
+    }
+
+    fn link_sound(&self, pad: &gst::Pad, caps: &gst::Caps, tracks: &mut Tracks) -> Result<(), String> {
+        // ADTS becomes the raw form that files hold; the packets stay the same.
+        let aac = caps.structure(0).is_some_and(|structure| {
+            structure.name() == "audio/mpeg" && structure.get::<i32>("mpegversion").is_ok_and(|version| version >= 2)
+        });
+        let mut taken = caps.clone();
+        if aac {
+            taken.make_mut().set("stream-format", "raw");
+        }
+        if self.takes("audio_%u", &taken) {
+            let parser: &[&str] = if aac { &["aacparse name=first"] } else { &[] };
+            return self.link_to_muxer(pad, parser, "audio_%u");
+        }
+        let encoder = self.container.sound_encoder();
+        let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
+        let element = encoder.split(' ').next().unwrap_or_default();
+        let container = self.container.name();
+        self.link_to_muxer(pad, &["decodebin name=first ! audioconvert ! audioresample", encoder], "audio_%u")?;
+        tracks
+            .notes
+            .push(format!("sound ({kind}) is encoded anew with {element}: {container} does not take it as it is"));
+        Ok(())
+    }
+
+    /// True if the muxer takes a stream of `caps` unchanged.
+    fn takes(&self, template: &str, caps: &gst::Caps) -> bool {
+        let templates = self.muxer.factory().map(|factory| factory.static_pad_templates()).into_iter().flatten();
+        let mut wanted = templates.filter(|known| known.name_template() == template);
+        wanted.any(|template| template.caps().can_intersect(caps))
+    }
+
+    /// Stream -> queue -> the elements of `between` -> muxer. The muxer's pad comes last: it would wait for ever for
+    /// a stream that could not be linked.
+    fn link_to_muxer(&self, pad: &gst::Pad, between: &[&str], template: &str) -> Result<(), String> {
+        let misfit = |error: gst::PadLinkError| error.to_string();
+        let (queue_in, mut source) = self.queue_lane().ok_or("no room in the queue")?;
+        if !between.is_empty() {
+            let (bin, bin_in, bin_out) = chain(&between.join(" ! "))?;
+            bin.set_property("name", format!("source-convert-{}", queue_in.name()));
+            self.pipeline.add(&bin).map_err(|error| error.to_string())?;
+            source.link(&bin_in).map_err(misfit)?;
+            bin.sync_state_with_parent().map_err(|error| error.to_string())?;
+            source = bin_out.upcast();
+        }
+        pad.link(&queue_in).map_err(misfit)?;
+        let sink = request(&self.muxer, template).ok_or_else(|| format!("{} has no such pad", self.muxer.name()))?;
+        source.link(&sink).map(|_| ()).map_err(|error| {
+            self.muxer.release_request_pad(&sink);
+            misfit(error)
+        })
+    }
+
+    /// A way through the multiqueue, which grows by itself where one track lies far behind another.
+    fn queue_lane(&self) -> Option<(gst::Pad, gst::Pad)> {
+        let sink = self.queue.request_pad_simple("sink_%u")?;
+        let source = self.queue.static_pad(&sink.name().replace("sink", "src"))?;
+        Some((sink, source))
+    }
+}
+
+/// Lets a stream that is not wanted end here; unlinked, it would stop the demuxer.
+fn discard(pad: &gst::Pad) {
+    let kinds = gst::PadProbeType::DATA_DOWNSTREAM;
+    // `Drop` would free the data twice with this version of the bindings.
+    pad.add_probe(kinds, |_, info| {
+        info.flow_res = Ok(gst::FlowSuccess::Ok);
+        gst::PadProbeReturn::Handled
+    });
+}
+
+/// Hands chapters to a muxer that writes them, on the demuxer's thread: they come before the first packet.
+fn keep_chapters(pipeline: &gst::Pipeline, muxer: &gst::Element) {
+    let (Some(bus), Some(setter)) = (pipeline.bus(), muxer.dynamic_cast_ref::<gst::TocSetter>().cloned()) else {
+        return;
+    };
+    bus.set_sync_handler(move |_, message| {
+        if let gst::MessageView::Toc(toc) = message.view() {
+            setter.set_toc(Some(&toc.toc().0));
+        }
+        gst::BusSyncReply::Pass
+    });
+}
+
+/// SubRip comes out of demuxers labelled as markup, which no muxer takes; it goes back in as the text it was.
+fn plain_text(caps: &gst::CapsRef) -> gst::Caps {
+    let mut caps = caps.to_owned();
+    if caps.structure(0).is_some_and(|structure| structure.name() == "text/x-raw") {
+        caps.make_mut().set("format", "utf8");
+    }
+    caps
+}
+
+/// The same for a stream on its way.
+fn as_plain_text(event: &mut gst::Event) {
+    if let gst::EventView::Caps(caps) = event.view() {
+        *event = gst::event::Caps::builder(&plain_text(caps.caps())).seqnum(event.seqnum()).build();
+    }
+}
+
+/// A bin of the elements in `text`, which begin with the one named `first`, with its two ends.
+///
+/// The ends are shown by hand: a `decodebin` links what follows it late, so that there seem to be more loose ends.
+fn chain(text: &str) -> Result<(gst::Bin, gst::GhostPad, gst::GhostPad), String> {
+    let bin = gst::parse::bin_from_description(text, false).map_err(|error| error.to_string())?;
+    let ends = bin
+        .by_name("first")
+        .and_then(|first| Some((first.static_pad("sink")?, bin.find_unlinked_pad(gst::PadDirection::Src)?)));
+    let (sink, source) = ends.ok_or_else(|| format!("`{text}` has not two ends"))?;
+    let ghost = |pad: &gst::Pad, name: &str| {
+        let ghost = gst::GhostPad::builder_with_target(pad).map_err(|error| error.to_string())?.name(name).build();
+        ghost.set_active(true).map_err(|error| error.to_string())?;
+        bin.add_pad(&ghost).map_err(|error| error.to_string())?;
+        Ok::<_, String>(ghost)
+    };
+    let (sink, source) = (ghost(&sink, "sink")?, ghost(&source, "src")?);
+    Ok((bin, sink, source))
+}
+
+/// The next pad of the muxer with the name `template` ("audio_%u"). webmmux does not know its own templates by
+/// name, but takes numbered names.
+fn request(muxer: &gst::Element, template: &str) -> Option<gst::Pad> {
+    let prefix = template.trim_end_matches("%u");
+    let taken = muxer.sink_pads().iter().filter(|pad| pad.name().starts_with(prefix)).count();
+    muxer.request_pad_simple(&format!("{prefix}{taken}"))
+}
+
+fn is_end_or_gap(event: &gst::EventRef) -> bool {
+    matches!(event.view(), gst::EventView::Eos(_) | gst::EventView::Gap(_))
+}
+
+fn add(pipeline: &gst::Pipeline, elements: &[gst::Element]) -> Result<()> {
+    pipeline.add_many(elements).map_err(Error::output)
+}
+
+/// The first error on the bus.
+fn bus_error(pipeline: &gst::Pipeline) -> Option<String> {
+    let end = bus::wait_for_end(&pipeline.bus()?, gst::ClockTime::ZERO)?;
+    end.err()
+}
+
+/// Ends the pipeline whatever happens.
+struct StopOnDrop(gst::Pipeline);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.set_state(gst::State::Null);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,112 @@
+//! Recorded material: a video file, a picture or a folder of pictures, painted into another.
+
+mod encode;
+mod gate;
+mod join;
+mod lanes;
+mod parts;
+mod pictures;
+mod progress;
+mod ticks;
+mod timeline;
+mod video;
+
+use std::path::{Path, PathBuf};
+
+use crate::config::plan::PaintPlan;
+use crate::error::{Error, Result};
+use crate::gst::encoder::{Codec, Preset};
+use crate::gst::template::Templates;
+use crate::output::Container;
+use crate::shutdown::Shutdown;
+
+pub use progress::{Event, Progress};
+
+/// What to convert and how, checked.
+#[derive(Debug, Clone)]
+pub struct Conversion {
+    pub input: PathBuf,
+    pub output: PathBuf,
+    pub kind: Kind,
+    pub options: Options,
+    pub paint: PaintPlan,
+    pub templates: Templates,
+}
+
+/// The settings of `impasto file` beside those of painting.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub overwrite: bool,
+    /// Go on with what an interrupted conversion finished.
+    pub resume: bool,
+    /// `None`: the codec that every player of OUT's container knows.
+    pub codec: Option<Codec>,
+    /// Constant quality, 0 (best) to 51.
+    pub crf: u8,
+    pub preset: Preset,
+    /// Frames painted side by side; `None` chooses by cores and picture.
+    pub lanes: Option<usize>,
+}
+
+/// What IN and OUT are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Video,
+    Picture,
+    Folder,
+}
+
+impl Kind {
+    /// Tells from IN and OUT's ending what there is to do, and refuses what cannot be done well.
+    ///
+    /// # Errors
+    /// IN is missing, empty or unreadable; OUT exists, is IN itself, or has an ending that nothing is written in.
+    pub fn of(input: &Path, output: &Path, options: &Options) -> Result<Self> {
+        let metadata =
+            std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
+        let kind = if metadata.is_dir() {
+            Self::Folder
+        } else if pictures::Format::of(output).is_some() {
+            Self::Picture
+        } else {
+            Container::of(output)
+                .map_err(|error| Error::usage(format!("{error}; pictures into .png, .jpg or .webp")))?;
+            Self::Video
+        };
+        if same_file::is_same_file(input, output).unwrap_or(false) {
+            return Err(Error::usage(format!(
+                "IN and OUT are the same {}: {}",
+                if kind == Self::Folder { "folder" } else { "file" },
+                output.display()
+            )));
+        }
+        // A folder may be gone on with: only its finished pictures are left alone.
+        let taken = output.exists() && !(kind == Self::Folder && options.resume);
+        if taken && !options.overwrite {
+            return Err(Error::usage(format!("{} exists; replace it with --overwrite", output.display())));
+        }
+        if output.is_dir() != (kind == Self::Folder) && output.exists() {
+            let what = if output.is_dir() { "a folder" } else { "a file" };
+            return Err(Error::usage(format!("OUT is {what}, but IN is not: {}", output.display())));
+        }
+        let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if kind != Self::Folder && !parent.is_dir() {
+            return Err(Error::output(format!("{}: there is no such folder", parent.display())));
+        }
+        Ok(kind)
+    }
+}
+
+impl Conversion {
+    /// Carries it out.
+    ///
+    /// # Errors
+    /// Input, network or output fail, or `shutdown` was given; OUT is not touched then.
+    pub fn run(&self, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
+        match self.kind {
+            Kind::Video => video::convert(self, shutdown, progress),
+            Kind::Picture => pictures::convert(self, progress),
+            Kind::Folder => pictures::convert_folder(self, shutdown, progress),
+        }
+    }
+}

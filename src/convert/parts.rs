@@ -1,0 +1,313 @@
+//! Painted packets on disk until a conversion is complete: `.OUT.parts` beside OUT, one file for each run.
+//!
+//! A conversion writes encoded packets with their exact times; an interrupted one leaves what it finished, and
+//! the next run appends a file. A file that ends in the middle of a packet is good up to that packet.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use gstreamer as gst;
+use serde::{Deserialize, Serialize};
+
+use super::ticks::Ticks;
+use crate::error::{Error, Result};
+
+/// The first bytes of a packet file, with the version of the format.
+const MAGIC: &[u8; 8] = b"IMPASTO1";
+
+/// Bytes before each packet: size, key frame, PTS, DTS, duration.
+const HEADER: usize = 4 + 1 + 8 + 8 + 8;
+
+/// Sizes above this are damage: no encoder makes such packets.
+const MAX_SIZE: u32 = 1 << 30;
+
+/// Stands for a time that is not known.
+const NO_TIME: u64 = u64::MAX;
+
+/// What a conversion depends on; one that was interrupted goes on only if all of it is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    pub input: PathBuf,
+    pub input_bytes: u64,
+    pub input_modified_ns: u128,
+    pub network: String,
+    pub style: String,
+    pub size: String,
+    pub encoder: String,
+}
+
+/// The folder of one conversion.
+#[derive(Debug)]
+pub struct Parts {
+    folder: PathBuf,
+}
+
+/// Times and kind of one packet; what the packet file says before its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    pub size: u32,
+    pub key_frame: bool,
+    /// Presentation time from the beginning of the source.
+    pub pts: gst::ClockTime,
+    pub dts: Option<gst::ClockTime>,
+    pub duration: Option<gst::ClockTime>,
+}
+
+impl Job {
+    /// The first thing in which `other` differs, in words.
+    fn difference(&self, other: &Self) -> Option<&'static str> {
+        let pairs = [
+            (self.input != other.input, "another input"),
+            (self.input_bytes != other.input_bytes, "an input of another size"),
+            (self.input_modified_ns != other.input_modified_ns, "an input that has been written to since"),
+            (self.network != other.network, "another network"),
+            (self.style != other.style, "another style"),
+            (self.size != other.size, "another --size"),
+            (self.encoder != other.encoder, "another encoder, --codec, --crf or --preset"),
+        ];
+        pairs.iter().find_map(|(differs, what)| differs.then_some(*what))
+    }
+}
+
+impl Parts {
+    /// The parts of `output`: those of an interrupted conversion with `resume`, or an empty folder.
+    ///
+    /// # Errors
+    /// They belong to another job, or the folder cannot be written to.
+    pub fn open(output: &Path, job: &Job, resume: bool) -> Result<Self> {
+        let this = Self { folder: folder_of(output) };
+        let job_file = this.folder.join("job.json");
+        if resume && let Ok(text) = std::fs::read(&job_file) {
+            let earlier: Option<Job> = serde_json::from_slice(&text).ok();
+            let difference = earlier.map_or(Some("another version of impasto"), |earlier| job.difference(&earlier));
+            return match difference {
+                None => Ok(this),
+                Some(what) => Err(Error::usage(format!(
+                    "{} holds the work of {what}; leave --resume out to begin anew",
+                    this.folder.display()
+                ))),
+            };
+        }
+        this.remove()?;
+        let text = serde_json::to_vec_pretty(job).map_err(Error::output)?;
+        std::fs::create_dir(&this.folder)
+            .and_then(|()| std::fs::write(&job_file, text))
+            .map_err(|error| this.failure(&error))?;
+        Ok(this)
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The packet files in the order they were written.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(&self.folder).map_err(|error| self.failure(&error))?;
+        let paths = entries.flatten().map(|entry| entry.path());
+        let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "packets")).collect();
+        files.sort();
+        Ok(files)
+    }
+
+    /// Everything that is finished: an index of all packets, and the caps they share.
+    ///
+    /// # Errors
+    /// A file cannot be read, or its caps differ from those of the others.
+    pub fn index(&self) -> Result<Index> {
+        let mut index = Index::default();
+        for path in self.files()? {
+            let Some(mut reader) = PacketReader::open(&path)? else {
+                continue;
+            };
+            match &index.caps {
+                Some(caps) if *caps != reader.caps => {
+                    return Err(Error::output(format!(
+                        "{}: the encoder's settings changed in mid-conversion; leave --resume out to begin anew",
+                        path.display()
+                    )));
+                }
+                _ => index.caps = Some(reader.caps.clone()),
+            }
+            while let Some(packet) = reader.skip()? {
+                index.frames += 1;
+                index.ticks.note(packet.pts);
+                index.last = Some(packet);
+            }
+            index.files.push(path);
+        }
+        Ok(index)
+    }
+
+    /// Begins the next packet file.
+    pub fn append(&self) -> Result<PacketWriter> {
+        let path = self.folder.join(format!("{:06}.packets", self.files()?.len()));
+        let file = File::create_new(&path).map_err(|error| failure(&path, &error))?;
+        Ok(PacketWriter { file: BufWriter::new(file), path, has_caps: false })
+    }
+
+    /// Removes the folder and all in it.
+    pub fn remove(&self) -> Result<()> {
+        match std::fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failure(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn failure(&self, error: &std::io::Error) -> Error {
+        failure(&self.folder, error)
+    }
+}
+
+/// What [`Parts::index`] found.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Caps of the encoded stream; `None` as long as there is no packet file.
+    pub caps: Option<gst::Caps>,
+    pub files: Vec<PathBuf>,
+    pub frames: u64,
+    pub ticks: Ticks,
+    pub last: Option<Packet>,
+}
+
+/// Writes one packet file.
+#[derive(Debug)]
+pub struct PacketWriter {
+    file: BufWriter<File>,
+    path: PathBuf,
+    has_caps: bool,
+}
+
+impl PacketWriter {
+    /// Appends one packet; the caps are written before the first.
+    pub fn write(&mut self, caps: &gst::CapsRef, packet: &Packet, data: &[u8]) -> Result<()> {
+        self.try_write(caps, packet, data).map_err(|error| failure(&self.path, &error))
+    }
+
+    fn try_write(&mut self, caps: &gst::CapsRef, packet: &Packet, data: &[u8]) -> std::io::Result<()> {
+        if !self.has_caps {
+            let text = caps.to_string();
+            self.file.write_all(MAGIC)?;
+            self.file.write_all(&(text.len() as u32).to_le_bytes())?;
+            self.file.write_all(text.as_bytes())?;
+            self.has_caps = true;
+        }
+        self.file.write_all(&packet.to_bytes())?;
+        self.file.write_all(data)
+    }
+
+    /// Hands everything to the file system.
+    pub fn flush(&mut self) -> Result<()> {
+        self.file.flush().map_err(|error| failure(&self.path, &error))
+    }
+}
+
+/// Reads one packet file.
+#[derive(Debug)]
+pub struct PacketReader {
+    file: BufReader<File>,
+    path: PathBuf,
+    length: u64,
+    place: u64,
+    pub caps: gst::Caps,
+}
+
+impl PacketReader {
+    /// `None` if the file holds nothing yet.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open(path: &Path) -> Result<Option<Self>> {
+        Self::try_open(path).map_err(|error| failure(path, &error))
+    }
+
+    fn try_open(path: &Path) -> std::io::Result<Option<Self>> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut file = BufReader::new(file);
+        let mut start = [0; MAGIC.len() + 4];
+        if length < start.len() as u64 {
+            return Ok(None);
+        }
+        file.read_exact(&mut start)?;
+        let caps_length = u64::from(u32::from_le_bytes(start[MAGIC.len()..].try_into().unwrap_or_default()));
+        if &start[..MAGIC.len()] != MAGIC || start.len() as u64 + caps_length > length {
+            return Ok(None);
+        }
+        let mut text = vec![0; caps_length as usize];
+        file.read_exact(&mut text)?;
+        let Ok(caps) = gst::Caps::from_str(&String::from_utf8_lossy(&text)) else {
+            return Ok(None);
+        };
+        let place = start.len() as u64 + caps_length;
+        Ok(Some(Self { file, path: path.to_path_buf(), length, place, caps }))
+    }
+
+    /// The next complete packet's header; its bytes must follow by [`Self::read_data`].
+    pub fn next(&mut self) -> Result<Option<Packet>> {
+        if self.place + HEADER as u64 > self.length {
+            return Ok(None);
+        }
+        let mut bytes = [0; HEADER];
+        self.file.read_exact(&mut bytes).map_err(|error| failure(&self.path, &error))?;
+        self.place += HEADER as u64;
+        let packet = Packet::from_bytes(&bytes);
+        let complete = |packet: &Packet| self.place + u64::from(packet.size) <= self.length;
+        Ok(packet.filter(complete))
+    }
+
+    /// The bytes of the packet that [`Self::next`] told.
+    pub fn read_data(&mut self, packet: &Packet) -> Result<Vec<u8>> {
+        let mut data = vec![0; packet.size as usize];
+        self.file.read_exact(&mut data).map_err(|error| failure(&self.path, &error))?;
+        self.place += u64::from(packet.size);
+        Ok(data)
+    }
+
+    /// The next packet's header, its bytes skipped.
+    fn skip(&mut self) -> Result<Option<Packet>> {
+        let Some(packet) = self.next()? else {
+            return Ok(None);
+        };
+        let skipped = self.file.seek_relative(i64::from(packet.size));
+        skipped.map_err(|error| failure(&self.path, &error))?;
+        self.place += u64::from(packet.size);
+        Ok(Some(packet))
+    }
+}
+
+impl Packet {
+    fn to_bytes(self) -> [u8; HEADER] {
+        let time = |time: Option<gst::ClockTime>| time.map_or(NO_TIME, gst::ClockTime::nseconds).to_le_bytes();
+        let mut bytes = [0; HEADER];
+        bytes[..4].copy_from_slice(&self.size.to_le_bytes());
+        bytes[4] = u8::from(self.key_frame);
+        bytes[5..13].copy_from_slice(&time(Some(self.pts)));
+        bytes[13..21].copy_from_slice(&time(self.dts));
+        bytes[21..29].copy_from_slice(&time(self.duration));
+        bytes
+    }
+
+    /// `None` for bytes that no writer wrote: zeros after a power cut.
+    fn from_bytes(bytes: &[u8; HEADER]) -> Option<Self> {
+        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap_or_default());
+        let time = |at: usize| (number(at) != NO_TIME).then(|| gst::ClockTime::from_nseconds(number(at)));
+        let size = u32::from_le_bytes(bytes[..4].try_into().unwrap_or_default());
+        let sane = (1..=MAX_SIZE).contains(&size) && bytes[4] <= 1;
+        let packet = Self { size, key_frame: bytes[4] == 1, pts: time(5)?, dts: time(13), duration: time(21) };
+        sane.then_some(packet)
+    }
+}
+
+/// `holiday.mp4` keeps its parts in `.holiday.mp4.parts` beside it.
+pub fn folder_of(output: &Path) -> PathBuf {
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    output.with_file_name(format!(".{name}.parts"))
+}
+
+fn failure(path: &Path, error: &std::io::Error) -> Error {
+    let advice = if error.kind() == ErrorKind::StorageFull { "; make room and go on with --resume" } else { "" };
+    Error::output(format!("{}: {error}{advice}", path.display()))
+}

@@ -1,0 +1,233 @@
+//! Still pictures and folders of them: decode, paint, encode, each file in one go.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader};
+
+use super::Conversion;
+use super::progress::{Event, Progress};
+use crate::error::{Error, Result};
+use crate::output::part_path;
+use crate::shutdown::Shutdown;
+use crate::style::Painter;
+use crate::style::geometry::MAX_SIDE;
+use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
+
+/// Quality of JPEG files, 1 to 100: no visible loss.
+const JPEG_QUALITY: u8 = 95;
+
+/// The picture formats that can be written, by ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Png,
+    Jpeg,
+    WebP,
+}
+
+impl Format {
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_string_lossy().to_lowercase().as_str() {
+            "png" => Some(Self::Png),
+            "jpg" | "jpeg" => Some(Self::Jpeg),
+            "webp" => Some(Self::WebP),
+            _ => None,
+        }
+    }
+}
+
+/// Paints one picture.
+///
+/// # Errors
+/// IN is no picture or too large, or OUT cannot be written; OUT is not touched then.
+pub fn convert(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
+    let mut painter = conversion.paint.open_painter()?;
+    announce(conversion, &painter, "picture".into(), 0, progress);
+    paint(&conversion.input, &conversion.output, &mut painter)?;
+    progress.done(conversion.output.display().to_string(), 1);
+    Ok(())
+}
+
+/// Paints every picture of the folder IN into the folder OUT under the same name.
+///
+/// # Errors
+/// The folders, the network, or after all others were painted: pictures that could not be.
+pub fn convert_folder(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
+    let (input, output) = (&conversion.input, &conversion.output);
+    let (pictures, others) = list(input)?;
+    if pictures.is_empty() {
+        return Err(Error::input(format!("{}: there is no .png, .jpg or .webp in this folder", input.display())));
+    }
+    if others > 0 {
+        progress.note(&format!("{others} other files in {} are left out", input.display()));
+    }
+    std::fs::create_dir_all(output).map_err(|error| Error::output(format!("{}: {error}", output.display())))?;
+    let mut painter = conversion.paint.open_painter()?;
+
+    let targets: Vec<_> = pictures.iter().map(|picture| output.join(picture.file_name().unwrap_or_default())).collect();
+    let finished = |target: &Path| conversion.options.resume && target.exists();
+    let earlier = targets.iter().filter(|target| finished(target)).count() as u64;
+    announce(conversion, &painter, format!("{} pictures", pictures.len()), earlier, progress);
+    let (mut painted, mut failed) = (0, 0);
+    for (number, (picture, target)) in pictures.iter().zip(&targets).enumerate() {
+        if shutdown.is_given() {
+            return Err(Error::Interrupted(format!("interrupted after {painted} pictures; go on with --resume")));
+        }
+        if finished(target) {
+            continue;
+        }
+        match paint(picture, target, &mut painter) {
+            Ok(()) => painted += 1,
+            // The others may be good; a full disk or a broken network spoils them all.
+            Err(Error::Input(reason)) => {
+                failed += 1;
+                progress.note(&reason);
+            }
+            Err(error) => return Err(error),
+        }
+        let total = pictures.len() as f64;
+        progress.update(painted, Some((number + 1) as f64 / total), earlier as f64 / total);
+    }
+    if failed > 0 {
+        return Err(Error::input(format!("{failed} of {} pictures could not be painted", pictures.len())));
+    }
+    progress.done(output.display().to_string(), painted);
+    Ok(())
+}
+
+/// The pictures of a folder by name, and how many other files lie there.
+fn list(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::input(format!("{}: {error}", folder.display())))?;
+    let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let (mut pictures, others): (Vec<_>, Vec<_>) =
+        files.filter(|path| !hidden(path)).partition(|path| Format::of(path).is_some());
+    pictures.sort();
+    Ok((pictures, others.len()))
+}
+
+fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier: u64, progress: &mut Progress) {
+    let choice = &conversion.paint.choice;
+    progress.start(&Event::Start {
+        input: conversion.input.display().to_string(),
+        output: conversion.output.display().to_string(),
+        network: &choice.network.name,
+        style: &choice.style.name,
+        device: painter.device().name(),
+        picture,
+        lanes: 1,
+        threads: conversion.paint.session.threads.unwrap_or_else(super::lanes::cores),
+        encoder: "no video".into(),
+        resumed_frames: earlier,
+    });
+}
+
+fn paint(input: &Path, output: &Path, painter: &mut Painter) -> Result<()> {
+    let begun = Instant::now();
+    let (picture, icc_profile) = read(input)?;
+    // Pictures with transparency keep it: the network paints their colours only.
+    let painted = if picture.color().has_alpha() {
+        let mut pixels = picture.into_rgba8();
+        let alpha: Vec<u8> = pixels.pixels().map(|pixel| pixel.0[3]).collect();
+        let size = pixels.dimensions();
+        paint_pixels(painter, &mut pixels, size, PixelOrder::Rgbx)?;
+        pixels.pixels_mut().zip(alpha).for_each(|(pixel, alpha)| pixel.0[3] = alpha);
+        DynamicImage::ImageRgba8(pixels)
+    } else {
+        // Four bytes a pixel: rows without padding, whatever the width.
+        let mut pixels = picture.into_rgba8();
+        let size = pixels.dimensions();
+        paint_pixels(painter, &mut pixels, size, PixelOrder::Rgbx)?;
+        DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(pixels).into_rgb8())
+    };
+    write(output, painted, icc_profile)?;
+    tracing::debug!("{} in {:.0} ms", output.display(), begun.elapsed().as_secs_f64() * 1000.0);
+    Ok(())
+}
+
+/// Reads a picture, turned upright by its EXIF orientation, with its colour profile.
+fn read(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
+    let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+        return Err(unreadable("is empty (0 bytes)".into()));
+    }
+    let mut reader =
+        ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|error| unreadable(error.to_string()))?;
+    // The size is checked below, in words of our own.
+    reader.no_limits();
+    let mut decoder = reader.into_decoder().map_err(|error| unreadable(in_words(&error)))?;
+    let (width, height) = decoder.dimensions();
+    if width as usize > MAX_SIDE || height as usize > MAX_SIDE {
+        return Err(unreadable(format!("a picture of {width}x{height} cannot be painted; sides up to {MAX_SIDE} can")));
+    }
+    let orientation = decoder.orientation().map_err(|error| unreadable(in_words(&error)))?;
+    let icc_profile = decoder.icc_profile().ok().flatten();
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(in_words(&error)))?;
+    picture.apply_orientation(orientation);
+    Ok((picture, icc_profile))
+}
+
+fn in_words(error: &ImageError) -> String {
+    match error {
+        ImageError::Unsupported(_) => format!("not a picture that can be read ({error})"),
+        _ => format!("the picture is damaged ({error})"),
+    }
+}
+
+fn paint_pixels(
+    painter: &mut Painter,
+    pixels: &mut [u8],
+    (width, height): (u32, u32),
+    order: PixelOrder,
+) -> Result<()> {
+    let (width, height) = (width as usize, height as usize);
+    let source = pixels.to_vec();
+    let misfit = || Error::input("a picture without pixels");
+    let stride = width * order.bytes();
+    let source = Pixels::new(&source, width, height, stride, order).ok_or_else(misfit)?;
+    let mut painted = PixelsMut::new(pixels, width, height, stride, order).ok_or_else(misfit)?;
+    painter.paint(&source, &mut painted).map(|_| ())
+}
+
+/// Writes beside `path` and renames.
+fn write(path: &Path, picture: DynamicImage, icc_profile: Option<Vec<u8>>) -> Result<()> {
+    let part = part_path(path);
+    let written = try_write(path, &part, picture, icc_profile);
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    written.map_err(|reason| Error::output(format!("{}: {reason}", path.display())))
+}
+
+fn try_write(path: &Path, part: &Path, picture: DynamicImage, icc_profile: Option<Vec<u8>>) -> Result<(), String> {
+    let text = |error: std::io::Error| error.to_string();
+    let format = Format::of(path).ok_or("pictures are written into .png, .jpg or .webp")?;
+    let mut file = BufWriter::new(File::create(part).map_err(text)?);
+    // JPEG has no transparency.
+    let picture = if format == Format::Jpeg { DynamicImage::ImageRgb8(picture.into_rgb8()) } else { picture };
+    let encoded = match format {
+        Format::Png => encode(PngEncoder::new(&mut file), &picture, icc_profile),
+        Format::Jpeg => encode(JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY), &picture, icc_profile),
+        Format::WebP => encode(WebPEncoder::new_lossless(&mut file), &picture, icc_profile),
+    };
+    encoded.map_err(|error| error.to_string())?;
+    file.flush().map_err(text)?;
+    drop(file);
+    std::fs::rename(part, path).map_err(text)
+}
+
+fn encode(
+    mut encoder: impl ImageEncoder,
+    picture: &DynamicImage,
+    icc_profile: Option<Vec<u8>>,
+) -> Result<(), ImageError> {
+    if let Some(profile) = icc_profile {
+        // A format that holds no profile shows sRGB, which most pictures are.
+        let _ = encoder.set_icc_profile(profile);
+    }
+    picture.write_with_encoder(encoder)
+}

@@ -1,0 +1,49 @@
+//! Which of GStreamer's times is the time in the file: frames and sound keep it, from the source to OUT.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use gstreamer as gst;
+
+/// The first bytes of Matroska and WebM.
+const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
+
+/// How a demuxer's segments are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeline {
+    /// The stream time: MP4 with its edit lists, and streams that begin anywhere.
+    StreamTime,
+    /// The time of the buffer. The Matroska demuxer lets its stream time count from the first frame, although the
+    /// file may say that it comes later.
+    BufferTime,
+}
+
+impl Timeline {
+    pub fn of(input: &Path) -> Self {
+        let mut start = [0; EBML.len()];
+        let read = File::open(input).and_then(|mut file| file.read_exact(&mut start));
+        if read.is_ok() && start == EBML { Self::BufferTime } else { Self::StreamTime }
+    }
+
+    /// Where a decoded picture lies in the file.
+    pub fn place(self, sample: &gst::Sample) -> Option<gst::ClockTime> {
+        let pts = sample.buffer()?.pts()?;
+        match self {
+            Self::StreamTime => sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_stream_time(pts),
+            Self::BufferTime => Some(pts),
+        }
+    }
+
+    /// Changes the segment of a stream so that its running time, which muxers write, is its place in the file.
+    pub fn apply(self, event: &mut gst::Event) {
+        if let gst::EventView::Segment(segment) = event.view()
+            && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
+            && let Some(base) = if self == Self::BufferTime { segment.start() } else { segment.time() }
+        {
+            let mut segment = segment.clone();
+            segment.set_base(base);
+            *event = gst::event::Segment::builder(&segment).seqnum(event.seqnum()).build();
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! A recorded video: decoder -> rings -> stylists side by side -> encoder -> packets on disk -> joined file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+
+use super::Conversion;
+use super::encode::Encode;
+use super::gate::{Gate, Opener};
+use super::join::Join;
+use super::lanes::{self, Lanes};
+use super::parts::{Index, Job, Parts};
+use super::progress::{Event, Progress};
+use super::timeline::Timeline;
+use crate::capture::{Capture, End, Pace, Source, Wiring};
+use crate::engine::{Inlet, Lane, Stylist, stylise_in_order};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::frame::ring::ring;
+use crate::gst::encoder::Encoder;
+use crate::metrics::Counters;
+use crate::output::Container;
+use crate::shutdown::Shutdown;
+use crate::style::Size;
+use crate::style::onnx::Device;
+
+/// Slots of each lane's ring: one is painted, one waits.
+const SLOTS: usize = 2;
+
+/// How often the state is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Decoder or encoder may do nothing for so long before they count as stuck; the network may take ten times that
+/// for one frame.
+const STALL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Pictures that end so long before the file says are worth a note.
+const MISSING_WORTH_A_NOTE: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+
+/// What painting came to.
+struct Painted {
+    /// Frames of this run.
+    frames: u64,
+    /// Why the pictures ended early.
+    damage: Option<String>,
+}
+
+/// Paints the video `conversion.input` into `conversion.output`.
+///
+/// # Errors
+/// Input, network or output fail, or it was interrupted; OUT is not touched then, and what was painted is kept
+/// for `resume`.
+pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
+    let Conversion { input, output, options, .. } = conversion;
+    let container = Container::of(output)?;
+    let codec = options.codec.unwrap_or(container.codec());
+    let encoder = Encoder::choose(codec, options.crf, options.preset)?;
+    container.check_codec(codec)?;
+    let parts = Parts::open(output, &job(conversion, &encoder)?, options.resume)?;
+    let before = parts.index()?;
+    if options.resume && before.frames == 0 {
+        progress.note("there is nothing to resume: beginning anew");
+    }
+
+    let painted = paint(conversion, &encoder, &parts, &before, shutdown, progress);
+    let result = painted.and_then(|painted| {
+        let index = parts.index()?;
+        if let Some(damage) = painted.damage {
+            progress.note(&format!("{damage}; the {} frames before that are converted", index.frames));
+        }
+        let notes = Join { input, output, container, index: &index }.run(shutdown)?;
+        notes.iter().for_each(|note| progress.note(note));
+        progress.done(output.display().to_string(), painted.frames);
+        parts.remove()
+    });
+    if result.is_err() {
+        keep_or_remove(&parts, progress);
+    }
+    result
+}
+
+/// After a failure: frames that are painted are kept, an empty folder is not.
+fn keep_or_remove(parts: &Parts, progress: &Progress) {
+    match parts.index() {
+        Ok(index) if index.frames > 0 => progress.note(&format!(
+            "{} painted frames are kept in {}; go on with --resume",
+            index.frames,
+            parts.folder().display()
+        )),
+        _ => {
+            let _ = parts.remove();
+        }
+    }
+}
+
+fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
+    let input = &conversion.input;
+    let unreadable = |error: std::io::Error| Error::input(format!("{}: {error}", input.display()));
+    let metadata = std::fs::metadata(input).map_err(unreadable)?;
+    let modified = metadata.modified().map_err(unreadable)?;
+    let network = &conversion.paint.choice.network;
+    let version = network.sha256.clone().unwrap_or_else(|| network.model_path().display().to_string());
+    Ok(Job {
+        input: input.canonicalize().map_err(unreadable)?,
+        input_bytes: metadata.len(),
+        input_modified_ns: modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
+        network: format!("{} {version}", network.name),
+        style: conversion.paint.choice.style.name.clone(),
+        size: conversion.paint.size.map_or_else(|| "native".into(), |size| size.to_string()),
+        encoder: encoder.launch.clone(),
+    })
+}
+
+/// Paints every frame that is not painted yet.
+fn paint(
+    conversion: &Conversion,
+    encoder: &Encoder,
+    parts: &Parts,
+    before: &Index,
+    shutdown: &Shutdown,
+    progress: &mut Progress,
+) -> Result<Painted> {
+    let (gate, opener) =
+        Gate::new(Timeline::of(&conversion.input), before.frames, before.last.map(|packet| packet.pts));
+    let wiring = Wiring {
+        templates: conversion.templates.clone(),
+        pace: Pace::Unlimited,
+        sound: false,
+        wish: (Size::new(640, 360), 30),
+        fixed_caps: None,
+        receiver: gate.clone(),
+    };
+    let capture = Capture::start(&Source::File(conversion.input.clone()), &wiring)?;
+    let Some(caps) = first_picture(&capture, &gate, &opener, &conversion.input, shutdown)? else {
+        // Everything was painted before; only the joining is left.
+        return Ok(Painted { frames: 0, damage: None });
+    };
+    // From here on the size is settled, whatever the stream does later.
+    let info = gst_video::VideoInfo::from_caps(&caps).map_err(Error::input)?;
+    capture.fix_caps(&size_caps(&info));
+    let facts = capture.facts();
+
+    let picture = Size::new(info.width() as usize, info.height() as usize);
+    let (lanes, painters) = lanes::open(&conversion.paint, &conversion.options, picture)?;
+    let device = painters.first().map_or(Device::Cpu, |painter| painter.device());
+    let stylists = painters.into_iter().map(|painter| Stylist::new(painter, &caps)).collect::<Result<Vec<_>>>()?;
+    let encode = Encode::start(&caps, facts.decoded.as_ref(), encoder, &conversion.templates, parts.append()?)?;
+    progress.start(&start_event(conversion, encoder, picture, lanes, device, before.frames));
+
+    let counters = Arc::new(Counters::default());
+    let (producers, consumers): (Vec<_>, Vec<_>) =
+        stylists.iter().map(|_| ring(std::iter::repeat_with(Frame::default).take(SLOTS))).unzip();
+    let (inlet, _) = Inlet::new(Pace::Unlimited, producers, Arc::clone(&counters), Box::new(|_, _| {}));
+    let lanes = consumers.into_iter().zip(stylists).map(|(ring, stylist)| Lane { ring, stylist }).collect();
+    let _ = opener.inlet.send(Arc::clone(&inlet));
+
+    let publish = |buffer: gst::Buffer, frame: &Frame| encode.push(buffer, frame.pts, frame.duration);
+    let mut watch = Watch {
+        conversion,
+        capture: &capture,
+        gate: &gate,
+        inlet: &inlet,
+        encode: &encode,
+        counters: &counters,
+        duration: facts.duration,
+        before: before.last.map(|packet| packet.pts),
+        seen: Default::default(),
+        since: Instant::now(),
+    };
+    let (painted, end) = std::thread::scope(|scope| {
+        let painting = scope.spawn(|| stylise_in_order(lanes, &counters, &publish, &|| inlet.close()));
+        let end = watch.run(&painting, shutdown, progress);
+        (painting.join().unwrap_or_else(|_| Err(Error::model("a stylise thread panicked"))), end)
+    });
+    let position = encode.position();
+    let warning = capture.facts().warning;
+    drop(capture);
+    // The encoder's own failure tells more than the frame that it did not take.
+    if let Some(failure) = painted.is_err().then(|| encode.failure()).flatten() {
+        return Err(failure);
+    }
+    let end = end?;
+    painted?;
+    let frames = encode.pushed();
+    encode.finish()?;
+    if shutdown.is_given() {
+        return Err(Error::Interrupted(format!("interrupted after {} frames", before.frames + frames)));
+    }
+    gate.check()?;
+    let damage = match end {
+        End::Failed(reason) => Some(format!("the input is damaged: {reason}")),
+        End::Finished => facts.duration.and_then(|duration| cut_off(position, duration)),
+    };
+    if let Some(warning) = warning {
+        progress.note(&format!("parts of the input could not be decoded: {warning}"));
+    }
+    Ok(Painted { frames, damage })
+}
+
+/// Waits for the first picture to paint; `None` if there is none left after those painted before.
+fn first_picture(
+    capture: &Capture,
+    gate: &Gate,
+    opener: &Opener,
+    input: &Path,
+    shutdown: &Shutdown,
+) -> Result<Option<gst::Caps>> {
+    let (mut seen, mut since) = (0, Instant::now());
+    loop {
+        if let Ok(caps) = opener.first.recv_timeout(POLL) {
+            return Ok(Some(caps));
+        }
+        if shutdown.is_given() {
+            return Err(Error::Interrupted("interrupted before the first frame".into()));
+        }
+        if let Some(end) = capture.wait_for_end(Duration::ZERO) {
+            // The picture may have come just before the end.
+            if let Ok(caps) = opener.first.try_recv() {
+                return Ok(Some(caps));
+            }
+            return match end {
+                End::Failed(reason) => Err(Error::input(reason)),
+                End::Finished if gate.seen() == 0 => {
+                    Err(Error::input(format!("{}: there is no picture in it", input.display())))
+                }
+                End::Finished => gate.check().map(|()| None),
+            };
+        }
+        if gate.seen() != seen {
+            (seen, since) = (gate.seen(), Instant::now());
+        } else if since.elapsed() > STALL_PATIENCE {
+            return Err(stuck_reading(input, seen));
+        }
+    }
+}
+
+/// Looks after a running conversion: ends it when the source ends, when asked to, or when it hangs.
+struct Watch<'a> {
+    conversion: &'a Conversion,
+    capture: &'a Capture,
+    gate: &'a Gate,
+    inlet: &'a Arc<Inlet>,
+    encode: &'a Encode,
+    counters: &'a Counters,
+    duration: Option<gst::ClockTime>,
+    /// Where an earlier run stopped.
+    before: Option<gst::ClockTime>,
+    /// What was last seen to have happened: pictures decoded, painted, pushed; packets written.
+    seen: [u64; 4],
+    since: Instant,
+}
+
+impl Watch<'_> {
+    /// Returns when painting has ended.
+    fn run(
+        &mut self,
+        painting: &std::thread::ScopedJoinHandle<'_, Result<()>>,
+        shutdown: &Shutdown,
+        progress: &mut Progress,
+    ) -> Result<End> {
+        let mut end = None;
+        let mut closing = false;
+        while !painting.is_finished() {
+            match end {
+                None => end = self.capture.wait_for_end(POLL).map(Ok),
+                Some(_) => std::thread::sleep(POLL),
+            }
+            if end.is_none() && shutdown.is_given() {
+                self.gate.stop();
+                end = Some(Ok(End::Finished));
+            }
+            if !matches!(end, Some(Err(_)))
+                && let Some(stuck) = self.stuck()
+            {
+                self.gate.stop();
+                self.encode.abort();
+                end = Some(Err(stuck));
+            }
+            if end.is_some() && !closing {
+                closing = true;
+                // It waits for a frame that is on its way into a ring; the watch must not.
+                let inlet = Arc::clone(self.inlet);
+                std::thread::spawn(move || inlet.close());
+            }
+            self.show(progress);
+        }
+        // A stylist that ended by an error of its own leaves the source without an end.
+        end.unwrap_or(Ok(End::Finished))
+    }
+
+    /// The error of the stage that has not moved for too long.
+    fn stuck(&mut self) -> Option<Error> {
+        let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let now = [self.gate.seen(), get(&self.counters.painted), self.encode.pushed(), self.encode.written()];
+        if now != self.seen {
+            (self.seen, self.since) = (now, Instant::now());
+            return None;
+        }
+        let waited = self.since.elapsed();
+        let seconds = waited.as_secs();
+        let [_, painted, pushed, _] = now;
+        if waited < STALL_PATIENCE {
+            None
+        } else if painted > pushed {
+            Some(Error::output(format!("the encoder hangs: it took no frame for {seconds} s after frame {pushed}")))
+        } else if get(&self.counters.captured) == painted {
+            Some(stuck_reading(&self.conversion.input, painted))
+        } else if waited > STALL_PATIENCE * 10 {
+            Some(Error::model(format!("the network hangs: {seconds} s passed after frame {painted}")))
+        } else {
+            None
+        }
+    }
+
+    fn show(&self, progress: &mut Progress) {
+        let part = |time: gst::ClockTime| {
+            let duration = self.duration?.nseconds().max(1);
+            Some((time.nseconds() as f64 / duration as f64).min(1.0))
+        };
+        let before = self.before.and_then(part).unwrap_or(0.0);
+        let done = part(self.encode.position()).map(|done| done.max(before));
+        progress.update(self.encode.pushed(), done, before);
+    }
+}
+
+fn stuck_reading(input: &Path, frames: u64) -> Error {
+    let seconds = STALL_PATIENCE.as_secs();
+    Error::input(format!("{}: decoding hangs: nothing came for {seconds} s after frame {frames}", input.display()))
+}
+
+/// Says so if the pictures end well before the file does.
+fn cut_off(position: gst::ClockTime, duration: gst::ClockTime) -> Option<String> {
+    let missing = duration.saturating_sub(position);
+    let long = missing > MISSING_WORTH_A_NOTE && missing.nseconds() > duration.nseconds() / 20;
+    let seconds = |time: gst::ClockTime| time.nseconds() as f64 / 1e9;
+    long.then(|| {
+        format!(
+            "the pictures end at {:.1} s of {:.1} s: the input is cut off, or its sound goes on longer",
+            seconds(position),
+            seconds(duration)
+        )
+    })
+}
+
+/// What later pictures are fitted into; a change of the frame rate may pass.
+fn size_caps(info: &gst_video::VideoInfo) -> gst::Caps {
+    gst::Caps::builder("video/x-raw")
+        .field("format", "BGRx")
+        .field("width", info.width() as i32)
+        .field("height", info.height() as i32)
+        .field("pixel-aspect-ratio", info.par())
+        .build()
+}
+
+fn start_event<'a>(
+    conversion: &'a Conversion,
+    encoder: &Encoder,
+    picture: Size,
+    lanes: Lanes,
+    device: Device,
+    resumed_frames: u64,
+) -> Event<'a> {
+    let choice = &conversion.paint.choice;
+    Event::Start {
+        input: conversion.input.display().to_string(),
+        output: conversion.output.display().to_string(),
+        network: &choice.network.name,
+        style: &choice.style.name,
+        device: device.name(),
+        picture: picture.to_string(),
+        lanes: lanes.count,
+        threads: lanes.threads,
+        encoder: encoder.to_string(),
+        resumed_frames,
+    }
+}

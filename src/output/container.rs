@@ -1,0 +1,99 @@
+//! The containers that video files are written in, and the name of a file that is not complete yet.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::gst::encoder::Codec;
+
+/// The file format, by the ending of the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    Mp4,
+    Mov,
+    Matroska,
+    WebM,
+}
+
+impl Container {
+    /// # Errors
+    /// An ending that no container has.
+    pub fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match ending.as_str() {
+            "mp4" | "m4v" => Ok(Self::Mp4),
+            "mov" => Ok(Self::Mov),
+            "mkv" => Ok(Self::Matroska),
+            "webm" => Ok(Self::WebM),
+            _ => Err(Error::usage(format!(
+                "{}: the ending `{ending}` is unknown; video is written into .mp4, .mov, .mkv or .webm",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mp4 => "MP4",
+            Self::Mov => "MOV",
+            Self::Matroska => "Matroska",
+            Self::WebM => "WebM",
+        }
+    }
+
+    /// The GStreamer element that writes it.
+    pub fn muxer(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4mux",
+            Self::Mov => "qtmux",
+            Self::Matroska => "matroskamux",
+            Self::WebM => "webmmux",
+        }
+    }
+
+    /// The codec that every player of this container knows.
+    pub fn codec(self) -> Codec {
+        if self == Self::WebM { Codec::Vp9 } else { Codec::H264 }
+    }
+
+    /// # Errors
+    /// The container does not hold this codec.
+    pub fn check_codec(self, codec: Codec) -> Result<()> {
+        let held = match self {
+            Self::Mp4 | Self::Matroska => true,
+            Self::Mov => matches!(codec, Codec::H264 | Codec::H265),
+            Self::WebM => matches!(codec, Codec::Vp9 | Codec::Av1),
+        };
+        if held {
+            return Ok(());
+        }
+        Err(Error::usage(format!("{} does not hold {}; choose another --codec or ending", self.name(), codec.name())))
+    }
+
+    /// Launch text for sound that cannot be copied.
+    pub fn sound_encoder(self) -> &'static str {
+        match self {
+            Self::Mp4 | Self::Mov => "avenc_aac ! aacparse",
+            Self::Matroska | Self::WebM => "opusenc ! opusparse",
+        }
+    }
+}
+
+/// `holiday.mp4` is written as `.holiday.mp4.part` beside it.
+pub fn part_path(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.part"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_chooses_the_container() {
+        assert_eq!(Container::of(Path::new("a/B.MKV")).unwrap(), Container::Matroska);
+        let error = Container::of(Path::new("a.avi")).unwrap_err().to_string();
+        assert!(error.contains("`avi` is unknown; video is written into .mp4"), "{error}");
+        assert_eq!(part_path(Path::new("a/b.mp4")), Path::new("a/.b.mp4.part"));
+    }
+}
