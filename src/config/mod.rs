@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::HttpAddress;
 use crate::error::{Error, Result};
 use crate::style::PaintSize;
 use crate::style::catalog::did_you_mean;
@@ -20,6 +21,7 @@ pub struct Config {
     pub paint: PaintConfig,
     pub runtime: RuntimeConfig,
     pub output: OutputConfig,
+    pub control: ControlConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +66,22 @@ pub struct OutputConfig {
     pub rtsp_kbps: u32,
     pub record: PathBuf,
     pub crf: u8,
+}
+
+/// The HTTP server that the stream is controlled through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ControlConfig {
+    pub http: HttpAddress,
+    pub token: String,
+    pub hosts: Vec<String>,
+    pub recordings: PathBuf,
+}
+
+impl Default for ControlConfig {
+    fn default() -> Self {
+        Self { http: HttpAddress::Auto, token: String::new(), hosts: Vec::new(), recordings: "recordings".into() }
+    }
 }
 
 impl Default for SourceConfig {
@@ -126,7 +144,7 @@ impl Config {
 }
 
 /// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.
-fn suggestion(message: &str) -> String {
+pub(crate) fn suggestion(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     match names.next() {
         Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, names),

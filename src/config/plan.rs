@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Config, PaintConfig, RuntimeConfig};
 use crate::capture::{self, Source};
+use crate::control::HttpPlan;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::RtspAddress;
@@ -25,6 +26,7 @@ pub struct RunPlan {
     pub rtsp_kbps: u32,
     pub record: Option<PathBuf>,
     pub crf: u8,
+    pub http: HttpPlan,
     /// Stops by itself after this time.
     pub duration: Option<Duration>,
 }
@@ -69,6 +71,12 @@ impl RunPlan {
             rtsp_kbps: config.output.rtsp_kbps,
             record: set(&config.output.record),
             crf: crf(config.output.crf)?,
+            http: HttpPlan::new(
+                config.control.http,
+                &config.control.token,
+                &config.control.hosts,
+                config.control.recordings.clone(),
+            )?,
             duration,
         })
     }

@@ -37,7 +37,7 @@ pub fn open(plan: &PaintPlan, options: &Options, picture: Size) -> Result<(Lanes
         lanes.count = 1;
     }
     while painters.len() < lanes.count {
-        painters.push(Painter::open(&plan.choice, plan.size, &plan.session)?);
+        painters.push(Painter::open(&plan.choice, plan.size.room(), &plan.session)?);
     }
     Ok((lanes, painters))
 }

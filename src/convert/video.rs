@@ -110,7 +110,7 @@ fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
         input_modified_ns: modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
         network: format!("{} {version}", network.name),
         style: conversion.paint.choice.style.name.clone(),
-        size: conversion.paint.size.map_or_else(|| "native".into(), |size| size.to_string()),
+        size: conversion.paint.size.to_string(),
         encoder: encoder.launch.clone(),
     })
 }

@@ -15,7 +15,7 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_video as gst_video;
 
-use super::{Output, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
+use super::{Output, Place, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::shared_clock;
 use crate::gst::template::Templates;
@@ -52,6 +52,7 @@ impl fmt::Display for RtspAddress {
 
 /// A running RTSP server.
 pub struct Rtsp {
+    address: RtspAddress,
     media: Arc<ActiveMedia>,
     clients: Arc<AtomicUsize>,
     dropped: AtomicU64,
@@ -112,6 +113,7 @@ impl Rtsp {
                 .map_err(|error| Error::output(format!("RTSP thread: {error}")))?
         };
         Ok(Self {
+            address: address.clone(),
             media,
             clients,
             dropped: AtomicU64::new(0),
@@ -144,6 +146,10 @@ impl Output for Rtsp {
         {
             let _ = sound.push_buffer(retimed_sound(buffer, pts));
         }
+    }
+
+    fn place(&self) -> Place {
+        Place { kind: "rtsp", name: self.address.to_string() }
     }
 
     fn clients(&self) -> usize {
