@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::plan::RunPlan;
+use crate::config::plan::{PaintPlan, RunPlan};
 use crate::control::contract::LIVE;
 use crate::control::{Hub, http};
 use crate::error::{Error, Result};
@@ -66,7 +66,8 @@ async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
     let web = listener.as_ref().map(|listener| format!("http://{}", http::address_of(listener)));
     let hub = Hub::default();
     if let Some(listener) = listener {
-        tokio::spawn(http::serve(listener, hub.clone(), plan.paint.catalog.clone(), plan.http.clone()));
+        let PaintPlan { catalog, session, .. } = plan.paint.clone();
+        tokio::spawn(http::serve(listener, hub.clone(), catalog, session, plan.http.clone()));
     }
 
     let (events, mut incoming) = mpsc::unbounded_channel();

@@ -7,6 +7,7 @@ mod events;
 mod exposition;
 mod guard;
 mod pages;
+mod photo;
 mod preview;
 mod problem;
 mod routes;
@@ -25,6 +26,7 @@ use super::address::{FIRST_PORT, HttpAddress, HttpPlan};
 use super::{Hub, Refusal, Verdict};
 use crate::error::{Error, Result};
 use crate::style::Catalog;
+use crate::style::onnx::SessionOptions;
 
 pub use routes::ROUTES;
 
@@ -50,6 +52,7 @@ pub struct Context {
     catalog: Arc<Catalog>,
     plan: Arc<HttpPlan>,
     feed: events::Feed,
+    photo: Arc<photo::Photo>,
     long_answers: Arc<Semaphore>,
 }
 
@@ -95,11 +98,12 @@ pub fn address_of(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
-/// Answers on `listener` for as long as the runtime runs.
-pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, plan: HttpPlan) {
+/// Answers on `listener` with the streams of `hub`, photographs painted with `catalog` on `session`'s device, for as long as the runtime runs.
+pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: SessionOptions, plan: HttpPlan) {
     let context = Context {
         feed: events::Feed::start(hub.clone()),
         hub,
+        photo: Arc::new(photo::Photo::new(session)),
         catalog: Arc::new(catalog),
         plan: Arc::new(plan),
         long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),

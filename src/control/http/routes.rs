@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::{Context, events, exposition, guard, pages, preview};
+use super::{Context, events, exposition, guard, pages, photo, preview};
 use crate::control::contract::{
     Change, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
 };
@@ -39,6 +39,7 @@ pub const ROUTES: &[(&str, &str, fn() -> MethodRouter<Context>)] = &[
     ("POST", "/api/v1/streams/{name}/record", || post(record)),
     ("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
     ("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
+    ("POST", "/api/v1/paint", || post(photo::paint)),
     ("GET", "/api/v1/events", || get(events::events)),
     ("GET", "/api/v1/openapi.json", || get(openapi)),
     ("POST", "/api/v1/session", || post(guard::open_session)),
