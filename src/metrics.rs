@@ -27,6 +27,8 @@ pub struct Counters {
     pub held: AtomicU64,
     /// Times the source was lost and opened again.
     pub reconnects: AtomicU64,
+    /// Turns of the stylise thread: it lives as long as this grows.
+    pub turns: AtomicU64,
     stages: Mutex<Stages>,
     /// Scaling and tensor passes of painted frames.
     pub tensor_times: Histogram,

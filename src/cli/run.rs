@@ -34,6 +34,12 @@ pub struct RunArgs {
     /// Serve RTSP at ADDR:PORT/PATH, or off
     #[arg(long, env = "IMPASTO_RTSP", value_name = "ADDR:PORT/PATH")]
     rtsp: Option<String>,
+    /// Name that RTSP clients must show, with the password in IMPASTO_RTSP_PASSWORD
+    #[arg(long, env = "IMPASTO_RTSP_USER", value_name = "NAME")]
+    rtsp_user: Option<String>,
+    /// Password that RTSP clients must show
+    #[arg(long, env = "IMPASTO_RTSP_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    rtsp_password: Option<String>,
     /// Record into FILE (.mp4, .mov, .mkv, .webm)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -62,6 +68,8 @@ impl RunArgs {
         self.paint.apply(&mut config);
         overlay(&mut config.source.input, &self.source);
         overlay(&mut config.output.rtsp, &self.rtsp);
+        overlay(&mut config.output.rtsp_user, &self.rtsp_user);
+        overlay(&mut config.output.rtsp_password, &self.rtsp_password);
         overlay(&mut config.output.record, &self.record);
         overlay(&mut config.control.http, &self.http);
         overlay(&mut config.control.token, &self.token);

@@ -64,6 +64,9 @@ pub struct RuntimeConfig {
 pub struct OutputConfig {
     pub rtsp: String,
     pub rtsp_kbps: u32,
+    pub rtsp_user: String,
+    pub rtsp_password: String,
+    pub rtsp_certificate: PathBuf,
     pub record: PathBuf,
     pub crf: u8,
 }
@@ -119,7 +122,15 @@ impl PaintConfig {
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { rtsp: "127.0.0.1:8554/live".into(), rtsp_kbps: 4000, record: PathBuf::new(), crf: 20 }
+        Self {
+            rtsp: "127.0.0.1:8554/live".into(),
+            rtsp_kbps: 4000,
+            rtsp_user: String::new(),
+            rtsp_password: String::new(),
+            rtsp_certificate: PathBuf::new(),
+            record: PathBuf::new(),
+            crf: 20,
+        }
     }
 }
 

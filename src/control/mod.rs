@@ -4,6 +4,7 @@
 //! so that no request ever waits for a frame on the threads that paint.
 
 pub mod address;
+pub mod client;
 pub mod contract;
 pub mod http;
 mod stream;

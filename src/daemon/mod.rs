@@ -3,6 +3,7 @@
 mod handle;
 mod recorder;
 mod report;
+mod service;
 mod source_keeper;
 mod stream;
 
@@ -16,6 +17,7 @@ use crate::control::contract::LIVE;
 use crate::control::{Hub, http};
 use crate::error::{Error, Result};
 pub use report::{Report, Started, Status};
+use service::Service;
 pub use stream::Stream;
 
 /// How often failures are looked for.
@@ -80,6 +82,7 @@ async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
     let handle = stream.handle();
     hub.add(LIVE, handle.clone());
     stream.started(web).tell(json);
+    let mut service = Service::ready();
 
     let mut check = tokio::time::interval(CHECK_INTERVAL);
     let mut status = tokio::time::interval(STATUS_INTERVAL);
@@ -93,14 +96,20 @@ async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
             signal = signals.next() => { tracing::info!("{signal}: finishing the outputs"); break Ok(()) }
             _ = check.tick() => {
                 handle.tick();
+                service.tick(&handle.counters);
                 for error in stream.failures() {
                     handle.note_failure(&error);
                     Report::from(error).tell(json);
                 }
             }
-            _ = status.tick() => Report::Status(stream.status()).tell(json),
+            _ = status.tick() => {
+                let status = stream.status();
+                service.status(&status);
+                Report::Status(status).tell(json);
+            }
         }
     };
+    service.stopping();
     hub.clear();
     let stopping = tokio::task::spawn_blocking(move || stream.stop());
     let finished = tokio::select! {

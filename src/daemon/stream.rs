@@ -200,7 +200,7 @@ fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> 
 /// Opens what the plan says; returns the preview, which waits for somebody to look.
 fn open_outputs(plan: &RunPlan, format: &StreamFormat, outputs: &Outputs, recorder: &Recorder) -> Result<Arc<Preview>> {
     if let Some(address) = &plan.rtsp {
-        outputs.add(Arc::new(Rtsp::start(address, format, plan.rtsp_kbps, &plan.templates)?));
+        outputs.add(Arc::new(Rtsp::start(address, &plan.rtsp_access, format, plan.rtsp_kbps, &plan.templates)?));
     }
     if let Some(path) = &plan.record {
         recorder.start(path)?;
@@ -223,7 +223,10 @@ fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Start
         picture: picture.map(|info| format!("{}x{}", info.width(), info.height())).unwrap_or_default(),
         frames_per_second: format.fps,
         sound: format.sound,
-        rtsp: plan.rtsp.as_ref().map(ToString::to_string),
+        rtsp: plan
+            .rtsp
+            .as_ref()
+            .map(|address| format!("{}{}{}", plan.rtsp_access.scheme(), address.socket, address.path)),
         web: None,
         record: plan.record.as_ref().map(|path| path.display().to_string()),
     }

@@ -39,6 +39,7 @@ pub fn stylise_live(mut live: Live) {
     let mut failing = false;
     loop {
         let taken = live.ring.take_newest(patience, Frame::clear);
+        Counters::count(&live.counters.turns);
         live.mailbox.deliver(&mut live.stylist);
         match taken {
             Taken::Closed => break,

@@ -8,7 +8,7 @@ mod rtsp;
 pub use container::{Container, part_path};
 pub use preview::{Preview, PreviewOf, Viewer};
 pub use record::Record;
-pub use rtsp::{Rtsp, RtspAddress};
+pub use rtsp::{Rtsp, RtspAccess, RtspAddress};
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 

@@ -24,33 +24,45 @@ use crate::style::{Look, LookPatch};
 /// The OpenAPI document; a test holds it against [`ROUTES`].
 const OPENAPI: &str = include_str!("../openapi.json");
 
-/// Every route of the API: method, path, and what answers it.
-pub const ROUTES: &[(&str, &str, fn() -> MethodRouter<Context>)] = &[
-    ("GET", "/api/v1/styles", || get(styles)),
-    ("GET", "/api/v1/streams", || get(streams)),
-    ("GET", "/api/v1/streams/{name}", || get(stream)),
-    ("PATCH", "/api/v1/streams/{name}", || patch(set_settings)),
-    ("GET", "/api/v1/streams/{name}/look", || get(look)),
-    ("PUT", "/api/v1/streams/{name}/look", || put(set_look)),
-    ("PATCH", "/api/v1/streams/{name}/look", || patch(patch_look)),
-    ("POST", "/api/v1/streams/{name}/pause", || post(pause)),
-    ("POST", "/api/v1/streams/{name}/resume", || post(resume)),
-    ("POST", "/api/v1/streams/{name}/source", || post(set_source)),
-    ("POST", "/api/v1/streams/{name}/record", || post(record)),
-    ("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
-    ("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
-    ("POST", "/api/v1/paint", || post(photo::paint)),
-    ("GET", "/api/v1/events", || get(events::events)),
-    ("GET", "/api/v1/openapi.json", || get(openapi)),
-    ("POST", "/api/v1/session", || post(guard::open_session)),
-    ("GET", "/metrics", || get(exposition::metrics)),
-    ("GET", "/healthz", || get(healthy)),
-    ("GET", "/readyz", || get(ready)),
+/// A method on a path, and what answers it.
+pub struct Route {
+    pub method: &'static str,
+    /// With placeholders, as in the OpenAPI document.
+    pub path: &'static str,
+    answers: fn() -> MethodRouter<Context>,
+}
+
+const fn route(method: &'static str, path: &'static str, answers: fn() -> MethodRouter<Context>) -> Route {
+    Route { method, path, answers }
+}
+
+/// Every route of the API.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/api/v1/styles", || get(styles)),
+    route("GET", "/api/v1/streams", || get(streams)),
+    route("GET", "/api/v1/streams/{name}", || get(stream)),
+    route("PATCH", "/api/v1/streams/{name}", || patch(set_settings)),
+    route("GET", "/api/v1/streams/{name}/look", || get(look)),
+    route("PUT", "/api/v1/streams/{name}/look", || put(set_look)),
+    route("PATCH", "/api/v1/streams/{name}/look", || patch(patch_look)),
+    route("POST", "/api/v1/streams/{name}/pause", || post(pause)),
+    route("POST", "/api/v1/streams/{name}/resume", || post(resume)),
+    route("POST", "/api/v1/streams/{name}/source", || post(set_source)),
+    route("POST", "/api/v1/streams/{name}/record", || post(record)),
+    route("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
+    route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
+    route("POST", "/api/v1/paint", || post(photo::paint)),
+    route("GET", "/api/v1/events", || get(events::events)),
+    route("GET", "/api/v1/openapi.json", || get(openapi)),
+    route("POST", "/api/v1/session", || post(guard::open_session)),
+    route("GET", "/metrics", || get(exposition::metrics)),
+    route("GET", "/healthz", || get(healthy)),
+    route("GET", "/readyz", || get(ready)),
 ];
 
 /// All of it, behind the guard.
 pub fn router(context: Context) -> Router {
-    let router = ROUTES.iter().fold(Router::new(), |router, (_, path, answers)| router.route(path, answers()));
+    let router = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.answers)()));
     router
         .route("/api/{*path}", any(no_such_route))
         .method_not_allowed_fallback(wrong_method)
@@ -200,5 +212,46 @@ async fn ready(State(context): State<Context>) -> Response {
     match context.hub.all().is_empty() {
         true => problem(StatusCode::SERVICE_UNAVAILABLE, "no stream runs yet"),
         false => "ready\n".into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_openapi_document_describes_exactly_the_routes() {
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().unwrap().keys().filter(|key| *key != "parameters");
+                methods.map(move |method| (method.to_uppercase(), path.clone()))
+            })
+            .collect();
+        let routes = ROUTES.iter().map(|route| (route.method.to_string(), route.path.to_string())).collect();
+        assert_eq!(described, routes);
+    }
+
+    #[test]
+    fn recordings_stay_in_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let recordings = folder.path().join("recordings");
+        let file = |name: &str| recording_file(&recordings, Some(name.into()));
+        for trick in ["../x.mkv", "a/b.mkv", "/etc/x.mkv", "..", ".hidden.mkv", "a\\b.mkv", "a\0.mkv"] {
+            assert!(matches!(file(trick), Err(Refusal::Failed(_))), "{trick}");
+        }
+        assert!(!recordings.exists(), "nothing was made for a name that cannot be");
+        assert_eq!(file("take 1.mkv"), Ok(recordings.join("take 1.mkv")));
+        std::fs::write(recordings.join("take 1.mkv"), "").unwrap();
+        assert!(matches!(file("take 1.mkv"), Err(Refusal::Conflict(_))));
+        let named = recording_file(&recordings, None).unwrap();
+        assert!(named.starts_with(&recordings) && named.extension().unwrap() == "mkv");
     }
 }
