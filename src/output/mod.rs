@@ -33,7 +33,9 @@ pub trait Output: Send + Sync {
         false
     }
     /// What it is and where to find it.
-    fn place(&self) -> Place;
+    fn place(&self) -> Place {
+        Place { kind: "output", name: String::new() }
+    }
     /// How many watch it now; 0 for outputs that nobody watches, like files.
     fn clients(&self) -> usize {
         0
