@@ -34,6 +34,12 @@ const MOST_NOISE: f32 = 6.0 * MOTION_SCALE as f32;
 /// How fast the noise level may rise in one frame; it falls at once. A pan is over before it rises much.
 const NOISE_RISE: f32 = 0.03 * MOTION_SCALE as f32;
 
+/// The dither moves by this much from picture to picture, row to row and byte to byte: odd numbers far from small
+/// fractions of 256, so that all 256 thresholds come up evenly.
+const PHASE_A_PICTURE: u8 = 97;
+const PHASE_A_ROW: u8 = 59;
+const PHASE_A_BYTE: u8 = 157;
+
 /// This part of the blocks is taken as still when the noise level is measured.
 const QUIET_PART: usize = 5;
 
@@ -56,6 +62,8 @@ pub struct Hold {
     noise: Option<f32>,
     /// Steps that a held pixel may be away from the new one.
     farthest: u8,
+    /// Where the dither of this picture begins.
+    phase: u8,
     /// Nothing is remembered yet.
     blank: bool,
 }
@@ -78,6 +86,7 @@ impl Hold {
             sums: vec![0; wide],
             noise: None,
             farthest: 0,
+            phase: 0,
             blank: true,
         };
     }
@@ -97,6 +106,7 @@ impl Hold {
 
     pub(super) fn watch_with(&mut self, source: &Pixels, steadiness: f32, run: impl FnOnce(Watch<'_>)) -> &mut Self {
         run(Watch { source, hold: self });
+        self.phase = self.phase.wrapping_add(PHASE_A_PICTURE);
         if std::mem::take(&mut self.blank) {
             self.weights.fill(0);
             return self;
@@ -242,6 +252,7 @@ pub(super) struct HeldRow<'a, const CHUNK: usize> {
     weights: &'a [u8],
     held: &'a mut [u8],
     farthest: u8,
+    phase: u8,
 }
 
 impl<'a, const CHUNK: usize> HeldRow<'a, CHUNK> {
@@ -253,32 +264,35 @@ impl<'a, const CHUNK: usize> HeldRow<'a, CHUNK> {
             weights: &hold.weights[y / BLOCK * wide..][..wide],
             held: &mut hold.held[y * row..][..row],
             farthest: hold.farthest,
+            phase: hold.phase.wrapping_add((y as u8).wrapping_mul(PHASE_A_ROW)),
         }
     }
 
     /// Moves `row`, newly painted, towards what was shown before, and remembers the outcome.
     #[inline(always)]
     pub fn hold(self, row: &mut [u8]) {
-        let Self { weights, held, farthest } = self;
+        let Self { weights, held, farthest, phase } = self;
         let (chunks, rest) = row.as_chunks_mut::<CHUNK>();
         let (held, held_rest) = held.as_chunks_mut::<CHUNK>();
         for ((chunk, held), weight) in chunks.iter_mut().zip(held).zip(weights) {
-            keep(chunk, held, *weight, farthest);
+            keep(chunk, held, *weight, farthest, phase);
         }
         if let (false, Some(weight)) = (rest.is_empty(), weights.last()) {
-            keep(rest, held_rest, *weight, farthest);
+            keep(rest, held_rest, *weight, farthest, phase);
         }
     }
 }
 
-/// What stays of the difference is rounded down, so that it is gone in the end.
+/// What stays of the difference is rounded by a dither: rounded to the nearest, a small difference would stay for ever;
+/// rounded down, small noise would not be held at all.
 #[inline(always)]
-fn keep(new: &mut [u8], held: &mut [u8], weight: u8, farthest: u8) {
-    let part = |difference: u8| ((u16::from(difference.min(farthest)) * u16::from(weight)) >> 8) as u8;
-    for (new, held) in new.iter_mut().zip(held) {
-        let above = part(held.saturating_sub(*new));
-        let below = part(new.saturating_sub(*held));
-        *new = *new + above - below;
+fn keep(new: &mut [u8], held: &mut [u8], weight: u8, farthest: u8, phase: u8) {
+    for (place, (new, held)) in new.iter_mut().zip(held).enumerate() {
+        let dither = (place as u8).wrapping_mul(PHASE_A_BYTE).wrapping_add(phase);
+        let part =
+            |difference: u8| ((u16::from(difference.min(farthest)) * u16::from(weight) + u16::from(dither)) >> 8) as u8;
+        let (above, below) = (held.saturating_sub(*new), new.saturating_sub(*held));
+        *new = *new + part(above) - part(below);
         *held = *new;
     }
 }
