@@ -76,6 +76,7 @@ struct Studio {
     counters: Arc<Counters>,
     info: gst_video::VideoInfo,
     fed: u64,
+    last_shown: gst::ClockTime,
     _networks: tempfile::TempDir,
 }
 
@@ -102,7 +103,17 @@ impl Studio {
         let live = Live { ring: consumer, stylist, mailbox, outputs, counters: Arc::clone(&counters), frame_interval };
         let stylise = std::thread::spawn(move || stylise_live(live));
         let threads = vec![stylise, loader];
-        Self { control, ring: Some(producer), shown, threads, counters, info, fed: 0, _networks: networks }
+        Self {
+            control,
+            ring: Some(producer),
+            shown,
+            threads,
+            counters,
+            info,
+            fed: 0,
+            last_shown: gst::ClockTime::ZERO,
+            _networks: networks,
+        }
     }
 
     /// A time far ahead of the clock, so that frames which are held while the test thinks come before the next one.
@@ -128,10 +139,16 @@ impl Studio {
         self.feed(picture.to_vec());
         loop {
             let (shown_at, buffer) = self.shown.recv_timeout(PATIENCE).expect("every frame is shown");
+            self.note(shown_at);
             if shown_at == time {
                 return buffer.map_readable().unwrap().to_vec();
             }
         }
+    }
+
+    fn note(&mut self, shown_at: gst::ClockTime) {
+        assert!(shown_at > self.last_shown, "times rise: {shown_at} after {}", self.last_shown);
+        self.last_shown = shown_at;
     }
 
     /// Carries out a command: paints `picture` until the answer is there. Returns it, and the paintings by number.
@@ -211,6 +228,8 @@ fn between_networks_the_pictures_cross_fade_and_the_old_one_paints_meanwhile() {
     let size = (64, 48);
     let mut studio = Studio::open("plain", size);
     let picture = grey(size, 200);
+    // A fade begins at the frame before.
+    assert_eq!(level(&studio.paint(&picture)), 200);
     let patch = LookPatch { styles: styles("flipped"), fade_ms: Some(400), ..Default::default() };
     let answer = studio.control.patch_look(&patch).unwrap();
     let (applied, painted) = studio.paint_until(answer, &picture);
@@ -466,7 +485,6 @@ fn ten_thousand_random_changes_do_no_harm() {
     let mut random = fastrand::Rng::with_seed(42);
     let mut answers = Vec::new();
     let (mut applied, mut refused, mut memory) = (0, 0, Vec::new());
-    let mut last_time = gst::ClockTime::ZERO;
     for number in 0..CHANGES {
         let control = studio.control.clone();
         let answer = match random.u8(..20) {
@@ -496,21 +514,20 @@ fn ten_thousand_random_changes_do_no_harm() {
         }
         studio.feed(pictures[number % pictures.len()].clone());
         while let Ok((time, _)) = studio.shown.try_recv() {
-            assert!(time > last_time, "times rise");
-            last_time = time;
+            studio.note(time);
         }
         if number % 1000 == 999 {
+            // Every command is answered: carried out, or refused with a reason.
+            for answer in answers.drain(..) {
+                match studio.paint_until(answer, &pictures[0]).0 {
+                    Ok(_) => applied += 1,
+                    Err(_) => refused += 1,
+                }
+            }
             memory.push(resident_megabytes());
         }
     }
-    // Every command is answered: carried out, or refused with a reason.
     let picture = &pictures[0];
-    for answer in answers {
-        match studio.paint_until(answer, picture).0 {
-            Ok(_) => applied += 1,
-            Err(_) => refused += 1,
-        }
-    }
     assert_eq!(applied + refused, CHANGES);
     eprintln!("{applied} changes carried out, {refused} refused; resident MB after each thousand: {memory:.0?}");
     assert!(applied > CHANGES / 3);

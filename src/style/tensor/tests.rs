@@ -272,7 +272,7 @@ impl ReferenceHold {
                 let pixel = &mut painted.row_mut(y)[x * bytes..][..3];
                 for (colour, (new, shown)) in pixel.iter_mut().zip(&mut self.shown[y * width + x]).enumerate() {
                     let away = (i32::from(*shown) - i32::from(*new)).clamp(-farthest, farthest);
-                    let dither = (self.pictures * 97 + y * 59 + (x % 8 * bytes + colour) * 157) % 256;
+                    let dither = (self.pictures * 97 + y * 59 + (x * bytes + colour) * 157) % 256;
                     let kept = (away.abs() * i32::from(weight) + dither as i32) / 256;
                     *new = (i32::from(*new) + away.signum() * kept) as u8;
                     *shown = *new;
