@@ -26,6 +26,21 @@ pub fn identity() -> Vec<u8> {
     network(&[node("Identity", &["image"], &["painted"], &[])], &PICTURE, &PICTURE)
 }
 
+/// Mixes two styles: the picture as it is and its negative, for pixels from -1 to 1. Its input `style` takes two weights.
+pub fn same_and_negative() -> Vec<u8> {
+    let nodes = [
+        node("Split", &["style"], &["same", "negative"], &[]),
+        node("Sub", &["same", "negative"], &["factor"], &[]),
+        node("Mul", &["image", "factor"], &["painted"], &[]),
+    ];
+    let mut graph: Vec<u8> = nodes.iter().flat_map(|node| message(1, node)).collect();
+    graph.extend(message(2, b"by hand"));
+    graph.extend(message(11, &value_info("image", &PICTURE)));
+    graph.extend(message(11, &value_info("style", &[Side::Is(2)])));
+    graph.extend(message(12, &value_info("painted", &PICTURE)));
+    model(&graph)
+}
+
 /// Writes `identity.onnx` and its manifest into `folder`; its one style is called `same`. Returns the ONNX file.
 pub fn write_identity(folder: &Path) -> PathBuf {
     write(folder, "identity", &identity(), &manifest("identity"))

@@ -1,6 +1,5 @@
 //! What is seen of the painted picture: cross-fade, steadiness, colours and strength, row by row while it is in the cache.
 
-use super::hold::HeldRow;
 use super::simd::{self, Pass};
 use super::{Channels, Hold, Pixel, Pixels, PixelsMut};
 
@@ -108,10 +107,7 @@ impl Rows<'_> {
             }
         }
         if let Some(hold) = &mut self.hold {
-            match BYTES {
-                3 => HeldRow::<24>::new(hold, y).hold(row),
-                _ => HeldRow::<32>::new(hold, y).hold(row),
-            }
+            hold.hold_row(y, row);
         }
         let blend = self.blend;
         let (pixels, _) = row.as_chunks_mut::<BYTES>();

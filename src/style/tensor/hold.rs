@@ -34,6 +34,12 @@ const MOST_NOISE: f32 = 6.0 * MOTION_SCALE as f32;
 /// How fast the noise level may rise in one frame; it falls at once. A pan is over before it rises much.
 const NOISE_RISE: f32 = 0.03 * MOTION_SCALE as f32;
 
+/// The dither moves by this much from picture to picture, row to row and byte to byte: odd numbers far from small
+/// fractions of 256, so that all 256 thresholds come up evenly.
+const PHASE_A_PICTURE: u8 = 97;
+const PHASE_A_ROW: u8 = 59;
+const PHASE_A_BYTE: u8 = 157;
+
 /// This part of the blocks is taken as still when the noise level is measured.
 const QUIET_PART: usize = 5;
 
@@ -41,7 +47,7 @@ const QUIET_PART: usize = 5;
 #[derive(Debug, Default)]
 pub struct Hold {
     shape: Option<(Size, PixelOrder)>,
-    /// Every [`ROW_STEP`]th row of the source as it was, x bytes 0, rows packed.
+    /// Every [`ROW_STEP`]th row of the source as it was, rows packed.
     reference: Vec<u8>,
     /// The painted picture as last shown, rows packed.
     held: Vec<u8>,
@@ -50,12 +56,20 @@ pub struct Hold {
     /// How much of each block is held, in 1/256; and the same before the blocks around are heeded.
     weights: Vec<u8>,
     own_weights: Vec<u8>,
-    /// The differences of one row of blocks.
-    sums: Vec<u32>,
+    /// For one row of blocks and each byte of a picture's row, so that all loops over pixels are plain ones over bytes:
+    /// differences from the reference, steps that the reference may follow by, and weights.
+    apart: Vec<u16>,
+    steps: Vec<u8>,
+    row_weights: Vec<u8>,
+    dither: Vec<u8>,
+    /// Blocks in a row.
+    wide: usize,
     /// Mean difference that noise makes, in motion units; unknown at first.
     noise: Option<f32>,
     /// Steps that a held pixel may be away from the new one.
     farthest: u8,
+    /// Where the dither of this picture begins.
+    phase: u8,
     /// Nothing is remembered yet.
     blank: bool,
 }
@@ -75,9 +89,14 @@ impl Hold {
             motion: vec![0; wide * high],
             weights: vec![0; wide * high],
             own_weights: vec![0; wide * high],
-            sums: vec![0; wide],
+            apart: vec![0; row],
+            steps: vec![0; row],
+            row_weights: vec![0; row],
+            dither: (0..row).map(|place| (place as u8).wrapping_mul(PHASE_A_BYTE)).collect(),
+            wide,
             noise: None,
             farthest: 0,
+            phase: 0,
             blank: true,
         };
     }
@@ -97,6 +116,7 @@ impl Hold {
 
     pub(super) fn watch_with(&mut self, source: &Pixels, steadiness: f32, run: impl FnOnce(Watch<'_>)) -> &mut Self {
         run(Watch { source, hold: self });
+        self.phase = self.phase.wrapping_add(PHASE_A_PICTURE);
         if std::mem::take(&mut self.blank) {
             self.weights.fill(0);
             return self;
@@ -138,7 +158,7 @@ impl Hold {
 
     /// A block is held no more than those around it: a moving thing changes the strokes beside it too.
     fn spread_motion(&mut self) {
-        let wide = self.sums.len();
+        let wide = self.wide;
         let high = self.own_weights.len() / wide;
         for y in 0..high {
             for x in 0..wide {
@@ -164,121 +184,64 @@ pub(super) struct Watch<'a> {
 impl Pass for Watch<'_> {
     #[inline(always)]
     fn run(self) {
-        match self.source.order().bytes() {
-            3 => self.watch::<24>(),
-            _ => self.watch::<32>(),
-        }
-    }
-}
-
-impl Watch<'_> {
-    /// `CHUNK` is the bytes of a block's row.
-    #[inline(always)]
-    fn watch<const CHUNK: usize>(self) {
         let Self { source, hold } = self;
-        let (row, wide) = (source.width() * source.order().bytes(), hold.sums.len());
-        let blank = hold.blank;
+        let bytes = source.order().bytes();
+        let (row, block) = (source.width() * bytes, BLOCK * bytes);
         let still = still_up_to(hold.noise.unwrap_or(0.0));
         for top in (0..source.height()).step_by(BLOCK) {
             let rows = || (top..(top + BLOCK).min(source.height())).step_by(ROW_STEP);
-            hold.sums.fill(0);
+            hold.apart.fill(0);
             for y in rows() {
                 let reference = &hold.reference[y / ROW_STEP * row..][..row];
-                let (chunks, rest) = source.row(y).as_chunks::<CHUNK>();
-                let (reference, reference_rest) = reference.as_chunks::<CHUNK>();
-                for ((sum, chunk), reference) in hold.sums.iter_mut().zip(chunks).zip(reference) {
-                    *sum += difference::<CHUNK>(chunk, reference);
-                }
-                if !rest.is_empty() {
-                    hold.sums[wide - 1] += difference::<CHUNK>(rest, reference_rest);
+                for ((apart, source), reference) in hold.apart.iter_mut().zip(source.row(y)).zip(reference) {
+                    *apart += u16::from(source.abs_diff(*reference));
                 }
             }
-            let motion = &mut hold.motion[top / BLOCK * wide..][..wide];
-            for (x, (motion, sum)) in motion.iter_mut().zip(&hold.sums).enumerate() {
-                let colours = rows().count() * BLOCK.min(source.width() - x * BLOCK) * 3;
-                *motion = (sum * MOTION_SCALE / colours as u32).min(255) as u8;
+            let motion = &mut hold.motion[top / BLOCK * hold.wide..][..hold.wide];
+            let blocks = hold.apart.chunks(block).zip(hold.steps.chunks_mut(block));
+            for (motion, (apart, steps)) in motion.iter_mut().zip(blocks) {
+                // The fourth byte of a pixel means nothing.
+                let colours = apart.chunks_exact(bytes).map(|pixel| u32::from(pixel[0] + pixel[1] + pixel[2]));
+                let count = rows().len() * apart.len() / bytes * 3;
+                *motion = (colours.sum::<u32>() * MOTION_SCALE / count as u32).min(255) as u8;
+                // Still blocks follow by one step a picture, which averages the noise out; moving ones at once.
+                steps.fill(if hold.blank || f32::from(*motion) > still { 255 } else { 1 });
             }
             for y in rows() {
                 let reference = &mut hold.reference[y / ROW_STEP * row..][..row];
-                let (chunks, rest) = source.row(y).as_chunks::<CHUNK>();
-                let (reference, reference_rest) = reference.as_chunks_mut::<CHUNK>();
-                // Still blocks follow by one step a frame, which averages the noise out; moving ones at once.
-                let step = |motion: u8| if blank || f32::from(motion) > still { 255 } else { 1 };
-                for ((reference, chunk), motion) in reference.iter_mut().zip(chunks).zip(&*motion) {
-                    follow::<CHUNK>(reference, chunk, step(*motion));
-                }
-                if !rest.is_empty() {
-                    follow::<CHUNK>(reference_rest, rest, step(motion[wide - 1]));
+                for ((reference, source), step) in reference.iter_mut().zip(source.row(y)).zip(&hold.steps) {
+                    let up = source.saturating_sub(*reference).min(*step);
+                    let down = reference.saturating_sub(*source).min(*step);
+                    *reference = reference.wrapping_add(up).wrapping_sub(down);
                 }
             }
         }
     }
 }
 
-/// The byte of a pixel without meaning, if `CHUNK` bytes are pixels of four.
-const fn is_x(chunk: usize, place: usize) -> bool {
-    chunk == 32 && place % 4 == 3
-}
-
-#[inline(always)]
-fn difference<const CHUNK: usize>(source: &[u8], reference: &[u8]) -> u32 {
-    let pairs = source.iter().zip(reference).enumerate();
-    pairs
-        .map(|(place, (source, reference))| u32::from(if is_x(CHUNK, place) { 0 } else { source.abs_diff(*reference) }))
-        .sum()
-}
-
-#[inline(always)]
-fn follow<const CHUNK: usize>(reference: &mut [u8], source: &[u8], step: u8) {
-    for (reference, source) in reference.iter_mut().zip(source) {
-        let up = source.saturating_sub(*reference).min(step);
-        let down = reference.saturating_sub(*source).min(step);
-        *reference = *reference + up - down;
-    }
-}
-
-/// One row of the held picture.
-pub(super) struct HeldRow<'a, const CHUNK: usize> {
-    weights: &'a [u8],
-    held: &'a mut [u8],
-    farthest: u8,
-}
-
-impl<'a, const CHUNK: usize> HeldRow<'a, CHUNK> {
+impl Hold {
+    /// Moves row `y`, newly painted, towards what was shown before, and remembers the outcome. Rows come in order.
     #[inline(always)]
-    pub fn new(hold: &'a mut Hold, y: usize) -> Self {
-        let wide = hold.sums.len();
-        let row = hold.shape.map_or(0, |(size, order)| size.width * order.bytes());
-        Self {
-            weights: &hold.weights[y / BLOCK * wide..][..wide],
-            held: &mut hold.held[y * row..][..row],
-            farthest: hold.farthest,
+    pub(super) fn hold_row(&mut self, y: usize, row: &mut [u8]) {
+        if y.is_multiple_of(BLOCK) {
+            let weights = &self.weights[y / BLOCK * self.wide..][..self.wide];
+            let block = BLOCK * row.len() / self.shape.map_or(1, |(size, _)| size.width);
+            for (row_weights, weight) in self.row_weights.chunks_mut(block).zip(weights) {
+                row_weights.fill(*weight);
+            }
         }
-    }
-
-    /// Moves `row`, newly painted, towards what was shown before, and remembers the outcome.
-    #[inline(always)]
-    pub fn hold(self, row: &mut [u8]) {
-        let Self { weights, held, farthest } = self;
-        let (chunks, rest) = row.as_chunks_mut::<CHUNK>();
-        let (held, held_rest) = held.as_chunks_mut::<CHUNK>();
-        for ((chunk, held), weight) in chunks.iter_mut().zip(held).zip(weights) {
-            keep(chunk, held, *weight, farthest);
+        let (farthest, phase) = (self.farthest, self.phase.wrapping_add((y as u8).wrapping_mul(PHASE_A_ROW)));
+        let held = &mut self.held[y * row.len()..][..row.len()];
+        let ways = self.row_weights.iter().zip(&self.dither);
+        for ((new, held), (weight, dither)) in row.iter_mut().zip(held).zip(ways) {
+            // What stays of the difference is rounded by a dither: rounded to the nearest, a small difference would stay
+            // for ever; rounded down, small noise would not be held at all.
+            let dither = u16::from(dither.wrapping_add(phase));
+            let part =
+                |difference: u8| ((u16::from(difference.min(farthest)) * u16::from(*weight) + dither) >> 8) as u8;
+            let (above, below) = (held.saturating_sub(*new), new.saturating_sub(*held));
+            *new = new.wrapping_add(part(above)).wrapping_sub(part(below));
+            *held = *new;
         }
-        if let (false, Some(weight)) = (rest.is_empty(), weights.last()) {
-            keep(rest, held_rest, *weight, farthest);
-        }
-    }
-}
-
-/// What stays of the difference is rounded down, so that it is gone in the end.
-#[inline(always)]
-fn keep(new: &mut [u8], held: &mut [u8], weight: u8, farthest: u8) {
-    let part = |difference: u8| ((u16::from(difference.min(farthest)) * u16::from(weight)) >> 8) as u8;
-    for (new, held) in new.iter_mut().zip(held) {
-        let above = part(held.saturating_sub(*new));
-        let below = part(new.saturating_sub(*held));
-        *new = *new + above - below;
-        *held = *new;
     }
 }

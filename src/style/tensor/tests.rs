@@ -215,6 +215,7 @@ struct ReferenceHold {
     source: Vec<[u8; 3]>,
     shown: Vec<[u8; 3]>,
     noise: Option<f32>,
+    pictures: usize,
 }
 
 impl ReferenceHold {
@@ -263,14 +264,17 @@ impl ReferenceHold {
             }
         }
         let farthest = (32.0 * firmness).ceil() as i32;
+        self.pictures += 1;
         for y in 0..height {
             for x in 0..width {
                 let near = |block: usize| (block % wide).abs_diff(x / 8) <= 1 && (block / wide).abs_diff(y / 8) <= 1;
                 let weight = (0..wide * high).filter(|&block| near(block)).map(|block| weights[block]).min().unwrap();
                 let pixel = &mut painted.row_mut(y)[x * bytes..][..3];
-                for (new, shown) in pixel.iter_mut().zip(&mut self.shown[y * width + x]) {
+                for (colour, (new, shown)) in pixel.iter_mut().zip(&mut self.shown[y * width + x]).enumerate() {
                     let away = (i32::from(*shown) - i32::from(*new)).clamp(-farthest, farthest);
-                    *new = (i32::from(*new) + away * i32::from(weight) / 256) as u8;
+                    let dither = (self.pictures * 97 + y * 59 + (x * bytes + colour) * 157) % 256;
+                    let kept = (away.abs() * i32::from(weight) + dither as i32) / 256;
+                    *new = (i32::from(*new) + away.signum() * kept) as u8;
                     *shown = *new;
                 }
             }
