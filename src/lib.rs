@@ -3,11 +3,12 @@
 //! The path of a frame: [`capture`] maps decoded pictures into slots of a [`frame::ring`]; the stylise threads of
 //! [`engine`] paint them with a [`style::Painter`]; [`output`] and [`convert`] take the painted buffers.
 //! The path of a command: `cli` parses it, [`config`] resolves it into a checked plan, [`daemon`] or [`convert`]
-//! carries it out.
+//! carries it out. [`control`] changes a running stream: HTTP API, web page and `impasto ctl`.
 
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod convert;
 pub mod daemon;
 pub mod engine;

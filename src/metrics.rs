@@ -1,10 +1,10 @@
-//! Counters of one stream: frames in and out, drops by cause, stage times as medians.
+//! Counters of one stream: frames in and out, drops by cause, stage times as medians and histograms.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::style::painter::StageTimes;
 
@@ -27,8 +27,26 @@ pub struct Counters {
     pub held: AtomicU64,
     /// Times the source was lost and opened again.
     pub reconnects: AtomicU64,
+    /// Turns of the stylise thread: it lives as long as this grows.
+    pub turns: AtomicU64,
     stages: Mutex<Stages>,
+    /// Scaling and tensor passes of painted frames.
+    pub tensor_times: Histogram,
+    pub inference_times: Histogram,
+    /// From the arrival of a frame until it was given to the outputs.
+    pub latencies: Histogram,
 }
+
+/// Counts times in buckets, without a lock.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    /// One for each bound, and one for what is longer.
+    buckets: [AtomicU64; BOUNDS_MS.len() + 1],
+    sum_us: AtomicU64,
+}
+
+/// The upper bounds of the buckets, in milliseconds.
+pub const BOUNDS_MS: [u64; 12] = [1, 2, 5, 10, 15, 20, 33, 50, 100, 200, 500, 1000];
 
 /// The stage times of the latest frames, oldest overwritten first.
 #[derive(Debug)]
@@ -38,7 +56,7 @@ struct Stages {
 }
 
 /// Counters at one moment, as status and `--json` show them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub captured: u64,
     pub painted: u64,
@@ -60,6 +78,8 @@ impl Counters {
     /// Notes where the time of one painted frame went.
     pub fn note_painted(&self, times: StageTimes) {
         Self::count(&self.painted);
+        self.tensor_times.note(times.before + times.after);
+        self.inference_times.note(times.inference);
         let mut stages = self.stages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let place = stages.written % WINDOW;
         stages.times[place] = times;
@@ -93,6 +113,26 @@ impl Counters {
     }
 }
 
+impl Histogram {
+    pub fn note(&self, time: Duration) {
+        let bucket = BOUNDS_MS.partition_point(|&bound| Duration::from_millis(bound) < time);
+        Counters::count(&self.buckets[bucket]);
+        self.sum_us.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many times are not longer than each of [`BOUNDS_MS`], how many there are in all, and their sum in seconds.
+    pub fn cumulative(&self) -> ([u64; BOUNDS_MS.len()], u64, f64) {
+        let mut total = 0;
+        let mut next = |bucket: &AtomicU64| {
+            total += bucket.load(Ordering::Relaxed);
+            total
+        };
+        let counts = std::array::from_fn(|bucket| next(&self.buckets[bucket]));
+        let all = next(&self.buckets[BOUNDS_MS.len()]);
+        (counts, all, self.sum_us.load(Ordering::Relaxed) as f64 / 1e6)
+    }
+}
+
 impl Default for Stages {
     fn default() -> Self {
         Self { times: [StageTimes::default(); WINDOW], written: 0 }
@@ -118,6 +158,15 @@ pub fn percentile_ms(times: impl Iterator<Item = Duration>, part: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_histogram_counts_up_to_each_bound() {
+        let histogram = Histogram::default();
+        [1, 2, 3, 33, 34, 5000].map(Duration::from_millis).iter().for_each(|&time| histogram.note(time));
+        let (counts, all, sum) = histogram.cumulative();
+        assert_eq!(counts, [1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5]);
+        assert_eq!((all, sum), (6, 5.073));
+    }
 
     #[test]
     fn percentiles_of_known_times() {

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod check;
+mod ctl;
 mod devices;
 mod file;
 mod run;
@@ -24,6 +25,7 @@ Examples:
   impasto run --source clip.mp4 --loop --style starry_night
   impasto run --source rtsp://camera.lan/1 --record painted.mkv
   impasto file holiday.mp4 painted.mp4 --style great_wave
+  impasto ctl style mosaic                      change the style of the stream that runs
   impasto styles                                what there is to paint with
 
 Exit codes: 0 ok, 2 usage or config, 3 input, 4 network or runtime, 5 output, 130 interrupted.";
@@ -45,6 +47,8 @@ enum Command {
     Run(run::RunArgs),
     /// Paint a recorded video, a picture or a folder of pictures
     File(file::FileArgs),
+    /// Look into a running Impasto and change it: look, source, size, recording, ...
+    Ctl(ctl::CtlArgs),
     /// List the styles that the installed networks paint
     Styles(styles::StylesArgs),
     /// List cameras, and the devices that networks can run on
@@ -67,6 +71,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.run(),
             Command::File(args) => args.run(),
+            Command::Ctl(args) => args.run(),
             Command::Styles(args) => args.run(),
             Command::Devices(args) => args.run(),
             Command::Check(args) => args.run(),

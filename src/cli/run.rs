@@ -8,6 +8,7 @@ use clap::Args;
 use super::args::{PaintArgs, overlay};
 use crate::config::plan::RunPlan;
 use crate::config::{Config, locate};
+use crate::control::HttpAddress;
 use crate::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
@@ -33,9 +34,21 @@ pub struct RunArgs {
     /// Serve RTSP at ADDR:PORT/PATH, or off
     #[arg(long, env = "IMPASTO_RTSP", value_name = "ADDR:PORT/PATH")]
     rtsp: Option<String>,
+    /// Name that RTSP clients must show, with the password in IMPASTO_RTSP_PASSWORD
+    #[arg(long, env = "IMPASTO_RTSP_USER", value_name = "NAME")]
+    rtsp_user: Option<String>,
+    /// Password that RTSP clients must show
+    #[arg(long, env = "IMPASTO_RTSP_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    rtsp_password: Option<String>,
     /// Record into FILE (.mp4, .mov, .mkv, .webm)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Serve the web page and the HTTP API at ADDR:PORT; auto (127.0.0.1:8080, or the next free port) or off
+    #[arg(long, env = "IMPASTO_HTTP", value_name = "ADDR:PORT")]
+    http: Option<HttpAddress>,
+    /// Token that the HTTP API asks for; needed where other machines can reach it
+    #[arg(long, env = "IMPASTO_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
@@ -55,7 +68,11 @@ impl RunArgs {
         self.paint.apply(&mut config);
         overlay(&mut config.source.input, &self.source);
         overlay(&mut config.output.rtsp, &self.rtsp);
+        overlay(&mut config.output.rtsp_user, &self.rtsp_user);
+        overlay(&mut config.output.rtsp_password, &self.rtsp_password);
         overlay(&mut config.output.record, &self.record);
+        overlay(&mut config.control.http, &self.http);
+        overlay(&mut config.control.token, &self.token);
         config.source.r#loop |= self.r#loop;
         config.source.sound &= !self.no_sound;
         let duration = self.duration.map(|seconds| {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::HttpAddress;
 use crate::error::{Error, Result};
 use crate::style::PaintSize;
 use crate::style::catalog::explain;
@@ -20,6 +21,7 @@ pub struct Config {
     pub paint: PaintConfig,
     pub runtime: RuntimeConfig,
     pub output: OutputConfig,
+    pub control: ControlConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,8 +65,27 @@ pub struct RuntimeConfig {
 pub struct OutputConfig {
     pub rtsp: String,
     pub rtsp_kbps: u32,
+    pub rtsp_user: String,
+    pub rtsp_password: String,
+    pub rtsp_certificate: PathBuf,
     pub record: PathBuf,
     pub crf: u8,
+}
+
+/// The HTTP server that the stream is controlled through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ControlConfig {
+    pub http: HttpAddress,
+    pub token: String,
+    pub hosts: Vec<String>,
+    pub recordings: PathBuf,
+}
+
+impl Default for ControlConfig {
+    fn default() -> Self {
+        Self { http: HttpAddress::Auto, token: String::new(), hosts: Vec::new(), recordings: "recordings".into() }
+    }
 }
 
 impl Default for SourceConfig {
@@ -102,7 +123,15 @@ impl PaintConfig {
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { rtsp: "127.0.0.1:8554/live".into(), rtsp_kbps: 4000, record: PathBuf::new(), crf: 20 }
+        Self {
+            rtsp: "127.0.0.1:8554/live".into(),
+            rtsp_kbps: 4000,
+            rtsp_user: String::new(),
+            rtsp_password: String::new(),
+            rtsp_certificate: PathBuf::new(),
+            record: PathBuf::new(),
+            crf: 20,
+        }
     }
 }
 

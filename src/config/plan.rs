@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, PaintConfig, RuntimeConfig};
+use super::{Config, OutputConfig, PaintConfig, RuntimeConfig};
 use crate::capture::{self, Source};
+use crate::control::HttpPlan;
 use crate::engine::Palette;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::RtspAddress;
+use crate::output::{RtspAccess, RtspAddress};
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, Choice, Look, PaintSize, Painter, Size};
 
@@ -23,9 +24,11 @@ pub struct RunPlan {
     pub paint: PaintPlan,
     pub templates: Templates,
     pub rtsp: Option<RtspAddress>,
+    pub rtsp_access: RtspAccess,
     pub rtsp_kbps: u32,
     pub record: Option<PathBuf>,
     pub crf: u8,
+    pub http: HttpPlan,
     /// Stops by itself after this time.
     pub duration: Option<Duration>,
 }
@@ -67,12 +70,28 @@ impl RunPlan {
             paint: PaintPlan::new(&config.paint, &config.runtime)?,
             templates: templates(&config.runtime),
             rtsp,
+            rtsp_access: rtsp_access(&config.output)?,
             rtsp_kbps: config.output.rtsp_kbps,
             record: set(&config.output.record),
             crf: crf(config.output.crf)?,
+            http: HttpPlan::new(
+                config.control.http,
+                &config.control.token,
+                &config.control.hosts,
+                config.control.recordings.clone(),
+            )?,
             duration,
         })
     }
+}
+
+fn rtsp_access(output: &OutputConfig) -> Result<RtspAccess> {
+    let (name, password) = (&output.rtsp_user, &output.rtsp_password);
+    if name.is_empty() != password.is_empty() {
+        return Err(Error::usage("rtsp_user and rtsp_password go together: set both in [output], or none"));
+    }
+    let user = (!name.is_empty()).then(|| (name.clone(), password.clone()));
+    Ok(RtspAccess { user, certificate: set(&output.rtsp_certificate) })
 }
 
 impl PaintPlan {

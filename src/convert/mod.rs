@@ -5,7 +5,7 @@ mod gate;
 mod join;
 mod lanes;
 mod parts;
-mod pictures;
+pub mod pictures;
 mod progress;
 mod ticks;
 mod timeline;

@@ -1,7 +1,7 @@
 //! Still pictures and folders of them: decode, paint, encode, each file in one go.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -128,27 +128,13 @@ fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier
 fn paint(input: &Path, output: &Path, painter: &mut Painter) -> Result<()> {
     let begun = Instant::now();
     let (picture, icc_profile) = read(input)?;
-    // Pictures with transparency keep it: the network paints their colours only.
-    let painted = if picture.color().has_alpha() {
-        let mut pixels = picture.into_rgba8();
-        let alpha: Vec<u8> = pixels.pixels().map(|pixel| pixel.0[3]).collect();
-        let size = pixels.dimensions();
-        paint_pixels(painter, &mut pixels, size, PixelOrder::Rgbx)?;
-        pixels.pixels_mut().zip(alpha).for_each(|(pixel, alpha)| pixel.0[3] = alpha);
-        DynamicImage::ImageRgba8(pixels)
-    } else {
-        // Four bytes a pixel: rows without padding, whatever the width.
-        let mut pixels = picture.into_rgba8();
-        let size = pixels.dimensions();
-        paint_pixels(painter, &mut pixels, size, PixelOrder::Rgbx)?;
-        DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(pixels).into_rgb8())
-    };
+    let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
     write(output, painted, icc_profile)?;
     tracing::debug!("{} in {:.0} ms", output.display(), begun.elapsed().as_secs_f64() * 1000.0);
     Ok(())
 }
 
-/// Reads a picture, turned upright by its EXIF orientation, with its colour profile.
+/// Reads a picture file.
 fn read(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
     let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
@@ -157,18 +143,62 @@ fn read(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
     }
     let mut reader =
         ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|error| unreadable(error.to_string()))?;
-    // The size is checked below, in words of our own.
+    // The size is checked in words of our own.
     reader.no_limits();
-    let mut decoder = reader.into_decoder().map_err(|error| unreadable(in_words(&error)))?;
+    decode(reader, MAX_SIDE * MAX_SIDE).map_err(unreadable)
+}
+
+/// Decodes a picture of at most `most_pixels`, turned upright by its EXIF orientation, with its colour profile.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn decode(
+    reader: ImageReader<impl BufRead + Seek>,
+    most_pixels: usize,
+) -> Result<(DynamicImage, Option<Vec<u8>>), String> {
+    let mut decoder = reader.into_decoder().map_err(|error| in_words(&error))?;
     let (width, height) = decoder.dimensions();
     if width as usize > MAX_SIDE || height as usize > MAX_SIDE {
-        return Err(unreadable(format!("a picture of {width}x{height} cannot be painted; sides up to {MAX_SIDE} can")));
+        return Err(format!("a picture of {width}x{height} cannot be painted; sides up to {MAX_SIDE} can"));
     }
-    let orientation = decoder.orientation().map_err(|error| unreadable(in_words(&error)))?;
+    if width as usize * height as usize > most_pixels {
+        let millions = most_pixels / 1_000_000;
+        return Err(format!(
+            "a picture of {width}x{height} is too large; up to {millions} million pixels can be painted"
+        ));
+    }
+    let orientation = decoder.orientation().map_err(|error| in_words(&error))?;
     let icc_profile = decoder.icc_profile().ok().flatten();
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(in_words(&error)))?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| in_words(&error))?;
     picture.apply_orientation(orientation);
     Ok((picture, icc_profile))
+}
+
+/// Paints a picture with `paint`. Pictures with transparency keep it: the network paints their colours only.
+///
+/// # Errors
+/// Those of `paint`.
+pub fn paint_picture(
+    picture: DynamicImage,
+    paint: impl FnOnce(&Pixels, &mut PixelsMut) -> Result<()>,
+) -> Result<DynamicImage> {
+    let has_alpha = picture.color().has_alpha();
+    // Four bytes a pixel: rows without padding, whatever the width.
+    let source = picture.into_rgba8();
+    let (width, height) = (source.width() as usize, source.height() as usize);
+    let mut painted = source.clone();
+    let misfit = || Error::input("a picture without pixels");
+    let order = PixelOrder::Rgbx;
+    let stride = width * order.bytes();
+    {
+        let source = Pixels::new(&source, width, height, stride, order).ok_or_else(misfit)?;
+        paint(&source, &mut PixelsMut::new(&mut painted, width, height, stride, order).ok_or_else(misfit)?)?;
+    }
+    if has_alpha {
+        painted.pixels_mut().zip(source.pixels()).for_each(|(painted, source)| painted.0[3] = source.0[3]);
+        return Ok(DynamicImage::ImageRgba8(painted));
+    }
+    Ok(DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(painted).into_rgb8()))
 }
 
 fn in_words(error: &ImageError) -> String {
@@ -176,21 +206,6 @@ fn in_words(error: &ImageError) -> String {
         ImageError::Unsupported(_) => format!("not a picture that can be read ({error})"),
         _ => format!("the picture is damaged ({error})"),
     }
-}
-
-fn paint_pixels(
-    painter: &mut Painter,
-    pixels: &mut [u8],
-    (width, height): (u32, u32),
-    order: PixelOrder,
-) -> Result<()> {
-    let (width, height) = (width as usize, height as usize);
-    let source = pixels.to_vec();
-    let misfit = || Error::input("a picture without pixels");
-    let stride = width * order.bytes();
-    let source = Pixels::new(&source, width, height, stride, order).ok_or_else(misfit)?;
-    let mut painted = PixelsMut::new(pixels, width, height, stride, order).ok_or_else(misfit)?;
-    painter.paint(&source, &mut painted).map(|_| ())
 }
 
 /// Writes beside `path` and renames.
@@ -207,17 +222,30 @@ fn try_write(path: &Path, part: &Path, picture: DynamicImage, icc_profile: Optio
     let text = |error: std::io::Error| error.to_string();
     let format = Format::of(path).ok_or("pictures are written into .png, .jpg or .webp")?;
     let mut file = BufWriter::new(File::create(part).map_err(text)?);
-    // JPEG has no transparency.
-    let picture = if format == Format::Jpeg { DynamicImage::ImageRgb8(picture.into_rgb8()) } else { picture };
-    let encoded = match format {
-        Format::Png => encode(PngEncoder::new(&mut file), &picture, icc_profile),
-        Format::Jpeg => encode(JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY), &picture, icc_profile),
-        Format::WebP => encode(WebPEncoder::new_lossless(&mut file), &picture, icc_profile),
-    };
-    encoded.map_err(|error| error.to_string())?;
+    encode_picture(&mut file, format, picture, icc_profile)?;
     file.flush().map_err(text)?;
     drop(file);
     std::fs::rename(part, path).map_err(text)
+}
+
+/// Encodes a picture with its colour profile.
+///
+/// # Errors
+/// The writer fails, or the format cannot hold such a picture.
+pub fn encode_picture(
+    file: &mut impl Write,
+    format: Format,
+    picture: DynamicImage,
+    icc_profile: Option<Vec<u8>>,
+) -> Result<(), String> {
+    // JPEG has no transparency.
+    let picture = if format == Format::Jpeg { DynamicImage::ImageRgb8(picture.into_rgb8()) } else { picture };
+    let encoded = match format {
+        Format::Png => encode(PngEncoder::new(file), &picture, icc_profile),
+        Format::Jpeg => encode(JpegEncoder::new_with_quality(file, JPEG_QUALITY), &picture, icc_profile),
+        Format::WebP => encode(WebPEncoder::new_lossless(file), &picture, icc_profile),
+    };
+    encoded.map_err(|error| error.to_string())
 }
 
 fn encode(

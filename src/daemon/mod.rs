@@ -1,6 +1,9 @@
 //! `impasto run`: builds a stream, watches over it, and stops it in reverse order.
 
+mod handle;
+mod recorder;
 mod report;
+mod service;
 mod source_keeper;
 mod stream;
 
@@ -9,9 +12,12 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::plan::RunPlan;
+use crate::config::plan::{PaintPlan, RunPlan};
+use crate::control::contract::LIVE;
+use crate::control::{Hub, http};
 use crate::error::{Error, Result};
 pub use report::{Report, Started, Status};
+use service::Service;
 pub use stream::Stream;
 
 /// How often failures are looked for.
@@ -19,6 +25,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a line with frame rate and stage times is logged.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Threads for requests that wait for files or encoders; more requests wait for a thread.
+const BLOCKING_THREADS: usize = 16;
 
 /// What the threads of a stream tell the daemon.
 #[derive(Debug)]
@@ -35,7 +44,11 @@ pub enum Event {
 /// What keeps the stream from starting, or ends it: the source, the network, an output that failed; a signal that
 /// came before the stream ran, or a second one while its outputs were being finished.
 pub fn run(plan: RunPlan, json: bool) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // One worker answers HTTP requests; what takes long runs on threads made for it.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("http")
         .enable_all()
         .build()
         .map_err(|error| Error::usage(format!("tokio does not start: {error}")))?;
@@ -50,13 +63,26 @@ async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
     // From the first moment on, so that a signal during the start also ends in good order.
     let mut signals = Signals::new()?;
 
+    // Before the network is loaded, so that a port that is taken is told at once.
+    let listener = http::open(&plan.http).await?;
+    let web = listener.as_ref().map(|listener| format!("http://{}", http::address_of(listener)));
+    let hub = Hub::default();
+    if let Some(listener) = listener {
+        let PaintPlan { catalog, session, .. } = plan.paint.clone();
+        tokio::spawn(http::serve(listener, hub.clone(), catalog, session, plan.http.clone()));
+    }
+
     let (events, mut incoming) = mpsc::unbounded_channel();
-    let starting = tokio::task::spawn_blocking(move || Stream::start(plan, events));
+    let changes = hub.changes();
+    let starting = tokio::task::spawn_blocking(move || Stream::start(plan, events, changes));
     let mut stream = tokio::select! {
         started = starting => started.map_err(|error| Error::model(format!("starting: {error}")))??,
         _ = signals.next() => return Err(Error::Interrupted("stopped before the stream ran".into())),
     };
-    stream.started().tell(json);
+    let handle = stream.handle();
+    hub.add(LIVE, handle.clone());
+    stream.started(web).tell(json);
+    let mut service = Service::ready();
 
     let mut check = tokio::time::interval(CHECK_INTERVAL);
     let mut status = tokio::time::interval(STATUS_INTERVAL);
@@ -68,10 +94,23 @@ async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
             Some(Event::SourceEnded(result)) = incoming.recv() => break result,
             () = &mut time_over, if duration.is_some() => break Ok(()),
             signal = signals.next() => { tracing::info!("{signal}: finishing the outputs"); break Ok(()) }
-            _ = check.tick() => stream.failures().into_iter().for_each(|error| Report::from(error).tell(json)),
-            _ = status.tick() => Report::Status(stream.status()).tell(json),
+            _ = check.tick() => {
+                handle.tick();
+                service.tick(&handle.counters);
+                for error in stream.failures() {
+                    handle.note_failure(&error);
+                    Report::from(error).tell(json);
+                }
+            }
+            _ = status.tick() => {
+                let status = stream.status();
+                service.status(&status);
+                Report::Status(status).tell(json);
+            }
         }
     };
+    service.stopping();
+    hub.clear();
     let stopping = tokio::task::spawn_blocking(move || stream.stop());
     let finished = tokio::select! {
         finished = stopping => finished.map_err(|error| Error::output(format!("stopping: {error}")))?,

@@ -37,6 +37,8 @@ pub struct Started {
     pub frames_per_second: u32,
     pub sound: bool,
     pub rtsp: Option<String>,
+    /// The address of the web page and the API.
+    pub web: Option<String>,
     pub record: Option<String>,
 }
 
@@ -90,7 +92,7 @@ impl fmt::Display for Started {
         writeln!(f, "style     {} ({}{artist})", self.style, self.title)?;
         writeln!(f, "network   {} on {}", self.network, self.device)?;
         write!(f, "source    {}, {}, {} frames/s{sound}", self.source, self.picture, self.frames_per_second)?;
-        for (name, place) in [("stream   ", &self.rtsp), ("recording", &self.record)] {
+        for (name, place) in [("stream   ", &self.rtsp), ("web page ", &self.web), ("recording", &self.record)] {
             if let Some(place) = place {
                 write!(f, "\n{name} {place}")?;
             }

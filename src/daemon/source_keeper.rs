@@ -1,8 +1,8 @@
 //! Keeps the source of a live stream running: plays a file again, opens a lost camera or stream again.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -47,6 +47,8 @@ enum Watched {
 /// The thread body that owns the capture of a live stream.
 pub struct SourceKeeper {
     pub source: Source,
+    /// The name of the source, for those who ask.
+    pub shown_source: Arc<Mutex<String>>,
     pub switches: Receiver<Switch>,
     pub wiring: Wiring,
     pub looped: bool,
@@ -152,6 +154,7 @@ impl SourceKeeper {
         let (outcome, taking_over) = match opened {
             Ok(capture) => {
                 tracing::info!("the source is now {source}");
+                *self.shown_source.lock().unwrap_or_else(PoisonError::into_inner) = source.to_string();
                 self.source = source;
                 (Ok(()), Some(capture))
             }

@@ -1,28 +1,27 @@
 //! One live stream: source, ring, stylise thread and outputs, started in this order and stopped in reverse.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
 
 use super::Event;
+use super::handle::Handle;
+use super::recorder::Recorder;
 use super::report::{Report, Started, Status};
-use super::source_keeper::{SourceKeeper, Switch};
+use super::source_keeper::SourceKeeper;
 use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
 use crate::config::plan::RunPlan;
 use crate::engine::{Control, FirstPicture, Inlet, Live, Stylist, stylise_live};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
-use crate::gst::template::Templates;
 use crate::metrics::{Counters, Snapshot};
-use crate::output::{Output, Outputs, Record, Rtsp, StreamFormat};
+use crate::output::{Outputs, Preview, Rtsp, StreamFormat};
 use crate::shutdown::Shutdown;
 use crate::style::Choice;
 
@@ -32,22 +31,10 @@ const LIVE_SLOTS: usize = 3;
 /// How long a source may take until its first picture.
 const FIRST_PICTURE_PATIENCE: Duration = Duration::from_secs(20);
 
-/// A recording in progress.
-struct Recording {
-    output: Arc<dyn Output>,
-    path: PathBuf,
-}
-
 /// A running stream.
 pub struct Stream {
     inlet: Arc<Inlet>,
-    outputs: Arc<Outputs>,
-    counters: Arc<Counters>,
-    control: Control,
-    switch: Sender<Switch>,
-    recording: Option<Recording>,
-    /// What a recording that is started later needs.
-    record_with: (StreamFormat, u8, Templates),
+    handle: Arc<Handle>,
     shutdown: Shutdown,
     threads: Vec<JoinHandle<()>>,
     started: Started,
@@ -59,7 +46,7 @@ impl Stream {
     ///
     /// # Errors
     /// Whatever keeps it from starting; nothing is left running then.
-    pub fn start(plan: RunPlan, events: UnboundedSender<Event>) -> Result<Self> {
+    pub fn start(plan: RunPlan, events: UnboundedSender<Event>, changes: Arc<Notify>) -> Result<Self> {
         let painter = plan.paint.open_painter()?;
         let device = painter.device();
 
@@ -87,7 +74,8 @@ impl Stream {
         let mut stylist = Stylist::new(painter, &caps)?;
         let frame_interval = Duration::from_secs(1) / format.fps;
         let (control, mailbox, loader) = Control::new(&mut stylist, plan.paint.palette(), frame_interval)?;
-        let recording = open_outputs(&plan, &format, &outputs)?;
+        let recorder = Recorder::new(Arc::clone(&outputs), format.clone(), plan.crf, plan.templates.clone());
+        let preview = open_outputs(&plan, &format, &outputs, &recorder)?;
         capture.play()?;
 
         let shutdown = Shutdown::default();
@@ -101,11 +89,12 @@ impl Stream {
         };
         let stylise = spawn("stylise", move || stylise_live(live))?;
         let started = started(&plan, &format, device.name());
-        let record_with = (format, plan.crf, plan.templates);
+        let source = Arc::new(Mutex::new(plan.source.to_string()));
         let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {
             switches,
             source: plan.source,
+            shown_source: Arc::clone(&source),
             wiring,
             looped: plan.looped,
             counters: Arc::clone(&counters),
@@ -115,81 +104,48 @@ impl Stream {
         let keep = spawn("source", move || keeper.keep(capture))?;
         let last_status = (Instant::now(), counters.snapshot());
         let threads = vec![loader, stylise, keep];
-        Ok(Self {
-            inlet,
-            outputs,
-            counters,
+        let handle = Handle {
             control,
             switch,
-            recording,
-            record_with,
-            shutdown,
-            threads,
-            started,
-            last_status,
-        })
+            outputs,
+            counters,
+            preview,
+            recorder: Arc::new(recorder),
+            source,
+            picture: started.picture.clone(),
+            nominal_fps: format.fps,
+            sound: format.sound,
+            begun: Instant::now(),
+            rate: Mutex::default(),
+            failures: Mutex::default(),
+            changes,
+        };
+        Ok(Self { inlet, handle: Arc::new(handle), shutdown, threads, started, last_status })
     }
 
-    /// The handle that changes how it is painted.
-    pub fn control(&self) -> &Control {
-        &self.control
+    /// The handle that looks into it and changes it.
+    pub fn handle(&self) -> Arc<Handle> {
+        Arc::clone(&self.handle)
     }
 
-    /// Goes over to another source, which is opened while the old one plays on; the output keeps its size. The answer
-    /// comes with its first picture, or says why it does not open: then the old one stays.
-    pub fn set_source(&self, source: Source) -> oneshot::Receiver<Result<()>> {
-        let (reply, answer) = oneshot::channel();
-        // A keeper that is gone drops the reply, which the receiver sees.
-        let _ = self.switch.send(Switch { source, reply });
-        answer
-    }
-
-    /// Begins a recording with the next picture.
-    ///
-    /// # Errors
-    /// One is in progress already, or the file cannot be written.
-    pub fn start_recording(&mut self, path: &Path) -> Result<()> {
-        if let Some(recording) = &self.recording {
-            let path = recording.path.display();
-            return Err(Error::usage(format!("a recording into {path} is in progress; stop it first")));
-        }
-        let (format, crf, templates) = &self.record_with;
-        let output: Arc<dyn Output> = Arc::new(Record::start(path, format, *crf, templates)?);
-        self.outputs.add(Arc::clone(&output));
-        self.recording = Some(Recording { output, path: path.to_path_buf() });
-        Ok(())
-    }
-
-    /// Ends the recording and returns its file; waits until that is finished.
-    ///
-    /// # Errors
-    /// None is in progress, or its file cannot be finished.
-    pub fn stop_recording(&mut self) -> Result<PathBuf> {
-        let Recording { output, path } =
-            self.recording.take().ok_or_else(|| Error::usage("no recording is in progress"))?;
-        self.outputs.remove(&output);
-        output.finish()?;
-        Ok(path)
-    }
-
-    /// What runs and where to watch it.
-    pub fn started(&self) -> Report {
-        Report::Started(self.started.clone())
+    /// What runs and where to watch it; `web` is the address of the web page.
+    pub fn started(&self, web: Option<String>) -> Report {
+        Report::Started(Started { web, ..self.started.clone() })
     }
 
     /// Outputs that failed since the last call.
     pub fn failures(&self) -> Vec<Error> {
-        self.outputs.failures()
+        self.handle.outputs.failures()
     }
 
     /// The frame rate since the last call, and where the time and the frames went.
     pub fn status(&mut self) -> Status {
-        let now = self.counters.snapshot();
+        let now = self.handle.counters.snapshot();
         let (then, before) = std::mem::replace(&mut self.last_status, (Instant::now(), now));
         Status {
             frames_per_second: (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64(),
-            clients: self.outputs.clients(),
-            dropped_by_outputs: self.outputs.dropped(),
+            clients: self.handle.outputs.clients(),
+            dropped_by_outputs: self.handle.outputs.dropped(),
             counts: now,
         }
     }
@@ -198,14 +154,14 @@ impl Stream {
     pub fn stop(mut self) -> Result<Status> {
         self.shutdown.give();
         self.inlet.close();
-        self.control.close();
+        self.handle.control.close();
         for thread in self.threads.drain(..).rev() {
             if thread.join().is_err() {
                 tracing::error!("a thread of the stream panicked");
             }
         }
         let status = self.status();
-        self.outputs.finish()?;
+        self.handle.outputs.finish()?;
         Ok(status)
     }
 }
@@ -241,15 +197,17 @@ fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> 
     Ok(StreamFormat { caps: caps.clone(), fps: fps.clamp(1, 240), sound: facts.sound })
 }
 
-/// Opens what the plan says; returns the recording, if there is one.
-fn open_outputs(plan: &RunPlan, format: &StreamFormat, outputs: &Outputs) -> Result<Option<Recording>> {
+/// Opens what the plan says; returns the preview, which waits for somebody to look.
+fn open_outputs(plan: &RunPlan, format: &StreamFormat, outputs: &Outputs, recorder: &Recorder) -> Result<Arc<Preview>> {
     if let Some(address) = &plan.rtsp {
-        outputs.add(Arc::new(Rtsp::start(address, format, plan.rtsp_kbps, &plan.templates)?));
+        outputs.add(Arc::new(Rtsp::start(address, &plan.rtsp_access, format, plan.rtsp_kbps, &plan.templates)?));
     }
-    let Some(path) = &plan.record else { return Ok(None) };
-    let output: Arc<dyn Output> = Arc::new(Record::start(path, format, plan.crf, &plan.templates)?);
-    outputs.add(Arc::clone(&output));
-    Ok(Some(Recording { output, path: path.clone() }))
+    if let Some(path) = &plan.record {
+        recorder.start(path)?;
+    }
+    let preview = Arc::new(Preview::new(format, &plan.templates)?);
+    outputs.add(preview.clone());
+    Ok(preview)
 }
 
 fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Started {
@@ -265,7 +223,11 @@ fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Start
         picture: picture.map(|info| format!("{}x{}", info.width(), info.height())).unwrap_or_default(),
         frames_per_second: format.fps,
         sound: format.sound,
-        rtsp: plan.rtsp.as_ref().map(ToString::to_string),
+        rtsp: plan
+            .rtsp
+            .as_ref()
+            .map(|address| format!("{}{}{}", plan.rtsp_access.scheme(), address.socket, address.path)),
+        web: None,
         record: plan.record.as_ref().map(|path| path.display().to_string()),
     }
 }

@@ -39,6 +39,7 @@ pub fn stylise_live(mut live: Live) {
     let mut failing = false;
     loop {
         let taken = live.ring.take_newest(patience, Frame::clear);
+        Counters::count(&live.counters.turns);
         live.mailbox.deliver(&mut live.stylist);
         match taken {
             Taken::Closed => break,
@@ -78,11 +79,17 @@ pub fn stylise_live(mut live: Live) {
                         slot.picture.take().map(|picture| picture.into_buffer())
                     }
                 };
-                let time = slot.pts;
+                let (time, arrival) = (slot.pts, slot.captured_at);
+                if live.outputs.want_source()
+                    && let Some(picture) = slot.picture.take()
+                {
+                    live.outputs.publish_source(&picture.into_buffer(), time);
+                }
                 slot.clear();
                 live.ring.give_back(slot);
                 if let Some(buffer) = painted {
                     lag = clock.time().saturating_sub(time);
+                    live.counters.latencies.note(arrival.map(|arrival| arrival.elapsed()).unwrap_or_default());
                     live.outputs.publish(&buffer, time);
                     last = Some(buffer);
                 }

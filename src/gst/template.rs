@@ -20,6 +20,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("capture/sound", include_str!("../../pipelines/capture/sound.launch")),
     ("capture/test", include_str!("../../pipelines/capture/test.launch")),
     ("output/file", include_str!("../../pipelines/output/file.launch")),
+    ("output/preview", include_str!("../../pipelines/output/preview.launch")),
     ("output/record", include_str!("../../pipelines/output/record.launch")),
     ("output/record-sound", include_str!("../../pipelines/output/record-sound.launch")),
     ("output/rtsp", include_str!("../../pipelines/output/rtsp.launch")),

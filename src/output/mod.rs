@@ -1,12 +1,14 @@
 //! Where painted frames go: any mix of outputs, each with its own queue, counters and failure.
 
 mod container;
+mod preview;
 mod record;
 mod rtsp;
 
 pub use container::{Container, part_path};
+pub use preview::{Preview, PreviewOf, Viewer};
 pub use record::Record;
-pub use rtsp::{Rtsp, RtspAddress};
+pub use rtsp::{Rtsp, RtspAccess, RtspAddress};
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
@@ -24,6 +26,16 @@ pub trait Output: Send + Sync {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime);
     /// Sound, S16LE 48 kHz stereo; `time` lies on the shared clock.
     fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime);
+    /// The picture that a painted one is made of, for outputs that show both.
+    fn source_picture(&self, _buffer: &gst::Buffer, _time: gst::ClockTime) {}
+    /// Somebody wants [`Output::source_picture`] now.
+    fn wants_source_pictures(&self) -> bool {
+        false
+    }
+    /// What it is and where to find it.
+    fn place(&self) -> Place {
+        Place { kind: "output", name: String::new() }
+    }
     /// How many watch it now; 0 for outputs that nobody watches, like files.
     fn clients(&self) -> usize {
         0
@@ -37,6 +49,15 @@ pub trait Output: Send + Sync {
     /// # Errors
     /// It cannot be finished, or failed before.
     fn finish(&self) -> Result<()>;
+}
+
+/// What an output is and where to find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `rtsp`, `recording`, `preview`, ...
+    pub kind: &'static str,
+    /// An address or a file; empty where the kind says all.
+    pub name: String,
 }
 
 /// What every output must know of the stream before it starts.
@@ -91,6 +112,23 @@ impl Outputs {
                 output.sound(buffer, time);
             }
         }
+    }
+
+    /// True if [`Outputs::publish_source`] has somebody to give pictures to.
+    pub fn want_source(&self) -> bool {
+        self.list().iter().any(|output| output.wants_source_pictures())
+    }
+
+    /// Gives the picture that the next painted one is made of to the outputs that show both.
+    pub fn publish_source(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
+        for output in self.list().iter() {
+            output.source_picture(buffer, time);
+        }
+    }
+
+    /// All outputs, in the order in which they were added.
+    pub fn all(&self) -> Vec<Arc<dyn Output>> {
+        self.list().clone()
     }
 
     /// Failures since the last call; the other outputs go on.

@@ -7,7 +7,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::{Container, Output, StreamFormat, is_full, part_path, retimed, retimed_sound, sound_caps};
+use super::{Container, Output, Place, StreamFormat, is_full, part_path, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::{Encoder, Preset};
@@ -94,6 +94,10 @@ impl Output for Record {
         if let Some(pts) = self.state().begin.and_then(|begin| time.checked_sub(begin)) {
             let _ = sound.push_buffer(retimed_sound(buffer, pts));
         }
+    }
+
+    fn place(&self) -> Place {
+        Place { kind: "recording", name: self.path.display().to_string() }
     }
 
     fn dropped(&self) -> u64 {

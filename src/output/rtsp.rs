@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,11 +12,12 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_video as gst_video;
 
-use super::{Output, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
+use super::{Output, Place, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::shared_clock;
 use crate::gst::template::Templates;
@@ -50,8 +52,29 @@ impl fmt::Display for RtspAddress {
     }
 }
 
+/// Who may watch, and how it travels.
+#[derive(Clone, Default)]
+pub struct RtspAccess {
+    /// Name and password that clients must show (digest); none lets everybody watch.
+    pub user: Option<(String, String)>,
+    /// PEM file with certificate and key: the server then speaks TLS (rtsps://).
+    pub certificate: Option<PathBuf>,
+}
+
+impl fmt::Debug for RtspAccess {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.user.as_ref().map(|(name, _)| name);
+        f.debug_struct("RtspAccess").field("user", &user).field("certificate", &self.certificate).finish()
+    }
+}
+
+/// The part that clients who showed the password play.
+const VIEWER: &str = "viewer";
+
 /// A running RTSP server.
 pub struct Rtsp {
+    place: String,
     media: Arc<ActiveMedia>,
     clients: Arc<AtomicUsize>,
     dropped: AtomicU64,
@@ -78,8 +101,14 @@ impl Rtsp {
     /// Starts serving.
     ///
     /// # Errors
-    /// The port is taken or not allowed, or the template is broken.
-    pub fn start(address: &RtspAddress, format: &StreamFormat, kbps: u32, templates: &Templates) -> Result<Self> {
+    /// The port is taken or not allowed, the template is broken, or the certificate cannot be used.
+    pub fn start(
+        address: &RtspAddress,
+        access: &RtspAccess,
+        format: &StreamFormat,
+        kbps: u32,
+        templates: &Templates,
+    ) -> Result<Self> {
         let launch = launch_text(format, kbps, templates)?;
         check_port(address)?;
         let context = glib::MainContext::new();
@@ -91,6 +120,7 @@ impl Rtsp {
         factory.set_launch(&launch);
         factory.set_shared(true);
         factory.set_clock(Some(&shared_clock()));
+        access.guard(&server, &factory)?;
         let media = Arc::new(ActiveMedia::default());
         {
             let (media, format) = (Arc::clone(&media), format.clone());
@@ -112,6 +142,7 @@ impl Rtsp {
                 .map_err(|error| Error::output(format!("RTSP thread: {error}")))?
         };
         Ok(Self {
+            place: format!("{}{}{}", access.scheme(), address.socket, address.path),
             media,
             clients,
             dropped: AtomicU64::new(0),
@@ -121,6 +152,37 @@ impl Rtsp {
             source: Mutex::new(Some(source)),
             context,
         })
+    }
+}
+
+impl RtspAccess {
+    /// Before the address.
+    pub fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "rtsps://" } else { "rtsp://" }
+    }
+
+    fn guard(&self, server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSPMediaFactory) -> Result<()> {
+        if self.user.is_none() && self.certificate.is_none() {
+            return Ok(());
+        }
+        let auth = gst_rtsp_server::RTSPAuth::new();
+        auth.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);
+        let token = gst_rtsp_server::RTSPToken::builder().field("media.factory.role", VIEWER).build();
+        match &self.user {
+            Some((name, password)) => auth.add_digest(name, password, &token),
+            None => auth.set_default_token(Some(&mut token.clone())),
+        }
+        let may = gst::Structure::builder(VIEWER).field("media.factory.access", true);
+        factory.add_role_from_structure(&may.field("media.factory.construct", true).build());
+        if let Some(file) = &self.certificate {
+            let certificate = gst_rtsp_server::gio::TlsCertificate::from_file(file).map_err(|error| {
+                let file = file.display();
+                Error::usage(format!("rtsp_certificate {file}: {error}; it must hold a certificate and its key (PEM)"))
+            })?;
+            auth.set_tls_certificate(Some(&certificate));
+        }
+        server.set_auth(Some(&auth));
+        Ok(())
     }
 }
 
@@ -144,6 +206,10 @@ impl Output for Rtsp {
         {
             let _ = sound.push_buffer(retimed_sound(buffer, pts));
         }
+    }
+
+    fn place(&self) -> Place {
+        Place { kind: "rtsp", name: self.place.clone() }
     }
 
     fn clients(&self) -> usize {

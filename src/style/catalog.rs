@@ -202,7 +202,7 @@ pub fn explain(error: &toml::de::Error) -> String {
 }
 
 /// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.
-fn suggestion(message: &str) -> String {
+pub(crate) fn suggestion(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     match names.next() {
         Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, names),

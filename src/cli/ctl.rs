@@ -1,0 +1,357 @@
+//! `impasto ctl`: looks into a running Impasto and changes it, over its HTTP API.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+use ureq::http::Method;
+
+use super::print_json;
+use crate::control::client::Client;
+use crate::control::contract::{
+    Change, LIVE, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
+};
+use crate::error::{Error, Result};
+use crate::style::look::Mix;
+use crate::style::{Look, LookPatch, PaintSize};
+
+const AFTER_HELP: &str = "\
+Examples:
+  impasto ctl style great_wave                  paint like the Great Wave from now on
+  impasto ctl blend starry_night=0.7 great_wave=0.3
+  impasto ctl strength 0.5                      half painted, half source
+  impasto ctl watch                             follow what happens
+
+Answers are for people on a terminal, and JSON otherwise or with --json.";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct CtlArgs {
+    /// Where the daemon's HTTP API is
+    #[arg(long, global = true, env = "IMPASTO_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    server: String,
+    /// Token that the daemon asks for
+    #[arg(long, global = true, env = "IMPASTO_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// The stream
+    #[arg(long, global = true, default_value = LIVE, value_name = "NAME")]
+    stream: String,
+    /// Print JSON on a terminal too
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What runs and how well
+    Status,
+    /// How it is painted; with a JSON object such as {"strength": 0.5}, change these parts
+    Look { parts: Option<String> },
+    /// Paint in one style
+    Style { name: String },
+    /// Mix styles of one network: a=0.7 b=0.3
+    Blend {
+        #[arg(required = true, value_name = "NAME=WEIGHT")]
+        styles: Vec<String>,
+    },
+    /// How much of the painted picture is seen: 0 (the source) to 1
+    Strength { value: f32 },
+    /// How firmly still areas are held against flicker: 0 (not at all) to 1
+    Steadiness { value: f32 },
+    /// Keep the colours of the source, or no longer
+    Colours {
+        #[arg(value_enum)]
+        which: Colours,
+    },
+    /// How long changes of the look take
+    Fade { milliseconds: u32 },
+    /// Size to paint at: native, auto, or a box such as 640x360
+    Size { size: PaintSize },
+    /// Swap left and right, or no longer
+    Mirror {
+        #[arg(value_enum)]
+        state: OnOff,
+    },
+    /// Hold the picture
+    Pause,
+    /// Go on after a pause
+    Resume,
+    /// Go over to another source, named as for `impasto run --source`
+    Source { source: String },
+    /// Begin a recording in the daemon's recordings folder, or --stop it
+    Record {
+        file: Option<String>,
+        #[arg(long, conflicts_with = "file")]
+        stop: bool,
+    },
+    /// Save the latest painted frame as a PNG file
+    Snapshot { file: PathBuf },
+    /// Let the daemon paint a photograph
+    Paint {
+        input: PathBuf,
+        /// A .png or .jpg file
+        output: PathBuf,
+        /// Style, or mix of styles
+        #[arg(long)]
+        style: Option<Mix>,
+    },
+    /// The styles that the daemon knows
+    Styles,
+    /// Follow what happens, until Ctrl-C
+    Watch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Colours {
+    /// Of the source
+    Keep,
+    /// Of the painting
+    Paint,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnOff {
+    On,
+    Off,
+}
+
+/// A server with one of its streams.
+struct Session {
+    client: Client,
+    /// The path of the stream.
+    stream: String,
+    json: bool,
+}
+
+impl CtlArgs {
+    pub fn run(self) -> Result<()> {
+        let session = Session {
+            client: Client::new(&self.server, self.token.filter(|token| !token.is_empty())),
+            stream: format!("/api/v1/streams/{}", self.stream),
+            json: self.json || !std::io::stdout().is_terminal(),
+        };
+        let patch = LookPatch::default();
+        match self.command {
+            Command::Status => session.status(),
+            Command::Look { parts: None } => session.show_look(),
+            Command::Look { parts: Some(parts) } => {
+                let parts = serde_json::from_str(&parts).map_err(|error| Error::usage(format!("look: {error}")))?;
+                session.change_look(&parts)
+            }
+            Command::Style { name } => session.change_look(&LookPatch { styles: Some(Mix::only(name)), ..patch }),
+            Command::Blend { styles } => {
+                let styles = styles.join(",").parse().map_err(|what: String| Error::usage(what))?;
+                session.change_look(&LookPatch { styles: Some(styles), ..patch })
+            }
+            Command::Strength { value } => session.change_look(&LookPatch { strength: Some(value), ..patch }),
+            Command::Steadiness { value } => session.change_look(&LookPatch { steadiness: Some(value), ..patch }),
+            Command::Colours { which } => {
+                session.change_look(&LookPatch { keep_colours: Some(which == Colours::Keep), ..patch })
+            }
+            Command::Fade { milliseconds } => session.change_look(&LookPatch { fade_ms: Some(milliseconds), ..patch }),
+            Command::Size { size } => {
+                session.settings(Method::PATCH, "", &SettingsPatch { size: Some(size), mirrored: None })
+            }
+            Command::Mirror { state } => {
+                session.settings(Method::PATCH, "", &SettingsPatch { size: None, mirrored: Some(state == OnOff::On) })
+            }
+            Command::Pause => session.settings(Method::POST, "/pause", &()),
+            Command::Resume => session.settings(Method::POST, "/resume", &()),
+            Command::Source { source } => session.source(source),
+            Command::Record { file, stop } => session.record(&RecordWish { file, stop }),
+            Command::Snapshot { file } => session.snapshot(&file),
+            Command::Paint { input, output, style } => session.paint(&input, &output, style),
+            Command::Styles => session.styles(),
+            Command::Watch => session.watch(),
+        }
+    }
+}
+
+impl Session {
+    fn path(&self, end: &str) -> String {
+        format!("{}{end}", self.stream)
+    }
+
+    /// Prints `answer` as JSON, or what `line` makes of it.
+    fn tell<T: serde::Serialize>(&self, answer: &T, line: impl FnOnce(&T) -> String) -> Result<()> {
+        if self.json {
+            return print_json(answer);
+        }
+        println!("{}", line(answer));
+        Ok(())
+    }
+
+    fn status(&self) -> Result<()> {
+        self.tell(&self.client.get::<StreamState>(&self.path(""))?, describe)
+    }
+
+    fn show_look(&self) -> Result<()> {
+        self.tell(&self.client.get::<Look>(&self.path("/look"))?, describe_look)
+    }
+
+    fn change_look(&self, patch: &LookPatch) -> Result<()> {
+        let change: Change<LookNow> = self.client.send(Method::PATCH, &self.path("/look"), patch)?;
+        self.tell(&change, |change| format!("{}{}", describe_look(&change.now.look), shown(change)))
+    }
+
+    fn settings(&self, method: Method, path: &str, body: &impl serde::Serialize) -> Result<()> {
+        let change: Change<SettingsNow> = self.client.send(method, &self.path(path), body)?;
+        self.tell(&change, |change| {
+            let SettingsNow { size, mirrored, paused } = change.now;
+            let mirrored = if mirrored { ", mirrored" } else { "" };
+            let paused = if paused { ", paused" } else { "" };
+            format!("painting at {size}{mirrored}{paused}{}", shown(change))
+        })
+    }
+
+    fn source(&self, source: String) -> Result<()> {
+        let state: StreamState = self.client.send(Method::POST, &self.path("/source"), &SourceWish { source })?;
+        self.tell(&state, |state| format!("the source is now {}", state.source))
+    }
+
+    fn record(&self, wish: &RecordWish) -> Result<()> {
+        let now: RecordNow = self.client.send(Method::POST, &self.path("/record"), wish)?;
+        self.tell(&now, |now| {
+            let what = if now.recording { "recording into" } else { "finished" };
+            format!("{what} {}", now.file)
+        })
+    }
+
+    fn snapshot(&self, file: &std::path::Path) -> Result<()> {
+        let png = self.client.picture(&self.path("/snapshot"), "application/json", Vec::new(), "image/png")?;
+        self.save(file, &png)
+    }
+
+    fn paint(&self, input: &std::path::Path, output: &std::path::Path, style: Option<Mix>) -> Result<()> {
+        let ending = output.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        let accept = match ending.as_deref() {
+            Some("png") => "image/png",
+            Some("jpg" | "jpeg") => "image/jpeg",
+            _ => return Err(Error::usage(format!("{}: choose a file that ends in .png or .jpg", output.display()))),
+        };
+        let photo = std::fs::read(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
+        // Names that need escaping are none: the server refuses them as unknown.
+        let query = style.map(|style| format!("?styles={}", style.to_string().replace(['&', '#', ' ', '%'], "_")));
+        let path = format!("/api/v1/paint{}", query.unwrap_or_default());
+        let painted = self.client.picture(&path, "application/octet-stream", photo, accept)?;
+        self.save(output, &painted)
+    }
+
+    fn save(&self, file: &std::path::Path, bytes: &[u8]) -> Result<()> {
+        let failed = |error| Error::output(format!("{}: {error}", file.display()));
+        let part = crate::output::part_path(file);
+        std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, file)).map_err(|error| {
+            let _ = std::fs::remove_file(&part);
+            failed(error)
+        })?;
+        let name = file.display().to_string();
+        self.tell(&serde_json::json!({ "file": name, "bytes": bytes.len() }), |_| format!("saved {name}"))
+    }
+
+    fn styles(&self) -> Result<()> {
+        let styles: Vec<Value> = self.client.get("/api/v1/styles")?;
+        self.tell(&styles, |styles| {
+            let text = |style: &Value, key: &str| style[key].as_str().unwrap_or_default().to_string();
+            let line =
+                |style| format!("{:<20} {:<8} {}", text(style, "name"), text(style, "network"), text(style, "title"));
+            styles.iter().map(line).collect::<Vec<_>>().join("\n")
+        })
+    }
+
+    /// On a terminal one line for each change that a person would call one; otherwise each event as a JSON line.
+    fn watch(&self) -> Result<()> {
+        let name = self.stream.rsplit('/').next().unwrap_or_default().to_string();
+        let mut state = Map::new();
+        let mut last = String::new();
+        self.client.events(|event, data| {
+            let data: Value = serde_json::from_str(data).unwrap_or_default();
+            if self.json {
+                println!("{}", serde_json::json!({ "event": event, "data": data }));
+                return Ok(true);
+            }
+            let whole = data["streams"]
+                .as_array()
+                .and_then(|streams| streams.iter().find(|stream| stream["name"] == name.as_str()));
+            let changed =
+                if data["stream"] == name.as_str() { &data["changed"] } else { whole.unwrap_or(&Value::Null) };
+            state.extend(changed.as_object().cloned().unwrap_or_default());
+            if let Ok(state) = serde_json::from_value::<StreamState>(Value::Object(state.clone())) {
+                let line = describe_shortly(&state);
+                if line != last {
+                    println!("{line}");
+                    last = line;
+                }
+            }
+            Ok(true)
+        })
+    }
+}
+
+fn shown<T>(change: &Change<T>) -> String {
+    match change.frame {
+        Some(frame) => format!(" from frame {frame} on, after {:.0} ms", change.took_ms),
+        None => " with the next frame".into(),
+    }
+}
+
+fn describe_look(look: &Look) -> String {
+    let colours = if look.keep_colours { ", colours of the source" } else { "" };
+    let steady = if look.steadiness > 0.0 { format!(", steadiness {}", look.steadiness) } else { String::new() };
+    format!("{}, strength {}{colours}{steady}", look.styles, look.strength)
+}
+
+fn describe_shortly(state: &StreamState) -> String {
+    let clients: usize = state.outputs.iter().map(|output| output.clients).sum();
+    let paused = if state.paused { ", paused" } else { "" };
+    let recording = state.recording.as_ref().map(|file| format!(", recording {file}")).unwrap_or_default();
+    format!(
+        "{:.0} frames/s, inference {:.0} ms, {clients} watching{paused}{recording}; {}; {}",
+        state.fps,
+        state.counts.inference_ms,
+        state.source,
+        describe_look(&state.look)
+    )
+}
+
+fn describe(state: &StreamState) -> String {
+    let counts = &state.counts;
+    let mut lines = vec![
+        format!("look      {}", describe_look(&state.look)),
+        format!(
+            "network   {} on {}, painting at {}",
+            state.network,
+            state.device,
+            state.room.as_deref().unwrap_or("the picture's size")
+        ),
+        format!("source    {}, {}, {} frames/s", state.source, state.picture, state.nominal_fps),
+        format!(
+            "painting  {:.1} frames/s, inference {:.1} ms, tensors {:.1} ms{}",
+            state.fps,
+            counts.inference_ms,
+            counts.tensor_ms,
+            if state.paused { ", paused" } else { "" }
+        ),
+        format!(
+            "frames    {} captured, {} painted, {} dropped, {} held",
+            counts.captured,
+            counts.painted,
+            counts.dropped_busy + counts.dropped_stale,
+            counts.held
+        ),
+    ];
+    lines.extend(state.outputs.iter().map(|output| {
+        format!(
+            "{:<9} {}{}{} watching",
+            output.kind,
+            output.place,
+            if output.place.is_empty() { "" } else { ", " },
+            output.clients
+        )
+    }));
+    lines.extend(state.failures.iter().map(|failure| format!("failure   {failure}")));
+    lines.push(format!("uptime    {} s", state.uptime_s));
+    lines.join("\n")
+}

@@ -1,0 +1,131 @@
+//! The types that travel between server, command line and web page, as JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Snapshot;
+use crate::style::{Look, PaintSize};
+
+/// The name of the stream of a plain `impasto run`.
+pub const LIVE: &str = "live";
+
+/// Everything about one stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamState {
+    pub name: String,
+    /// How it is painted, or will be as soon as the change in progress is done.
+    pub look: Look,
+    pub network: String,
+    /// The device that really runs the network.
+    pub device: String,
+    /// The size to paint at, as it was asked for: `native`, `auto` or a box such as `640x360`.
+    pub size: PaintSize,
+    /// The box that is painted in now; none for the picture's own size.
+    pub room: Option<String>,
+    pub mirrored: bool,
+    pub paused: bool,
+    /// The source, without passwords.
+    pub source: String,
+    /// WIDTHxHEIGHT of every output.
+    pub picture: String,
+    /// Frames a second that the source promises.
+    pub nominal_fps: u32,
+    pub sound: bool,
+    /// Painted frames a second over the latest second or so.
+    pub fps: f64,
+    /// Where the frames and the time went, since the start.
+    pub counts: Snapshot,
+    pub outputs: Vec<OutputState>,
+    /// The file that is being recorded into.
+    pub recording: Option<String>,
+    /// What went wrong lately with outputs, newest last.
+    pub failures: Vec<String>,
+    /// Whole seconds since the stream began.
+    pub uptime_s: u64,
+}
+
+/// One destination of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputState {
+    /// `rtsp`, `recording`, `preview`, ...
+    pub kind: String,
+    /// Where to find it: an address or a file.
+    pub place: String,
+    pub clients: usize,
+    /// Pictures that it could not take in time.
+    pub dropped: u64,
+}
+
+/// The answer to a change: when it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Change<T> {
+    /// What was changed, as it is now.
+    #[serde(flatten)]
+    pub now: T,
+    /// The number of the first frame that shows it; none if no frame came because the stream is paused or its source
+    /// silent: then the next frame shows it.
+    pub frame: Option<u64>,
+    /// Milliseconds from the request to that frame.
+    pub took_ms: f64,
+}
+
+/// What [`Change`] says of a new look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookNow {
+    pub look: Look,
+    pub network: String,
+}
+
+/// What [`Change`] says of all other settings of the painting.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SettingsNow {
+    pub size: PaintSize,
+    pub mirrored: bool,
+    pub paused: bool,
+}
+
+/// `PATCH /api/v1/streams/{name}`: settings beside the look; what is not named stays.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SettingsPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<PaintSize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirrored: Option<bool>,
+}
+
+/// `POST .../source`: another source, as `impasto run --source` takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceWish {
+    pub source: String,
+}
+
+/// `POST .../record`: begins a recording, or ends it with `"stop": true`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordWish {
+    /// A file name in the recordings folder (.mkv, .mp4, .mov, .webm); named after the time if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stop: bool,
+}
+
+/// The answer to [`RecordWish`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordNow {
+    /// The file that is being written, or that is finished.
+    pub file: String,
+    pub recording: bool,
+}
+
+/// An RFC 9457 problem document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `about:blank`: the status says what kind of problem it is.
+    pub r#type: String,
+    pub title: String,
+    pub status: u16,
+    /// What is wrong and what to do.
+    pub detail: String,
+}

@@ -1,0 +1,117 @@
+//! Server-Sent Events: the whole state first, then what changes.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+
+use super::Context;
+use crate::control::{Hub, Verdict};
+
+/// How often figures are told; other changes at once.
+const FIGURES_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A quiet connection shows this often that it still lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The state of all streams, taken once for everybody who listens, and only while somebody does.
+#[derive(Clone)]
+pub struct Feed {
+    latest: watch::Sender<Arc<Value>>,
+    wanted: Arc<Notify>,
+}
+
+impl Feed {
+    pub fn start(hub: Hub) -> Self {
+        let feed = Self { latest: watch::Sender::default(), wanted: Arc::new(Notify::new()) };
+        let this = feed.clone();
+        tokio::spawn(async move {
+            let changes = hub.changes();
+            loop {
+                if this.latest.receiver_count() == 0 {
+                    this.wanted.notified().await;
+                }
+                this.latest.send_replace(Arc::new(state(&hub)));
+                tokio::select! {
+                    () = changes.notified() => {}
+                    () = tokio::time::sleep(FIGURES_INTERVAL) => {}
+                }
+            }
+        });
+        feed
+    }
+
+    fn listen(&self) -> watch::Receiver<Arc<Value>> {
+        let listener = self.latest.subscribe();
+        self.wanted.notify_one();
+        listener
+    }
+}
+
+/// Each stream's state under its name.
+fn state(hub: &Hub) -> Value {
+    let entry = |(name, stream): (String, Arc<dyn crate::control::Stream>)| {
+        (name, serde_json::to_value(stream.state()).unwrap_or_default())
+    };
+    Value::Object(hub.all().into_iter().map(entry).collect())
+}
+
+/// One who listens. A slow one misses states in between, and never makes anything wait or grow.
+struct Listener {
+    feed: watch::Receiver<Arc<Value>>,
+    told: Arc<Value>,
+    /// Events that belong to one change.
+    pending: Vec<Event>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// `GET /api/v1/events`
+pub async fn events(State(context): State<Context>) -> Verdict<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let place = context.long_answer()?;
+    let mut feed = context.feed.listen();
+    feed.mark_unchanged();
+    let told = Arc::new(state(&context.hub));
+    let pending = vec![whole(&told)];
+    let listener = Listener { feed, told, pending, _place: place };
+    let events = stream::unfold(listener, |mut listener| async move {
+        while listener.pending.is_empty() {
+            listener.feed.changed().await.ok()?;
+            let now = Arc::clone(&listener.feed.borrow_and_update());
+            listener.pending = changes(&listener.told, &now);
+            listener.told = now;
+        }
+        Some((Ok(listener.pending.remove(0)), listener))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// The event `state`: everything.
+fn whole(state: &Value) -> Event {
+    let streams: Vec<&Value> = state.as_object().map(|streams| streams.values().collect()).unwrap_or_default();
+    Event::default().event("state").data(json!({ "streams": streams }).to_string())
+}
+
+/// For each stream that changed the event `change` with the parts that did; `state` again if streams came or went.
+fn changes(before: &Value, now: &Value) -> Vec<Event> {
+    let none = Map::new();
+    let (before, streams) = (before.as_object().unwrap_or(&none), now.as_object().unwrap_or(&none));
+    if !before.keys().eq(streams.keys()) {
+        return vec![whole(now)];
+    }
+    let changed = |(name, now): (&String, &Value)| {
+        let changed: Map<String, Value> = now
+            .as_object()?
+            .iter()
+            .filter(|(part, value)| before[name].get(part.as_str()) != Some(*value))
+            .map(|(part, value)| (part.clone(), value.clone()))
+            .collect();
+        let data = json!({ "stream": name, "changed": &changed }).to_string();
+        (!changed.is_empty()).then(|| Event::default().event("change").data(data))
+    };
+    streams.iter().filter_map(changed).collect()
+}

@@ -1,0 +1,158 @@
+//! `/metrics` in the text format of Prometheus.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use super::Context;
+use crate::control::Stream;
+use crate::control::contract::StreamState;
+use crate::metrics::{BOUNDS_MS, Histogram};
+
+/// Memory is counted in pages of this size by the system that Impasto runs on.
+const PAGE_BYTES: u64 = 4096;
+
+/// `GET /metrics`
+pub async fn metrics(State(context): State<Context>) -> impl IntoResponse {
+    let streams: Vec<_> = context.hub.all().into_iter().map(|(_, stream)| (stream.state(), stream)).collect();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&streams))
+}
+
+fn text(streams: &[(StreamState, Arc<dyn Stream>)]) -> String {
+    let mut out = Page::default();
+    out.family("impasto_frames_total", "counter", "Frames by what became of them.");
+    for (state, _) in streams {
+        let counts = &state.counts;
+        for (what, count) in [
+            ("captured", counts.captured),
+            ("painted", counts.painted),
+            ("unpainted", counts.unpainted),
+            ("held", counts.held),
+        ] {
+            out.value("impasto_frames_total", &[("stream", &state.name), ("what", what)], count as f64);
+        }
+    }
+    out.family("impasto_frames_dropped_total", "counter", "Frames that were not shown, by cause.");
+    for (state, _) in streams {
+        let by_outputs = state.outputs.iter().map(|output| output.dropped).sum();
+        for (cause, count) in
+            [("busy", state.counts.dropped_busy), ("stale", state.counts.dropped_stale), ("output", by_outputs)]
+        {
+            out.value("impasto_frames_dropped_total", &[("stream", &state.name), ("cause", cause)], count as f64);
+        }
+    }
+    out.family("impasto_source_reconnects_total", "counter", "Times that the source was lost and opened again.");
+    for (state, _) in streams {
+        out.value("impasto_source_reconnects_total", &[("stream", &state.name)], state.counts.reconnects as f64);
+    }
+    out.family("impasto_frames_per_second", "gauge", "Painted frames a second.");
+    for (state, _) in streams {
+        out.value("impasto_frames_per_second", &[("stream", &state.name)], state.fps);
+    }
+    out.family("impasto_stage_seconds", "histogram", "Where the time of painted frames went.");
+    for (state, stream) in streams {
+        let counters = stream.counters();
+        for (stage, times) in [("tensors", &counters.tensor_times), ("inference", &counters.inference_times)] {
+            out.histogram("impasto_stage_seconds", &[("stream", &state.name), ("stage", stage)], times);
+        }
+    }
+    out.family("impasto_latency_seconds", "histogram", "From the arrival of a frame until outputs have it painted.");
+    for (state, stream) in streams {
+        out.histogram("impasto_latency_seconds", &[("stream", &state.name)], &stream.counters().latencies);
+    }
+    out.family("impasto_clients", "gauge", "Who watches.");
+    for (state, _) in streams {
+        for output in &state.outputs {
+            let labels = [("stream", state.name.as_str()), ("output", &output.kind), ("place", &output.place)];
+            out.value("impasto_clients", &labels, output.clients as f64);
+        }
+    }
+    out.family("impasto_painting", "gauge", "1 for the network and the device that really paint.");
+    for (state, _) in streams {
+        let labels = [("stream", state.name.as_str()), ("network", &state.network), ("device", &state.device)];
+        out.value("impasto_painting", &labels, 1.0);
+    }
+    out.family("impasto_paused", "gauge", "1 while the picture is held on command.");
+    for (state, _) in streams {
+        out.value("impasto_paused", &[("stream", &state.name)], u8::from(state.paused).into());
+    }
+    out.family("impasto_uptime_seconds", "gauge", "Since the stream began.");
+    for (state, _) in streams {
+        out.value("impasto_uptime_seconds", &[("stream", &state.name)], state.uptime_s as f64);
+    }
+    if let Some(bytes) = resident_bytes() {
+        out.family("process_resident_memory_bytes", "gauge", "Memory of the process.");
+        out.value("process_resident_memory_bytes", &[], bytes as f64);
+    }
+    out.0
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.0.push_str(name);
+        for (number, (label, value)) in labels.iter().enumerate() {
+            let before = if number == 0 { '{' } else { ',' };
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.0, "{before}{label}=\"{value}\"");
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{end} {value}");
+    }
+
+    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], times: &Histogram) {
+        let (counts, all, sum) = times.cumulative();
+        let bounds = BOUNDS_MS.iter().map(|bound| (*bound as f64 / 1000.0).to_string()).chain(["+Inf".into()]);
+        for (bound, count) in bounds.zip(counts.into_iter().chain([all])) {
+            self.value(&format!("{name}_bucket"), &[labels, &[("le", &bound)]].concat(), count as f64);
+        }
+        self.value(&format!("{name}_sum"), labels, sum);
+        self.value(&format!("{name}_count"), labels, all as f64);
+    }
+}
+
+fn resident_bytes() -> Option<u64> {
+    let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * PAGE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_prometheus_reads_them() {
+        let mut page = Page::default();
+        page.family("a_total", "counter", "Help.");
+        page.value("a_total", &[("place", "C:\\\"x\"\n")], 3.0);
+        page.value("b", &[], 0.5);
+        assert_eq!(
+            page.0,
+            "# HELP a_total Help.\n# TYPE a_total counter\na_total{place=\"C:\\\\\\\"x\\\"\\n\"} 3\nb 0.5\n"
+        );
+    }
+
+    #[test]
+    fn a_histogram_ends_with_everything() {
+        let times = Histogram::default();
+        [3, 3000].map(std::time::Duration::from_millis).iter().for_each(|&time| times.note(time));
+        let mut page = Page::default();
+        page.histogram("t", &[("stage", "x")], &times);
+        let lines: Vec<_> = page.0.lines().collect();
+        assert_eq!(lines[1], "t_bucket{stage=\"x\",le=\"0.002\"} 0");
+        assert_eq!(lines[2], "t_bucket{stage=\"x\",le=\"0.005\"} 1");
+        assert_eq!(
+            lines[12..],
+            ["t_bucket{stage=\"x\",le=\"+Inf\"} 2", "t_sum{stage=\"x\"} 3.003", "t_count{stage=\"x\"} 2"]
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! The HTTP server: API, metrics and web page, for many clients of whom any may be slow or ill-meaning.
+//!
+//! It runs on threads of its own. Everything that a client could make grow has a bound with a name.
+
+mod body;
+mod events;
+mod exposition;
+mod guard;
+mod pages;
+mod photo;
+mod preview;
+mod problem;
+mod routes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
+
+use super::address::{FIRST_PORT, HttpAddress, HttpPlan};
+use super::{Hub, Refusal, Verdict};
+use crate::error::{Error, Result};
+use crate::style::Catalog;
+use crate::style::onnx::SessionOptions;
+
+pub use routes::ROUTES;
+
+/// Connections at a time; more wait until one is closed.
+const MOST_CONNECTIONS: usize = 256;
+
+/// Event streams and previews at a time; more are refused, so that commands always find a connection.
+const MOST_LONG_ANSWERS: usize = 128;
+
+/// The longest request line with headers.
+const LARGEST_HEAD: usize = 16 * 1024;
+
+/// A connection is closed if a whole request head does not come within this time, the wait for it included.
+const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client that takes nothing of its answer for so long is gone.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Context {
+    hub: Hub,
+    catalog: Arc<Catalog>,
+    plan: Arc<HttpPlan>,
+    feed: events::Feed,
+    photo: Arc<photo::Photo>,
+    long_answers: Arc<Semaphore>,
+}
+
+impl Context {
+    /// Takes the place of one long answer until the permit is dropped.
+    fn long_answer(&self) -> Verdict<OwnedSemaphorePermit> {
+        let full =
+            || Refusal::Later(format!("{MOST_LONG_ANSWERS} event streams and previews are open, and no more fit"));
+        Arc::clone(&self.long_answers).try_acquire_owned().map_err(|_| full())
+    }
+}
+
+/// Opens the address of the plan; none if the server is off. `auto` takes the next free port and says so.
+///
+/// # Errors
+/// A named address is taken or not one of this machine.
+pub async fn open(plan: &HttpPlan) -> Result<Option<TcpListener>> {
+    let mut failure = None;
+    for candidate in plan.address.candidates() {
+        match TcpListener::bind(candidate).await {
+            Ok(listener) => {
+                if let Some(error) = failure {
+                    let address = address_of(&listener);
+                    tracing::warn!(
+                        "port {FIRST_PORT}: {error}; the web page is at http://{address} (choose with --http)"
+                    );
+                }
+                return Ok(Some(listener));
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    match (plan.address, failure) {
+        (HttpAddress::Off, _) | (_, None) => Ok(None),
+        (address, Some(error)) => Err(Error::output(format!(
+            "cannot serve HTTP at {address}: {error}; choose another with --http ADDR:PORT, or --http off"
+        ))),
+    }
+}
+
+/// Where a listener listens.
+pub fn address_of(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+/// Answers on `listener` with the streams of `hub`, photographs painted with `catalog` on `session`'s device, for as long as the runtime runs.
+pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: SessionOptions, plan: HttpPlan) {
+    let context = Context {
+        feed: events::Feed::start(hub.clone()),
+        hub,
+        photo: Arc::new(photo::Photo::new(session)),
+        catalog: Arc::new(catalog),
+        plan: Arc::new(plan),
+        long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),
+    };
+    let service = TowerToHyperService::new(routes::router(context));
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                // Out of file handles, mostly: others must be closed first.
+                tracing::debug!("a connection was not accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let service = service.clone();
+        tokio::spawn(async move {
+            if let Err(error) = answer(socket, service).await {
+                tracing::debug!("a connection broke off: {error}");
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Answers the requests of one connection.
+async fn answer(socket: TcpStream, service: TowerToHyperService<axum::Router>) -> hyper::Result<()> {
+    // Events and previews are small pieces that must not wait for each other.
+    let _ = socket.set_nodelay(true);
+    let mut socket = TimeoutStream::new(socket);
+    socket.set_write_timeout(Some(WRITE_PATIENCE));
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(Box::pin(socket)), service)
+        .await
+}

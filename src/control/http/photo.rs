@@ -1,0 +1,153 @@
+//! The photo service: paints an uploaded photograph, one at a time, behind the live picture.
+
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use image::{ImageFormat, ImageReader};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::Context;
+use super::body;
+use super::problem::problem;
+use crate::control::{Refusal, Verdict};
+use crate::convert::pictures::{self, Format};
+use crate::error::{Error, Result};
+use crate::style::onnx::{Loaded, SessionOptions};
+use crate::style::tensor::{Finish, PixelOrder};
+use crate::style::{Brush, Choice, Look, LookPatch, Size};
+
+/// The largest upload.
+const LARGEST_FILE: usize = 32 * 1024 * 1024;
+
+/// How long an upload may take.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The largest photograph: unpacked it takes four bytes a pixel, three times over.
+const MOST_PIXELS: usize = 40_000_000;
+
+/// Larger photographs are painted in this box and scaled back, which bounds time and memory.
+const ROOM: Size = Size::new(1920, 1920);
+
+/// Uploads at a time, of which one is painted; more are asked to come again.
+const MOST_WAITING: usize = 4;
+
+/// How much the live picture goes first where both want a core: 0 to 19.
+const NICENESS: i32 = 10;
+
+/// Paints photographs with networks of its own.
+pub struct Photo {
+    session: SessionOptions,
+    /// The network that painted last.
+    loaded: Arc<Mutex<Option<Loaded>>>,
+    waiting: Arc<Semaphore>,
+    turn: Arc<Semaphore>,
+}
+
+impl Photo {
+    pub fn new(session: SessionOptions) -> Self {
+        // One thread: the other cores are for the live picture.
+        let session = SessionOptions { threads: Some(1), spin: false, ..session };
+        let (waiting, turn) = (Arc::new(Semaphore::new(MOST_WAITING)), Arc::new(Semaphore::new(1)));
+        Self { session, loaded: Arc::default(), waiting, turn }
+    }
+
+    /// Paints on a thread of its own, when it is its turn.
+    async fn paint(
+        &self,
+        file: axum::body::Bytes,
+        choice: Choice,
+        format: Format,
+        place: OwnedSemaphorePermit,
+    ) -> Verdict<Vec<u8>> {
+        let closed = |_| Refusal::Later("the server stops".into());
+        let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(closed)?;
+        let (loaded, session) = (Arc::clone(&self.loaded), self.session.clone());
+        let (reply, answer) = oneshot::channel();
+        let work = move || {
+            // Without the right to it the photograph just comes sooner, and the live picture is a little slower.
+            let _ = rustix::process::nice(NICENESS);
+            let painted = paint_file(&file, &choice, format, &loaded, &session);
+            drop((turn, place));
+            // Who asked may be gone.
+            let _ = reply.send(painted);
+        };
+        let spawned = std::thread::Builder::new().name("photo".into()).spawn(work);
+        spawned.map_err(|error| Error::output(format!("thread photo does not start: {error}")))?;
+        let broken = |_| Error::input("the photograph cannot be painted: its decoder gave up");
+        Ok(answer.await.map_err(broken)??)
+    }
+}
+
+/// `POST /api/v1/paint`
+pub async fn paint(State(context): State<Context>, request: Request) -> Response {
+    match answer(context, request).await {
+        Ok((kind, painted)) => ([(header::CONTENT_TYPE, kind)], painted).into_response(),
+        Err(refused) => refused,
+    }
+}
+
+async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec<u8>), Response> {
+    let (mut head, body) = request.into_parts();
+    let patch = Query::<LookPatch>::from_request_parts(&mut head, &()).await;
+    let Query(patch) = patch.map_err(|error| problem(StatusCode::UNPROCESSABLE_ENTITY, error.body_text()))?;
+    let look = Look::default().patched(&patch);
+    let choice = context.catalog.resolve(&look, None).map_err(|error| Refusal::from(error).into_response())?;
+    let full = |_| Refusal::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
+    let place = Arc::clone(&context.photo.waiting).try_acquire_owned().map_err(|error| full(error).into_response())?;
+    let file = body::read(&head.headers, body, LARGEST_FILE, UPLOAD_PATIENCE).await?;
+    let (format, kind) = wanted(&head.headers);
+    let painted = context.photo.paint(file, choice, format, place).await;
+    painted.map(|painted| (kind, painted)).map_err(IntoResponse::into_response)
+}
+
+/// JPEG if that is all the client takes; PNG otherwise.
+fn wanted(headers: &HeaderMap) -> (Format, &'static str) {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    match accept.contains("image/jpeg") && !accept.contains("image/png") {
+        true => (Format::Jpeg, "image/jpeg"),
+        false => (Format::Png, "image/png"),
+    }
+}
+
+fn paint_file(
+    file: &[u8],
+    choice: &Choice,
+    format: Format,
+    loaded: &Mutex<Option<Loaded>>,
+    session: &SessionOptions,
+) -> Result<Vec<u8>> {
+    let unreadable = |what: String| Error::input(format!("the photograph: {what}"));
+    let reader =
+        ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| unreadable(error.to_string()))?;
+    if !matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) {
+        return Err(unreadable("is no JPEG, PNG or WebP file".into()));
+    }
+    let (picture, icc_profile) = pictures::decode(reader, MOST_PIXELS).map_err(unreadable)?;
+
+    let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+    let network = match loaded.take().filter(|loaded| loaded.manifest().path == choice.network.path) {
+        Some(network) => network,
+        None => Loaded::open(&choice.network, session)?,
+    };
+    *loaded = Some(network.clone());
+    drop(loaded);
+
+    let size = Size::new(picture.width() as usize, picture.height() as usize);
+    let room = (size.width > ROOM.width || size.height > ROOM.height).then_some(ROOM);
+    let mut brush = Brush::new(network, room)?;
+    brush.set_weights(&choice.recipe.weights);
+    brush.prepare(size, PixelOrder::Rgbx)?;
+    let painted = pictures::paint_picture(picture, |source, painted| {
+        let (strength, colours) = (choice.recipe.strength, choice.recipe.colours);
+        let mut finish = Finish { source, strength, colours, under: None, hold: None };
+        brush.paint(source, Some(&mut finish), painted).map(|_| ())
+    })?;
+    drop(brush);
+    let mut file = Vec::new();
+    pictures::encode_picture(&mut file, format, painted, icc_profile).map_err(Error::output)?;
+    Ok(file)
+}

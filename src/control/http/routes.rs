@@ -1,0 +1,257 @@
+//! What the server answers to: the table of routes and what lies behind them.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, get, patch, post, put};
+use axum::{Json as JsonAnswer, Router, middleware};
+use serde::Deserialize;
+
+use super::body::Json;
+use super::problem::problem;
+use super::{Context, events, exposition, guard, pages, photo, preview};
+use crate::control::contract::{
+    Change, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
+};
+use crate::control::{Refusal, Verdict};
+use crate::output::PreviewOf;
+use crate::style::manifest::StyleSummary;
+use crate::style::{Look, LookPatch};
+
+/// The OpenAPI document; a test holds it against [`ROUTES`].
+const OPENAPI: &str = include_str!("../openapi.json");
+
+/// A method on a path, and what answers it.
+pub struct Route {
+    pub method: &'static str,
+    /// With placeholders, as in the OpenAPI document.
+    pub path: &'static str,
+    answers: fn() -> MethodRouter<Context>,
+}
+
+const fn route(method: &'static str, path: &'static str, answers: fn() -> MethodRouter<Context>) -> Route {
+    Route { method, path, answers }
+}
+
+/// Every route of the API.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/api/v1/styles", || get(styles)),
+    route("GET", "/api/v1/streams", || get(streams)),
+    route("GET", "/api/v1/streams/{name}", || get(stream)),
+    route("PATCH", "/api/v1/streams/{name}", || patch(set_settings)),
+    route("GET", "/api/v1/streams/{name}/look", || get(look)),
+    route("PUT", "/api/v1/streams/{name}/look", || put(set_look)),
+    route("PATCH", "/api/v1/streams/{name}/look", || patch(patch_look)),
+    route("POST", "/api/v1/streams/{name}/pause", || post(pause)),
+    route("POST", "/api/v1/streams/{name}/resume", || post(resume)),
+    route("POST", "/api/v1/streams/{name}/source", || post(set_source)),
+    route("POST", "/api/v1/streams/{name}/record", || post(record)),
+    route("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
+    route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
+    route("POST", "/api/v1/paint", || post(photo::paint)),
+    route("GET", "/api/v1/events", || get(events::events)),
+    route("GET", "/api/v1/openapi.json", || get(openapi)),
+    route("POST", "/api/v1/session", || post(guard::open_session)),
+    route("GET", "/metrics", || get(exposition::metrics)),
+    route("GET", "/healthz", || get(healthy)),
+    route("GET", "/readyz", || get(ready)),
+];
+
+/// All of it, behind the guard.
+pub fn router(context: Context) -> Router {
+    let router = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, (route.answers)()));
+    router
+        .route("/api/{*path}", any(no_such_route))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(pages::page)
+        .layer(middleware::from_fn_with_state(context.clone(), guard::guard))
+        .with_state(context)
+}
+
+async fn no_such_route(Path(path): Path<String>) -> Refusal {
+    Refusal::NotFound(format!("there is no /api/{path}; GET /api/v1/openapi.json describes what there is"))
+}
+
+async fn wrong_method() -> Response {
+    let detail = "this path does not take that method; GET /api/v1/openapi.json describes what there is";
+    problem(StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+async fn styles(State(context): State<Context>) -> JsonAnswer<Vec<StyleSummary>> {
+    JsonAnswer(context.catalog.styles().collect())
+}
+
+async fn streams(State(context): State<Context>) -> JsonAnswer<Vec<StreamState>> {
+    JsonAnswer(context.hub.all().iter().map(|(_, stream)| stream.state()).collect())
+}
+
+async fn stream(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<StreamState>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.state()))
+}
+
+async fn look(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<Look>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.state().look))
+}
+
+async fn set_look(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Json(look): Json<Look>,
+) -> Verdict<JsonAnswer<Change<LookNow>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.set_look(look).await?))
+}
+
+async fn patch_look(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Json(patch): Json<LookPatch>,
+) -> Verdict<JsonAnswer<Change<LookNow>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.patch_look(patch).await?))
+}
+
+async fn set_settings(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Json(patch): Json<SettingsPatch>,
+) -> Verdict<JsonAnswer<Change<SettingsNow>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.set_settings(patch).await?))
+}
+
+async fn pause(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<Change<SettingsNow>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.set_paused(true).await?))
+}
+
+async fn resume(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<Change<SettingsNow>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.set_paused(false).await?))
+}
+
+async fn set_source(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Json(wish): Json<SourceWish>,
+) -> Verdict<JsonAnswer<StreamState>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.set_source(wish.source).await?))
+}
+
+async fn record(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Json(wish): Json<RecordWish>,
+) -> Verdict<JsonAnswer<RecordNow>> {
+    let stream = context.hub.get(&name)?;
+    if wish.stop {
+        return Ok(JsonAnswer(stream.stop_recording().await?));
+    }
+    let file = recording_file(&context.plan.recordings, wish.file)?;
+    Ok(JsonAnswer(stream.start_recording(&file).await?))
+}
+
+/// A new file in the recordings folder: nothing is overwritten, and nothing is written elsewhere.
+fn recording_file(folder: &std::path::Path, wish: Option<String>) -> Verdict<PathBuf> {
+    let file = wish.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("impasto-{}.mkv", now.as_secs())
+    });
+    let is_plain = !file.starts_with('.') && !file.contains(['/', '\\', '\0']) && file.len() <= 200;
+    if !is_plain {
+        let what =
+            format!("`{file}` is no plain file name: recordings are written into the folder {}", folder.display());
+        return Err(Refusal::Failed(crate::error::Error::usage(what)));
+    }
+    let path = folder.join(file);
+    if path.exists() {
+        return Err(Refusal::Conflict(format!("{} is there already; choose another name", path.display())));
+    }
+    std::fs::create_dir_all(folder).map_err(|error| {
+        crate::error::Error::output(format!("{}: {error}; set [control] recordings in the config", folder.display()))
+    })?;
+    Ok(path)
+}
+
+async fn snapshot(State(context): State<Context>, Path(name): Path<String>) -> Verdict<impl IntoResponse> {
+    let png = context.hub.get(&name)?.snapshot().await?;
+    Ok(([(header::CONTENT_TYPE, "image/png")], png))
+}
+
+/// The query of the preview.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PreviewQuery {
+    #[serde(default)]
+    which: PreviewOf,
+}
+
+async fn show_preview(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    query: Result<Query<PreviewQuery>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let which = match query {
+        Ok(Query(query)) => query.which,
+        Err(_) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "`which` is `painted` or `source`"),
+    };
+    let place = context.long_answer();
+    match place.and_then(|place| Ok((place, context.hub.get(&name)?))) {
+        Ok((place, stream)) => preview::show(stream.preview(which), place),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
+}
+
+async fn healthy() -> &'static str {
+    "ok\n"
+}
+
+async fn ready(State(context): State<Context>) -> Response {
+    match context.hub.all().is_empty() {
+        true => problem(StatusCode::SERVICE_UNAVAILABLE, "no stream runs yet"),
+        false => "ready\n".into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_openapi_document_describes_exactly_the_routes() {
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().unwrap().keys().filter(|key| *key != "parameters");
+                methods.map(move |method| (method.to_uppercase(), path.clone()))
+            })
+            .collect();
+        let routes = ROUTES.iter().map(|route| (route.method.to_string(), route.path.to_string())).collect();
+        assert_eq!(described, routes);
+    }
+
+    #[test]
+    fn recordings_stay_in_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let recordings = folder.path().join("recordings");
+        let file = |name: &str| recording_file(&recordings, Some(name.into()));
+        for trick in ["../x.mkv", "a/b.mkv", "/etc/x.mkv", "..", ".hidden.mkv", "a\\b.mkv", "a\0.mkv"] {
+            assert!(matches!(file(trick), Err(Refusal::Failed(_))), "{trick}");
+        }
+        assert!(!recordings.exists(), "nothing was made for a name that cannot be");
+        assert_eq!(file("take 1.mkv"), Ok(recordings.join("take 1.mkv")));
+        std::fs::write(recordings.join("take 1.mkv"), "").unwrap();
+        assert!(matches!(file("take 1.mkv"), Err(Refusal::Conflict(_))));
+        let named = recording_file(&recordings, None).unwrap();
+        assert!(named.starts_with(&recordings) && named.extension().unwrap() == "mkv");
+    }
+}

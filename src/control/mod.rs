@@ -1,0 +1,13 @@
+//! Controlling a running daemon: what can be asked of a stream, the types that travel, the HTTP server, and its client.
+//!
+//! The server knows streams only as [`Stream`]: each of its methods puts a message where the stream's threads find it,
+//! so that no request ever waits for a frame on the threads that paint.
+
+pub mod address;
+pub mod client;
+pub mod contract;
+pub mod http;
+mod stream;
+
+pub use address::{HttpAddress, HttpPlan};
+pub use stream::{Hub, Pending, Refusal, Stream, Verdict};

@@ -1,0 +1,123 @@
+//! What can be asked of a running stream, and the list of streams that the server knows.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use super::contract::{Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState};
+use crate::error::Error;
+use crate::output::{PreviewOf, Viewer};
+use crate::style::catalog::did_you_mean;
+use crate::style::{Look, LookPatch};
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such stream, file or page.
+    NotFound(String),
+    /// It cannot be done in the state that the stream is in.
+    Conflict(String),
+    /// The stream does not run yet, or too much is asked at once: later it may work.
+    Later(String),
+    /// It was tried and failed, or what was asked for cannot be.
+    Failed(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The answer to a request.
+pub type Verdict<T> = Result<T, Refusal>;
+
+/// A verdict that comes later.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Verdict<T>> + Send + 'a>>;
+
+/// A running stream. Nothing here waits for the painting; what must wait is a future.
+pub trait Stream: Send + Sync {
+    /// Everything about it.
+    fn state(&self) -> StreamState;
+
+    /// What each output does; part of [`Stream::state`].
+    fn outputs(&self) -> Vec<OutputState>;
+
+    /// Cumulative figures for Prometheus.
+    fn counters(&self) -> &crate::metrics::Counters;
+
+    /// Paints in this look. Answers after the first frame in it; another network is loaded meanwhile, and the old one
+    /// paints on. Refused: numbers that cannot be, unknown styles, styles of several networks, a network that does not
+    /// load, a later change that took its place.
+    fn set_look(&self, look: Look) -> Pending<'_, Change<LookNow>>;
+
+    /// Changes some parts of the look; as [`Stream::set_look`].
+    fn patch_look(&self, patch: LookPatch) -> Pending<'_, Change<LookNow>>;
+
+    /// Changes the inference size or mirrors the picture. Refused: a size that the network cannot paint at.
+    fn set_settings(&self, patch: SettingsPatch) -> Pending<'_, Change<SettingsNow>>;
+
+    /// Holds the picture, or goes on. Never refused.
+    fn set_paused(&self, paused: bool) -> Pending<'_, Change<SettingsNow>>;
+
+    /// Goes over to another source with its first picture. Refused: a source that gives none; the old one stays.
+    fn set_source(&self, source: String) -> Pending<'_, StreamState>;
+
+    /// Begins a recording into `file`. Refused: one is in progress, the file is there already or cannot be written.
+    fn start_recording(&self, file: &Path) -> Pending<'_, RecordNow>;
+
+    /// Ends the recording; answers when its file is finished. Refused: none is in progress.
+    fn stop_recording(&self) -> Pending<'_, RecordNow>;
+
+    /// The latest painted frame as a PNG file. Refused: nothing was painted yet.
+    fn snapshot(&self) -> Pending<'_, Vec<u8>>;
+
+    /// Small JPEG pictures of what is painted, or of what it is painted from.
+    fn preview(&self, of: PreviewOf) -> Viewer;
+}
+
+/// All running streams by name; clones are the same list.
+#[derive(Clone, Default)]
+pub struct Hub {
+    streams: Arc<RwLock<BTreeMap<String, Arc<dyn Stream>>>>,
+    changes: Arc<Notify>,
+}
+
+impl Hub {
+    pub fn add(&self, name: &str, stream: Arc<dyn Stream>) {
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), stream);
+        self.changes.notify_one();
+    }
+
+    /// To be notified when something other than figures changes, so that those who watch hear of it at once.
+    pub fn changes(&self) -> Arc<Notify> {
+        Arc::clone(&self.changes)
+    }
+
+    /// Takes all streams out: the daemon stops.
+    pub fn clear(&self) {
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// All streams in the order of their names; none until the first one runs.
+    pub fn all(&self) -> Vec<(String, Arc<dyn Stream>)> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        streams.iter().map(|(name, stream)| (name.clone(), Arc::clone(stream))).collect()
+    }
+
+    /// The stream of that name.
+    pub fn get(&self, name: &str) -> Verdict<Arc<dyn Stream>> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        if streams.is_empty() {
+            return Err(Refusal::Later("no stream runs yet; try again in a moment".into()));
+        }
+        streams.get(name).cloned().ok_or_else(|| {
+            let hint = did_you_mean(name, streams.keys().map(String::as_str));
+            Refusal::NotFound(format!("there is no stream `{name}`{hint}; GET /api/v1/streams lists all"))
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! Begins and ends the recording of a running stream.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::control::Refusal;
+use crate::error::{Error, Result};
+use crate::gst::template::Templates;
+use crate::output::{Output, Outputs, Record, StreamFormat};
+
+/// At most one recording at a time; all methods may block until a file is opened or finished.
+pub struct Recorder {
+    outputs: Arc<Outputs>,
+    format: StreamFormat,
+    crf: u8,
+    templates: Templates,
+    recording: Mutex<Option<Recording>>,
+}
+
+/// A recording in progress.
+struct Recording {
+    output: Arc<dyn Output>,
+    path: PathBuf,
+}
+
+impl Recorder {
+    pub fn new(outputs: Arc<Outputs>, format: StreamFormat, crf: u8, templates: Templates) -> Self {
+        Self { outputs, format, crf, templates, recording: Mutex::default() }
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Option<Recording>> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file that is being recorded into.
+    pub fn file(&self) -> Option<String> {
+        self.recording().as_ref().map(|recording| recording.path.display().to_string())
+    }
+
+    /// Begins a recording with the next picture.
+    ///
+    /// # Errors
+    /// One is in progress already, or the file cannot be written.
+    pub fn start(&self, path: &Path) -> Result<(), Refusal> {
+        let mut recording = self.recording();
+        if let Some(recording) = recording.as_ref() {
+            let path = recording.path.display();
+            return Err(Refusal::Conflict(format!("a recording into {path} is in progress; stop it first")));
+        }
+        let output: Arc<dyn Output> = Arc::new(Record::start(path, &self.format, self.crf, &self.templates)?);
+        self.outputs.add(Arc::clone(&output));
+        *recording = Some(Recording { output, path: path.to_path_buf() });
+        Ok(())
+    }
+
+    /// Ends the recording and returns its file; waits until that is finished.
+    ///
+    /// # Errors
+    /// None is in progress, or its file cannot be finished.
+    pub fn stop(&self) -> Result<PathBuf, Refusal> {
+        let none = || Refusal::Conflict("no recording is in progress".into());
+        let Recording { output, path } = self.recording().take().ok_or_else(none)?;
+        self.outputs.remove(&output);
+        output.finish()?;
+        Ok(path)
+    }
+}
+
+impl From<Refusal> for Error {
+    /// For callers on the command line, whom it ends.
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound(what) | Refusal::Conflict(what) | Refusal::Later(what) => Self::output(what),
+            Refusal::Failed(error) => error,
+        }
+    }
+}
