@@ -24,26 +24,6 @@ use impasto::style::{Look, LookPatch, PaintSize, Size};
 
 const FRAME: Duration = Duration::from_millis(100);
 
-/// A folder of small networks: `pair` (styles `same` and `negative`), `single` (style `plain`), `flipped` (style
-/// `flipped`, a negative too) and `broken` (style `lost`), which is no ONNX file.
-fn networks() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let write =
-        |name: &str, network: &[u8], manifest: String| drop(onnx::write(folder.path(), name, network, &manifest));
-    let single =
-        |name: &str, style: &str| onnx::manifest(name).replace("name = \"same\"", &format!("name = \"{style}\""));
-    let pair = single("pair", "same").replace("[0, 255]", "[-1, 1]")
-        + "row = 0\n[[style]]\nname = \"negative\"\ntitle = \"Negative\"\nrow = 1\n";
-    let pair = pair.replacen("[[style]]", "[style_input]\nname = \"style\"\ncount = 2\n[[style]]", 1);
-    write("pair", &onnx::same_and_negative(), pair);
-    write("single", &onnx::identity(), single("single", "plain"));
-    let backwards =
-        |manifest: String| manifest.replace("\"painted\"\nrange = [0, 255]", "\"painted\"\nrange = [255, 0]");
-    write("flipped", &onnx::identity(), backwards(single("flipped", "flipped")));
-    write("broken", b"<html>not found</html>", single("broken", "lost"));
-    folder
-}
-
 /// An output that hands over what it gets.
 struct Collector(Sender<(gst::ClockTime, gst::Buffer)>);
 
@@ -87,7 +67,7 @@ impl Studio {
 
     fn with(paint: PaintConfig, (width, height): (u32, u32), frame_interval: Duration) -> Self {
         impasto::gst::init().unwrap();
-        let networks = networks();
+        let networks = onnx::networks();
         let runtime = RuntimeConfig { models: networks.path().into(), threads: 1, ..RuntimeConfig::default() };
         let plan = PaintPlan::new(&paint, &runtime).unwrap();
         let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, width, height).build().unwrap();
@@ -548,7 +528,7 @@ fn ten_thousand_random_changes_do_no_harm() {
 #[test]
 fn a_running_stream_takes_every_command() {
     impasto::gst::init().unwrap();
-    let networks = networks();
+    let networks = onnx::networks();
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     config.source.input = "test".into();

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses some of them")]
 
+pub mod http;
 mod media;
 pub mod onnx;
 mod running;
@@ -28,6 +29,8 @@ pub fn impasto() -> Command {
             command.env_remove(name);
         }
     }
+    // Tests run side by side; those of the HTTP server choose a port with a flag, which beats this.
+    command.env("IMPASTO_HTTP", "off");
     command
 }
 

@@ -46,6 +46,24 @@ pub fn write_identity(folder: &Path) -> PathBuf {
     write(folder, "identity", &identity(), &manifest("identity"))
 }
 
+/// A folder of small networks: `pair` (styles `same` and `negative`), `single` (style `plain`), `flipped` (style
+/// `flipped`, a negative too) and `broken` (style `lost`), which is no ONNX file.
+pub fn networks() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, network: &[u8], text: String| drop(write(folder.path(), name, network, &text));
+    let single = |name: &str, style: &str| manifest(name).replace("name = \"same\"", &format!("name = \"{style}\""));
+    let pair = single("pair", "same").replace("[0, 255]", "[-1, 1]")
+        + "row = 0\n[[style]]\nname = \"negative\"\ntitle = \"Negative\"\nrow = 1\n";
+    let pair = pair.replacen("[[style]]", "[style_input]\nname = \"style\"\ncount = 2\n[[style]]", 1);
+    write("pair", &same_and_negative(), pair);
+    write("single", &identity(), single("single", "plain"));
+    let backwards =
+        |manifest: String| manifest.replace("\"painted\"\nrange = [0, 255]", "\"painted\"\nrange = [255, 0]");
+    write("flipped", &identity(), backwards(single("flipped", "flipped")));
+    write("broken", b"<html>not found</html>", single("broken", "lost"));
+    folder
+}
+
 /// Writes `<name>.onnx` and `<name>.toml` into `folder`. Returns the ONNX file.
 pub fn write(folder: &Path, name: &str, onnx: &[u8], manifest: &str) -> PathBuf {
     let file = folder.join(format!("{name}.onnx"));

@@ -1,0 +1,74 @@
+//! Who may watch the RTSP stream: name and password by digest, and TLS.
+
+mod common;
+
+use std::process::Command;
+
+use common::*;
+
+/// What ffprobe sees of a stream: its size, or why it sees nothing.
+fn see(url: &str) -> Result<String, String> {
+    let entries = ["-show_entries", "stream=width,height", "-of", "csv=p=0"];
+    let output =
+        output_of(Command::new("ffprobe").args(["-v", "error", "-rtsp_transport", "tcp"]).args(entries).arg(url));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+#[test]
+fn only_those_with_the_password_see_the_stream() {
+    let address = format!("127.0.0.1:{}/live", free_port());
+    let mut command = impasto();
+    command.args([
+        "run",
+        "--json",
+        "--source",
+        "test",
+        "--size",
+        "160x96",
+        "--rtsp",
+        &address,
+        "--rtsp-user",
+        "viewer",
+    ]);
+    let run = Running::spawn({
+        command.env("IMPASTO_RTSP_PASSWORD", "open sesame");
+        command
+    })
+    .started();
+    for stranger in ["", "viewer:wrong@", "nobody:open%20sesame@"] {
+        let refused = see(&format!("rtsp://{stranger}{address}")).expect_err(stranger);
+        assert!(refused.contains("401"), "{stranger}: {refused}");
+    }
+    assert_eq!(see(&format!("rtsp://viewer:open%20sesame@{address}")), Ok("640,360".into()));
+    assert_eq!(run.interrupt().code, Some(0));
+
+    let half = common::run(&["run", "--rtsp-user", "viewer", "--source", "test"]);
+    assert!(half.code == 2 && half.stderr.contains("rtsp_password"), "{half:?}");
+}
+
+#[test]
+fn the_stream_travels_encrypted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (certificate, key, both) = (file("certificate.pem"), file("key.pem"), file("both.pem"));
+    let make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
+    tool("openssl", &[&make[..], &["-keyout", &key, "-out", &certificate]].concat());
+    let read = |file: &str| std::fs::read_to_string(file).unwrap();
+    std::fs::write(&both, read(&certificate) + &read(&key)).unwrap();
+    let config = |certificate: &str| {
+        let path = file("impasto.toml");
+        std::fs::write(&path, format!("[output]\nrtsp_certificate = {certificate:?}\n")).unwrap();
+        path
+    };
+    let address = format!("127.0.0.1:{}/live", free_port());
+    let run = Running::start(&["--config", &config(&both), "--source", "test", "--size", "160x96", "--rtsp", &address]);
+    let started = run.wait_for("the start", |event| event["event"] == "started");
+    assert_eq!(started["rtsp"], format!("rtsps://{address}"));
+    assert_eq!(see(&format!("rtsps://{address}")), Ok("640,360".into()));
+    see(&format!("rtsp://{address}")).expect_err("nothing is sent unencrypted");
+    assert_eq!(run.interrupt().code, Some(0));
+
+    let refused = common::run(&["run", "--config", &config(&certificate), "--source", "test", "--rtsp", &address]);
+    assert!(refused.code == 2 && refused.stderr.contains("certificate and its key"), "{refused:?}");
+}
