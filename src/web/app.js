@@ -19,7 +19,7 @@ let styles = [];
 let previews = new Set();
 let gallery = null;
 let listed = null;
-/** How photographs are painted; it begins with the look of the stream. */
+/** How photographs are painted; it begins with what the stream looks like when the tab is first seen. */
 let photoLook = null;
 
 const view = () => document.body.dataset.view;
@@ -29,7 +29,10 @@ const path = (rest = "") => `streams/${encodeURIComponent(stream.name)}${rest}`;
 // The look
 
 const changes = new Changes(
-  async (patch) => Object.assign(stream, pick(await askJson("PATCH", path("/look"), patch), "look", "network")),
+  async (patch) => {
+    const now = await askJson("PATCH", path("/look"), patch);
+    if (stream) Object.assign(stream, pick(now, "look", "network"));
+  },
   (problem) => {
     if (problem) notice(problem.message);
     show();
@@ -134,7 +137,7 @@ async function act(button, action) {
   button.disabled = true;
   try {
     const now = await action();
-    if (now) Object.assign(stream, now);
+    if (now && stream) Object.assign(stream, now);
   } catch (problem) {
     notice(problem.message);
   } finally {
@@ -196,9 +199,7 @@ function show() {
 
   const size = the("size");
   const sizes = SIZES.includes(stream.size) ? SIZES : [...SIZES, stream.size];
-  if (size.children.length !== sizes.length) {
-    size.replaceChildren(...sizes.map((value) => element("option", { value }, SIZE_TITLES[value] ?? value)));
-  }
+  showList(size, sizes, (value) => element("option", { value }, SIZE_TITLES[value] ?? value));
   if (!size.disabled) setValue(size, stream.size);
   const room = stream.room ? `within ${stream.room}` : `at ${stream.picture}`;
   the("size-now").textContent = `${stream.network} paints ${room} on ${stream.device}; the output is ${stream.picture}.`;
@@ -263,7 +264,6 @@ function choose(name) {
   if (stream?.name === name) return;
   stream = streams.get(name);
   charts.clear();
-  photoLook ??= stream.look;
   openPictures();
 }
 
@@ -273,6 +273,8 @@ the("stream").onchange = ({ target }) => {
 };
 
 function goTo(wanted) {
+  if (!stream) return;
+  photoLook ??= stream.look;
   document.body.dataset.view = wanted;
   document.querySelectorAll("[data-goto]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.goto === wanted));
   openPictures();
@@ -327,13 +329,14 @@ const reconnect = follow({
   },
 });
 
+// Whoever closes it without the token is asked again.
+the("token-dialog").onclose = reconnect;
 the("token-form").onsubmit = async (event) => {
   event.preventDefault();
   try {
     await ask("POST", "session", undefined, { Authorization: `Bearer ${the("token").value}` });
     the("token-dialog").close();
     the("token").value = "";
-    reconnect();
   } catch (problem) {
     notice(problem.status === 401 ? "That is not the token." : problem.message);
   }

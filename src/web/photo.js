@@ -54,7 +54,7 @@ export class Photo {
     this.#file = file;
     this.#painted = null;
     the("photo-save").disabled = true;
-    the("drop").hidden = true;
+    this.#showDrop(false);
     the("photo-after").hidden = true;
     this.#split.shown = false;
     this.#split.move(100);
@@ -91,8 +91,13 @@ export class Photo {
 
   #close() {
     this.#file = null;
-    the("drop").hidden = false;
     the("photo-before").hidden = true;
+    this.#showDrop(true);
+  }
+
+  #showDrop(shown) {
+    the("drop").hidden = !shown;
+    the("photo-tools").hidden = shown;
   }
 }
 
