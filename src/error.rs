@@ -41,6 +41,17 @@ impl Error {
         Self::Output(text.to_string())
     }
 
+    /// The same error with another text.
+    pub fn map_text(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Usage(text) => Self::Usage(change(text)),
+            Self::Input(text) => Self::Input(change(text)),
+            Self::Model(text) => Self::Model(change(text)),
+            Self::Output(text) => Self::Output(change(text)),
+            Self::Interrupted(text) => Self::Interrupted(change(text)),
+        }
+    }
+
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,

@@ -215,8 +215,9 @@ fn events_begin_with_everything_and_go_on_with_what_changes() {
     listening.iter_mut().for_each(|events| assert_eq!(events.next().0, "state"));
     let mut more = Vec::new();
     while more.len() < 100 {
-        more.push(api.connect());
-        write!(more[more.len() - 1], "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", api.address).unwrap();
+        let mut client = api.connect();
+        write!(client, "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", api.address).unwrap();
+        more.push(client);
     }
     until("too many are told so", || api.events_status() == 503);
     assert_eq!(api.json("PATCH", LOOK, r#"{"strength": 0.75}"#).status, 200);
@@ -502,12 +503,12 @@ fn ctl_does_the_same_from_the_command_line() {
         (&["--server", "127.0.0.1:1", "status"], 3, "is `impasto run` running there?"),
         (&["--server", "nonsense://x", "status"], 2, "nonsense"),
     ] {
-        let refused = finish(
-            impasto()
-                .args(["ctl"])
-                .args(if args[0] == "--server" { &[][..] } else { &["--server", &api.address] })
-                .args(args),
-        );
+        let mut command = impasto();
+        command.arg("ctl");
+        if args[0] != "--server" {
+            command.args(["--server", &api.address]);
+        }
+        let refused = finish(command.args(args));
         assert!(refused.code == code && refused.stderr.contains(words), "{args:?}: {refused:?}");
     }
     studio.close();

@@ -13,6 +13,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use impasto::config::plan::{PaintPlan, RunPlan};
 use impasto::config::{Config, PaintConfig, RuntimeConfig};
+use impasto::control::Refusal;
 use impasto::engine::{Control, Live, Stylist, stylise_live};
 use impasto::error::{Error, Result};
 use impasto::frame::Frame;
@@ -72,7 +73,7 @@ impl Studio {
         let plan = PaintPlan::new(&paint, &runtime).unwrap();
         let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, width, height).build().unwrap();
         let mut stylist = Stylist::new(plan.open_painter().unwrap(), &info.to_caps().unwrap()).unwrap();
-        let (control, mailbox, loader) = Control::new(&mut stylist, &plan, frame_interval).unwrap();
+        let (control, mailbox, loader) = Control::new(&mut stylist, plan.palette(), frame_interval).unwrap();
         let (sender, shown) = channel();
         let outputs = Arc::new(Outputs::default());
         outputs.add(Arc::new(Collector(sender)));
@@ -307,7 +308,7 @@ fn kept_colours_keep_the_chroma_and_paint_the_luminance() {
 fn scene(size: (u32, u32)) -> Vec<f32> {
     let at = |x: u32, y: u32| {
         let smooth = 70.0 + x as f32 * 0.25 + y as f32 * 0.2;
-        let busy = if (x / 5 + y / 7) % 2 == 0 && y > size.1 / 2 { 40.0 } else { 0.0 };
+        let busy = if (x / 5 + y / 7).is_multiple_of(2) && y > size.1 / 2 { 40.0 } else { 0.0 };
         smooth + busy
     };
     (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y))).map(|(x, y)| at(x, y)).collect()
@@ -537,13 +538,14 @@ fn a_running_stream_takes_every_command() {
     config.runtime.models = networks.path().into();
     let plan = RunPlan::new(&config, None).unwrap();
     let (events, mut ended) = tokio::sync::mpsc::unbounded_channel();
-    let mut stream = impasto::daemon::Stream::start(plan, events).unwrap();
-    let control = stream.control().clone();
+    let stream = impasto::daemon::Stream::start(plan, events, std::sync::Arc::default()).unwrap();
+    let handle = stream.handle();
+    let control = handle.control.clone();
 
     let file = folder.path().join("painted.mkv");
-    stream.start_recording(&file).unwrap();
-    let error = stream.start_recording(&folder.path().join("other.mkv")).unwrap_err();
-    assert!(error.to_string().contains("is in progress; stop it first"), "{error}");
+    handle.recorder.start(&file).unwrap();
+    let error = handle.recorder.start(&folder.path().join("other.mkv")).unwrap_err();
+    assert!(matches!(&error, Refusal::Conflict(what) if what.contains("is in progress; stop it first")), "{error:?}");
 
     let applied = control.set_look(Look { styles: Mix::only("flipped"), ..Look::default() }).unwrap().wait().unwrap();
     assert!(applied.frame.is_some());
@@ -552,11 +554,11 @@ fn a_running_stream_takes_every_command() {
     common::ffmpeg(&["-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast", clip.to_str().unwrap()]);
     let missing = impasto::capture::Source::parse(folder.path().join("missing.mp4").to_str().unwrap());
     if let Ok(missing) = missing {
-        let error = stream.set_source(missing).blocking_recv().unwrap().unwrap_err();
+        let error = handle.switch_source(missing).blocking_recv().unwrap().unwrap_err();
         assert!(error.to_string().contains("missing.mp4"), "{error}");
     }
     let clip = impasto::capture::Source::parse(clip.to_str().unwrap()).unwrap();
-    stream.set_source(clip).blocking_recv().unwrap().unwrap();
+    handle.switch_source(clip).blocking_recv().unwrap().unwrap();
     // White becomes black as soon as the new source's pictures are painted.
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
@@ -573,8 +575,8 @@ fn a_running_stream_takes_every_command() {
         std::thread::sleep(Duration::from_millis(20));
     }
 
-    assert_eq!(stream.stop_recording().unwrap(), file);
-    assert!(stream.stop_recording().unwrap_err().to_string().contains("no recording is in progress"));
+    assert_eq!(handle.recorder.stop().unwrap(), file);
+    assert_eq!(handle.recorder.stop().unwrap_err(), Refusal::Conflict("no recording is in progress".into()));
     let file = file.to_str().unwrap();
     assert_rising(&packet_times(file, "v"));
     assert_eq!(probe(file, "v", "stream=width,height"), "640,360");

@@ -95,13 +95,12 @@ class Painter(nn.Module):
         x = F.relu(self.join(self.join_spread(x)))
         return F.pixel_shuffle(self.paint_cells(F.pad(x, (0, 1, 0, 1))), CELL_PX)
 
-    def paint(self, image: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def paint(self, image: torch.Tensor, weights: torch.Tensor, border_px: int = BORDER_PX) -> torch.Tensor:
         """`forward` with a border of reflected pixels around the picture, which is cropped again; H and W are free."""
         height, width = image.shape[2:]
-        right, below = (-side % SIZE_MULTIPLE + BORDER_PX for side in (width, height))
-        bordered = F.pad(image, (BORDER_PX, right, BORDER_PX, below), mode="reflect")
-        painted = self(bordered, weights)
-        return painted[:, :, BORDER_PX : BORDER_PX + height, BORDER_PX : BORDER_PX + width]
+        right, below = (-side % SIZE_MULTIPLE + border_px for side in (width, height))
+        painted = self(F.pad(image, (border_px, right, border_px, below), mode="reflect"), weights)
+        return painted[:, :, border_px : border_px + height, border_px : border_px + width]
 
 
 def style_norm(x: torch.Tensor, scale: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:

@@ -10,11 +10,14 @@ from . import losses
 from .checkpoint import PHOTO, Trained
 from .data import Photos
 from .losses import Target
-from .network import one_hot
+from .network import BORDER_PX, one_hot
 from .vgg import Vgg
 
 CROP_PX, WINDOW_PX = 288, 96
 SHIFT_PX = 16
+# The moved photograph is painted with a border this wide, so that the edge is out of the network's sight: what it
+# paints differently at an edge counts as instability.
+FAR_BORDER_PX = 64
 NOISE = 3 / 255
 GRADIENT_NORM = 1.0
 AVERAGE = 0.995
@@ -69,7 +72,7 @@ class Teacher:
             self.eye, painted, photo, [self.targets[row] for row in rows], self._window()
         )
         strengths = torch.tensor([self.trained.lessons[row].style.strength for row in rows], device=self.device)
-        painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows)
+        painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows, FAR_BORDER_PX)
         kept_px = CROP_PX - down, CROP_PX - right
         stability = F.mse_loss(painted[:, :, down:, right:], painted_moved[:, :, : kept_px[0], : kept_px[1]])
         variation, grid = losses.variation_loss(painted), losses.grid_loss(painted)
@@ -116,9 +119,9 @@ class Teacher:
         top, left = (self.random.randint(0, CROP_PX - WINDOW_PX) for _ in range(2))
         return slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX)
 
-    def _paint(self, photo: torch.Tensor, rows: list[int]) -> torch.Tensor:
+    def _paint(self, photo: torch.Tensor, rows: list[int], border_px: int = BORDER_PX) -> torch.Tensor:
         styles = one_hot(rows, len(self.trained.lessons)).to(self.device)
-        return self.painter.paint(photo.expand(len(rows), -1, -1, -1), styles)
+        return self.painter.paint(photo.expand(len(rows), -1, -1, -1), styles, border_px)
 
     def _correct(self, loss: torch.Tensor, rate: float) -> None:
         for group in self.optimiser.param_groups:

@@ -3,10 +3,12 @@
 //! A source template (`media`, `camera`, `showcase`, `test`) feeds `picture.launch`, whose appsink hands each
 //! sample to the [`Receiver`]; sound, where there is any, goes through `sound.launch` the same way.
 
+mod animation;
 mod camera;
 mod showcase;
 mod source;
 
+pub use animation::is_gif;
 pub use camera::{CameraDescription, list as list_cameras};
 pub use source::Source;
 
@@ -22,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
+use crate::style::geometry::MAX_SIDE;
 
 /// How fast frames come and on which timeline their times lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -336,16 +339,31 @@ fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
         return;
     };
     let facts = Arc::clone(facts);
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
         if let Some(gst::PadProbeData::Event(event)) = &mut info.data
             && let gst::EventView::Caps(caps) = event.view()
         {
+            if let Some(size) = too_large(caps.caps()) {
+                if let Some(element) = pad.parent_element() {
+                    let text = format!("a picture of {size} cannot be painted; sides up to {MAX_SIDE} can");
+                    gst::element_error!(element, gst::StreamError::Format, ("{text}"));
+                }
+                return gst::PadProbeReturn::Handled;
+            }
             let complete = with_matrix(caps.caps());
             lock(&facts).decoded = gst_video::VideoInfo::from_caps(&complete).ok();
             *event = gst::event::Caps::builder(&complete).seqnum(event.seqnum()).build();
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// The size of a picture that is refused before gigabytes are spent on converting it.
+fn too_large(caps: &gst::CapsRef) -> Option<Size> {
+    let structure = caps.structure(0)?;
+    let side = |name: &str| structure.get::<i32>(name).ok().and_then(|side| usize::try_from(side).ok());
+    let size = Size::new(side("width")?, side("height")?);
+    (size.width > MAX_SIDE || size.height > MAX_SIDE).then_some(size)
 }
 
 /// Many streams tell their range but no matrix. GStreamer would then forget the range too, so the matrix that it

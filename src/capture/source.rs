@@ -7,7 +7,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::camera::CameraWish;
-use super::{Wiring, showcase};
+use super::{Wiring, animation, showcase};
 use crate::error::{Error, Result};
 
 /// Where frames come from.
@@ -77,6 +77,11 @@ impl Source {
             }
             Self::Camera(_) => {
                 templates.load("capture/camera", &[])?.build(&[("camera", "appsrc"), ("source", "decodebin")])
+            }
+            Self::File(path) if animation::is_gif(path) => {
+                let bin = templates.load("capture/animation", &[])?.build(&[("animation", "appsrc")])?;
+                animation::play_into(&bin, path)?;
+                Ok(bin)
             }
             Self::File(path) => {
                 let path = path.canonicalize().map_err(|error| Error::input(format!("{}: {error}", path.display())))?;

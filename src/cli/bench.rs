@@ -24,7 +24,14 @@ use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
 /// Frames that are painted before the measurement.
 const WARM_UP: usize = 5;
 
+const AFTER_HELP: &str = "\
+Examples:
+  impasto bench
+  impasto bench --picture 640x360 --threads 1 --json
+  impasto bench --network mosaic.onnx --frames 10";
+
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct BenchArgs {
     /// Size of the picture
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720")]

@@ -1,20 +1,142 @@
 //! `impasto check FILE`: says whether a file is fit for use, and what is in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::error::Result;
+use super::PaintArgs;
+use crate::config::plan::{PaintPlan, RunPlan};
+use crate::config::{Config, locate};
+use crate::error::{Error, Result};
+use crate::style::manifest::Manifest;
+use crate::style::onnx::SessionOptions;
+use crate::style::onnx::inspect::NetworkInfo;
+use crate::style::propose::propose;
+use crate::style::trial::Trial;
+
+const AFTER_HELP: &str = "\
+Examples:
+  impasto check config.toml              every key, and whether network, style and source are there
+  impasto check models/lite.toml         loads the network and paints a test picture
+  impasto check candy.onnx               the same; without a manifest, proposes one to save as candy.toml
+  impasto check pipelines/output/rtsp.launch
+  impasto check holiday.mp4              its streams
+
+Ends with 0 if the file is fit, and with the exit code of its error otherwise.";
 
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct CheckArgs {
     /// A config (.toml), a network (.onnx or its manifest), a template (.launch) or a media file
     file: PathBuf,
+    #[command(flatten)]
+    paint: PaintArgs,
 }
 
 impl CheckArgs {
     pub fn run(self) -> Result<()> {
-        let _ = self.file;
+        let ending = self.file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if !self.file.exists() {
+            let missing = format!("{}: no such file", self.file.display());
+            return Err(match ending.as_str() {
+                "onnx" => Error::model(missing),
+                "toml" | "launch" => Error::usage(missing),
+                _ => Error::input(missing),
+            });
+        }
+        crate::gst::init()?;
+        match ending.as_str() {
+            "toml" if is_manifest(&self.file) => self.network(&self.file),
+            "toml" => self.config(),
+            "onnx" if self.file.with_extension("toml").exists() => self.network(&self.file.with_extension("toml")),
+            "onnx" => self.foreign_network(),
+            "launch" => {
+                let name = crate::gst::check::launch(&self.file)?;
+                println!("{}: a template `{name}` whose elements can be built", self.file.display());
+                Ok(())
+            }
+            _ => {
+                let lines = crate::gst::check::media(&self.file)?;
+                println!("{}: can be painted", self.file.display());
+                lines.iter().for_each(|line| println!("  {line}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn config(&self) -> Result<()> {
+        let mut config = Config::read(&self.file)?;
+        self.paint.apply(&mut config);
+        let plan = RunPlan::new(&config, None).map_err(|error| locate(error, Some(&self.file)))?;
+        let PaintPlan { choice, .. } = &plan.paint;
+        println!("{}: a config that can be run", self.file.display());
+        println!("  source {}", plan.source);
+        println!("  network {}, style {}", choice.network.name, choice.mix);
         Ok(())
     }
+
+    fn network(&self, manifest: &Path) -> Result<()> {
+        let manifest = Manifest::read(manifest)?;
+        let options = self.session_options();
+        let trial = Trial::run(&manifest, &options)?;
+        let info = NetworkInfo::read(&manifest.model_path(), options.library.as_deref())?;
+        trial.judge(&manifest)?;
+        println!("{}: a network that fits its manifest", manifest.model_path().display());
+        describe(&info).for_each(|line| println!("  {line}"));
+        println!("  {}", outcome(&trial));
+        let styles: Vec<_> = manifest.styles.iter().map(|style| style.name.as_str()).collect();
+        println!("  {} styles: {}", styles.len(), styles.join(", "));
+        Ok(())
+    }
+
+    /// The proposal goes to standard output with what was found as comments, so that all of it can be saved.
+    fn foreign_network(&self) -> Result<()> {
+        let options = self.session_options();
+        let info = NetworkInfo::read(&self.file, options.library.as_deref())?;
+        let save_as = self.file.with_extension("toml");
+        println!("# {}: a network without a manifest", self.file.display());
+        describe(&info).for_each(|line| println!("# {line}"));
+        let proposal = propose(&info, &self.file, &options)?;
+        if let Ok(trial) = &proposal.trial {
+            println!("# {}", outcome(trial));
+        }
+        println!("\n{}", proposal.text);
+        proposal.trial?;
+        Err(Error::model(format!(
+            "{} has no manifest; look the proposed one over, save it as {} and check again",
+            self.file.display(),
+            save_as.display()
+        )))
+    }
+
+    fn session_options(&self) -> SessionOptions {
+        let mut config = Config::default();
+        self.paint.apply(&mut config);
+        crate::config::plan::session_options(&config.runtime)
+    }
+}
+
+/// A manifest names its ONNX file; a config has only sections.
+fn is_manifest(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.lines().map(str::trim_start).take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split_once('=')).any(|(key, _)| matches!(key.trim(), "name" | "file" | "title"))
+}
+
+fn describe(info: &NetworkInfo) -> impl Iterator<Item = String> {
+    let inputs = info.inputs.iter().map(|input| format!("input {input}"));
+    let outputs = info.outputs.iter().map(|output| format!("output {output}"));
+    let notes = info.notes.iter().map(|(key, value)| format!("{key}: {}", value.replace('\n', " ")));
+    inputs.chain(outputs).chain(notes)
+}
+
+fn outcome(trial: &Trial) -> String {
+    let [lowest, highest] = trial.values;
+    format!(
+        "tried at {} on {}: {:.1} ms, values from {lowest:.3} to {highest:.3}, {:.0} % clamped",
+        trial.tensor,
+        trial.device,
+        trial.inference.as_secs_f64() * 1e3,
+        trial.clamped * 100.0
+    )
 }

@@ -9,7 +9,14 @@ use crate::config::{Config, plan::PaintPlan};
 use crate::error::Result;
 use crate::style::onnx::{Device, Session, SessionOptions};
 
+const AFTER_HELP: &str = "\
+Examples:
+  impasto devices
+  impasto devices --json
+  impasto devices --library libonnxruntime.so     with another ONNX Runtime library";
+
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct DevicesArgs {
     /// Print JSON
     #[arg(long)]
@@ -37,14 +44,13 @@ impl DevicesArgs {
         let mut config = Config::default();
         self.paint.apply(&mut config);
         let plan = PaintPlan::new(&config.paint, &config.runtime)?;
-        let all = [Device::Cpu, Device::Cuda, Device::TensorRt, Device::OpenVino, Device::CoreMl, Device::DirectMl];
         let try_device = |device: Device| {
             let options = SessionOptions { device, ..plan.session.clone() };
             let error = Session::open(&plan.choice.network, &options).err();
             let reason = error.map(|error| error.to_string());
             InferenceDevice { name: device.name(), usable: reason.is_none(), reason }
         };
-        let devices = Devices { cameras: list_cameras(), inference: all.map(try_device).into() };
+        let devices = Devices { cameras: list_cameras(), inference: Device::ALL.map(try_device).into() };
         if self.json {
             return print_json(&devices);
         }

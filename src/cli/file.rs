@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::PaintArgs;
-use crate::config::Config;
 use crate::config::plan::{self, PaintPlan};
+use crate::config::{Config, locate};
 use crate::convert::{Conversion, Kind, Options, Progress};
 use crate::error::Result;
 use crate::gst::encoder::{Codec, Preset};
@@ -75,7 +75,8 @@ impl FileArgs {
             lanes: self.lanes.map(usize::from),
         };
         let kind = Kind::of(&self.input, &self.output, &options)?;
-        let paint = PaintPlan::new(&config.paint, &config.runtime)?;
+        let paint =
+            PaintPlan::new(&config.paint, &config.runtime).map_err(|error| locate(error, self.config.as_deref()))?;
         let templates = plan::templates(&config.runtime);
         crate::gst::init()?;
         let shutdown = Shutdown::on_signals()?;

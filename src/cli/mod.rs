@@ -8,10 +8,14 @@ mod devices;
 mod file;
 mod run;
 mod styles;
+mod version;
+
+use std::io::Write;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::style::catalog::did_you_mean;
 
 pub use args::PaintArgs;
 
@@ -54,11 +58,11 @@ enum Command {
     /// Measure a network: bare inference, tensor passes, whole path
     Bench(bench::BenchArgs),
     /// Print the versions of Impasto, GStreamer and ONNX Runtime
-    Version,
+    Version(version::VersionArgs),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, of one command if it is named
+    Man { command: Option<String> },
 }
 
 impl Cli {
@@ -72,32 +76,48 @@ impl Cli {
             Command::Devices(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Bench(args) => args.run(),
-            Command::Version => version(),
+            Command::Version(args) => args.run(),
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Cli::command(), "impasto", &mut std::io::stdout());
-                Ok(())
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "impasto", &mut script);
+                print_bytes(&script)
             }
-            Command::Man => clap_mangen::Man::new(Cli::command())
-                .render(&mut std::io::stdout())
-                .map_err(|error| Error::output(format!("manual page: {error}"))),
+            Command::Man { command } => manual(command.as_deref()),
         }
     }
 }
 
-fn version() -> Result<()> {
-    crate::gst::init()?;
-    println!("impasto {}", env!("CARGO_PKG_VERSION"));
-    println!("{}", gstreamer::version_string());
-    match crate::style::onnx::library::load(None) {
-        Ok((_, path)) => println!("ONNX Runtime {}", path.display()),
-        Err(error) => println!("{error}"),
+/// Prints the page of the whole program or of one command.
+fn manual(command: Option<&str>) -> Result<()> {
+    let mut page = Cli::command();
+    page.build();
+    let page = match command {
+        None => page,
+        Some(name) => {
+            let names: Vec<_> = page.get_subcommands().map(|command| command.get_name().to_string()).collect();
+            page.find_subcommand(name).cloned().ok_or_else(|| {
+                let hint = did_you_mean(name, names.iter().map(String::as_str));
+                Error::usage(format!("no command `{name}`{hint}; there are {}", names.join(", ")))
+            })?
+        }
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text).map_err(|error| Error::output(format!("manual page: {error}")))?;
+    print_bytes(&text)
+}
+
+/// Writes to standard output, whose reader may have left already.
+fn print_bytes(bytes: &[u8]) -> Result<()> {
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::output(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Prints `value` as pretty JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Error::output(format!("JSON: {error}")))?;
-    println!("{text}");
-    Ok(())
+    print_bytes(format!("{text}\n").as_bytes())
 }

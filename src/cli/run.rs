@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::{PaintArgs, overlay};
-use crate::config::Config;
 use crate::config::plan::RunPlan;
+use crate::config::{Config, locate};
 use crate::control::HttpAddress;
 use crate::error::{Error, Result};
 
@@ -80,6 +80,7 @@ impl RunArgs {
                 .map_err(|_| Error::usage(format!("--duration {seconds}: not a number of seconds")))
         });
         crate::gst::init()?;
-        crate::daemon::run(RunPlan::new(&config, duration.transpose()?)?, self.json)
+        let plan = RunPlan::new(&config, duration.transpose()?);
+        crate::daemon::run(plan.map_err(|error| locate(error, self.config.as_deref()))?, self.json)
     }
 }

@@ -6,7 +6,14 @@ use super::{PaintArgs, print_json};
 use crate::config::{Config, plan};
 use crate::error::Result;
 
+const AFTER_HELP: &str = "\
+Examples:
+  impasto styles
+  impasto styles --json
+  impasto styles --models my-networks";
+
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct StylesArgs {
     /// Print a JSON list of objects with name, network, title, artist, year, licence
     #[arg(long)]

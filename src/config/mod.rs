@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::HttpAddress;
 use crate::error::{Error, Result};
 use crate::style::PaintSize;
-use crate::style::catalog::did_you_mean;
+use crate::style::catalog::explain;
 use crate::style::look::{Look, LookPatch, Mix};
 use crate::style::onnx::Device;
 
@@ -40,6 +40,7 @@ pub struct SourceConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PaintConfig {
+    #[serde(alias = "style")]
     pub styles: Mix,
     pub strength: f32,
     pub keep_colours: bool,
@@ -146,20 +147,22 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| {
-            let message = error.to_string();
-            let hint = suggestion(error.message());
-            format!("{}{hint}", message.trim_end())
-        })
+        toml::from_str(text).map_err(|error| explain(&error))
     }
 }
 
-/// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.
-pub(crate) fn suggestion(message: &str) -> String {
-    let mut names = message.split('`').skip(1).step_by(2);
-    match names.next() {
-        Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, names),
-        _ => String::new(),
+/// Adds file and line to an error about a value that stands in the config `file`.
+pub fn locate(error: Error, file: Option<&Path>) -> Error {
+    let Some(file) = file else { return error };
+    let (text, message) = (std::fs::read_to_string(file).unwrap_or_default(), error.to_string());
+    let is_blamed = |line: &str| {
+        let value = line.split_once('=').map(|(_, value)| value.trim());
+        let value = value.and_then(|value| value.strip_prefix('"')?.split('"').next());
+        value.is_some_and(|value| !value.is_empty() && message.contains(&format!("`{value}`")))
+    };
+    match text.lines().position(is_blamed) {
+        Some(index) => error.map_text(|text| format!("config {}, line {}: {text}", file.display(), index + 1)),
+        None => error,
     }
 }
 
@@ -194,7 +197,7 @@ mod tests {
         let look = |text: &str| Config::parse(text).unwrap().paint.look();
         let expected = Look { styles: "a=0.7,b=0.3".parse().unwrap(), strength: 0.5, ..Look::default() };
         assert_eq!(look("[paint]\nstyles = { a = 0.7, b = 0.3 }\nstrength = 0.5\n"), expected);
-        assert_eq!(look("[paint]\nstyles = \"a=0.7, b=0.3\"\nstrength = 0.5\n"), expected);
+        assert_eq!(look("[paint]\nstyle = \"a=0.7, b=0.3\"\nstrength = 0.5\n"), expected);
         let keys = toml::Table::try_from(Config::default()).unwrap()["paint"].as_table().unwrap().clone();
         let parts = toml::Table::try_from(Look::default()).unwrap();
         assert!(parts.iter().all(|(part, value)| keys.get(part) == Some(value)), "{parts:?}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Config, OutputConfig, PaintConfig, RuntimeConfig};
 use crate::capture::{self, Source};
 use crate::control::HttpPlan;
+use crate::engine::Palette;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::{RtspAccess, RtspAddress};
@@ -106,18 +107,13 @@ impl PaintPlan {
         if is_path {
             catalog.add(choice.network.clone());
         }
-        Ok(Self {
-            look,
-            choice,
-            catalog,
-            size: paint.size,
-            session: SessionOptions {
-                device: runtime.device,
-                threads: (runtime.threads > 0).then_some(runtime.threads),
-                spin: false,
-                library: set(&runtime.library),
-            },
-        })
+        Ok(Self { look, choice, catalog, size: paint.size, session: session_options(runtime) })
+    }
+
+    /// What a live stream may go over to.
+    pub fn palette(&self) -> Palette {
+        let Self { look, choice, catalog, size, session } = self.clone();
+        Palette { look, choice, catalog, size, session }
     }
 
     /// Loads the network and says in the log which device runs it and why not a better one.
@@ -127,6 +123,16 @@ impl PaintPlan {
         let why = if why.is_empty() { String::new() } else { format!(" (not {})", why.join("; not ")) };
         tracing::info!("painting on {}{why}", painter.device().name());
         Ok(painter)
+    }
+}
+
+/// How the settings say that a network shall run.
+pub fn session_options(runtime: &RuntimeConfig) -> SessionOptions {
+    SessionOptions {
+        device: runtime.device,
+        threads: (runtime.threads > 0).then_some(runtime.threads),
+        spin: false,
+        library: set(&runtime.library),
     }
 }
 

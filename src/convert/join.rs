@@ -13,6 +13,7 @@ use gstreamer_app as gst_app;
 
 use super::parts::{Index, PacketReader};
 use super::timeline::Timeline;
+use crate::capture;
 use crate::error::{Error, Result};
 use crate::gst::{bus, make};
 use crate::output::{Container, part_path};
@@ -78,7 +79,9 @@ impl Join<'_> {
 
     fn write(&self, part: &Path, shutdown: &Shutdown) -> Result<Vec<String>> {
         let tracks = Arc::new(Mutex::new(Tracks::default()));
-        let mut outcome = self.attempt(part, Some(&tracks), shutdown)?;
+        // A GIF has nothing but pictures.
+        let wanted = (!capture::is_gif(self.input)).then_some(&tracks);
+        let mut outcome = self.attempt(part, wanted, shutdown)?;
         let mut notes = std::mem::take(&mut lock(&tracks).notes);
         if matches!(outcome, Outcome::SourceBroken) {
             notes.push("sound and subtitles are left out: the source's streams could not be read".into());
@@ -156,7 +159,10 @@ impl Join<'_> {
         let source = make("filesrc")?;
         source.set_property("location", self.input);
         let streams = make("parsebin")?;
+        // Only the limit on buffers gives way where another track has nothing, because it ended or comes later.
         let queue = make("multiqueue")?;
+        queue.set_property("max-size-time", 0u64);
+        queue.set_property("max-size-bytes", 0u32);
         for element in [&source, &streams, &queue] {
             element.set_property("name", format!("source-{}", element.name()));
         }
@@ -353,12 +359,10 @@ impl Linker {
             bin.sync_state_with_parent().map_err(|error| error.to_string())?;
             source = bin_out.upcast();
         }
-        pad.link(&queue_in).map_err(misfit)?;
+        // The formats were compared with the muxer's templates; the pads still show the label of before.
+        pad.link_full(&queue_in, gst::PadLinkCheck::empty()).map_err(misfit)?;
         let sink = request(&self.muxer, template).ok_or_else(|| format!("{} has no such pad", self.muxer.name()))?;
-        source.link(&sink).map(|_| ()).map_err(|error| {
-            self.muxer.release_request_pad(&sink);
-            misfit(error)
-        })
+        source.link_full(&sink, gst::PadLinkCheck::empty()).map(|_| ()).map_err(misfit)
     }
 
     /// A way through the multiqueue, which grows by itself where one track lies far behind another.

@@ -26,7 +26,9 @@ pub struct Lanes {
 /// The network cannot be loaded.
 pub fn open(plan: &PaintPlan, options: &Options, picture: Size) -> Result<(Lanes, Vec<Painter>)> {
     let threads = plan.session.threads.unwrap_or_else(cores);
-    let mut lanes = divide(threads, picture, options.lanes);
+    // Steadiness remembers the frame before: all frames must pass one painter.
+    let wanted = if plan.look.steadiness > 0.0 { Some(1) } else { options.lanes };
+    let mut lanes = divide(threads, picture, wanted);
     let mut plan = plan.clone();
     plan.session.threads = Some(lanes.threads);
     // Nothing else has to be done at once as in a live stream, so waiting threads may keep a core awake.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ticks::Ticks;
 use crate::error::{Error, Result};
+use crate::style::{Look, PaintSize};
 
 /// The first bytes of a packet file, with the version of the format.
 const MAGIC: &[u8; 8] = b"IMPASTO1";
@@ -27,15 +28,15 @@ const MAX_SIZE: u32 = 1 << 30;
 const NO_TIME: u64 = u64::MAX;
 
 /// What a conversion depends on; one that was interrupted goes on only if all of it is the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
     pub input: PathBuf,
     pub input_bytes: u64,
     pub input_modified_ns: u128,
     pub network: String,
-    pub style: String,
-    pub size: String,
+    pub look: Look,
+    pub size: PaintSize,
     pub encoder: String,
 }
 
@@ -64,7 +65,7 @@ impl Job {
             (self.input_bytes != other.input_bytes, "an input of another size"),
             (self.input_modified_ns != other.input_modified_ns, "an input that has been written to since"),
             (self.network != other.network, "another network"),
-            (self.style != other.style, "another style"),
+            (self.look != other.look, "another --style, --strength or other part of the look"),
             (self.size != other.size, "another --size"),
             (self.encoder != other.encoder, "another encoder, --codec, --crf or --preset"),
         ];

@@ -25,8 +25,8 @@ use crate::gst::encoder::Encoder;
 use crate::metrics::Counters;
 use crate::output::Container;
 use crate::shutdown::Shutdown;
-use crate::style::Size;
 use crate::style::onnx::Device;
+use crate::style::{Look, Size};
 
 /// Slots of each lane's ring: one is painted, one waits.
 const SLOTS: usize = 2;
@@ -39,7 +39,7 @@ const POLL: Duration = Duration::from_millis(50);
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pictures that end so long before the file says are worth a note.
-const MISSING_WORTH_A_NOTE: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+const MISSING_WORTH_A_NOTE: gst::ClockTime = gst::ClockTime::from_seconds(1);
 
 /// What painting came to.
 struct Painted {
@@ -109,8 +109,8 @@ fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
         input_bytes: metadata.len(),
         input_modified_ns: modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
         network: format!("{} {version}", network.name),
-        style: conversion.paint.choice.style.name.clone(),
-        size: conversion.paint.size.to_string(),
+        look: Look { styles: conversion.paint.choice.mix.clone(), ..conversion.paint.look.clone() },
+        size: conversion.paint.size,
         encoder: encoder.launch.clone(),
     })
 }
@@ -135,6 +135,8 @@ fn paint(
         receiver: gate.clone(),
     };
     let capture = Capture::start(&Source::File(conversion.input.clone()), &wiring)?;
+    // Whatever fails from here on, the gate must open before the capture stops: its thread may be waiting there.
+    let opener = opener;
     let Some(caps) = first_picture(&capture, &gate, &opener, &conversion.input, shutdown)? else {
         // Everything was painted before; only the joining is left.
         return Ok(Painted { frames: 0, damage: None });
@@ -145,6 +147,7 @@ fn paint(
     let facts = capture.facts();
 
     let picture = Size::new(info.width() as usize, info.height() as usize);
+    Container::of(&conversion.output)?.check_size(picture)?;
     let (lanes, painters) = lanes::open(&conversion.paint, &conversion.options, picture)?;
     let device = painters.first().map_or(Device::Cpu, |painter| painter.device());
     let stylists = painters.into_iter().map(|painter| Stylist::new(painter, &caps)).collect::<Result<Vec<_>>>()?;
@@ -273,12 +276,13 @@ impl Watch<'_> {
                 self.gate.stop();
                 end = Some(Ok(End::Finished));
             }
+            // A frame that waits for a broken or stuck encoder comes back only when that is stopped.
             if !matches!(end, Some(Err(_)))
-                && let Some(stuck) = self.stuck()
+                && let Some(failure) = self.encode.failure().or_else(|| self.stuck())
             {
                 self.gate.stop();
                 self.encode.abort();
-                end = Some(Err(stuck));
+                end = Some(Err(failure));
             }
             if end.is_some() && !closing {
                 closing = true;

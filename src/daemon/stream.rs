@@ -73,7 +73,7 @@ impl Stream {
 
         let mut stylist = Stylist::new(painter, &caps)?;
         let frame_interval = Duration::from_secs(1) / format.fps;
-        let (control, mailbox, loader) = Control::new(&mut stylist, &plan.paint, frame_interval)?;
+        let (control, mailbox, loader) = Control::new(&mut stylist, plan.paint.palette(), frame_interval)?;
         let recorder = Recorder::new(Arc::clone(&outputs), format.clone(), plan.crf, plan.templates.clone());
         let preview = open_outputs(&plan, &format, &outputs, &recorder)?;
         capture.play()?;

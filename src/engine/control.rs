@@ -20,7 +20,6 @@ use tokio::sync::oneshot;
 use super::Stylist;
 use super::deadline::Deadline;
 use super::loader::{self, Job};
-use crate::config::plan::PaintPlan;
 use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::look::Recipe;
@@ -32,6 +31,15 @@ use crate::style::{Brush, Catalog, Look, LookPatch, PaintSize, Size};
 pub struct Control {
     shared: Arc<Shared>,
     jobs: Sender<Job>,
+}
+
+/// What a stream is painted with at first, and what it may go over to.
+pub struct Palette {
+    pub look: Look,
+    pub choice: Choice,
+    pub catalog: Catalog,
+    pub size: PaintSize,
+    pub session: SessionOptions,
 }
 
 /// What a command came to.
@@ -125,34 +133,35 @@ pub struct Mailbox {
 }
 
 impl Control {
-    /// Takes over `stylist`, which paints as `plan` says. Returns the handle, the stylise thread's end, and the loader
-    /// thread, which ends after [`Control::close`].
+    /// Takes over `stylist`, which paints the look of `palette`. Returns the handle, the stylise thread's end, and the
+    /// loader thread, which ends after [`Control::close`].
     ///
     /// # Errors
     /// The loader thread does not start.
     pub fn new(
         stylist: &mut Stylist,
-        plan: &PaintPlan,
+        palette: Palette,
         frame_interval: Duration,
     ) -> Result<(Self, Mailbox, JoinHandle<()>)> {
         let (jobs, incoming) = std::sync::mpsc::channel();
-        let look = Look { styles: plan.choice.mix.clone(), ..plan.look.clone() };
+        let Palette { look, choice, catalog, size, session } = palette;
+        let look = Look { styles: choice.mix, ..look };
         let desk = Desk {
             look_ticket: 0,
             size_ticket: 0,
             sent_look: look.clone(),
             look,
-            size: plan.size,
-            room: plan.size.room(),
+            size,
+            room: size.room(),
             network: stylist.painter().network().clone(),
-            weights: plan.choice.recipe.weights.clone(),
+            weights: choice.recipe.weights,
             mirrored: false,
             paused: false,
-            mail: Mail { auto: Some(plan.size == PaintSize::Auto), ..Mail::default() },
+            mail: Mail { auto: Some(size == PaintSize::Auto), ..Mail::default() },
         };
         let shared = Arc::new(Shared {
-            catalog: plan.catalog.clone(),
-            session: plan.session.clone(),
+            catalog,
+            session,
             info: stylist.info().clone(),
             desk: Mutex::new(desk),
             has_mail: AtomicBool::new(true),

@@ -66,7 +66,6 @@ impl Receiver for Inlet {
     }
 
     fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let captured_at = Instant::now();
         // Only the one streaming thread of the capture takes this lock while frames flow.
         let state = &mut *self.lock();
         if state.lanes.iter().any(Producer::is_closed) {
@@ -91,7 +90,8 @@ impl Receiver for Inlet {
         slot.duration = buffer.duration();
         slot.picture = gst_video::VideoFrame::from_buffer_readable(buffer, &info).ok();
         slot.pts = time;
-        slot.captured_at = Some(captured_at);
+        // Not earlier: a file's reader waits for the slot, which is no delay of the picture.
+        slot.captured_at = Some(Instant::now());
         slot.sequence = sequence;
         lane.submit(slot);
         Ok(gst::FlowSuccess::Ok)

@@ -10,7 +10,7 @@ mod ordered;
 mod snapshot;
 mod stylist;
 
-pub use control::{Answer, Applied, Control, Mailbox, Painting};
+pub use control::{Answer, Applied, Control, Mailbox, Painting, Palette};
 pub use inlet::{FirstPicture, Inlet};
 pub use live::{Live, stylise_live};
 pub use ordered::{Lane, stylise_in_order};

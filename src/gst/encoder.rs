@@ -202,8 +202,9 @@ mod tests {
                     eprintln!("skipped: no {} encoder is installed", codec.name());
                     continue;
                 };
-                gst::parse::bin_from_description_full(&encoder.launch, true, None, gst::ParseFlags::FATAL_ERRORS)
-                    .unwrap_or_else(|error| panic!("{}: {error}", encoder.launch));
+                let launch = format!("{} ! fakesink", encoder.launch);
+                gst::parse::bin_from_description_full(&launch, true, None, gst::ParseFlags::FATAL_ERRORS)
+                    .unwrap_or_else(|error| panic!("{launch}: {error}"));
             }
         }
     }

@@ -1,6 +1,7 @@
-//! GStreamer helpers: start-up, launch templates, bus errors in plain words, encoders by what is installed.
+//! GStreamer helpers: start-up, launch templates, media files, bus errors in plain words, encoders by what is installed.
 
 pub mod bus;
+pub mod check;
 pub mod encoder;
 pub mod template;
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 /// The built-in templates by name; the files under `pipelines/` at the time of the build.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("capture/animation", include_str!("../../pipelines/capture/animation.launch")),
     ("capture/camera", include_str!("../../pipelines/capture/camera.launch")),
     ("capture/media", include_str!("../../pipelines/capture/media.launch")),
     ("capture/picture", include_str!("../../pipelines/capture/picture.launch")),
@@ -25,6 +26,16 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("output/rtsp", include_str!("../../pipelines/output/rtsp.launch")),
     ("output/rtsp-sound", include_str!("../../pipelines/output/rtsp-sound.launch")),
 ];
+
+/// The names of all templates: "capture/camera", ...
+pub fn names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
+/// The built-in text of a template.
+pub fn built_in(name: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(built_in, _)| *built_in == name).map(|(_, text)| *text)
+}
 
 /// Where templates come from.
 #[derive(Debug, Clone, Default)]
@@ -55,11 +66,8 @@ impl Templates {
         let (origin, raw) = match file.filter(|file| file.exists()) {
             Some(file) => (file.display().to_string(), read(&file)?),
             None => {
-                let (_, text) = BUILT_IN
-                    .iter()
-                    .find(|(built_in, _)| *built_in == name)
-                    .unwrap_or_else(|| unreachable!("there is no template {name}"));
-                (format!("built-in {name}.launch"), (*text).to_string())
+                let text = built_in(name).unwrap_or_else(|| unreachable!("there is no template {name}"));
+                (format!("built-in {name}.launch"), text.to_string())
             }
         };
         let lines = raw.lines().filter(|line| !line.trim_start().starts_with('#'));
@@ -87,6 +95,14 @@ impl Template {
         &self.origin
     }
 
+    /// Adds an element that stands for the muxer of another template, if this one links to that.
+    pub(super) fn with_mux(mut self) -> Self {
+        if self.text.contains("mux.") && !self.text.contains("name=mux") {
+            self.text.push_str(" identity name=mux");
+        }
+        self
+    }
+
     /// Builds the elements. Unlinked pads at the ends become pads of the bin.
     ///
     /// # Errors
@@ -97,12 +113,15 @@ impl Template {
         let flags = gst::ParseFlags::FATAL_ERRORS;
         let element = gst::parse::bin_from_description_full(&self.text, true, Some(&mut context), flags);
         let bin = element.map_err(|error| {
-            if error.kind::<gst::ParseError>() == Some(gst::ParseError::NoSuchElement) {
+            let missing = context.missing_elements();
+            if error.kind::<gst::ParseError>() == Some(gst::ParseError::NoSuchElement) && !missing.is_empty() {
                 Error::usage(format!(
                     "{}: no element `{}` is installed; install its GStreamer plugin or edit the template",
                     self.origin,
-                    context.missing_elements().join("`, `")
+                    missing.join("`, `")
                 ))
+            } else if let Some(name) = self.dangling_link() {
+                Error::usage(format!("{}: no element is named `{name}`, to which `{name}.` links", self.origin))
             } else {
                 Error::usage(format!("{}: {}", self.origin, error.message()))
             }
@@ -114,6 +133,12 @@ impl Template {
             self.check_element(&bin, name, factory)?;
         }
         Ok(bin)
+    }
+
+    /// The first `name.` without an element of that name: GStreamer's own message calls it "(null)".
+    fn dangling_link(&self) -> Option<&str> {
+        let ends = self.text.split_whitespace().filter_map(|word| word.strip_suffix('.'));
+        ends.filter(|name| !name.is_empty()).find(|name| !self.text.contains(&format!("name={name}")))
     }
 
     fn check_element(&self, bin: &gst::Bin, name: &str, factory: &str) -> Result<()> {
@@ -179,6 +204,8 @@ mod tests {
         assert_eq!(unnamed, "capture/test.launch: needs an element named `frames`: appsink name=frames");
         let other = build_text("videotestsrc ! fakesink name=frames");
         assert_eq!(other, "capture/test.launch: element `frames` must be of type appsink, but is a fakesink");
+        let dangling = build_text("videotestsrc ! nothing. appsink name=frames");
+        assert_eq!(dangling, "capture/test.launch: no element is named `nothing`, to which `nothing.` links");
         let placeholder = build_text("videotestsrc ! video/x-raw,width={widht} ! appsink name=frames");
         assert_eq!(placeholder, "capture/test.launch: unknown placeholder `{widht}`; this template may use {width}");
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::gst::encoder::Codec;
+use crate::style::Size;
 
 /// The file format, by the ending of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,20 @@ impl Container {
             return Ok(());
         }
         Err(Error::usage(format!("{} does not hold {}; choose another --codec or ending", self.name(), codec.name())))
+    }
+
+    /// # Errors
+    /// The container does not hold pictures of this size.
+    pub fn check_size(self, size: Size) -> Result<()> {
+        // The MP4 muxer's own limit.
+        let least = if matches!(self, Self::Mp4 | Self::Mov) { 16 } else { 1 };
+        if size.width >= least && size.height >= least {
+            return Ok(());
+        }
+        Err(Error::output(format!(
+            "{} holds pictures from {least}x{least} on, not {size}; write .mkv instead",
+            self.name()
+        )))
     }
 
     /// Launch text for sound that cannot be copied.

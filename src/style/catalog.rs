@@ -76,8 +76,7 @@ impl Catalog {
     }
 
     /// Finds the network that paints `look`: the first one that has all its styles, `preferred` (the manifest's path)
-    /// before the others. Without a style it is the first style of the first network
-    /// that paints.
+    /// before the others. Without a style it is the first that paints of the first network.
     ///
     /// # Errors
     /// Numbers that cannot be; unknown styles come with the nearest valid name; styles of several networks.
@@ -177,9 +176,9 @@ fn from_path(path: &Path) -> Result<Manifest> {
     let manifest = path.with_extension("toml");
     if !manifest.exists() {
         return Err(Error::model(format!(
-            "{} has no manifest: write {} as models/README.md shows",
+            "{} has no manifest beside it; `impasto check {}` proposes one",
             path.display(),
-            manifest.display()
+            path.display()
         )));
     }
     Manifest::read(&manifest)
@@ -195,6 +194,20 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> S
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| format!("; did you mean `{name}`?"))
         .unwrap_or_default()
+}
+
+/// A TOML error with its place, and the nearest name for an unknown one.
+pub fn explain(error: &toml::de::Error) -> String {
+    format!("{}{}", error.to_string().trim_end(), suggestion(error.message()))
+}
+
+/// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.
+pub(crate) fn suggestion(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    match names.next() {
+        Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, names),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

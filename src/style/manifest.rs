@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::catalog::explain;
 use super::tensor::{Channels, Layout};
 use crate::error::{Error, Result};
 
@@ -138,8 +139,13 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
-        let mut manifest: Manifest = toml::from_str(&text)
-            .map_err(|error| Error::model(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks `text` as if it had been read from `path`; errors as [`Manifest::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let mut manifest: Manifest =
+            toml::from_str(text).map_err(|error| Error::model(format!("{}: {}", path.display(), explain(&error))))?;
         manifest.path = path.to_path_buf();
         manifest.check().map_err(|what| Error::model(format!("{}: {what}", path.display())))?;
         Ok(manifest)
@@ -282,7 +288,7 @@ mod tests {
             ("row = 1", "row = 2", "style `waves`: row 2 is not below count 2"),
             ("row = 1", "", "style `waves` needs a `row`"),
             ("count = 2", "count = 2\nrank = 3", "rank must be 1 or 2"),
-            ("licence = \"MIT\"", "license = \"MIT\"", "unknown field `license`"),
+            ("licence = \"MIT\"", "license = \"MIT\"", "did you mean `licence`?"),
             (
                 "[0, 255]",
                 "[0, 255]\nsize = { fixed = [64, 32], border = 16 }",

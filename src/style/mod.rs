@@ -7,7 +7,9 @@ pub mod look;
 pub mod manifest;
 pub mod onnx;
 pub mod painter;
+pub mod propose;
 pub mod tensor;
+pub mod trial;
 
 pub use brush::Brush;
 pub use catalog::{Catalog, Choice};

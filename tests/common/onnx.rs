@@ -26,6 +26,13 @@ pub fn identity() -> Vec<u8> {
     network(&[node("Identity", &["image"], &["painted"], &[])], &PICTURE, &PICTURE)
 }
 
+/// The identity from `a` to `b`.
+pub fn renamed_identity() -> Vec<u8> {
+    let mut graph = message(1, &node("Identity", &["a"], &["b"], &[]));
+    graph.extend(message(2, b"renamed"));
+    model(&graph)
+}
+
 /// Mixes two styles: the picture as it is and its negative, for pixels from -1 to 1. Its input `style` takes two weights.
 pub fn same_and_negative() -> Vec<u8> {
     let nodes = [

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::de::DeserializeOwned;
 
 use super::problem::problem;
-use crate::config::suggestion;
+use crate::style::catalog::suggestion;
 
 /// The largest JSON body: a look with every style of a large catalog takes a few kilobytes.
 const LARGEST_JSON: usize = 64 * 1024;

@@ -1,5 +1,6 @@
 //! Finds and loads the ONNX Runtime library; nothing is linked at build time.
 
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -44,6 +45,22 @@ fn open(wanted: Option<&Path>) -> Result<(Environment, PathBuf)> {
     let environment = builder.with_name("impasto").with_telemetry(false).build();
     let environment = environment.map_err(|error| Error::model(format!("ONNX Runtime does not start: {error}")))?;
     Ok((environment, path))
+}
+
+/// The version that the library at `path` gives itself, such as "1.32.0".
+///
+/// # Errors
+/// The file is no ONNX Runtime library.
+pub fn version(path: &Path) -> Result<String> {
+    let read = || -> Result<String, libloading::Error> {
+        // SAFETY: `load` has loaded the same library already, so that no initialiser runs here.
+        let library = unsafe { libloading::Library::new(path)? };
+        // SAFETY: ONNX Runtime's C API fixes the signature of this function.
+        let base = unsafe { library.get::<unsafe extern "C" fn() -> *const ort::sys::OrtApiBase>(b"OrtGetApiBase")? };
+        // SAFETY: the function takes nothing and returns a static; the version is a static C string.
+        Ok(unsafe { CStr::from_ptr(((*base()).GetVersionString)()) }.to_string_lossy().into_owned())
+    };
+    read().map_err(|error| Error::model(format!("{}: {error}", path.display())))
 }
 
 /// Where the library is looked for, in this order: beside the binary, in the cache that `./dev setup` fills,

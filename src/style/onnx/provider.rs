@@ -33,19 +33,28 @@ impl Device {
         }
     }
 
+    /// Every concrete device.
+    pub const ALL: [Device; 6] = [Self::Cpu, Self::Cuda, Self::TensorRt, Self::OpenVino, Self::CoreMl, Self::DirectMl];
+
+    /// Whether this build knows the device; the ONNX Runtime library must know it too.
+    pub fn is_built_in(self) -> bool {
+        match self {
+            Self::Auto | Self::Cpu => true,
+            Self::Cuda => cfg!(feature = "cuda"),
+            Self::TensorRt => cfg!(feature = "tensorrt"),
+            Self::OpenVino => cfg!(feature = "openvino"),
+            Self::CoreMl => cfg!(feature = "coreml"),
+            Self::DirectMl => cfg!(feature = "directml"),
+        }
+    }
+
     /// The concrete devices to try, best first; `auto` knows those that this build has.
     pub fn order(self) -> Vec<Device> {
         match self {
-            Self::Auto => [
-                (Self::Cuda, cfg!(feature = "cuda")),
-                (Self::CoreMl, cfg!(feature = "coreml")),
-                (Self::DirectMl, cfg!(feature = "directml")),
-                (Self::OpenVino, cfg!(feature = "openvino")),
-                (Self::Cpu, true),
-            ]
-            .into_iter()
-            .filter_map(|(device, built_in)| built_in.then_some(device))
-            .collect(),
+            Self::Auto => [Self::Cuda, Self::CoreMl, Self::DirectMl, Self::OpenVino, Self::Cpu]
+                .into_iter()
+                .filter(|device| device.is_built_in())
+                .collect(),
             named => vec![named],
         }
     }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session as OrtSession;
-use ort::value::{Tensor, TensorElementType};
-use sha2::{Digest, Sha256};
+use ort::value::Tensor;
 
+use super::inspect::{self, NetworkInfo};
 use super::{Device, library};
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
@@ -70,7 +70,7 @@ impl Loaded {
     /// The file is missing, is no ONNX network, does not match its manifest, or the device cannot run.
     pub fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
         let (environment, _) = library::load(options.library.as_deref())?;
-        check_file(manifest)?;
+        inspect::check_file(&manifest.model_path(), manifest.sha256.as_deref())?;
         let mut passed_over = Vec::new();
         let mut opened = None;
         for device in options.device.order() {
@@ -84,18 +84,17 @@ impl Loaded {
         }
         let Some((device, session)) = opened else {
             return Err(match options.device {
-                Device::Auto | Device::Cpu => Error::model(format!(
-                    "{}: ONNX Runtime cannot load it: {}",
-                    manifest.model_path().display(),
-                    passed_over.pop().unwrap_or_default().trim_start_matches("cpu: ")
-                )),
+                Device::Auto | Device::Cpu => {
+                    let reason = passed_over.pop().unwrap_or_default();
+                    inspect::cannot_load(&manifest.model_path(), reason.trim_start_matches("cpu: "))
+                }
                 _ => Error::model(format!(
                     "device {}; choose another with --device (auto takes the best that runs)",
                     passed_over.join("; ")
                 )),
             });
         };
-        check_names(manifest, &session)?;
+        NetworkInfo::of(&session).fits(manifest).map_err(|what| lie(manifest, &what))?;
         Ok(Self {
             manifest: Arc::new(manifest.clone()),
             session: Arc::new(session),
@@ -135,7 +134,7 @@ impl Session {
     pub fn new(loaded: Loaded) -> Result<Self> {
         let names = Names::new(&loaded.manifest);
         let mut this = Self { loaded, constants: Vec::new(), weights: None, tensors: None, names };
-        this.make_constants().map_err(|error| this.lie(error))?;
+        this.make_constants().map_err(|what| lie(&this.loaded.manifest, &what))?;
         Ok(this)
     }
 
@@ -159,7 +158,7 @@ impl Session {
     /// The network does not run at this size, or its output is not what the manifest says.
     pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
         self.tensors = None;
-        self.try_prepare(size, border).map_err(|reason| self.lie(reason))
+        self.try_prepare(size, border).map_err(|what| lie(&self.loaded.manifest, &what))
     }
 
     fn try_prepare(&mut self, size: Size, border: usize) -> Result<(), String> {
@@ -282,19 +281,10 @@ impl Session {
         }
         Ok(())
     }
-
-    /// The network does something else than its manifest says.
-    fn lie(&self, reason: String) -> Error {
-        Error::model(format!(
-            "{} does not fit its manifest {}: {reason}",
-            self.loaded.manifest.file,
-            self.loaded.manifest.path.display()
-        ))
-    }
 }
 
 /// An image, style weights and up to six constants.
-const MAX_INPUTS: usize = 8;
+pub(super) const MAX_INPUTS: usize = 8;
 
 /// The raw input pointers of one run, on the stack.
 struct InputValues {
@@ -324,20 +314,9 @@ impl Names {
     }
 }
 
-/// The ONNX file is there and is the one that the manifest speaks of.
-fn check_file(manifest: &Manifest) -> Result<()> {
-    let path = manifest.model_path();
-    let bytes = std::fs::read(&path).map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
-    if let Some(expected) = &manifest.sha256 {
-        let actual: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        if !expected.eq_ignore_ascii_case(&actual) {
-            return Err(Error::model(format!(
-                "{}: sha256 is {actual}, but the manifest says {expected}: the file is damaged or another version",
-                path.display()
-            )));
-        }
-    }
-    Ok(())
+/// The network does something else than its manifest says.
+fn lie(manifest: &Manifest, what: &str) -> Error {
+    Error::model(format!("{} does not fit its manifest {}: {what}", manifest.file, manifest.path.display()))
 }
 
 fn open_on(
@@ -358,40 +337,6 @@ fn open_on(
         builder.commit_from_file(manifest.model_path())
     };
     build().map_err(|error| error.to_string())
-}
-
-/// Every input and output that the manifest names exists, is f32 and has the right rank, and no input is left over.
-fn check_names(manifest: &Manifest, session: &OrtSession) -> Result<()> {
-    let lie = |what: String| {
-        Err(Error::model(format!("{} does not fit its manifest {}: {what}", manifest.file, manifest.path.display())))
-    };
-    let style = manifest.style_input.iter().map(|style| (style.name.as_str(), style.rank));
-    let constants = manifest.constants.iter().map(|constant| (constant.name.as_str(), constant.shape.len()));
-    let wanted: Vec<_> = std::iter::once((manifest.input.name.as_str(), 4)).chain(style).chain(constants).collect();
-    if wanted.len() > MAX_INPUTS {
-        return lie(format!("{} inputs are more than the {MAX_INPUTS} that are supported", wanted.len()));
-    }
-    let output = [(manifest.output.name.as_str(), 4)];
-    for (kind, wanted, there) in [("input", &wanted[..], session.inputs()), ("output", &output[..], session.outputs())]
-    {
-        for (name, rank) in wanted {
-            let Some(outlet) = there.iter().find(|outlet| outlet.name() == *name) else {
-                let names: Vec<_> = there.iter().map(|outlet| outlet.name()).collect();
-                return lie(format!("it has no {kind} `{name}`; its {kind}s are: {}", names.join(", ")));
-            };
-            if outlet.dtype().tensor_type() != Some(TensorElementType::Float32) {
-                return lie(format!("{kind} `{name}` is {}, but must be a float32 tensor", outlet.dtype()));
-            }
-            let shape = outlet.dtype().tensor_shape().map_or(0, |shape| shape.len());
-            if shape != *rank {
-                return lie(format!("{kind} `{name}` has rank {shape}, but must have rank {rank}"));
-            }
-        }
-    }
-    if let Some(unfed) = session.inputs().iter().find(|input| wanted.iter().all(|(name, _)| input.name() != *name)) {
-        return lie(format!("input `{}` is not described; add it as [[constant]] or [style_input]", unfed.name()));
-    }
-    Ok(())
 }
 
 fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {

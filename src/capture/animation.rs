@@ -1,0 +1,82 @@
+//! Animated GIFs: read by the `image` crate, because GStreamer's own demuxer plays them for ever.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use image::codecs::gif::GifDecoder;
+use image::{AnimationDecoder, ImageDecoder};
+
+use crate::error::{Error, Result};
+
+/// Delays below 20 ms mean "as fast as it goes" of old programs; viewers show such frames for 100 ms.
+const SHORTEST_DELAY: gst::ClockTime = gst::ClockTime::from_mseconds(20);
+const USUAL_DELAY: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+/// True if `path` holds a GIF, whatever its name.
+pub fn is_gif(path: &Path) -> bool {
+    let mut start = [0; 4];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"GIF8"
+}
+
+/// Makes the appsrc of `bin` deliver the frames of the GIF at `path`, once.
+///
+/// # Errors
+/// The file cannot be read as a GIF.
+pub fn play_into(bin: &gst::Bin, path: &Path) -> Result<()> {
+    let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
+    let source = bin
+        .by_name("animation")
+        .and_then(|element| element.downcast::<gst_app::AppSrc>().ok())
+        .unwrap_or_else(|| unreachable!("checked by build"));
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let decoder = GifDecoder::new(BufReader::new(file)).map_err(|error| unreadable(error.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgba, width, height)
+        .build()
+        .map_err(|error| unreadable(error.to_string()))?;
+    source.set_caps(Some(&info.to_caps().map_err(|error| unreadable(error.to_string()))?));
+
+    source.set_block(true);
+    // The frames are read on a thread of their own, which starts when the pipeline does and ends with it.
+    let waiting = Mutex::new(Some(decoder));
+    let callbacks = gst_app::AppSrcCallbacks::builder().need_data(move |source, _| {
+        if let Some(decoder) = waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let source = source.clone();
+            std::thread::spawn(move || play(decoder, &source));
+        }
+    });
+    source.set_callbacks(callbacks.build());
+    Ok(())
+}
+
+/// Pushes frame after frame until the pipeline takes no more.
+fn play(decoder: GifDecoder<BufReader<File>>, source: &gst_app::AppSrc) {
+    let mut time = gst::ClockTime::ZERO;
+    for frame in decoder.into_frames() {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                gst::element_error!(source, gst::StreamError::Decode, ("the GIF is damaged: {error}"));
+                break;
+            }
+        };
+        let (numerator, denominator) = frame.delay().numer_denom_ms();
+        let told = gst::ClockTime::from_useconds(u64::from(numerator) * 1000 / u64::from(denominator.max(1)));
+        let delay = if told < SHORTEST_DELAY { USUAL_DELAY } else { told };
+        let mut buffer = gst::Buffer::from_mut_slice(frame.into_buffer().into_raw());
+        let times = buffer.make_mut();
+        times.set_pts(time);
+        times.set_duration(delay);
+        time += delay;
+        if source.push_buffer(buffer).is_err() {
+            return;
+        }
+    }
+    let _ = source.end_of_stream();
+}

@@ -1,0 +1,233 @@
+//! What an ONNX file says of itself, and whether that fits a manifest.
+
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+use ort::session::Session as OrtSession;
+use ort::value::{Outlet, TensorElementType};
+use sha2::{Digest, Sha256};
+
+use super::library;
+use super::session::MAX_INPUTS;
+use crate::error::{Error, Result};
+use crate::style::manifest::Manifest;
+use crate::style::tensor::Layout;
+
+/// Inputs, outputs and notes of a network.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkInfo {
+    pub inputs: Vec<TensorInfo>,
+    pub outputs: Vec<TensorInfo>,
+    /// Key and value of what the exporter noted, such as `Image.BitmapPixelFormat` = `Bgr8`.
+    pub notes: Vec<(String, String)>,
+}
+
+/// One input or output.
+#[derive(Debug, Clone)]
+pub struct TensorInfo {
+    pub name: String,
+    /// The type in ONNX Runtime's words.
+    pub kind: String,
+    pub is_float: bool,
+    /// `None` for a side that may have any length.
+    pub shape: Vec<Option<usize>>,
+}
+
+impl NetworkInfo {
+    /// Loads the network at `path` on the CPU and reads what it says of itself.
+    ///
+    /// # Errors
+    /// The file is missing or is no ONNX network that ONNX Runtime can load.
+    pub fn read(path: &Path, wanted_library: Option<&Path>) -> Result<Self> {
+        let (environment, _) = library::load(wanted_library)?;
+        check_file(path, None)?;
+        let session = OrtSession::builder(environment)
+            .map_err(|error| error.to_string())
+            .and_then(|mut builder| builder.commit_from_file(path).map_err(|error| error.to_string()))
+            .map_err(|reason| cannot_load(path, &reason))?;
+        Ok(Self::of(&session))
+    }
+
+    pub(super) fn of(session: &OrtSession) -> Self {
+        let list = |outlets: &[Outlet]| outlets.iter().map(TensorInfo::of).collect();
+        let mut notes = Vec::new();
+        if let Ok(metadata) = session.metadata() {
+            notes.extend(metadata.producer().filter(|name| !name.is_empty()).map(|name| ("producer".into(), name)));
+            let keys = metadata.custom_keys().unwrap_or_default();
+            notes.extend(keys.into_iter().filter_map(|key| metadata.custom(&key).map(|value| (key, value))));
+        }
+        Self { inputs: list(session.inputs()), outputs: list(session.outputs()), notes }
+    }
+
+    /// The value of a note.
+    pub fn note(&self, key: &str) -> Option<&str> {
+        self.notes.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Every input and output that the manifest names exists, is f32 and has the right shape, and none is left over.
+    ///
+    /// # Errors
+    /// What differs, and what to write where that is known.
+    pub(super) fn fits(&self, manifest: &Manifest) -> Result<(), String> {
+        let picture = find("input", &self.inputs, &manifest.input.name, 4)?;
+        check_channels(picture, manifest.input.layout)?;
+        check_sides(picture, manifest)?;
+        check_channels(find("output", &self.outputs, &manifest.output.name, 4)?, manifest.output.layout)?;
+
+        let mut fed = vec![manifest.input.name.as_str()];
+        if let Some(style) = &manifest.style_input {
+            let weights = find("input", &self.inputs, &style.name, style.rank)?;
+            if let Some(count) = weights.shape.last().copied().flatten().filter(|count| *count != style.count) {
+                return Err(format!(
+                    "input `{}` takes {count} weights, but [style_input] says count = {}",
+                    style.name, style.count
+                ));
+            }
+            fed.push(&style.name);
+        }
+        for constant in &manifest.constants {
+            let input = find("input", &self.inputs, &constant.name, constant.shape.len())?;
+            if input.shape.iter().zip(&constant.shape).any(|(side, given)| side.is_some_and(|side| side != *given)) {
+                return Err(format!("input {input} cannot be fed with shape = {:?}", constant.shape));
+            }
+            fed.push(&constant.name);
+        }
+        if fed.len() > MAX_INPUTS {
+            return Err(format!("{} inputs are more than the {MAX_INPUTS} that are supported", fed.len()));
+        }
+        match self.inputs.iter().find(|input| !fed.contains(&input.name.as_str())) {
+            Some(unfed) => {
+                Err(format!("input `{}` is not described; add it as [[constant]] or [style_input]", unfed.name))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl TensorInfo {
+    fn of(outlet: &Outlet) -> Self {
+        let kind = outlet.dtype();
+        Self {
+            name: outlet.name().to_string(),
+            kind: kind.to_string(),
+            is_float: kind.tensor_type() == Some(TensorElementType::Float32),
+            shape: kind
+                .tensor_shape()
+                .into_iter()
+                .flat_map(|shape| shape.iter())
+                .map(|&side| side.try_into().ok())
+                .collect(),
+        }
+    }
+
+    /// Width and height of a picture in this tensor, where they are given.
+    pub fn sides(&self, layout: Layout) -> [Option<usize>; 2] {
+        let [height, width] = match layout {
+            Layout::Nchw => [2, 3],
+            Layout::Nhwc => [1, 2],
+        };
+        [width, height].map(|index| self.shape.get(index).copied().flatten())
+    }
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |side: &Option<usize>| side.map_or("any".into(), |length| length.to_string());
+        let shape = self.shape.iter().map(side).collect::<Vec<String>>().join(", ");
+        if self.is_float { write!(f, "`{}` [{shape}]", self.name) } else { write!(f, "`{}`: {}", self.name, self.kind) }
+    }
+}
+
+fn find<'a>(kind: &str, there: &'a [TensorInfo], name: &str, rank: usize) -> Result<&'a TensorInfo, String> {
+    let Some(found) = there.iter().find(|tensor| tensor.name == name) else {
+        let names: Vec<_> = there.iter().map(|tensor| format!("`{}`", tensor.name)).collect();
+        return Err(format!("it has no {kind} `{name}`; its {kind}s are: {}", names.join(", ")));
+    };
+    if !found.is_float {
+        return Err(format!("{kind} `{name}` is {}, but must be a float32 tensor", found.kind));
+    }
+    if found.shape.len() != rank {
+        return Err(format!("{kind} `{name}` has rank {}, but must have rank {rank}", found.shape.len()));
+    }
+    Ok(found)
+}
+
+fn check_channels(picture: &TensorInfo, layout: Layout) -> Result<(), String> {
+    let (index, other) = match layout {
+        Layout::Nchw => (1, "nhwc"),
+        Layout::Nhwc => (3, "nchw"),
+    };
+    let is = |index: usize, length: usize| picture.shape[index].is_none_or(|side| side == length);
+    let lies_otherwise = picture.shape[4 - index] == Some(3) && picture.shape[index] != Some(3);
+    if is(0, 1) && is(index, 3) && !lies_otherwise {
+        return Ok(());
+    }
+    let hint = if lies_otherwise { format!("; write layout = \"{other}\"") } else { String::new() };
+    Err(format!("{picture} is not one picture of 3 colours{hint}"))
+}
+
+/// A network of one size needs a manifest that says so.
+fn check_sides(picture: &TensorInfo, manifest: &Manifest) -> Result<(), String> {
+    let sides = picture.sides(manifest.input.layout);
+    let differs = match manifest.input.size.fixed {
+        Some(fixed) => sides.iter().zip(fixed).any(|(side, fixed)| side.is_some_and(|side| side != fixed)),
+        None => sides.iter().any(Option::is_some),
+    };
+    match sides {
+        _ if !differs => Ok(()),
+        [Some(width), Some(height)] => Err(format!(
+            "input `{}` takes only pictures of {width}x{height}; write size = {{ fixed = [{width}, {height}] }}",
+            picture.name
+        )),
+        _ => Err(format!("input {picture} does not take the size in [input]")),
+    }
+}
+
+/// The file is there, may be a network, and has the digest that the manifest tells.
+pub(super) fn check_file(path: &Path, sha256: Option<&str>) -> Result<()> {
+    let fail = |what: String| Err(Error::model(format!("{}: {what}", path.display())));
+    let mut digest = Sha256::new();
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|mut file| {
+        file.by_ref().take(HEAD).read_to_end(&mut head)?;
+        digest.update(&head);
+        let mut block = vec![0; 1 << 20];
+        loop {
+            match if sha256.is_some() { file.read(&mut block)? } else { 0 } {
+                0 => return Ok(()),
+                length => digest.update(&block[..length]),
+            }
+        }
+    });
+    if let Err(error) = read {
+        return fail(error.to_string());
+    }
+    let text = String::from_utf8_lossy(&head).trim_start().to_lowercase();
+    if head.is_empty() {
+        return fail("the file is empty (0 bytes)".into());
+    }
+    if text.starts_with("<!doctype") || text.starts_with("<html") {
+        return fail("this is a web page, not an ONNX network; download the file itself".into());
+    }
+    if text.starts_with("version https://git-lfs") {
+        return fail("this is a Git LFS pointer, not the network; fetch it with `git lfs pull`".into());
+    }
+    if let Some(expected) = sha256 {
+        let actual: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if !expected.eq_ignore_ascii_case(&actual) {
+            return fail(format!(
+                "sha256 is {actual}, but the manifest says {expected}: the file is damaged or another version"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes tell a web page from a network.
+const HEAD: u64 = 64;
+
+/// ONNX Runtime refused the file.
+pub(super) fn cannot_load(path: &Path, reason: &str) -> Error {
+    Error::model(format!("{}: ONNX Runtime cannot load it: {reason}", path.display()))
+}

@@ -1,0 +1,230 @@
+//! Networks and manifests that cannot be used: each ends the binary with exit code 4 and a sentence that helps.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::onnx::{self, PICTURE, Side};
+use common::{Finished, run};
+use proptest::prelude::*;
+
+/// `check` and the commands that paint refuse the network alike.
+#[track_caller]
+fn refused(network: &Path, message: &str) {
+    let path = network.to_str().unwrap();
+    let bench = ["bench", "--frames", "1", "--picture", "64x48", "--network", path];
+    let live = ["run", "--source", "test", "--rtsp", "off", "--duration", "2", "--network", path];
+    for args in [&["check", path][..], &bench, &live] {
+        refused_by(args, message);
+    }
+}
+
+#[track_caller]
+fn refused_by(args: &[&str], message: &str) {
+    let Finished { code, stderr, .. } = run(args);
+    assert_eq!(code, 4, "{args:?}: {stderr}");
+    let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("impasto: ")).collect();
+    assert!(stderr.contains(message) && errors.len() == 1, "{args:?}: expected `{message}` in: {stderr}");
+    assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+}
+
+/// An identity network with its manifest, edited.
+fn identity(folder: &Path, edit: &[(&str, &str)]) -> PathBuf {
+    let mut manifest = onnx::manifest("net");
+    for (old, new) in edit {
+        assert!(manifest.contains(old), "{old}");
+        manifest = manifest.replacen(old, new, 1);
+    }
+    onnx::write(folder, "net", &onnx::identity(), &manifest)
+}
+
+#[test]
+fn a_file_that_is_no_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&[u8], &str); 5] = [
+        (b"", "the file is empty (0 bytes)"),
+        (b"\x93 no protobuf at all, only words", "ONNX Runtime cannot load it"),
+        (b"<!DOCTYPE html>\n<html><body>404</body></html>", "this is a web page, not an ONNX network"),
+        (b"  <html>moved</html>", "this is a web page, not an ONNX network"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "fetch it with `git lfs pull`"),
+    ];
+    for (content, message) in cases {
+        let file = onnx::write(folder.path(), "net", content, &onnx::manifest("net"));
+        refused(&file, message);
+        assert!(run(&["check", file.to_str().unwrap()]).stderr.contains("net.onnx"));
+    }
+    refused(&folder.path().join("lost.onnx"), "no such file");
+}
+
+#[test]
+fn a_file_that_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(common::project("models/lite.onnx")).unwrap();
+    let manifest = std::fs::read_to_string(common::project("models/lite.toml")).unwrap();
+    let file = onnx::write(folder.path(), "lite", &whole[..whole.len() / 2], &manifest);
+    refused(&file, "the file is damaged or another version");
+    let without_digest: Vec<_> = manifest.lines().filter(|line| !line.starts_with("sha256")).collect();
+    let file = onnx::write(folder.path(), "lite", &whole[..whole.len() / 2], &without_digest.join("\n"));
+    refused(&file, "ONNX Runtime cannot load it");
+}
+
+#[test]
+fn data_outside_the_folder_of_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    std::fs::write(folder.path().join("secret.bin"), 1.0f32.to_le_bytes()).unwrap();
+    std::fs::write(inner.join("offset.bin"), 1.0f32.to_le_bytes()).unwrap();
+    let absolute = folder.path().join("secret.bin");
+    for location in ["../secret.bin", absolute.to_str().unwrap(), "../inner/../secret.bin"] {
+        let network = onnx::with_external_data(location);
+        let file = onnx::write(&inner, "net", &network, &onnx::manifest("net"));
+        refused(&file, "External data path");
+    }
+    let file = onnx::write(&inner, "net", &onnx::with_external_data("lost.bin"), &onnx::manifest("net"));
+    refused(&file, "lost.bin");
+    let file = onnx::write(&inner, "net", &onnx::with_external_data("offset.bin"), &onnx::manifest("net"));
+    let beside = run(&["check", file.to_str().unwrap()]);
+    assert_eq!(beside.code, 0, "data beside the network is fine: {}", beside.stderr);
+}
+
+#[test]
+fn operators_and_shapes_that_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |network: &[u8]| onnx::write(folder.path(), "net", network, &onnx::manifest("net"));
+    let paint = |op| onnx::node(op, &["image"], &["painted"], &[]);
+
+    let custom = onnx::from_domain(paint("Paint"), "example");
+    refused(&write(&onnx::network(&[custom], &PICTURE, &PICTURE)), "Paint");
+    refused(&write(&onnx::network(&[paint("NoSuchOperator")], &PICTURE, &PICTURE)), "NoSuchOperator");
+
+    let flat = [Side::Is(1), Side::Any("height"), Side::Any("width")];
+    let network = onnx::network(&[paint("Identity")], &flat, &flat);
+    refused(&write(&network), "input `image` has rank 3, but must have rank 4");
+    let grey = [Side::Is(1), Side::Is(1), Side::Any("height"), Side::Any("width")];
+    let network = onnx::network(&[paint("Identity")], &grey, &grey);
+    refused(&write(&network), "`image` [1, 1, any, any] is not one picture of 3 colours");
+    let nhwc = [Side::Is(1), Side::Any("height"), Side::Any("width"), Side::Is(3)];
+    let network = onnx::network(&[paint("Identity")], &nhwc, &nhwc);
+    refused(&write(&network), "write layout = \"nhwc\"");
+    let halved = onnx::node(
+        "MaxPool",
+        &["image"],
+        &["painted"],
+        &[onnx::ints("kernel_shape", &[2, 2]), onnx::ints("strides", &[2, 2])],
+    );
+    let half = [Side::Is(1), Side::Is(3), Side::Any("h"), Side::Any("w")];
+    refused(&write(&onnx::network(&[halved], &PICTURE, &half)), "smaller than its input");
+}
+
+#[test]
+fn a_manifest_that_is_not_there_or_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.onnx");
+    std::fs::write(&file, onnx::identity()).unwrap();
+    refused(&file, "has no manifest");
+
+    let cases = [
+        ("name = \"net\"", "name = \"other\"", "`name` is `other`, but the file is called `net`"),
+        ("\"image\"", "\"picture\"", "it has no input `picture`; its inputs are: `image`"),
+        ("\"painted\"", "\"out\"", "it has no output `out`; its outputs are: `painted`"),
+        ("licence =", "license =", "did you mean `licence`?"),
+        ("range = [0, 255]", "range = [0]", "range = [0]"),
+        ("range = [0, 255]", "range = [7, 7]", "must be two different finite numbers"),
+        ("file = \"net.onnx\"", "file = \"../net.onnx\"", "`file` must be a file name beside the manifest"),
+        ("file = \"net.onnx\"", "file = \"gone.onnx\"", "gone.onnx"),
+        ("licence = \"MIT\"", "licence = \"MIT\"\nsha256 = \"00ff\"", "but the manifest says 00ff"),
+        ("[[style]]", "[style_input]\nname = \"style\"\ncount = 3\n[[style]]\nrow = 0", "it has no input `style`"),
+        ("[[style]]", "[[constant]]\nname = \"more\"\nshape = [1]\nvalue = 1.0\n[[style]]", "it has no input `more`"),
+        ("[[style]]", "[[styles]]", "did you mean `style`?"),
+    ];
+    for (old, new, message) in cases {
+        refused(&identity(folder.path(), &[(old, new)]), message);
+    }
+}
+
+#[test]
+fn a_manifest_that_lies_about_sizes_and_styles() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixed = [Side::Is(1), Side::Is(3), Side::Is(48), Side::Is(64)];
+    let network = onnx::network(&[onnx::node("Identity", &["image"], &["painted"], &[])], &fixed, &fixed);
+    let manifest = onnx::manifest("net");
+    let with_size = |size: &str| manifest.replacen("[0, 255]", &format!("[0, 255]\nsize = {size}"), 1);
+    for text in [manifest.clone(), with_size("{ fixed = [48, 64] }"), with_size("{ multiple_of = 8 }")] {
+        let file = onnx::write(folder.path(), "net", &network, &text);
+        refused(&file, "takes only pictures of 64x48; write size = { fixed = [64, 48] }");
+    }
+    let right = onnx::write(folder.path(), "net", &network, &with_size("{ fixed = [64, 48] }"));
+    assert_eq!(run(&["check", right.to_str().unwrap()]).code, 0);
+
+    let lite = std::fs::read_to_string(common::project("models/lite.toml")).unwrap();
+    let count = lite.lines().find(|line| line.starts_with("count = ")).expect("lite has a style input");
+    let file = folder.path().join("lite.onnx");
+    std::fs::copy(common::project("models/lite.onnx"), &file).unwrap();
+    std::fs::write(file.with_extension("toml"), lite.replacen(count, "count = 999", 1)).unwrap();
+    refused(&file, "but [style_input] says count = 999");
+}
+
+#[test]
+fn a_range_that_cannot_be_is_found_by_trying() {
+    let folder = tempfile::tempdir().unwrap();
+    let clamped = identity(folder.path(), &[("painted\"\nrange = [0, 255]", "painted\"\nrange = [0, 1]")]);
+    refused_by(&["check", clamped.to_str().unwrap()], "[output] range = [0, 1] cannot be right");
+    let dark = identity(folder.path(), &[("image\"\nrange = [0, 255]", "image\"\nrange = [0, 1]")]);
+    refused_by(&["check", dark.to_str().unwrap()], "[output] range = [0, 255] cannot be right");
+}
+
+#[test]
+fn a_proposed_manifest_can_be_saved_and_paints() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("foreign.onnx");
+    std::fs::write(&file, onnx::wrap_in_transposes(&onnx::renamed_identity(), "a", "b")).unwrap();
+    let path = file.to_str().unwrap();
+    let proposed = run(&["check", path]);
+    assert_eq!(proposed.code, 4, "{}", proposed.stderr);
+    assert!(proposed.stderr.contains("look the proposed one over, save it as"), "{}", proposed.stderr);
+    assert!(proposed.stdout.contains("# input `image` [1, any, any, 3]"), "{}", proposed.stdout);
+    assert!(proposed.stdout.contains("layout = \"nhwc\""), "{}", proposed.stdout);
+    std::fs::write(file.with_extension("toml"), &proposed.stdout).unwrap();
+    let checked = run(&["check", path]);
+    assert_eq!((checked.code, checked.stderr.as_str()), (0, ""), "{}", checked.stdout);
+    assert!(checked.stdout.contains("a network that fits its manifest"), "{}", checked.stdout);
+
+    for (name, facts) in [
+        (
+            "winml_mosaic.onnx",
+            &["Image.BitmapPixelFormat: Bgr8", "channels = \"bgr\" # says the network", "fixed = [720, 720]"][..],
+        ),
+        ("multistyle26.onnx", &["input `style_weights` [26]", "range = [0, 1]", "count = 26", "row = 25"]),
+    ] {
+        let Some(network) = common::shared(&format!("styles-third-party/{name}")) else { continue };
+        let file = folder.path().join(name);
+        std::fs::copy(network, &file).unwrap();
+        let proposed = run(&["check", file.to_str().unwrap()]);
+        for fact in facts {
+            assert!(proposed.stdout.contains(fact), "{name}: no `{fact}` in {}", proposed.stdout);
+        }
+        std::fs::write(file.with_extension("toml"), &proposed.stdout).unwrap();
+        let checked = run(&["check", file.to_str().unwrap()]);
+        assert_eq!(checked.code, 0, "{name}: {}", checked.stderr);
+    }
+    std::fs::write(&file, onnx::network(&[], &[Side::Is(1), Side::Is(3)], &PICTURE)).unwrap();
+    std::fs::remove_file(file.with_extension("toml")).unwrap();
+    assert_eq!(run(&["check", path]).code, 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Whatever happened to the bytes of a network on its way here, the binary ends by itself and in words.
+    #[test]
+    fn a_damaged_network_never_brings_it_down(at in 0.0..1.0f64, bytes in proptest::collection::vec(any::<u8>(), 1..20)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut network = onnx::identity();
+        let at = (at * network.len() as f64) as usize;
+        network.splice(at..(at + bytes.len()).min(network.len()), bytes);
+        let file = onnx::write(folder.path(), "net", &network, &onnx::manifest("net"));
+        let Finished { code, stderr, .. } = run(&["check", file.to_str().unwrap()]);
+        prop_assert!(code == 0 || (code == 4 && stderr.starts_with("impasto: ")), "{code}: {stderr}");
+    }
+}

@@ -1,0 +1,258 @@
+//! The command line as a user meets it: help, settings and their precedence, lists, mistakes and exit codes.
+
+mod common;
+
+use clap::Parser;
+use common::{Finished, finish, impasto, run};
+use impasto::cli::Cli;
+
+/// The commands that `impasto --help` lists.
+fn commands() -> Vec<String> {
+    let help = run(&["--help"]).stdout;
+    let listed = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("a list");
+    let lines = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names: Vec<_> = lines.filter_map(|line| line.split_whitespace().next()).map(String::from).collect();
+    assert!(names.len() >= 9, "{names:?}");
+    names
+}
+
+#[test]
+fn every_command_explains_itself_and_the_examples_work() {
+    let mut helps = vec![run(&["--help"]).stdout];
+    for command in commands().iter().filter(|command| *command != "help") {
+        let Finished { code, stdout, stderr } = run(&[command, "--help"]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{command}");
+        assert!(stdout.contains(&format!("Usage: impasto {command}")), "{stdout}");
+        assert!(stdout.lines().next().is_some_and(|about| about.len() > 15), "{command} says nothing: {stdout}");
+        helps.push(stdout);
+    }
+    let mut examples = 0;
+    for line in helps.iter().flat_map(|help| help.lines()).filter(|line| line.starts_with("  impasto ")) {
+        // What follows two spaces is explanation.
+        let example = line.trim_start().split("  ").next().unwrap();
+        let parsed = Cli::try_parse_from(example.split_whitespace());
+        assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+        examples += 1;
+    }
+    assert!(examples >= 15, "only {examples} examples");
+}
+
+#[test]
+fn every_command_has_completions_and_a_manual_page() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert_eq!(script.code, 0, "{}", script.stderr);
+        for command in commands() {
+            assert!(script.stdout.contains(&command), "{shell}: no {command}");
+        }
+    }
+    let page = run(&["man"]).stdout;
+    assert!(page.contains(".TH impasto") && page.contains("Exit codes"), "{page}");
+    for command in commands().iter().filter(|command| *command != "help") {
+        assert!(page.contains(&format!("impasto\\-{command}")), "the page does not name {command}");
+        let own = run(&["man", command]);
+        assert!(own.code == 0 && own.stdout.contains(".SH OPTIONS"), "{command}: {}", own.stderr);
+    }
+    let unknown = run(&["man", "benhc"]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("did you mean `bench`?"), "{}", unknown.stderr);
+}
+
+#[test]
+fn version_tells_what_it_is_made_of() {
+    let version = run(&["version"]);
+    assert_eq!(version.code, 0, "{}", version.stderr);
+    let lines: Vec<_> = version.stdout.lines().collect();
+    assert_eq!(lines[0], format!("impasto {}", env!("CARGO_PKG_VERSION")));
+    assert!(lines[1].starts_with("ONNX Runtime 1.") && lines[1].contains("libonnxruntime"), "{}", lines[1]);
+    assert!(lines[2].starts_with("GStreamer 1.") && lines[3].starts_with("features "), "{lines:?}");
+    let json: serde_json::Value = serde_json::from_str(&run(&["version", "--json"]).stdout).unwrap();
+    assert!(lines[1].contains(json["library"].as_str().unwrap()), "{json}");
+    let lost = run(&["version", "--library", "lost.so"]);
+    assert!(lost.code == 0 && lost.stdout.contains("lost.so does not load"), "{}", lost.stdout);
+}
+
+#[test]
+fn lists_for_machines() {
+    let styles: serde_json::Value = serde_json::from_str(&run(&["styles", "--json"]).stdout).unwrap();
+    let styles = styles.as_array().unwrap();
+    assert!(!styles.is_empty());
+    for key in ["name", "network", "title"] {
+        assert!(styles.iter().all(|style| style[key].as_str().is_some_and(|text| !text.is_empty())), "{styles:?}");
+    }
+    assert!(styles.iter().any(|style| style["name"] == "starry_night" && style["network"] == "lite"), "{styles:?}");
+
+    let devices: serde_json::Value = serde_json::from_str(&run(&["devices", "--json"]).stdout).unwrap();
+    assert!(devices["cameras"].is_array());
+    let inference = devices["inference"].as_array().unwrap();
+    let named = |name: &str| inference.iter().find(|device| device["name"] == name).unwrap();
+    assert_eq!(named("cpu")["usable"], true);
+    assert!(named("coreml")["usable"] == true || named("coreml")["reason"].is_string(), "{inference:?}");
+}
+
+/// The fenced blocks of a Markdown file in one language.
+fn blocks(file: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(common::project(file)).unwrap();
+    let parts = text.split("```").skip(1).step_by(2);
+    parts.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(String::from).collect()
+}
+
+#[test]
+fn the_documents_are_true() {
+    let commands = blocks("README.md", "sh");
+    let lines = commands.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("impasto "));
+    let parsed: Vec<_> = lines.map(|line| (line, Cli::try_parse_from(line.split_whitespace()))).collect();
+    assert!(parsed.len() >= 5, "{commands:?}");
+    for (line, parsed) in parsed {
+        assert!(parsed.is_ok(), "README.md: {line}: {}", parsed.unwrap_err());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readme.toml");
+    let configs = blocks("README.md", "toml");
+    assert!(!configs.is_empty());
+    for config in configs {
+        std::fs::write(&file, &config).unwrap();
+        let checked = run(&["check", file.to_str().unwrap()]);
+        assert_eq!(checked.code, 0, "README.md: {config}{}", checked.stderr);
+    }
+    let contract = blocks("models/README.md", "toml").remove(0);
+    let manifest = impasto::style::manifest::Manifest::parse(&contract, std::path::Path::new("lite.toml"));
+    assert!(manifest.is_ok(), "models/README.md: {}", manifest.unwrap_err());
+}
+
+/// Runs a live source for a moment with this config, environment and flags.
+fn live(config: &str, environment: &[(&str, &str)], flags: &[&str]) -> Finished {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("my.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = impasto();
+    command.args(["run", "--duration", "1", "--config"]).arg(&file).args(flags).envs(environment.iter().copied());
+    finish(&mut command)
+}
+
+const QUIET: &str = "[source]\ninput = \"test\"\nwidth = 64\nheight = 48\n[output]\nrtsp = \"off\"\n";
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_config() {
+    let config = format!("{QUIET}[paint]\nstyle = \"from_config\"\n");
+    let unknown = |finished: Finished, name: &str| {
+        assert_eq!(finished.code, 2, "{}", finished.stderr);
+        assert!(finished.stderr.contains(&format!("unknown style `{name}`")), "{}", finished.stderr);
+        finished.stderr
+    };
+    let stderr = unknown(live(&config, &[], &[]), "from_config");
+    assert!(stderr.contains("my.toml, line 8: "), "{stderr}");
+    let stderr = unknown(live(&config, &[("IMPASTO_STYLE", "from_environment")], &[]), "from_environment");
+    assert!(!stderr.contains("my.toml"), "the config is not to blame: {stderr}");
+    unknown(live(&config, &[("IMPASTO_STYLE", "from_environment")], &["--style", "from_flag"]), "from_flag");
+    let fine = live(&config, &[("IMPASTO_STYLE", "from_environment")], &["--style", "photo"]);
+    assert_eq!(fine.code, 0, "{}", fine.stderr);
+    let fine = live(&config, &[("IMPASTO_STYLE", "photo")], &[]);
+    assert_eq!(fine.code, 0, "{}", fine.stderr);
+}
+
+#[test]
+fn mistakes_in_settings_name_the_place_and_the_nearest_name() {
+    let cases = [
+        ("[source]\nwidht = 640\n", "line 2", "did you mean `width`?"),
+        ("[sorce]\nwidth = 640\n", "line 1", "did you mean `source`?"),
+        ("[source]\nwidth = \"wide\"\n", "line 2", "invalid type: string \"wide\""),
+        ("[source]\nloop = 1\n", "line 2", "invalid type: integer `1`, expected a boolean"),
+        ("[runtime]\ndevice = \"gpu\"\n", "line 2", "`cuda`"),
+        ("[paint]\nstyle = \"stary_night\"\n", "line 2", "did you mean `starry_night`?"),
+        ("[paint]\nnetwork = \"lit\"\n", "line 2", "did you mean `lite`?"),
+        ("[paint]\nsize = \"640\"\n", "line 2", "is not a size like 640x360"),
+        ("[paint\n", "line 1", ""),
+    ];
+    for (config, line, message) in cases {
+        let Finished { code, stderr, .. } = live(config, &[], &["--source", "test"]);
+        assert_eq!(code, 2, "{config}: {stderr}");
+        assert!(stderr.contains("my.toml") && stderr.contains(line) && stderr.contains(message), "{config}: {stderr}");
+    }
+    for (args, message) in [
+        (&["bench", "--style", "stary_night"][..], "did you mean `starry_night`?"),
+        (&["bench", "--threads", "many"], "invalid value 'many'"),
+        (&["bench", "--devcie", "cpu"], "'--device'"),
+        (&["benhc"], "'bench'"),
+        (&["run", "--source", "camera:front"], "impasto devices"),
+    ] {
+        let Finished { code, stderr, .. } = run(args);
+        assert!(code == 2 && stderr.contains(message), "{args:?} ended with {code}: {stderr}");
+    }
+}
+
+#[test]
+fn check_tells_what_a_file_is_and_whether_it_is_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_string()
+    };
+    let clip = folder.path().join("clip.mkv");
+    let pipeline = format!(
+        "videotestsrc num-buffers=10 ! video/x-raw,width=96,height=64 ! x264enc ! matroskamux name=mux \
+         ! filesink location={} audiotestsrc num-buffers=10 ! opusenc ! mux.",
+        clip.display()
+    );
+    let made = std::process::Command::new("gst-launch-1.0").arg("-q").args(pipeline.split_whitespace()).status();
+    assert!(made.is_ok_and(|status| status.success()), "{pipeline}");
+    let media = clip.to_str().unwrap();
+    let sound = write("sound.wav", "");
+    let wav = format!("audiotestsrc num-buffers=10 ! wavenc ! filesink location={sound}");
+    assert!(std::process::Command::new("gst-launch-1.0").arg("-q").args(wav.split_whitespace()).status().is_ok());
+    let rtsp = std::fs::read_to_string(common::project("pipelines/output/rtsp.launch")).unwrap();
+
+    let cases = [
+        (write("good.toml", &format!("{QUIET}[paint]\nstyle = \"photo\"\n")), 0, "network lite, style photo"),
+        (write("bad.toml", "[paint]\nstyle = \"nosuchstyle\"\n"), 2, "bad.toml, line 2: unknown style"),
+        ("config/default.toml".into(), 0, "a config that can be run"),
+        ("models/lite.toml".into(), 0, "a network that fits its manifest"),
+        ("models/lite.onnx".into(), 0, "starry_night"),
+        (write("output/rtsp.launch", &rtsp), 0, "a template `output/rtsp`"),
+        (write("output/record.launch", "nosuchelement"), 2, "no element `nosuchelement` is installed"),
+        (media.into(), 0, "video H.264"),
+        (media.into(), 0, "audio Opus 48000 Hz"),
+        (sound, 3, "has no picture to paint"),
+        (write("empty.mp4", ""), 3, "empty.mp4"),
+        (write("words.mp4", "this is no film at all, only a few words in a file"), 3, "words.mp4"),
+        ("lost.mp4".into(), 3, "lost.mp4: no such file"),
+        ("lost.toml".into(), 2, "lost.toml: no such file"),
+        ("lost.onnx".into(), 4, "lost.onnx: no such file"),
+    ];
+    for (file, code, message) in cases {
+        let found = run(&["check", &file]);
+        assert_eq!(found.code, code, "{file}: {}{}", found.stdout, found.stderr);
+        let told = if code == 0 { &found.stdout } else { &found.stderr };
+        assert!(told.contains(message), "{file}: no `{message}` in {told}");
+    }
+}
+
+#[test]
+fn a_device_that_cannot_run_says_why_and_auto_tells_its_choice() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = common::onnx::write_identity(folder.path());
+    let bench = |device: &str| {
+        let network = network.to_str().unwrap();
+        run(&["bench", "--frames", "1", "--picture", "64x48", "--json", "--network", network, "--device", device])
+    };
+    let chosen = bench("auto");
+    assert_eq!(chosen.code, 0, "{}", chosen.stderr);
+    let report: serde_json::Value = serde_json::from_str(&chosen.stdout).unwrap();
+    let device = report["device"].as_str().unwrap();
+    assert!(chosen.stderr.contains(&format!("painting on {device}")), "{}", chosen.stderr);
+    assert!(device == "cuda" || chosen.stderr.contains("(not cuda: "), "{}", chosen.stderr);
+
+    let devices: serde_json::Value = serde_json::from_str(&run(&["devices", "--json"]).stdout).unwrap();
+    for device in devices["inference"].as_array().unwrap() {
+        let name = device["name"].as_str().unwrap();
+        let Finished { code, stdout, stderr } = bench(name);
+        if device["usable"] == true {
+            let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+            assert_eq!((code, report["device"].as_str()), (0, Some(name)), "{stderr}");
+        } else {
+            assert_eq!(code, 4, "{name}: {stderr}");
+            assert!(stderr.contains(&format!("device {name}: ")) && stderr.contains("--device (auto"), "{stderr}");
+        }
+    }
+}
