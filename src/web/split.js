@@ -9,7 +9,7 @@ export class Split {
   #handle;
   #at = 50;
 
-  constructor(box, at = 50) {
+  constructor(box) {
     this.#box = box;
     this.#handle = document.createElement("div");
     this.#handle.className = "handle";
@@ -19,17 +19,14 @@ export class Split {
     box.append(this.#handle);
     box.addEventListener("pointerdown", (event) => this.#grab(event));
     this.#handle.addEventListener("keydown", (event) => this.#key(event));
-    this.#handle.hidden = true;
-    this.move(at);
+    this.shown = false;
+    this.move(50);
   }
 
-  /** Shows or hides the slider; without it the picture `.after` is seen alone. */
+  /** Shows or hides the slider; without it the pictures lie whole over each other. */
   set shown(shown) {
     this.#handle.hidden = !shown;
-  }
-
-  get at() {
-    return this.#at;
+    this.#box.classList.toggle("divided", shown);
   }
 
   /** 0: all painted, 100: all original. */
