@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses some of them")]
 
+pub mod browser;
 pub mod http;
 mod media;
 pub mod onnx;

@@ -1,4 +1,4 @@
-//! The web page: files of `src/web`, embedded in the binary.
+//! The web page: files of `src/web` and the gallery of painted previews, embedded in the binary.
 
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +10,16 @@ use super::problem::problem;
 #[folder = "src/web/"]
 struct Files;
 
+/// What each style of our networks paints, as NETWORK/STYLE.jpg.
+#[derive(RustEmbed)]
+#[folder = "models/gallery/"]
+#[allow_missing = true]
+struct Gallery;
+
+/// Where the gallery lies, and the list of what is in it.
+const GALLERY: &str = "gallery/";
+const GALLERY_INDEX: &str = "gallery/index.json";
+
 /// Everything that is no route of the API.
 pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
@@ -19,7 +29,11 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         "/" => "index.html",
         path => path.trim_start_matches('/'),
     };
-    let Some(file) = Files::get(path) else {
+    if path == GALLERY_INDEX {
+        return axum::Json(previews()).into_response();
+    }
+    let file = path.strip_prefix(GALLERY).map_or_else(|| Files::get(path), Gallery::get);
+    let Some(file) = file else {
         return problem(StatusCode::NOT_FOUND, format!("there is no page /{path}; the web page is at /"));
     };
     // Browsers ask each time whether it changed: a new version is seen at once, and an old one is not sent again.
@@ -30,6 +44,11 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     (caching, [(header::CONTENT_TYPE, content_type(path))], file.data.into_owned()).into_response()
+}
+
+/// The styles that have a preview, as NETWORK/STYLE: a page asks only for what there is.
+fn previews() -> Vec<String> {
+    Gallery::iter().filter_map(|path| Some(path.strip_suffix(".jpg")?.to_string())).collect()
 }
 
 fn content_type(path: &str) -> &'static str {

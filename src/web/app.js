@@ -1,0 +1,352 @@
+// The page: keeps what is shown in step with the daemon, and sends it what is wished.
+
+import { Changes, address, ask, askJson, follow } from "./api.js";
+import { Charts } from "./charts.js";
+import { download, element, notice, setValue, the } from "./dom.js";
+import { Gallery } from "./gallery.js";
+import { LookPanel, normalised, toggled } from "./look.js";
+import { Photo } from "./photo.js";
+import { Split } from "./split.js";
+
+const SIZES = ["auto", "native", "320x180", "480x270", "640x360", "960x540", "1280x720"];
+const SIZE_TITLES = { auto: "as large as is fast enough", native: "the picture's own size" };
+const LINKS = { connecting: "Connecting…", lost: "The daemon is gone; trying again…", locked: "The token is missing" };
+
+/** The stream that is shown, as the daemon told it last. */
+let stream = null;
+let streams = new Map();
+let styles = [];
+let previews = new Set();
+let gallery = null;
+let listed = null;
+/** How photographs are painted; it begins with what the stream looks like when the tab is first seen. */
+let photoLook = null;
+
+const view = () => document.body.dataset.view;
+const link = () => document.body.dataset.link;
+const path = (rest = "") => `streams/${encodeURIComponent(stream.name)}${rest}`;
+
+// The look
+
+const changes = new Changes(
+  async (patch) => {
+    const now = await askJson("PATCH", path("/look"), patch);
+    if (stream) Object.assign(stream, pick(now, "look", "network"));
+  },
+  (problem) => {
+    if (problem) notice(problem.message);
+    show();
+  },
+);
+
+const look = () => (view() === "photo" ? photoLook : { ...stream.look, ...changes.open });
+
+function change(patch) {
+  if (!stream) return;
+  if (view() === "photo") {
+    photoLook = { ...photoLook, ...patch };
+    photo.paint(photoLook);
+  } else {
+    changes.push(patch);
+  }
+  show();
+}
+
+const panel = new LookPanel(change);
+
+/** The styles without those that a network of the same style hides: a name alone says what is painted. */
+function reachable() {
+  const byName = new Map();
+  for (const style of styles) {
+    if (!byName.has(style.name) || style.network === stream?.network) byName.set(style.name, style);
+  }
+  return styles.filter((style) => byName.get(style.name) === style);
+}
+
+function showLook() {
+  const all = reachable();
+  const list = all.map((style) => `${style.network}/${style.name}`).join();
+  if (list !== listed) {
+    listed = list;
+    gallery = new Gallery(the("styles"), all, previews, {
+      pick: (style) => change({ styles: { [style.name]: 1 } }),
+      toggle: (style) => change({ styles: toggled(normalised(look().styles), style.name) }),
+    });
+  }
+  const { styles: mix } = look();
+  gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? stream.network);
+  panel.show(look(), new Map(all.map((style) => [style.name, style.title])));
+}
+
+// The live picture
+
+const split = new Split(the("live-split"));
+let comparing = localStorage.getItem("compare") !== "off";
+
+/** Opens the moving pictures anew, or closes them while nobody sees them: they cost the daemon something. */
+function openPictures() {
+  const seen = stream && link() === "live" && view() === "live" && !document.hidden;
+  play(the("painted"), seen && "painted");
+  play(the("source"), seen && comparing && "source");
+}
+
+function play(image, which) {
+  const wanted = which ? address(path(`/preview?which=${which}`)) : "";
+  if (image.dataset.playing === wanted) return;
+  image.dataset.playing = wanted;
+  // A closed picture stays as it was.
+  if (wanted) image.src = wanted;
+  else if (image.naturalWidth === 0) image.removeAttribute("src");
+  else freeze(image);
+}
+
+/** Replaces a moving picture by its latest one. */
+function freeze(image) {
+  const canvas = element("canvas", { width: image.naturalWidth, height: image.naturalHeight });
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  image.src = canvas.toDataURL("image/jpeg");
+}
+
+for (const id of ["painted", "source"]) {
+  the(id).onload = ({ target }) => {
+    the("live-split").style.setProperty("--ratio", target.naturalWidth / target.naturalHeight);
+  };
+  the(id).onerror = ({ target }) => {
+    if (!target.dataset.playing) return;
+    setTimeout(() => {
+      target.dataset.playing = "";
+      openPictures();
+    }, 2000);
+  };
+}
+
+function setComparing(wanted) {
+  comparing = wanted;
+  localStorage.setItem("compare", wanted ? "on" : "off");
+  split.shown = wanted;
+  the("source").hidden = !wanted;
+  the("compare").setAttribute("aria-pressed", wanted);
+  openPictures();
+}
+
+// What can be done with the stream
+
+/** Does something with the stream, its button being busy meanwhile; errors are shown in words. */
+async function act(button, action) {
+  if (!stream || button.disabled) return;
+  button.disabled = true;
+  try {
+    const now = await action();
+    if (now && stream) Object.assign(stream, now);
+  } catch (problem) {
+    notice(problem.message);
+  } finally {
+    button.disabled = false;
+    show();
+  }
+}
+
+const ACTIONS = {
+  compare: () => setComparing(!comparing),
+  pause: () => act(the("pause"), () => settings("POST", stream.paused ? "/resume" : "/pause")),
+  mirror: () => act(the("mirror"), () => settings("PATCH", "", { mirrored: !stream.mirrored })),
+  snapshot: () => act(the("snapshot"), async () => {
+    const png = await (await ask("POST", path("/snapshot"))).blob();
+    const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    download(png, `impasto-${Object.keys(stream.look.styles).join("-")}-${time}.png`);
+  }),
+  record: () => act(the("record"), async () => {
+    const { file, recording } = await askJson("POST", path("/record"), stream.recording ? { stop: true } : {});
+    notice(recording ? `Recording into ${file}` : `Recorded: ${file}`, "news");
+    return { recording: recording ? file : null };
+  }),
+  full: () => (document.fullscreenElement ? document.exitFullscreen() : the("live-split").requestFullscreen()),
+};
+
+const settings = async (method, rest, body) =>
+  pick(await askJson(method, path(rest), body), "size", "mirrored", "paused");
+
+for (const [id, action] of Object.entries(ACTIONS)) the(id).onclick = action;
+
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.matches("input:not([type=range], [type=checkbox]), select, textarea");
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || view() !== "live" || the("token-dialog").open) return;
+  const id = Object.keys(ACTIONS).find((id) => the(id).getAttribute("aria-keyshortcuts") === event.key);
+  if (id) the(id).click();
+});
+
+the("size").onchange = ({ target }) => act(target, () => settings("PATCH", "", { size: target.value }));
+
+the("source-form").onsubmit = (event) => {
+  event.preventDefault();
+  const source = the("source-name").value.trim();
+  if (!source) return;
+  act(event.submitter ?? the("source-form").querySelector("button"), async () => {
+    const now = await askJson("POST", path("/source"), { source });
+    the("source-name").value = "";
+    return now;
+  });
+};
+
+// What is shown
+
+function show() {
+  if (!stream) return;
+  showLook();
+  press("pause", stream.paused, "Resume", "Pause");
+  press("mirror", stream.mirrored, "Mirror", "Mirror");
+  press("record", Boolean(stream.recording), "Stop", "Record");
+
+  const size = the("size");
+  const sizes = SIZES.includes(stream.size) ? SIZES : [...SIZES, stream.size];
+  showList(size, sizes, (value) => element("option", { value }, SIZE_TITLES[value] ?? value));
+  if (!size.disabled) setValue(size, stream.size);
+  const room = stream.room ? `within ${stream.room}` : `at ${stream.picture}`;
+  the("size-now").textContent = `${stream.network} paints ${room} on ${stream.device}; the output is ${stream.picture}.`;
+  the("source-now").textContent = `Now: ${stream.source}, ${stream.nominal_fps} frames a second${stream.sound ? ", with sound" : ""}`;
+
+  showList(the("outputs"), stream.outputs.filter(({ kind }) => kind !== "preview"), outputRow);
+  showList(the("failures"), stream.failures, (failure) => element("li", {}, failure));
+  showLink();
+}
+
+function press(id, isPressed, pressedTitle, title) {
+  the(id).setAttribute("aria-pressed", isPressed);
+  the(id).querySelector("span").textContent = isPressed ? pressedTitle : title;
+}
+
+/** Makes the rows of a list anew if what they show changed. */
+function showList(list, items, row) {
+  const key = JSON.stringify(items);
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  list.replaceChildren(...items.map(row));
+}
+
+function outputRow({ kind, place, clients, dropped }) {
+  const row = element("li");
+  const counts = kind === "rtsp" ? [clients === 1 ? "1 client" : `${clients} clients`] : [];
+  if (dropped) counts.push(`${dropped} dropped`);
+  const copy = element("button", { type: "button", title: "Copy the address" }, "Copy");
+  copy.onclick = () => copyText(place, copy);
+  row.append(element("b", {}, kind === "rtsp" ? "RTSP" : kind), element("small", {}, counts.join(", ")), element("code", {}, place), copy);
+  return row;
+}
+
+async function copyText(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  } catch {
+    // Only pages of this machine or over TLS may write into the clipboard.
+    getSelection().selectAllChildren(button.previousElementSibling);
+    notice("The address is selected: copy it with the keyboard.", "news");
+  }
+}
+
+function showLink() {
+  let text = LINKS[link()];
+  if (link() === "live") {
+    if (!stream) text = "No stream runs yet";
+    else if (stream.paused) text = "Paused";
+    else if (stream.fps < 0.5) text = "No picture comes from the source";
+    else text = `${stream.fps.toFixed(stream.fps < 10 ? 1 : 0)} fps`;
+  }
+  if (the("link").textContent !== text) the("link").textContent = text;
+}
+
+// Several streams, two views
+
+const charts = new Charts(the("charts"));
+
+function choose(name) {
+  if (stream?.name === name) return;
+  stream = streams.get(name);
+  charts.clear();
+  openPictures();
+}
+
+the("stream").onchange = ({ target }) => {
+  choose(target.value);
+  show();
+};
+
+function goTo(wanted) {
+  if (!stream) return;
+  photoLook ??= stream.look;
+  document.body.dataset.view = wanted;
+  document.querySelectorAll("[data-goto]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.goto === wanted));
+  openPictures();
+  show();
+}
+
+document.querySelectorAll("[data-goto]").forEach((button) => (button.onclick = () => goTo(button.dataset.goto)));
+
+const photo = new Photo(() => {
+  goTo("photo");
+  photo.paint(photoLook);
+});
+
+// The daemon
+
+async function learn() {
+  const [all, painted, api] = await Promise.all([
+    askJson("GET", "styles"),
+    fetch("gallery/index.json").then((response) => response.json()),
+    askJson("GET", "openapi.json"),
+  ]);
+  styles = all;
+  previews = new Set(painted);
+  listed = null;
+  document.querySelector("[data-goto=photo]").hidden = !api.paths["/api/v1/paint"];
+}
+
+const reconnect = follow({
+  async link(status) {
+    document.body.dataset.link = status;
+    if (status === "locked" && !the("token-dialog").open) the("token-dialog").showModal();
+    if (status === "live") await learn().catch((problem) => notice(problem.message));
+    openPictures();
+    showLink();
+    show();
+  },
+  streams(all) {
+    streams = all;
+    const names = [...all.keys()];
+    const select = the("stream");
+    select.parentElement.hidden = names.length < 2;
+    showList(select, names, (name) => element("option", { value: name }, name));
+    if (!all.has(stream?.name)) {
+      stream = null;
+      if (names.length) choose(names[0]);
+    }
+    stream = all.get(stream?.name) ?? null;
+    if (!stream) return showLink();
+    setValue(select, stream.name);
+    charts.note(stream);
+    show();
+  },
+});
+
+// Whoever closes it without the token is asked again.
+the("token-dialog").onclose = reconnect;
+the("token-form").onsubmit = async (event) => {
+  event.preventDefault();
+  try {
+    await ask("POST", "session", undefined, { Authorization: `Bearer ${the("token").value}` });
+    the("token-dialog").close();
+    the("token").value = "";
+  } catch (problem) {
+    notice(problem.status === 401 ? "That is not the token." : problem.message);
+  }
+};
+
+document.addEventListener("visibilitychange", openPictures);
+setComparing(comparing);
+showLink();
+
+/** The named parts of an object. */
+function pick(object, ...parts) {
+  return Object.fromEntries(parts.map((part) => [part, object[part]]));
+}

@@ -1,0 +1,253 @@
+//! The web page in a real browser: what its controls change is seen in the picture, and it outlives the daemon.
+
+mod common;
+
+use common::browser::{Browser, key};
+use common::http::{Api, until};
+use common::*;
+use image::{GenericImageView, RgbImage};
+
+/// A stream of the test picture and the page that shows it. Two networks: one by hand with the styles `same` and
+/// `negative`, and our own.
+struct Studio {
+    run: Running,
+    api: Api,
+    args: Vec<String>,
+    folder: tempfile::TempDir,
+    _networks: tempfile::TempDir,
+}
+
+impl Studio {
+    fn open(more: &[&str]) -> Self {
+        let (folder, networks) = (tempfile::tempdir().unwrap(), onnx::networks());
+        for file in ["lite.onnx", "lite.toml"] {
+            std::fs::copy(project("models").join(file), networks.path().join(file)).unwrap();
+        }
+        let config = folder.path().join("impasto.toml");
+        let text = format!(
+            "[source]\ninput = \"test\"\nwidth = 320\nheight = 180\nfps = 10\n[paint]\nstyles = \"same\"\nfade_ms = 0\n\
+             [output]\nrtsp = \"127.0.0.1:{}/live\"\n[control]\nrecordings = {:?}\n\
+             [runtime]\nmodels = {:?}\nthreads = 1\n",
+            free_port(),
+            folder.path().join("recordings"),
+            networks.path(),
+        );
+        std::fs::write(&config, text).unwrap();
+        let args: Vec<String> =
+            ["--config", config.to_str().unwrap()].iter().chain(more).map(|arg| arg.to_string()).collect();
+        let (run, api) = Api::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        Self { run, api, args, folder, _networks: networks }
+    }
+
+    /// Opens its page and waits until the picture is seen.
+    fn visit(&self) -> Option<Browser> {
+        let browser = Browser::open(&format!("http://{}/", self.api.address))?;
+        wait_for_picture(&browser);
+        Some(browser)
+    }
+
+    /// Kills the daemon.
+    fn lose(&mut self) {
+        self.run.signal("KILL");
+        until("the daemon is gone", || !self.run.is_running());
+    }
+
+    /// Starts it again at the same address.
+    fn restart(&mut self, more: &[&str]) {
+        let args: Vec<&str> = self.args.iter().map(String::as_str).chain(["--http", &self.api.address]).collect();
+        self.run = Running::start(&[&args, more].concat()).started();
+    }
+}
+
+const LIVE: &str = "document.body.dataset.link === 'live' && document.querySelectorAll('.pick').length > 2";
+const PICTURE: &str = "#live-split";
+
+fn wait_for_picture(browser: &Browser) {
+    browser.wait_for(LIVE);
+    browser.wait_for("document.getElementById('painted').naturalWidth > 0");
+}
+
+/// The mean difference of two pictures between two parts of their width, in steps of 8 bits. Their lower third is left
+/// out: the test picture moves there.
+fn difference(a: &RgbImage, b: &RgbImage, from: f64, to: f64) -> f64 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    let (left, right) = ((f64::from(a.width()) * from) as u32, (f64::from(a.width()) * to) as u32);
+    let (height, width) = (a.height() * 6 / 10, right - left);
+    let (a, b) = (a.view(left, 0, width, height), b.view(left, 0, width, height));
+    let channels = |(a, b): ((u32, u32, image::Rgb<u8>), (u32, u32, image::Rgb<u8>))| {
+        (0..3).map(|channel| f64::from(a.2.0[channel].abs_diff(b.2.0[channel]))).sum::<f64>()
+    };
+    a.pixels().zip(b.pixels()).map(channels).sum::<f64>() / f64::from(width * height * 3)
+}
+
+fn inverted(picture: &RgbImage) -> RgbImage {
+    let mut inverted = picture.clone();
+    image::imageops::invert(&mut inverted);
+    inverted
+}
+
+/// Waits until what is seen between these parts of the width is `wanted`: the edges of the bars are blurred by JPEG and
+/// the scaling up.
+fn wait_to_see(what: &str, browser: &Browser, wanted: &RgbImage, from: f64, to: f64) {
+    until(what, || difference(&browser.screenshot(PICTURE), wanted, from, to) < 8.0);
+}
+
+#[test]
+fn its_controls_change_the_picture() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    let look = || studio.api.state()["look"].clone();
+
+    // The picture alone, as it comes.
+    browser.press("body", "c");
+    browser.wait_for("document.querySelector('.handle').hidden");
+    let same = browser.screenshot(PICTURE);
+    let negative = inverted(&same);
+    assert!(difference(&same, &negative, 0.0, 1.0) > 60.0, "the test picture cannot tell the styles apart");
+
+    // A style by a click, and back by the keyboard.
+    browser.click("[data-style=negative]");
+    wait_to_see("the negative", &browser, &negative, 0.02, 0.98);
+    browser.wait_for("document.querySelector('[data-style=negative]').ariaPressed === 'true'");
+    browser.press("[data-style=same]", key::ENTER);
+    wait_to_see("the picture as it is", &browser, &same, 0.02, 0.98);
+    browser.press("[data-style=same]", key::RIGHT);
+    browser.wait_for("document.activeElement.dataset.style === 'negative'");
+    browser.click("[data-style=negative]");
+
+    // Original and painted, by pointer and keyboard.
+    browser.press("body", "c");
+    wait_to_see("the original at the left", &browser, &same, 0.02, 0.45);
+    wait_to_see("the negative at the right", &browser, &negative, 0.55, 0.98);
+    browser.drag(PICTURE, 0.5, 0.8);
+    wait_to_see("more of the original", &browser, &same, 0.02, 0.75);
+    browser.press("#live-split .handle", key::HOME);
+    wait_to_see("nothing of it", &browser, &negative, 0.05, 0.98);
+    browser.press("body", "c");
+
+    // A mix, and its weights: the same and its negative, half and half, are grey.
+    browser.click(".tile:has([data-style=same]) .add");
+    studio
+        .api
+        .wait_for_state("a mix", |state| state["look"]["styles"] == serde_json::json!({"negative": 0.5, "same": 0.5}));
+    wait_to_see("grey", &browser, &RgbImage::from_pixel(same.width(), same.height(), image::Rgb([128; 3])), 0.02, 0.98);
+    browser.press("#mix li:last-child input", key::END);
+    wait_to_see("the heavier one", &browser, &same, 0.02, 0.98);
+    browser.click("#mix li:last-child button");
+    wait_to_see("the one that is left", &browser, &negative, 0.02, 0.98);
+
+    // Sliders and switches.
+    browser.press("#strength", key::HOME);
+    wait_to_see("the source, at strength 0", &browser, &same, 0.02, 0.98);
+    browser.press("#steadiness", key::END);
+    browser.press("#fade", key::RIGHT);
+    browser.click("#colours");
+    studio.api.wait_for_state("the look of the sliders", |_| {
+        let look = look();
+        look["strength"] == 0.0 && look["steadiness"] == 1.0 && look["fade_ms"] == 100 && look["keep_colours"] == true
+    });
+
+    // The other network.
+    browser.click("[data-style=great_wave]");
+    studio.api.wait_for_state("the other network", |state| state["network"] == "lite");
+
+    // Mirror, size, pause.
+    browser.press("body", "m");
+    studio.api.wait_for_state("a mirrored picture", |state| state["mirrored"] == true);
+    browser.press("#size", "320x180");
+    studio.api.wait_for_state("a size", |state| state["size"] == "320x180");
+    browser.press("body", "p");
+    browser.wait_for("document.getElementById('link').textContent === 'Paused'");
+    browser.click("#pause");
+    studio.api.wait_for_state("it goes on", |state| state["paused"] == false);
+
+    // Snapshot and recording.
+    browser.press("body", "s");
+    assert_eq!(image::open(browser.downloaded(".png")).unwrap().dimensions(), (320, 180));
+    browser.click("#record");
+    studio.api.wait_for_state("a recording", |state| state["recording"].is_string());
+    studio.api.assert_painting(5);
+    browser.wait_for("document.querySelector('#record span').textContent === 'Stop'");
+    browser.click("#record");
+    studio.api.wait_for_state("no recording", |state| state["recording"].is_null());
+    let files: Vec<_> = std::fs::read_dir(studio.folder.path().join("recordings")).unwrap().flatten().collect();
+    assert!(!packet_times(files[0].path().to_str().unwrap(), "v").is_empty());
+
+    // A refusal is told in the daemon's words, and the picture goes on.
+    browser.press("#source-name", &format!("/no/such/clip.mp4{}", key::ENTER));
+    browser.wait_for("/no\\/such\\/clip\\.mp4/.test(document.querySelector('#notices .problem')?.textContent)");
+    studio.api.assert_painting(3);
+
+    // Figures and outputs.
+    browser.wait_for("document.querySelectorAll('#charts canvas').length === 3");
+    browser.wait_for("Number(document.querySelector('#charts b').textContent) > 0");
+    let rtsp = studio.api.state()["outputs"][0]["place"].clone();
+    assert_eq!(browser.value("document.querySelector('#outputs code').textContent"), rtsp);
+
+    // A phone: nothing is wider than its window.
+    browser.resize(360, 740);
+    browser.wait_for("innerWidth === 360 && document.documentElement.scrollWidth === 360");
+    let wide = "[...document.querySelectorAll('button, input, select')].filter((e) => !e.closest('.tiles') && \
+                e.getBoundingClientRect().right > 360).map((e) => e.outerHTML)";
+    assert_eq!(browser.value(wide), serde_json::json!([]));
+    // The refused source is the one request that failed.
+    browser.assert_clean(true);
+}
+
+#[test]
+fn it_comes_back_with_the_daemon() {
+    let mut studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    browser.press("body", "c");
+    browser.wait_for("document.querySelector('.handle').hidden");
+    let same = browser.screenshot(PICTURE);
+    browser.assert_clean(false);
+
+    studio.lose();
+    browser.wait_for("document.body.dataset.link === 'lost'");
+    studio.restart(&["--style", "negative"]);
+    wait_for_picture(&browser);
+    wait_to_see("the picture of the new daemon", &browser, &inverted(&same), 0.02, 0.98);
+
+    // With a token now: it is asked for, and kept by the browser.
+    studio.lose();
+    studio.restart(&["--token", "0123456789abcdef"]);
+    browser.wait_for("document.getElementById('token-dialog').open");
+    browser.press("#token", &format!("wrong{}", key::ENTER));
+    browser.wait_for("/not the token/.test(document.getElementById('notices').textContent)");
+    browser.press("#token", &format!("\u{e009}a\u{e000}0123456789abcdef{}", key::ENTER));
+    wait_for_picture(&browser);
+    wait_to_see("the picture behind the token", &browser, &same, 0.02, 0.98);
+    browser.assert_clean(true);
+}
+
+#[test]
+fn a_dropped_photograph_is_painted() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    let original = project("models/showcase/chelsea.jpg");
+    browser.drop_file(&original);
+    let painted = "!document.getElementById('photo-save').disabled && !document.getElementById('photo-split').ariaBusy";
+    browser.wait_for(painted);
+    let same = browser.screenshot("#photo-split");
+    browser.click("[data-style=negative]");
+    until("the original at the left, the negative at the right", || {
+        let seen = browser.screenshot("#photo-split");
+        difference(&seen, &same, 0.02, 0.45) < 8.0 && difference(&seen, &inverted(&same), 0.55, 0.98) < 8.0
+    });
+    browser.click("#photo-save");
+    let saved = image::open(browser.downloaded("chelsea-painted.jpg")).unwrap().into_rgb8();
+    let original = image::open(original).unwrap().into_rgb8();
+    assert!(difference(&saved, &inverted(&original), 0.0, 1.0) < 8.0);
+    // The live picture is painted as before.
+    assert_eq!(studio.api.state()["look"]["styles"], serde_json::json!({"same": 1.0}));
+    browser.assert_clean(false);
+
+    // What is no photograph is refused in words.
+    let text = studio.folder.path().join("notes.txt");
+    std::fs::write(&text, "no photograph").unwrap();
+    browser.drop_file(&text);
+    browser.wait_for("/JPEG, PNG or WebP/.test(document.querySelector('#notices .problem')?.textContent)");
+    browser.wait_for("!document.getElementById('drop').hidden");
+    browser.assert_clean(true);
+}
