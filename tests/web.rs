@@ -74,7 +74,8 @@ fn difference(a: &RgbImage, b: &RgbImage, from: f64, to: f64) -> f64 {
     let (left, right) = ((f64::from(a.width()) * from) as u32, (f64::from(a.width()) * to) as u32);
     let (height, width) = (a.height() * 6 / 10, right - left);
     let (a, b) = (a.view(left, 0, width, height), b.view(left, 0, width, height));
-    let channels = |(a, b): ((u32, u32, image::Rgb<u8>), (u32, u32, image::Rgb<u8>))| {
+    type Placed = (u32, u32, image::Rgb<u8>);
+    let channels = |(a, b): (Placed, Placed)| {
         (0..3).map(|channel| f64::from(a.2.0[channel].abs_diff(b.2.0[channel]))).sum::<f64>()
     };
     a.pixels().zip(b.pixels()).map(channels).sum::<f64>() / f64::from(width * height * 3)
