@@ -95,12 +95,15 @@ impl Template {
         let flags = gst::ParseFlags::FATAL_ERRORS;
         let element = gst::parse::bin_from_description_full(&self.text, true, Some(&mut context), flags);
         let bin = element.map_err(|error| {
-            if error.kind::<gst::ParseError>() == Some(gst::ParseError::NoSuchElement) {
+            let missing = context.missing_elements();
+            if error.kind::<gst::ParseError>() == Some(gst::ParseError::NoSuchElement) && !missing.is_empty() {
                 Error::usage(format!(
                     "{}: no element `{}` is installed; install its GStreamer plugin or edit the template",
                     self.origin,
-                    context.missing_elements().join("`, `")
+                    missing.join("`, `")
                 ))
+            } else if let Some(name) = self.dangling_link() {
+                Error::usage(format!("{}: no element is named `{name}`, to which `{name}.` links", self.origin))
             } else {
                 Error::usage(format!("{}: {}", self.origin, error.message()))
             }
@@ -112,6 +115,12 @@ impl Template {
             self.check_element(&bin, name, factory)?;
         }
         Ok(bin)
+    }
+
+    /// The first `name.` without an element of that name: GStreamer's own message calls it "(null)".
+    fn dangling_link(&self) -> Option<&str> {
+        let ends = self.text.split_whitespace().filter_map(|word| word.strip_suffix('.'));
+        ends.filter(|name| !name.is_empty()).find(|name| !self.text.contains(&format!("name={name}")))
     }
 
     fn check_element(&self, bin: &gst::Bin, name: &str, factory: &str) -> Result<()> {
@@ -177,6 +186,8 @@ mod tests {
         assert_eq!(unnamed, "capture/test.launch: needs an element named `frames`: appsink name=frames");
         let other = build_text("videotestsrc ! fakesink name=frames");
         assert_eq!(other, "capture/test.launch: element `frames` must be of type appsink, but is a fakesink");
+        let dangling = build_text("videotestsrc ! nothing. appsink name=frames");
+        assert_eq!(dangling, "capture/test.launch: no element is named `nothing`, to which `nothing.` links");
         let placeholder = build_text("videotestsrc ! video/x-raw,width={widht} ! appsink name=frames");
         assert_eq!(placeholder, "capture/test.launch: unknown placeholder `{widht}`; this template may use {width}");
     }

@@ -191,15 +191,23 @@ fn build(container: Container, format: &StreamFormat, crf: u8, templates: &Templ
     tracing::info!("recording as {encoder}");
     let values = [("encoder", encoder.launch.as_str()), ("muxer", container.muxer())];
     let picture = templates.load("output/record", &values)?;
-    let mut text = picture.text().to_string();
+    // The sound ends in the picture's muxer, so it can only be built together with the picture.
+    let (mut text, mut origin) = (picture.text().to_string(), picture.origin().to_string());
     picture.build(&[("picture", "appsrc"), ("file", "filesink")])?;
     if format.sound {
         let sound = templates.load("output/record-sound", &[("encoder", container.sound_encoder())])?;
         text = format!("{text} {}", sound.text());
+        origin = sound.origin().to_string();
     }
+    let broken = |what: &str| Error::usage(format!("{origin}: {what}"));
     let pipeline = gst::parse::launch_full(&text, None, gst::ParseFlags::FATAL_ERRORS)
-        .map_err(|error| Error::usage(format!("{}: {}", picture.origin(), error.message())))?;
-    pipeline.downcast::<gst::Pipeline>().map_err(|_| Error::usage(format!("{}: no pipeline", picture.origin())))
+        .map_err(|error| broken(error.message()))?
+        .downcast::<gst::Pipeline>()
+        .map_err(|_| broken("does not describe a chain of elements"))?;
+    if format.sound && pipeline.by_name("sound").is_none_or(|element| !element.is::<gst_app::AppSrc>()) {
+        return Err(broken("needs an element named `sound`: appsrc name=sound"));
+    }
+    Ok(pipeline)
 }
 
 /// `holiday.mp4` is written as `.holiday.mp4.part` beside it.

@@ -1,0 +1,205 @@
+//! Proves that after warm-up the live path allocates nothing per frame: appsink -> ring -> painter -> outputs.
+//!
+//! Rust's allocator counts for each thread. What it does not see, and what is therefore excepted by name:
+//! - GStreamer takes a `GstBuffer` header from its own slices for each output that gets a picture (`retimed`), and
+//!   its elements (convert, encode, mux, send) have memory of their own;
+//! - ONNX Runtime allocates inside `Run`, in its own arena.
+//!
+//! It would see this one, so painting at the picture's own size is what is tested: at another size, the scaler
+//! (`fast_image_resize`) makes its filter tables anew for each picture.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{Killed, PATIENCE, free_port};
+use gstreamer as gst;
+use impasto::capture::{Capture, Pace, Receiver, Source, Wiring};
+use impasto::config::{Config, plan};
+use impasto::engine::{Inlet, Live, Stylist, stylise_live};
+use impasto::error::{Error, Result};
+use impasto::frame::{Frame, ring::ring};
+use impasto::metrics::Counters;
+use impasto::output::{Output, Outputs, Record, Rtsp, StreamFormat};
+
+/// The system's allocator, counting calls for each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; the counter is a plain thread-local without a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `alloc` above, which is the system's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Frames until everything has its memory.
+const WARM_UP: u64 = 30;
+
+/// Frames that are watched after that.
+const WATCHED: u64 = 60;
+
+/// Watches one thread: what it allocated between its calls of [`Watch::mark`], from one frame to the next.
+#[derive(Default)]
+struct Watch {
+    frames: AtomicU64,
+    at_warm_up: AtomicU64,
+    since: AtomicU64,
+}
+
+impl Watch {
+    fn mark(&self) {
+        let now = ALLOCATIONS.get();
+        match self.frames.fetch_add(1, Ordering::Relaxed) {
+            WARM_UP => self.at_warm_up.store(now, Ordering::Relaxed),
+            frames if frames > WARM_UP => {
+                self.since.store(now - self.at_warm_up.load(Ordering::Relaxed), Ordering::Relaxed)
+            }
+            _ => {}
+        }
+    }
+
+    fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    fn wait_for(&self, frames: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.frames() < frames {
+            assert!(Instant::now() < deadline, "{} of {frames} frames came", self.frames());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// The inlet, with the thread that calls it watched.
+struct WatchedInlet {
+    inlet: Arc<Inlet>,
+    watch: Arc<Watch>,
+}
+
+impl Receiver for WatchedInlet {
+    fn ready(&self, caps: &gst::CapsRef) {
+        self.inlet.ready(caps);
+    }
+
+    fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let flow = self.inlet.picture(sample, time);
+        self.watch.mark();
+        flow
+    }
+
+    fn sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
+        self.inlet.sound(sample, time);
+    }
+}
+
+/// An output that only watches the thread that publishes.
+struct WatchedOutput(Arc<Watch>);
+
+impl Output for WatchedOutput {
+    fn picture(&self, _: &gst::Buffer, _: gst::ClockTime) {
+        self.0.mark();
+    }
+
+    fn sound(&self, _: &gst::BufferRef, _: gst::ClockTime) {}
+
+    fn dropped(&self) -> u64 {
+        0
+    }
+
+    fn take_failure(&self) -> Option<Error> {
+        None
+    }
+
+    fn finish(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn nothing_is_allocated_per_frame() {
+    let (capturing, publishing) = run();
+    assert_eq!((capturing, publishing), (0, 0), "allocations of the capture thread and of the stylise thread");
+}
+
+/// Runs the live path with a client, a recording and a source that falls silent; the allocations of both threads.
+fn run() -> (u64, u64) {
+    impasto::gst::init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let config = Config::default();
+    let paint = plan::PaintPlan::new(&config.paint, &config.runtime).unwrap();
+    let templates = plan::templates(&config.runtime);
+
+    let counters = Arc::new(Counters::default());
+    let outputs = Arc::new(Outputs::default());
+    let (producer, consumer) = ring(std::iter::repeat_with(Frame::default).take(3));
+    let (inlet, first) = Inlet::new(Pace::RealTime, vec![producer], Arc::clone(&counters), Box::new(|_, _| ()));
+    let (capturing, publishing) = (Arc::<Watch>::default(), Arc::<Watch>::default());
+    let wiring = Wiring {
+        templates: templates.clone(),
+        pace: Pace::RealTime,
+        sound: false,
+        wish: ("640x360".parse().unwrap(), 30),
+        fixed_caps: None,
+        receiver: Arc::new(WatchedInlet { inlet: Arc::clone(&inlet), watch: Arc::clone(&capturing) }),
+    };
+    let capture = Capture::start(&Source::Showcase, &wiring).unwrap();
+    let caps = first.recv_timeout(PATIENCE).unwrap();
+    let stylist = Stylist::new(paint.open_painter().unwrap(), &caps).unwrap();
+    let format = StreamFormat { caps, fps: 30, sound: false };
+    let address = format!("127.0.0.1:{port}/live");
+    outputs.start(vec![
+        Box::new(Rtsp::start(&address.parse().unwrap(), &format, 4000, &templates).unwrap()),
+        Box::new(Record::start(&folder.path().join("recording.mkv"), &format, 20, &templates).unwrap()),
+        Box::new(WatchedOutput(Arc::clone(&publishing))),
+    ]);
+    let mut client = Command::new("ffmpeg");
+    client.args(["-v", "quiet", "-nostdin", "-rtsp_transport", "tcp", "-i", &format!("rtsp://{address}")]);
+    let client = Killed(client.args(["-f", "null", "-"]).stdin(Stdio::null()).spawn().unwrap());
+    let deadline = Instant::now() + PATIENCE;
+    let frame_interval = Duration::from_millis(33);
+    let live = Live {
+        ring: consumer,
+        stylist,
+        outputs: Arc::clone(&outputs),
+        counters: Arc::clone(&counters),
+        frame_interval,
+    };
+    let stylise = std::thread::spawn(move || stylise_live(live));
+    while outputs.clients() == 0 {
+        assert!(Instant::now() < deadline, "no client came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    capture.play().unwrap();
+    capturing.wait_for(WARM_UP + WATCHED);
+    publishing.wait_for(WARM_UP + WATCHED);
+    // Silence: the last picture is held.
+    drop(capture);
+    publishing.wait_for(publishing.frames() + 30);
+    assert!(counters.snapshot().held >= 15);
+    inlet.close();
+    stylise.join().unwrap();
+    drop(client);
+    outputs.finish().unwrap();
+    (capturing.since.load(Ordering::Relaxed), publishing.since.load(Ordering::Relaxed))
+}
