@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::{PaintArgs, overlay};
-use crate::config::Config;
 use crate::config::plan::RunPlan;
+use crate::config::{Config, ExtraOutput, VirtualCameraConfig};
 use crate::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
@@ -21,7 +21,7 @@ pub struct RunArgs {
     /// Config file; config/default.toml shows every key
     #[arg(long, env = "IMPASTO_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// auto, showcase, test, camera, camera:N, a file, or a URL (rtsp://, http://, srt://)
+    /// auto, showcase, test, camera, camera:INDEX_NAME_OR_PATH, a file, or a URL (rtsp://, http://, srt://)
     #[arg(long, env = "IMPASTO_SOURCE", value_name = "SOURCE")]
     source: Option<String>,
     /// Play a file again when it is over
@@ -36,6 +36,12 @@ pub struct RunArgs {
     /// Record into FILE (.mp4, .mov, .mkv, .webm)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Be a camera for other programs: a v4l2loopback device by path or label, or auto
+    #[arg(long, env = "IMPASTO_CAMERA_OUT", value_name = "DEVICE", num_args = 0..=1, default_missing_value = "auto")]
+    camera_out: Option<String>,
+    /// Turn the picture of that camera around, as in a mirror
+    #[arg(long, requires = "camera_out")]
+    mirror: bool,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
@@ -56,6 +62,10 @@ impl RunArgs {
         overlay(&mut config.source.input, &self.source);
         overlay(&mut config.output.rtsp, &self.rtsp);
         overlay(&mut config.output.record, &self.record);
+        if let Some(device) = &self.camera_out {
+            let camera = VirtualCameraConfig { device: device.clone(), mirror: self.mirror, ..Default::default() };
+            config.output.also.push(ExtraOutput::VirtualCamera(camera));
+        }
         config.source.r#loop |= self.r#loop;
         config.source.sound &= !self.no_sound;
         let duration = self.duration.map(|seconds| {

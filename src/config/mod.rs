@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::capture::camera::{ControlValues, FormatWish};
 use crate::error::{Error, Result};
 use crate::style::catalog::did_you_mean;
 use crate::style::onnx::Device;
@@ -29,6 +30,8 @@ pub struct SourceConfig {
     pub width: usize,
     pub height: usize,
     pub fps: u32,
+    pub format: FormatWish,
+    pub controls: ControlValues,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,11 +59,48 @@ pub struct OutputConfig {
     pub rtsp_kbps: u32,
     pub record: PathBuf,
     pub crf: u8,
+    pub on_demand: OnDemand,
+    pub also: Vec<ExtraOutput>,
+}
+
+/// Whether the source is released while nobody watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDemand {
+    /// With a virtual camera: on.
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
+/// An output besides RTSP and recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum ExtraOutput {
+    VirtualCamera(VirtualCameraConfig),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VirtualCameraConfig {
+    pub device: String,
+    pub size: String,
+    pub mirror: bool,
 }
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        Self { input: "auto".into(), r#loop: false, sound: true, width: 640, height: 360, fps: 30 }
+        Self {
+            input: "auto".into(),
+            r#loop: false,
+            sound: true,
+            width: 640,
+            height: 360,
+            fps: 30,
+            format: FormatWish::Auto,
+            controls: ControlValues::new(),
+        }
     }
 }
 
@@ -72,7 +112,20 @@ impl Default for PaintConfig {
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { rtsp: "127.0.0.1:8554/live".into(), rtsp_kbps: 4000, record: PathBuf::new(), crf: 20 }
+        Self {
+            rtsp: "127.0.0.1:8554/live".into(),
+            rtsp_kbps: 4000,
+            record: PathBuf::new(),
+            crf: 20,
+            on_demand: OnDemand::Auto,
+            also: Vec::new(),
+        }
+    }
+}
+
+impl Default for VirtualCameraConfig {
+    fn default() -> Self {
+        Self { device: "auto".into(), size: "stream".into(), mirror: false }
     }
 }
 

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, PaintConfig, RuntimeConfig};
-use crate::capture::{self, Source};
+use super::{Config, ExtraOutput, OnDemand, PaintConfig, RuntimeConfig, SourceConfig, VirtualCameraConfig};
+use crate::capture::Source;
+use crate::capture::camera::{self, CameraWish, Which};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::RtspAddress;
+use crate::output::virtual_camera::Loopback;
+use crate::output::{RtspAddress, VirtualCameraPlan};
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, Choice, Painter, Size};
 
@@ -25,6 +27,9 @@ pub struct RunPlan {
     pub rtsp_kbps: u32,
     pub record: Option<PathBuf>,
     pub crf: u8,
+    pub virtual_cameras: Vec<VirtualCameraPlan>,
+    /// Releases the source while nobody watches.
+    pub on_demand: bool,
     /// Stops by itself after this time.
     pub duration: Option<Duration>,
 }
@@ -42,11 +47,8 @@ impl RunPlan {
     /// # Errors
     /// A value that cannot be, or a network, style or folder that is not there.
     pub fn new(config: &Config, duration: Option<Duration>) -> Result<Self> {
-        let source = match config.source.input.as_str() {
-            "auto" if capture::list_cameras().is_empty() => Source::Showcase,
-            "auto" => Source::parse("camera")?,
-            input => Source::parse(input)?,
-        };
+        let virtual_cameras = virtual_cameras(&config.output.also)?;
+        let source = source(&config.source, &virtual_cameras)?;
         let size = format!("{}x{}", config.source.width, config.source.height);
         let size = size.parse().map_err(|what| Error::usage(format!("[source] size: {what}")))?;
         if !(1..=240).contains(&config.source.fps) {
@@ -67,9 +69,50 @@ impl RunPlan {
             rtsp_kbps: config.output.rtsp_kbps,
             record: set(&config.output.record),
             crf: crf(config.output.crf)?,
+            on_demand: match config.output.on_demand {
+                OnDemand::Auto => !virtual_cameras.is_empty(),
+                OnDemand::On => true,
+                OnDemand::Off => false,
+            },
+            virtual_cameras,
             duration,
         })
     }
+}
+
+/// The source, which must not be one of our own outputs.
+fn source(config: &SourceConfig, outputs: &[VirtualCameraPlan]) -> Result<Source> {
+    let source = match config.input.as_str() {
+        "auto" if camera::is_any_there() => Source::parse("camera")?,
+        "auto" => Source::Showcase,
+        input => Source::parse(input)?,
+    };
+    let Source::Camera(CameraWish { which, .. }) = source else {
+        return Ok(source);
+    };
+    // What is missing is told when it is opened; here it only matters whether it is ours.
+    if which != Which::Any
+        && let Ok(node) = camera::find(&which)
+        && let Some(output) = outputs.iter().find(|output| output.device.path == node.path)
+    {
+        return Err(Error::usage(format!("{which} is the virtual camera {output} itself; choose another source")));
+    }
+    Ok(Source::Camera(CameraWish { which, format: config.format, controls: config.controls.clone() }))
+}
+
+fn virtual_cameras(outputs: &[ExtraOutput]) -> Result<Vec<VirtualCameraPlan>> {
+    let plan = |ExtraOutput::VirtualCamera(camera): &ExtraOutput| {
+        let VirtualCameraConfig { device, size, mirror } = camera;
+        let size = match size.as_str() {
+            "stream" | "" => None,
+            size => {
+                let wrong = |what| Error::usage(format!("virtual-camera size: {what}; or \"stream\""));
+                Some(size.parse().map_err(wrong)?)
+            }
+        };
+        Ok(VirtualCameraPlan { device: Loopback::find(device)?, size, mirror: *mirror })
+    };
+    outputs.iter().map(plan).collect()
 }
 
 impl PaintPlan {

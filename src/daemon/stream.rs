@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
-use crate::output::{Output, Outputs, Record, Rtsp, StreamFormat};
+use crate::output::{Output, Outputs, Record, Rtsp, StreamFormat, VirtualCamera};
 use crate::shutdown::Shutdown;
 use crate::style::Choice;
 
@@ -83,8 +83,10 @@ impl Stream {
         };
         let stylise = spawn("stylise", move || stylise_live(live))?;
         let started = started(&plan, &format, device.name());
+        let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
         let keeper = SourceKeeper {
-            source: plan.source,
+            source: capture.this_again(plan.source),
+            on_demand,
             wiring,
             looped: plan.looped,
             counters: Arc::clone(&counters),
@@ -113,6 +115,7 @@ impl Stream {
         Status {
             frames_per_second: (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64(),
             clients: self.outputs.clients(),
+            resting: self.outputs.is_resting(),
             dropped_by_outputs: self.outputs.dropped(),
             counts: now,
         }
@@ -172,7 +175,15 @@ fn open_outputs(plan: &RunPlan, format: &StreamFormat) -> Result<Vec<Box<dyn Out
     if let Some(path) = &plan.record {
         outputs.push(Box::new(Record::start(path, format, plan.crf, &plan.templates)?));
     }
+    for camera in &plan.virtual_cameras {
+        outputs.push(Box::new(VirtualCamera::start(camera, format)?));
+    }
     Ok(outputs)
+}
+
+/// A file that is played once would lose its place.
+fn can_rest(source: &Source, looped: bool) -> bool {
+    looped || !matches!(source, Source::File(_))
 }
 
 fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Started {
@@ -189,6 +200,7 @@ fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Start
         frames_per_second: format.fps,
         sound: format.sound,
         rtsp: plan.rtsp.as_ref().map(ToString::to_string),
+        cameras: plan.virtual_cameras.iter().map(ToString::to_string).collect(),
         record: plan.record.as_ref().map(|path| path.display().to_string()),
     }
 }

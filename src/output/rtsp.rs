@@ -15,7 +15,7 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_video as gst_video;
 
-use super::{Output, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
+use super::{Output, StreamFormat, Usage, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::shared_clock;
 use crate::gst::template::Templates;
@@ -152,6 +152,10 @@ impl Output for Rtsp {
 
     fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn usage(&self) -> Usage {
+        if self.clients() > 0 { Usage::Watched } else { Usage::Absent }
     }
 
     fn take_failure(&self) -> Option<Error> {
