@@ -100,12 +100,10 @@ impl Held {
             return;
         }
         self.dimmed = true;
-        if let Ok(mut copy) = picture.copy_deep()
-            && let Some(Ok(mut pixels)) = copy.get_mut().map(gst::BufferRef::map_writable)
-        {
+        let Ok(mut copy) = picture.copy_deep() else { return };
+        if let Ok(mut pixels) = copy.make_mut().map_writable() {
             pixels.iter_mut().for_each(|value| *value /= 3);
-            drop(pixels);
-            *picture = copy;
         }
+        *picture = copy;
     }
 }

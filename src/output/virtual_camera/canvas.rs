@@ -123,7 +123,7 @@ fn inner(shown: Size, whole: Size) -> Inner {
         ((whole.height * shown.width + shown.height / 2) / shown.height, whole.height)
     };
     let (width, height) = ((width & !1).max(2), height.max(1));
-    let x = (whole.width - width) / 2 & !1;
+    let x = ((whole.width - width) / 2) & !1;
     Inner { x: x as i32, y: ((whole.height - height) / 2) as i32, width: width as i32, height: height as i32 }
 }
 
@@ -172,7 +172,7 @@ mod tests {
 
     /// R, G, B of a drawn pixel, by the textbook's BT.601.
     fn rgb(yuyv: &[u8], width: usize, x: usize, y: usize) -> [u8; 3] {
-        let pair = &yuyv[(y * width + x & !1) * 2..][..4];
+        let pair = &yuyv[((y * width + x) & !1) * 2..][..4];
         let luma = (f64::from(pair[(x & 1) * 2]) - 16.0) * 255.0 / 219.0;
         let (u, v) = ((f64::from(pair[1]) - 128.0) * 255.0 / 224.0, (f64::from(pair[3]) - 128.0) * 255.0 / 224.0);
         [luma + 1.402 * v, luma - 0.344_136 * u - 0.714_136 * v, luma + 1.772 * u]
