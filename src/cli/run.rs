@@ -36,7 +36,7 @@ pub struct RunArgs {
     /// Record into FILE (.mp4, .mov, .mkv, .webm)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Be a camera for other programs: a v4l2loopback device by path or label, or auto
+    /// Be a camera for other programs: auto, a v4l2loopback device by path or label, or pipewire
     #[arg(long, env = "IMPASTO_CAMERA_OUT", value_name = "DEVICE", num_args = 0..=1, default_missing_value = "auto")]
     camera_out: Option<String>,
     /// Turn the picture of that camera around, as in a mirror

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::{Config, ExtraOutput, OnDemand, PaintConfig, RuntimeConfig, SourceConfig, VirtualCameraConfig};
 use crate::capture::Source;
-use crate::capture::camera::{self, CameraWish, Which};
+use crate::capture::camera::{self, CameraWish};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::virtual_camera::Loopback;
+use crate::output::virtual_camera::Device;
 use crate::output::{RtspAddress, VirtualCameraPlan};
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, Choice, Painter, Size};
@@ -90,10 +90,8 @@ fn source(config: &SourceConfig, outputs: &[VirtualCameraPlan]) -> Result<Source
     let Source::Camera(CameraWish { which, .. }) = source else {
         return Ok(source);
     };
-    // What is missing is told when it is opened; here it only matters whether it is ours.
-    if which != Which::Any
-        && let Ok(node) = camera::find(&which)
-        && let Some(output) = outputs.iter().find(|output| output.device.path == node.path)
+    if let Some(path) = camera::path_of(&which)
+        && let Some(output) = outputs.iter().find(|output| output.device.is_at(&path))
     {
         return Err(Error::usage(format!("{which} is the virtual camera {output} itself; choose another source")));
     }
@@ -110,7 +108,7 @@ fn virtual_cameras(outputs: &[ExtraOutput]) -> Result<Vec<VirtualCameraPlan>> {
                 Some(size.parse().map_err(wrong)?)
             }
         };
-        Ok(VirtualCameraPlan { device: Loopback::find(device)?, size, mirror: *mirror })
+        Ok(VirtualCameraPlan { device: Device::find(device)?, size, mirror: *mirror })
     };
     outputs.iter().map(plan).collect()
 }

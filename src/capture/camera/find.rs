@@ -89,6 +89,11 @@ pub fn find(which: &Which) -> Result<Node> {
     })
 }
 
+/// The device that is meant, whether or not frames can be read from it now.
+pub fn path_of(which: &Which) -> Option<PathBuf> {
+    choose(which, &v4l2::nodes()).ok().map(|node| node.path)
+}
+
 fn choose(which: &Which, cameras: &[Node]) -> Result<Node, String> {
     let only = |found: Vec<&Node>, none: String| match found.as_slice() {
         [one] => Ok((*one).clone()),

@@ -6,7 +6,8 @@ mod frames;
 mod modes;
 
 pub use controls::{ControlDescription, ControlValues};
-pub use find::{Identity, Which, cameras, find, is_any_there};
+pub use find::{Identity, Which, is_any_there, path_of};
+use find::{cameras, find};
 pub use modes::{FormatDescription, FormatWish, SizeDescription};
 
 use std::io;

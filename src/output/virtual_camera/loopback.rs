@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use v4l::v4l_sys;
 use v4l::video::Output as _;
 
+use super::Sink;
 use super::viewers::Viewers;
 use crate::error::{Error, Result};
 use crate::output::attendance::Usage;
@@ -20,7 +21,7 @@ const OUR_LABEL: &str = "Impasto";
 /// How to get a device, for a machine that has none.
 const LOAD_ADVICE: &str = "install the module (Debian, Ubuntu: `sudo apt install v4l2loopback-dkms`) and load it with \
     `sudo modprobe v4l2loopback exclusive_caps=1 card_label=Impasto` (exclusive_caps=1 because browsers offer only \
-    devices that are nothing but a camera)";
+    devices that are nothing but a camera); or use `--camera-out pipewire`, which needs no module";
 
 /// A loopback device that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,8 +153,14 @@ impl Writer {
         Ok(Self { device, loopback: loopback.clone(), viewers: Viewers::watch(path) })
     }
 
-    /// Shows one frame. The first one makes the device a camera that others can open.
-    pub(super) fn write(&mut self, frame: &[u8]) -> Result<()> {
+    fn failed(&self, why: &str) -> Error {
+        Error::output(format!("virtual camera {} stopped: {why}; trying again", self.loopback))
+    }
+}
+
+impl Sink for Writer {
+    /// The first frame makes the device a camera that others can open.
+    fn write(&mut self, frame: &[u8]) -> Result<()> {
         let written = self.device.write(frame);
         match written {
             Ok(count) if count == frame.len() => Ok(()),
@@ -163,12 +170,7 @@ impl Writer {
         }
     }
 
-    fn failed(&self, why: &str) -> Error {
-        Error::output(format!("virtual camera {} stopped: {why}; trying again", self.loopback))
-    }
-
-    /// Who watches, as far as it can be known now.
-    pub(super) fn usage(&mut self) -> Usage {
+    fn usage(&mut self) -> Usage {
         self.viewers.usage()
     }
 }

@@ -3,16 +3,22 @@
 mod canvas;
 mod card;
 mod loopback;
+#[cfg(feature = "pipewire")]
+mod pipewire;
 mod viewers;
 
 pub use loopback::{Loopback, loopbacks};
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 
 use super::attendance::Usage;
 use super::{Output, StreamFormat};
@@ -30,7 +36,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A virtual camera as the plan has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualCameraPlan {
-    pub device: Loopback,
+    pub device: Device,
     /// The camera's size; `None` is the stream's own.
     pub size: Option<Size>,
     /// Turns the picture around, as in a mirror.
@@ -43,6 +49,65 @@ impl fmt::Display for VirtualCameraPlan {
     }
 }
 
+/// Where the camera appears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Device {
+    Loopback(Loopback),
+    PipeWire,
+}
+
+impl Device {
+    /// Reads "pipewire", or finds the loopback device that `wish` means: "auto", a path, or a label.
+    ///
+    /// # Errors
+    /// There is no such device, or this build has no PipeWire; each with what to do.
+    pub fn find(wish: &str) -> Result<Self> {
+        match wish {
+            "pipewire" if cfg!(feature = "pipewire") => Ok(Self::PipeWire),
+            "pipewire" => Err(Error::usage(
+                "this impasto was built without PipeWire; build it with `cargo build --release --features pipewire`",
+            )),
+            wish => Loopback::find(wish).map(Self::Loopback),
+        }
+    }
+
+    /// True if `path` is this device.
+    pub fn is_at(&self, path: &Path) -> bool {
+        matches!(self, Self::Loopback(loopback) if loopback.path == path)
+    }
+
+    fn open(&self, size: Size, fps: u32) -> Result<Box<dyn Sink>> {
+        match self {
+            Self::Loopback(loopback) => Ok(Box::new(loopback.open(size, fps)?)),
+            #[cfg(feature = "pipewire")]
+            Self::PipeWire => Ok(Box::new(pipewire::Node::open(size, fps)?)),
+            #[cfg(not(feature = "pipewire"))]
+            Self::PipeWire => unreachable!("refused by find"),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback(loopback) => loopback.fmt(f),
+            Self::PipeWire => f.write_str("PipeWire (Impasto)"),
+        }
+    }
+}
+
+/// A camera that was set up; it stays on one thread.
+trait Sink {
+    /// Waits until `wake` can be read or the time is over, and serves what the camera needs meanwhile.
+    fn wait(&mut self, wake: BorrowedFd, patience: Duration) {
+        poll([wake], patience);
+    }
+    /// Shows one frame of YUYV.
+    fn write(&mut self, frame: &[u8]) -> Result<()>;
+    /// Who watches, as far as it can be known now. Cheap: asked after every frame.
+    fn usage(&mut self) -> Usage;
+}
+
 /// A running virtual camera.
 pub struct VirtualCamera {
     shared: Arc<Shared>,
@@ -50,10 +115,10 @@ pub struct VirtualCamera {
 }
 
 /// What the stream and the camera's thread pass to each other.
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// Readable when there is something new.
+    wake: OwnedFd,
 }
 
 #[derive(Default)]
@@ -87,15 +152,25 @@ impl VirtualCamera {
     /// The device is busy, closed to us, or refuses the format; each with what to do.
     pub fn start(plan: &VirtualCameraPlan, format: &StreamFormat) -> Result<Self> {
         let canvas = Canvas::new(&format.caps, plan.size, plan.mirror)?;
-        let writer = plan.device.open(canvas.size(), format.fps)?;
-        let shared = Arc::new(Shared::default());
-        shared.lock().next = Some(Show::Card);
+        let no_thread = |error: &dyn fmt::Display| Error::output(format!("virtual camera thread: {error}"));
+        let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(|error| no_thread(&error))?;
+        let shared = Arc::new(Shared { state: Mutex::default(), wake });
+        shared.show(Show::Card);
+        let (opened, wait_opened) = sync_channel(1);
         let thread = {
             let (shared, device, fps) = (Arc::clone(&shared), plan.device.clone(), format.fps);
-            let body = move || keep_writing(&device, writer, canvas, fps, &shared);
+            // What PipeWire makes must stay on the thread that made it.
+            let body = move || match device.open(canvas.size(), fps) {
+                Err(error) => drop(opened.send(Err(error))),
+                Ok(sink) => {
+                    drop(opened.send(Ok(())));
+                    keep_writing(&device, sink, canvas, fps, &shared);
+                }
+            };
             std::thread::Builder::new().name("virtual-camera".into()).spawn(body)
         };
-        let thread = thread.map_err(|error| Error::output(format!("virtual camera thread: {error}")))?;
+        let thread = thread.map_err(|error| no_thread(&error))?;
+        wait_opened.recv().unwrap_or_else(|error| Err(no_thread(&error)))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 }
@@ -131,7 +206,7 @@ impl Output for VirtualCamera {
 
     fn finish(&self) -> Result<()> {
         self.shared.lock().stop = true;
-        self.shared.changed.notify_all();
+        self.shared.wake();
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
         }
@@ -150,14 +225,18 @@ impl Shared {
             state.dropped += 1;
         }
         drop(state);
-        self.changed.notify_all();
+        self.wake();
     }
 
-    /// Waits for something new to show, at most `patience`.
-    fn next(&self, patience: Duration) -> Step {
-        let idle = |state: &mut State| state.next.is_none() && !state.stop;
-        let waited = self.changed.wait_timeout_while(self.lock(), patience, idle);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    fn wake(&self) {
+        // It fails only when it was woken 2^64 times without an answer.
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+
+    /// What there is to do now.
+    fn take(&self) -> Step {
+        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+        let mut state = self.lock();
         match state.next.take() {
             _ if state.stop => Step::Stop,
             Some(show) => Step::Show(show),
@@ -166,36 +245,49 @@ impl Shared {
     }
 }
 
+/// Waits until one of `files` can be read or the time is over; tells which can.
+fn poll<const N: usize>(files: [BorrowedFd; N], patience: Duration) -> [bool; N] {
+    let mut polled = files.each_ref().map(|file| PollFd::new(file, PollFlags::IN));
+    let patience = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
+    // A signal ends the wait early, which does no harm.
+    let _ = rustix::event::poll(&mut polled, Some(&patience));
+    polled.each_ref().map(|file| !file.revents().is_empty())
+}
+
 /// The thread body: shows what comes, repeats the last frame while nothing does, sets the device up again if it breaks.
-fn keep_writing(device: &Loopback, writer: loopback::Writer, mut canvas: Canvas, fps: u32, shared: &Shared) {
+fn keep_writing(device: &Device, sink: Box<dyn Sink>, mut canvas: Canvas, fps: u32, shared: &Shared) {
     let card = card::draw(canvas.from());
-    let mut writer = Some(writer);
+    let mut sink = Some(sink);
     let mut retry_at = Instant::now();
     loop {
-        let drawn = match shared.next(KEEP_ALIVE) {
+        match &mut sink {
+            Some(sink) => sink.wait(shared.wake.as_fd(), KEEP_ALIVE),
+            None => _ = poll([shared.wake.as_fd()], KEEP_ALIVE),
+        }
+        let drawn = match shared.take() {
             Step::Stop => return,
             Step::Show(Show::Picture(picture)) => canvas.draw(&picture),
             Step::Show(Show::Card) => canvas.draw(&card),
             Step::Repeat => Ok(()),
         };
-        let written = drawn.and_then(|()| match &mut writer {
-            Some(writer) => canvas.with_bytes(|bytes| writer.write(bytes)),
+        let written = drawn.and_then(|()| match &mut sink {
+            Some(sink) => canvas.with_bytes(|bytes| sink.write(bytes)),
             None => Ok(()),
         });
         if let Err(error) = written {
             // Said once; while the device is away there is nothing to write to.
             shared.lock().failure = Some(error);
-            writer = None;
+            sink = None;
             retry_at = Instant::now() + RETRY;
         }
-        if writer.is_none() && Instant::now() >= retry_at {
-            writer = device.open(canvas.size(), fps).ok();
+        if sink.is_none() && Instant::now() >= retry_at {
+            sink = device.open(canvas.size(), fps).ok();
             retry_at = Instant::now() + RETRY;
-            if writer.is_some() {
+            if sink.is_some() {
                 tracing::info!("virtual camera {device} is back");
             }
         }
-        let usage = writer.as_mut().map_or(Usage::Unknown, loopback::Writer::usage);
+        let usage = sink.as_mut().map_or(Usage::Unknown, |sink| sink.usage());
         shared.lock().usage = usage;
     }
 }
