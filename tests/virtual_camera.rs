@@ -3,9 +3,10 @@
 mod common;
 mod vm;
 
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -25,6 +26,12 @@ fn run_camera(source: &str, more: &[&str]) -> Running {
     let network = identity();
     let args = ["--source", source, "--camera-out", "auto", "--rtsp", "off", "--network", &network];
     Running::start(&[&args, more].concat())
+}
+
+/// Waits until a v4l2-ctl tells on standard error that it reads frames.
+fn reads_frames(child: &mut Child) {
+    let told = child.stderr.as_mut().expect("piped");
+    told.read_exact(&mut [0]).expect("it tells each frame");
 }
 
 /// A config file that sets `source` keys.
@@ -83,7 +90,7 @@ fn cameras_are_listed_chosen_and_captured_in_every_format() {
     let said = "camera:0 (vivid) delivers 640x360 YUYV at 30 frames/s, the nearest it has to 700x380 at 33 frames/s";
     assert!(ended.errors.contains(said), "{}", ended.errors);
     let controls = tool("v4l2-ctl", &["-d", WEBCAM, "--get-ctrl", "osd_text_mode,brightness"]);
-    assert_eq!(controls, "osd_text_mode: 0 (All)\nbrightness: 90\n");
+    assert!(controls.contains("osd_text_mode: 0 (All)\n") && controls.contains("brightness: 90\n"), "{controls}");
 }
 
 #[test]
@@ -94,9 +101,10 @@ fn jpeg_from_a_camera_is_decoded() {
         return;
     }
     // Another program's loopback device is a camera like any other, if it is asked for.
-    let pipeline = "videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1 ! jpegenc quality=95 \
-                    ! image/jpeg ! identity drop-allocation=true ! v4l2sink device=/dev/video11";
-    let producer = Command::new("gst-launch-1.0").arg("-q").args(pipeline.split_whitespace()).spawn().unwrap();
+    let bars = "smptebars=size=320x180:rate=30";
+    let encode = ["-c:v", "mjpeg", "-q:v", "2", "-f", "v4l2", "/dev/video11"];
+    let input = ["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", bars];
+    let producer = Command::new("ffmpeg").args(input).args(encode).spawn().unwrap();
     let _producer = Killed(producer);
     let deadline = Instant::now() + PATIENCE;
     while !tool("v4l2-ctl", &["-d", "/dev/video11", "--info"]).contains("Video Capture") {
@@ -123,7 +131,7 @@ fn jpeg_from_a_camera_is_decoded() {
     }
     let ended = run.interrupt();
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
-    assert!(ended.errors.contains("(Webcam) delivers 320x180 MJPG at 15 frames/s"), "{}", ended.errors);
+    assert!(ended.errors.contains("(Webcam) delivers 320x180 MJPG at 30 frames/s"), "{}", ended.errors);
 }
 
 #[test]
@@ -183,8 +191,7 @@ fn every_kind_of_reader_gets_the_colours_and_readers_may_come_and_go() {
             let args = ["-d", LOOPBACK, "--stream-mmap", "--stream-count=100000"];
             let reader = Command::new("v4l2-ctl").args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
             let mut reader = Killed(reader.unwrap());
-            let mut first = [0];
-            std::io::Read::read_exact(&mut reader.0.stderr.take().unwrap(), &mut first).expect("it tells each frame");
+            reads_frames(&mut reader.0);
         } else {
             let mut reader = Reader::open(LOOPBACK);
             (0..3).for_each(|_| drop(reader.frame()));
@@ -245,6 +252,7 @@ fn the_camera_is_released_while_nobody_watches() {
         reader.frame_that("a painted picture", |frame| !frame.is_card());
         let (first, painted) = (first_after.as_millis(), opened.elapsed().as_millis());
         println!("figure: reader {round}: first frame after {first} ms, first painted one after {painted} ms");
+        run.wait_for_status("it is awake", |status| status["resting"] == false);
         assert!(has_open(run.id(), WEBCAM));
         // One that only looks whether there is a camera does not count as a viewer, and wakes nothing.
         drop(reader);
@@ -308,7 +316,7 @@ fn what_cannot_be_is_told_with_what_to_do() {
     }
     let network = identity();
     let refused = |args: &[&str]| {
-        let all = [&["run", "--rtsp", "off", "--network", &network], args].concat();
+        let all = [&["run", "--rtsp", "off", "--duration", "5", "--network", &network], args].concat();
         let ended = run(&all);
         (ended.code, ended.stderr)
     };
@@ -338,7 +346,7 @@ fn what_cannot_be_is_told_with_what_to_do() {
     let args = ["-d", WEBCAM, "--stream-mmap", "--stream-count=100000"];
     let other = Command::new("v4l2-ctl").args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut other = Killed(other);
-    std::io::Read::read_exact(&mut other.0.stderr.take().unwrap(), &mut [0]).expect("it tells each frame");
+    reads_frames(&mut other.0);
     expect(&["--source", "camera"], 3, &["it is used by v4l2-ctl (process ", "close that"]);
     drop(other);
 

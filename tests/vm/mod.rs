@@ -117,13 +117,14 @@ impl Reader {
         Picture { bytes: bytes[..self.width * self.height * 2].to_vec(), width: self.width, height: self.height }
     }
 
-    /// The first frame that `wanted` accepts.
+    /// The frame after the first one that `wanted` accepts: with its two buffers, the module may be writing the next
+    /// picture into the first one already.
     pub fn frame_that(&mut self, what: &str, wanted: impl Fn(&Picture) -> bool) -> Picture {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let frame = self.frame();
             if wanted(&frame) {
-                return frame;
+                return self.frame();
             }
             assert!(Instant::now() < deadline, "{what}: no such frame came");
         }
@@ -157,10 +158,12 @@ impl Picture {
         luma.map(|value| f64::from(*value)).sum::<f64>() / (self.bytes.len() / 2) as f64
     }
 
-    /// The card that is shown while no painted picture is there: dark in the corners, three dabs in the middle.
+    /// The card that is shown while no painted picture is there: dark at both sides, dabs of paint in the middle.
     pub fn is_card(&self) -> bool {
         let dark = |x, y| self.yuv(x, y)[0].abs_diff(43) < 5;
-        dark(0, 0) && dark(self.width - 1, self.height - 1) && self.yuv(self.width / 2, self.height * 36 / 100)[0] > 100
+        dark(0, self.height / 2)
+            && dark(self.width - 1, self.height / 2)
+            && self.yuv(self.width / 2, self.height * 36 / 100)[0] > 100
     }
 
     /// The same bars as in `other`: within 3 of 255 in the middle of each.

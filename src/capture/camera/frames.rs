@@ -29,7 +29,9 @@ impl Frames {
         let pool_bytes = set.sizeimage;
         let (caps, picture_bytes, padded) = match mode.readable().raw {
             None => {
+                // Each buffer is one whole picture; the decoder of GStreamer 1.22 takes it only if that is said.
                 let caps = gst::Caps::builder("image/jpeg")
+                    .field("parsed", true)
                     .field("width", width as i32)
                     .field("height", height as i32)
                     .field("framerate", rate);

@@ -13,7 +13,8 @@ use pipewire::spa::param::video::VideoFormat;
 use pipewire::spa::pod::{ChoiceValue, Object, Pod, Property, Value, object, property, serialize::PodSerializer};
 use pipewire::spa::sys as spa_sys;
 use pipewire::spa::utils::{Choice, ChoiceEnum, ChoiceFlags, Direction, Fraction, Id, Rectangle, SpaTypes};
-use pipewire::stream::{StreamFlags, StreamListener, StreamRc, StreamState};
+use pipewire::stream::{Stream, StreamFlags, StreamListener, StreamRc, StreamState};
+use pipewire::sys as pw_sys;
 
 use super::{Sink, poll};
 use crate::error::{Error, Result};
@@ -24,13 +25,13 @@ use crate::style::Size;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Buffers between us and the readers: wished, fewest, most.
-const BUFFERS: (i32, i32, i32) = (4, 2, 16);
+const BUFFERS: (i32, i32, i32) = (4, 2, 8);
 
 /// The node as it lives in PipeWire's graph. Everything runs on the thread of the virtual camera.
 pub(super) struct Node {
     // Dropped in this order: what listens before what it listens to.
     _core_listener: pw::core::Listener,
-    _stream_listener: StreamListener<()>,
+    _stream_listener: StreamListener<Buffers>,
     stream: StreamRc,
     core_lost: Rc<RefCell<Option<String>>>,
     frame: Rc<RefCell<Vec<u8>>>,
@@ -94,8 +95,15 @@ impl Node {
             let frame = Rc::clone(&frame);
             let stride = size.width as i32 * 2;
             stream
-                .add_local_listener::<()>()
-                .param_changed(move |stream, (), id, format| {
+                .add_local_listener::<Buffers>()
+                .add_buffer(|_, all, buffer| all.0.push(buffer))
+                .remove_buffer(|_, all, buffer| all.0.retain(|kept| *kept != buffer))
+                .state_changed(|stream, all, _, now| {
+                    if now == StreamState::Paused {
+                        all.take_back(stream);
+                    }
+                })
+                .param_changed(move |stream, _, id, format| {
                     if id == ParamType::Format.as_raw() && format.is_some() {
                         let buffers = bytes_of(buffers(size));
                         let params = &mut [Pod::from_bytes(&buffers)]
@@ -103,7 +111,7 @@ impl Node {
                         let _ = stream.update_params(params);
                     }
                 })
-                .process(move |stream, ()| fill(stream, &frame.borrow(), stride))
+                .process(move |stream, _| fill(stream, &frame.borrow(), stride))
                 .register()?
         };
         let format = bytes_of(format(size, fps));
@@ -175,8 +183,27 @@ impl Sink for Node {
     }
 }
 
+/// All buffers of the stream.
+#[derive(Default)]
+struct Buffers(Vec<*mut pw_sys::pw_buffer>);
+
+impl Buffers {
+    /// Takes back what a reader held that is gone. PipeWire forgets the buffer that was on its way to a killed reader;
+    /// after as many kills as there are buffers, none would be left.
+    fn take_back(&self, stream: &Stream) {
+        for buffer in &self.0 {
+            // JUSTIFICATION: there is no safe call for a buffer that was queued before.
+            // SAFETY: the pointer came with add_buffer and leaves the list with remove_buffer, so it is one of this
+            // stream's. Buffers that are in one of its queues are refused. Nobody reads them while it is paused.
+            unsafe { stream.queue_raw_buffer(*buffer) };
+        }
+        // What is queued now are old pictures: back to the free ones.
+        let _ = stream.flush(false);
+    }
+}
+
 /// Copies the frame into the next free buffer; readers that hold them all miss this frame.
-fn fill(stream: &pw::stream::Stream, frame: &[u8], stride: i32) {
+fn fill(stream: &Stream, frame: &[u8], stride: i32) {
     let Some(mut buffer) = stream.dequeue_buffer() else { return };
     let Some(data) = buffer.datas_mut().first_mut() else { return };
     let size = match data.data() {
