@@ -123,7 +123,8 @@ impl Writer {
         let failed = |what: &str, error: &io::Error| {
             let why = match error.kind() {
                 io::ErrorKind::PermissionDenied => v4l2::permission_advice(path),
-                io::ErrorKind::ResourceBusy => busy(path),
+                // A device with exclusive_caps=1 refuses a second writer's format as invalid.
+                io::ErrorKind::ResourceBusy | io::ErrorKind::InvalidInput => busy(path),
                 _ => error.to_string(),
             };
             Error::output(format!("virtual camera {loopback}: {what}: {why}"))
