@@ -12,6 +12,8 @@ use super::Event;
 use crate::capture::{Capture, End, Source, Wiring};
 use crate::error::Error;
 use crate::metrics::Counters;
+use crate::output::Outputs;
+use crate::output::attendance::Attendance;
 use crate::shutdown::Shutdown;
 
 /// How often the end of the source is looked for.
@@ -22,6 +24,9 @@ const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// The wait before the first try to get a lost source back, and the longest one.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// The longest wait for a camera: to look whether it is plugged in again costs nothing.
+const CAMERA_BACK_OFF: Duration = Duration::from_secs(3);
 
 /// How long a source that shall take over may take to its first picture.
 const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
@@ -34,12 +39,10 @@ pub struct Switch {
 
 /// How the watch over a capture ended.
 enum Watched {
-    Shutdown,
+    /// On shutdown, or because nobody watches.
+    Stopped,
     /// `recorded`: a stream that knows its length is over at its end, one that does not was lost.
-    Ended {
-        end: End,
-        recorded: bool,
-    },
+    Ended { end: End, recorded: bool },
     /// Another source took over.
     Switched(Capture),
 }
@@ -52,6 +55,8 @@ pub struct SourceKeeper {
     pub switches: Receiver<Switch>,
     pub wiring: Wiring,
     pub looped: bool,
+    /// The outputs, if the source is to be released while nobody watches them.
+    pub on_demand: Option<Arc<Outputs>>,
     pub counters: Arc<Counters>,
     pub shutdown: Shutdown,
     pub events: UnboundedSender<Event>,
@@ -62,10 +67,17 @@ impl SourceKeeper {
     pub fn keep(mut self, capture: Capture) {
         let mut capture = Some(capture);
         let mut back_off = BACK_OFF.0;
+        let mut attendance = Attendance::default();
+        let longest = if matches!(self.source, Source::Camera(_)) { CAMERA_BACK_OFF } else { BACK_OFF.1 };
+        let mut said = String::new();
         while !self.shutdown.is_given() {
+            if capture.is_none() && !self.is_wanted(&mut attendance) {
+                capture = self.rest(&mut attendance);
+                back_off = BACK_OFF.0;
+            }
             let before = self.counters.captured.load(Ordering::Relaxed);
             let watched = match capture.take() {
-                Some(running) => self.watch(&running),
+                Some(running) => self.watch(&running, &mut attendance),
                 None => match self.open(&self.source) {
                     Ok(started) => {
                         capture = Some(started);
@@ -75,7 +87,7 @@ impl SourceKeeper {
                 },
             };
             let (end, recorded) = match watched {
-                Watched::Shutdown => break,
+                Watched::Stopped => continue,
                 Watched::Switched(taking_over) => {
                     capture = Some(taking_over);
                     continue;
@@ -85,6 +97,7 @@ impl SourceKeeper {
             let delivered = self.counters.captured.load(Ordering::Relaxed) > before;
             if delivered {
                 back_off = BACK_OFF.0;
+                said.clear();
             }
             match end {
                 End::Finished if recorded && self.looped && delivered => {}
@@ -92,16 +105,21 @@ impl SourceKeeper {
                 End::Failed(reason) if !self.source.is_live() => {
                     return self.end(Err(Error::input(reason)));
                 }
+                _ if self.shutdown.is_given() => break,
                 lost => {
                     let reason = match lost {
                         End::Failed(reason) => reason,
                         End::Finished => format!("{} ended", self.source),
                     };
-                    tracing::warn!("{reason}; trying again in {:.1} s", back_off.as_secs_f64());
+                    // Once: a camera may be away all night.
+                    if said != reason {
+                        tracing::warn!("{reason}; trying again until it is back");
+                        said = reason;
+                    }
                     Counters::count(&self.counters.reconnects);
                     // Up to a quarter more, so that many clients of one server do not come back all at once.
-                    capture = self.rest(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
-                    back_off = (back_off * 2).min(BACK_OFF.1);
+                    capture = self.wait(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
+                    back_off = (back_off * 2).min(longest);
                 }
             }
         }
@@ -113,8 +131,33 @@ impl SourceKeeper {
         Ok(capture)
     }
 
-    /// Waits for the end of one capture, for shutdown, or for another source.
-    fn watch(&mut self, capture: &Capture) -> Watched {
+    /// Takes a reading of who watches; true if frames are wanted.
+    fn is_wanted(&self, attendance: &mut Attendance) -> bool {
+        self.on_demand.as_ref().is_none_or(|outputs| attendance.note(outputs.usage(), Instant::now()))
+    }
+
+    /// Waits, with the source released, until somebody watches; with another source that was wished for meanwhile.
+    fn rest(&mut self, attendance: &mut Attendance) -> Option<Capture> {
+        let outputs = Arc::clone(self.on_demand.as_ref()?);
+        tracing::info!("nobody watches: {} is released", self.source);
+        outputs.rest(true);
+        let mut taking_over = None;
+        while !self.is_wanted(attendance) {
+            if self.shutdown.sleep(POLL) {
+                return None;
+            }
+            taking_over = self.switch();
+            if taking_over.is_some() {
+                break;
+            }
+        }
+        outputs.rest(false);
+        tracing::info!("somebody watches: {} is opened", self.source);
+        taking_over
+    }
+
+    /// Waits for the end of one capture, for another source, for shutdown, or until nobody watches any more.
+    fn watch(&mut self, capture: &Capture, attendance: &mut Attendance) -> Watched {
         let captured = |this: &Self| this.counters.captured.load(Ordering::Relaxed);
         let (mut last, mut silent) = (captured(self), Duration::ZERO);
         while !self.shutdown.is_given() {
@@ -131,12 +174,15 @@ impl SourceKeeper {
                 let reason = format!("{} sent nothing for {seconds} s", self.source);
                 return Watched::Ended { end: End::Failed(reason), recorded: false };
             }
+            if !self.is_wanted(attendance) {
+                break;
+            }
         }
-        Watched::Shutdown
+        Watched::Stopped
     }
 
     /// Waits before the next try; ends early on shutdown, or with another source.
-    fn rest(&mut self, time: Duration) -> Option<Capture> {
+    fn wait(&mut self, time: Duration) -> Option<Capture> {
         let until = Instant::now() + time;
         while !self.shutdown.sleep(POLL.min(until.saturating_duration_since(Instant::now()))) {
             let taking_over = self.switch();

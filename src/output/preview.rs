@@ -10,7 +10,7 @@ use gstreamer_video as gst_video;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{Output, Place, StreamFormat, retimed};
+use super::{Output, Place, StreamFormat, Usage, retimed};
 use crate::error::{Error, Result};
 use crate::gst::template::{Template, Templates};
 
@@ -119,6 +119,10 @@ impl Output for Preview {
 
     fn clients(&self) -> usize {
         [&self.painted, &self.source].map(|channel| channel.viewers.load(Ordering::Relaxed)).iter().sum()
+    }
+
+    fn usage(&self) -> Usage {
+        if self.clients() > 0 { Usage::Watched } else { Usage::Absent }
     }
 
     /// Leaving pictures out is what a preview does.
