@@ -143,7 +143,7 @@ mod tests {
                 "unknown placeholder `{kpbs}`",
             ),
             ("rtsp", "appsrc ! x264enc bitrate={kbps} ! rtph264pay name=pay0", "needs an element named `picture`"),
-            ("rtps", "appsrc name=picture ! fakesink", "has no template `output/rtps`; it has capture/animation"),
+            ("rtps", "appsrc name=picture ! fakesink", "has no template `output/rtps`; it has capture/"),
         ];
         let picture = "videoconvert ! capsfilter name=size ! appsink name=frames";
         let file = folder.path().join("capture/picture.launch");
