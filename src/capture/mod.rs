@@ -71,6 +71,9 @@ pub struct StreamFacts {
     pub warning: Option<String>,
 }
 
+/// How long a recorded source may take until its first picture; it is played all the same then.
+const FIRST_PICTURE_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(5);
+
 /// A running source. Dropping it stops it.
 pub struct Capture {
     pipeline: gst::Pipeline,
@@ -115,13 +118,16 @@ impl Capture {
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
         branches.set_sync(paced);
         if !paced {
-            capture.play()?;
+            capture.set_state(gst::State::Playing)?;
         }
         Ok(capture)
     }
 
     /// Lets the pictures flow; does nothing if they do.
     pub fn play(&self) -> Result<()> {
+        // A recorded source must have its first picture by then: a sound branch that is added while the pipeline
+        // changes from paused to playing may stay paused, and silent.
+        let _ = self.pipeline.state(FIRST_PICTURE_PATIENCE);
         self.set_state(gst::State::Playing).map(|_| ())
     }
 
