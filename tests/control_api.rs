@@ -197,13 +197,13 @@ fn events_begin_with_everything_and_go_on_with_what_changes() {
         told.as_object().unwrap().keys().collect::<Vec<_>>(),
         api.state().as_object().unwrap().keys().collect::<Vec<_>>()
     );
-    assert_eq!(api.json("PATCH", LOOK, r#"{"strength": 0.25}"#).status, 200);
+    assert_eq!(api.json("PATCH", LOOK, r#"{"strength": 0.3}"#).status, 200);
     loop {
         let (name, change) = events.next();
         assert_eq!((name.as_str(), &change["stream"]), ("change", &json!("live")));
         let changed = change["changed"].as_object().unwrap().clone();
         assert!(changed.iter().all(|(part, value)| told[part] != *value), "{change} tells what did not change");
-        let seen = changed.get("look").is_some_and(|look| look["strength"] == 0.25);
+        let seen = changed.get("look").is_some_and(|look| look["strength"] == 0.3);
         told.as_object_mut().unwrap().extend(changed);
         if seen {
             break;
@@ -533,6 +533,7 @@ fn the_commands_of_the_readme_work() {
     for command in commands {
         // What goes on for ever is cut off; that is no failure.
         let endless = command.contains(" watch") || command.contains("/events");
+        let command = command.split("  #").next().unwrap().trim_end();
         let command = command.replace("127.0.0.1:8080", &api.address).replace("impasto ctl", "$IMPASTO ctl");
         let line = if endless { format!("timeout 2 {command} || [ $? = 124 ]") } else { command.clone() };
         let mut shell = Command::new("bash");
