@@ -98,6 +98,7 @@ fn a_new_look_is_seen_in_snapshot_preview_and_recording() {
     assert_eq!((&settings["mirrored"], &settings["size"]), (&json!(true), &json!("160x90")));
     assert!(studio.bar() < 60, "mirrored, the last bar comes first, and it is dark");
 
+    api.assert_painting(15);
     let finished = api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#);
     assert_eq!(finished.status, 200, "{}", finished.text());
     let file = studio.folder.path().join("recordings/take.mkv");
@@ -105,7 +106,7 @@ fn a_new_look_is_seen_in_snapshot_preview_and_recording() {
     let times = packet_times(file.to_str().unwrap(), "v");
     assert_rising(&times);
     let longest = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
-    assert!(times.len() > 30 && longest < 1.0, "{} frames, {longest} s between two", times.len());
+    assert!(times.len() > 25 && longest < 1.0, "{} frames, {longest} s between two", times.len());
     let first = gray_frame(&["-i", file.to_str().unwrap()], 0, (32, 18));
     let later = gray_frame(&["-i", file.to_str().unwrap()], 20, (32, 18));
     assert!(difference(&first, &later) > 30.0, "the recording shows the change");
@@ -197,13 +198,13 @@ fn events_begin_with_everything_and_go_on_with_what_changes() {
         told.as_object().unwrap().keys().collect::<Vec<_>>(),
         api.state().as_object().unwrap().keys().collect::<Vec<_>>()
     );
-    assert_eq!(api.json("PATCH", LOOK, r#"{"strength": 0.25}"#).status, 200);
+    assert_eq!(api.json("PATCH", LOOK, r#"{"strength": 0.3}"#).status, 200);
     loop {
         let (name, change) = events.next();
         assert_eq!((name.as_str(), &change["stream"]), ("change", &json!("live")));
         let changed = change["changed"].as_object().unwrap().clone();
         assert!(changed.iter().all(|(part, value)| told[part] != *value), "{change} tells what did not change");
-        let seen = changed.get("look").is_some_and(|look| look["strength"] == 0.25);
+        let seen = changed.get("look").is_some_and(|look| look["strength"] == 0.3);
         told.as_object_mut().unwrap().extend(changed);
         if seen {
             break;
@@ -533,6 +534,7 @@ fn the_commands_of_the_readme_work() {
     for command in commands {
         // What goes on for ever is cut off; that is no failure.
         let endless = command.contains(" watch") || command.contains("/events");
+        let command = command.split("  #").next().unwrap().trim_end();
         let command = command.replace("127.0.0.1:8080", &api.address).replace("impasto ctl", "$IMPASTO ctl");
         let line = if endless { format!("timeout 2 {command} || [ $? = 124 ]") } else { command.clone() };
         let mut shell = Command::new("bash");

@@ -6,11 +6,18 @@ use std::process::Command;
 
 use common::*;
 
+/// A client that speaks no TLS would wait for ever for an answer that it understands.
+const PROBE_PATIENCE_US: &str = "10000000";
+
 /// What ffprobe sees of a stream: its size, or why it sees nothing.
 fn see(url: &str) -> Result<String, String> {
     let entries = ["-show_entries", "stream=width,height", "-of", "csv=p=0"];
-    let output =
-        output_of(Command::new("ffprobe").args(["-v", "error", "-rtsp_transport", "tcp"]).args(entries).arg(url));
+    let output = output_of(
+        Command::new("ffprobe")
+            .args(["-v", "error", "-rtsp_transport", "tcp", "-timeout", PROBE_PATIENCE_US])
+            .args(entries)
+            .arg(url),
+    );
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }

@@ -175,10 +175,17 @@ impl RtspAccess {
         let may = gst::Structure::builder(VIEWER).field("media.factory.access", true);
         factory.add_role_from_structure(&may.field("media.factory.construct", true).build());
         if let Some(file) = &self.certificate {
-            let certificate = gst_rtsp_server::gio::TlsCertificate::from_file(file).map_err(|error| {
+            let unusable = |why: &dyn fmt::Display| {
                 let file = file.display();
-                Error::usage(format!("rtsp_certificate {file}: {error}; it must hold a certificate and its key (PEM)"))
-            })?;
+                Error::usage(format!("rtsp_certificate {file}: {why}; it must hold a certificate and its key (PEM)"))
+            };
+            let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
+            // Without a key it would be taken, and every client fail.
+            if !text.contains("PRIVATE KEY-----") {
+                return Err(unusable(&"there is no key in it"));
+            }
+            let certificate =
+                gst_rtsp_server::gio::TlsCertificate::from_pem(&text).map_err(|error| unusable(&error))?;
             auth.set_tls_certificate(Some(&certificate));
         }
         server.set_auth(Some(&auth));

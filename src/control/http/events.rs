@@ -56,7 +56,9 @@ impl Feed {
 /// Each stream's state under its name.
 fn state(hub: &Hub) -> Value {
     let entry = |(name, stream): (String, Arc<dyn crate::control::Stream>)| {
-        (name, serde_json::to_value(stream.state()).unwrap_or_default())
+        // By way of the text, so that 0.3 is told as 0.3 here too: as a `Value`, an f32 shows digits that it has not.
+        let text = serde_json::to_string(&stream.state()).unwrap_or_default();
+        (name, serde_json::from_str(&text).unwrap_or_default())
     };
     Value::Object(hub.all().into_iter().map(entry).collect())
 }
