@@ -19,3 +19,4 @@ pub mod metrics;
 pub mod output;
 pub mod shutdown;
 pub mod style;
+mod v4l2;

@@ -4,12 +4,11 @@
 //! sample to the [`Receiver`]; sound, where there is any, goes through `sound.launch` the same way.
 
 mod animation;
-mod camera;
+pub mod camera;
 mod showcase;
 mod source;
 
 pub use animation::is_gif;
-pub use camera::{CameraDescription, list as list_cameras};
 pub use source::Source;
 
 use std::sync::{Arc, Mutex};
@@ -77,7 +76,7 @@ pub struct Capture {
     pipeline: gst::Pipeline,
     description: String,
     facts: Arc<Mutex<StreamFacts>>,
-    _camera: Option<camera::CameraThread>,
+    camera: Option<camera::CameraThread>,
 }
 
 /// How a capture ended.
@@ -110,7 +109,7 @@ impl Capture {
             Source::Camera(wish) => Some(camera::CameraThread::start(wish, wiring.wish, &head)?),
             _ => None,
         };
-        let capture = Self { pipeline, description: source.to_string(), facts, _camera: camera };
+        let capture = Self { pipeline, description: source.to_string(), facts, camera };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
@@ -150,6 +149,16 @@ impl Capture {
             Ok(()) => End::Finished,
             Err(reason) => End::Failed(format!("{}: {reason}", self.description)),
         })
+    }
+
+    /// What to open when `source` is lost: the very camera it turned out to be, wherever that is plugged in then.
+    pub fn this_again(&self, source: Source) -> Source {
+        match (source, &self.camera) {
+            (Source::Camera(wish), Some(camera)) => {
+                Source::Camera(camera::CameraWish { which: camera.this_again(), ..wish })
+            }
+            (source, _) => source,
+        }
     }
 
     /// Fits every later picture into the size of `caps`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::camera::CameraWish;
+use super::camera::{CameraWish, Which};
 use super::{Wiring, animation, showcase};
 use crate::error::{Error, Result};
 
@@ -24,20 +24,19 @@ pub enum Source {
 }
 
 impl Source {
-    /// Reads `showcase`, `test`, `camera`, `camera:N`, a URL or a path.
+    /// Reads `showcase`, `test`, `camera`, `camera:` with index, path, name or id, a URL or a path.
     pub fn parse(text: &str) -> Result<Self> {
         match text {
             "showcase" => Ok(Self::Showcase),
             "test" => Ok(Self::Test),
-            "camera" => Ok(Self::Camera(CameraWish { index: None })),
+            "camera" => Ok(Self::Camera(CameraWish::new(Which::Any))),
             _ => {
-                if let Some(index) = text.strip_prefix("camera:") {
-                    let index = index.parse().map_err(|_| {
-                        Error::usage(format!(
-                            "`{text}`: cameras are named camera:0, camera:1, ...; `impasto devices` lists them"
-                        ))
-                    })?;
-                    return Ok(Self::Camera(CameraWish { index: Some(index) }));
+                if let Some(which) = text.strip_prefix("camera:") {
+                    if which.is_empty() {
+                        let advice = "camera:0, camera:NAME or camera:/dev/video0; `impasto devices` lists them";
+                        return Err(Error::usage(format!("`{text}`: cameras are named {advice}")));
+                    }
+                    return Ok(Self::Camera(CameraWish::new(Which::parse(which))));
                 }
                 Ok(if text.contains("://") { Self::Url(text.into()) } else { Self::File(text.into()) })
             }
@@ -99,8 +98,7 @@ impl fmt::Display for Source {
         match self {
             Self::Showcase => f.write_str("showcase"),
             Self::Test => f.write_str("test picture"),
-            Self::Camera(CameraWish { index: None }) => f.write_str("camera"),
-            Self::Camera(CameraWish { index: Some(index) }) => write!(f, "camera:{index}"),
+            Self::Camera(wish) => wish.which.fmt(f),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Url(url) => f.write_str(&without_password(url)),
         }
@@ -158,10 +156,13 @@ mod tests {
     #[test]
     fn sources_are_told_apart() {
         assert_eq!(Source::parse("test").unwrap(), Source::Test);
-        assert_eq!(Source::parse("camera:2").unwrap(), Source::Camera(CameraWish { index: Some(2) }));
+        let camera = |which| Source::Camera(CameraWish::new(which));
+        assert_eq!(Source::parse("camera:2").unwrap(), camera(Which::Index(2)));
+        assert_eq!(Source::parse("camera:/dev/video1").unwrap(), camera(Which::Path("/dev/video1".into())));
+        assert_eq!(Source::parse("camera:front").unwrap(), camera(Which::Name("front".into())));
         assert_eq!(Source::parse("a/b.mp4").unwrap(), Source::File("a/b.mp4".into()));
         assert!(matches!(Source::parse("rtsp://h/x").unwrap(), Source::Url(_)));
-        assert!(Source::parse("camera:front").unwrap_err().to_string().contains("impasto devices"));
+        assert!(Source::parse("camera:").unwrap_err().to_string().contains("impasto devices"));
     }
 
     #[test]

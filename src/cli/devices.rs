@@ -1,12 +1,15 @@
 //! `impasto devices`: cameras, and the devices that networks can run on.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 
 use super::{PaintArgs, print_json};
-use crate::capture::{CameraDescription, list_cameras};
+use crate::capture::camera::{CameraDescription, ControlDescription, FormatDescription, SizeDescription, describe_all};
 use crate::config::{Config, plan::PaintPlan};
 use crate::error::Result;
+use crate::output::virtual_camera::loopbacks;
 use crate::style::onnx::{Device, Session, SessionOptions};
 
 const AFTER_HELP: &str = "\
@@ -28,7 +31,15 @@ pub struct DevicesArgs {
 #[derive(Serialize)]
 struct Devices {
     cameras: Vec<CameraDescription>,
+    /// Loopback devices that --camera-out can write to.
+    virtual_cameras: Vec<VirtualCamera>,
     inference: Vec<InferenceDevice>,
+}
+
+#[derive(Serialize)]
+struct VirtualCamera {
+    path: PathBuf,
+    label: String,
 }
 
 /// A device and whether the default network really runs on it.
@@ -50,16 +61,26 @@ impl DevicesArgs {
             let reason = error.map(|error| error.to_string());
             InferenceDevice { name: device.name(), usable: reason.is_none(), reason }
         };
-        let devices = Devices { cameras: list_cameras(), inference: Device::ALL.map(try_device).into() };
+        let virtual_cameras =
+            loopbacks().into_iter().map(|found| VirtualCamera { path: found.path, label: found.label }).collect();
+        let devices =
+            Devices { cameras: describe_all(), virtual_cameras, inference: Device::ALL.map(try_device).into() };
         if self.json {
             return print_json(&devices);
         }
         println!("Cameras");
         for camera in &devices.cameras {
-            println!("  camera:{:<3} {:<14} {}", camera.index, camera.path, camera.name);
+            print_camera(camera);
         }
         if devices.cameras.is_empty() {
             println!("  none found");
+        }
+        println!("Virtual cameras to write to");
+        for camera in &devices.virtual_cameras {
+            println!("  {:<25} {}", camera.path.display(), camera.label);
+        }
+        if devices.virtual_cameras.is_empty() {
+            println!("  none; `impasto run --camera-out` says how to get one");
         }
         println!("Inference");
         for device in &devices.inference {
@@ -68,4 +89,42 @@ impl DevicesArgs {
         }
         Ok(())
     }
+}
+
+fn print_camera(camera: &CameraDescription) {
+    let CameraDescription { index, name, path, id, loopback, formats, controls, .. } = camera;
+    println!("  camera:{index:<3} {path:<14} {name}{}", if *loopback { " (loopback)" } else { "" });
+    if let Some(id) = id {
+        println!("    id {id}");
+    }
+    for format in formats.iter().filter(|format| format.readable) {
+        for line in size_lines(format) {
+            println!("    {line}");
+        }
+    }
+    let others: Vec<_> = formats.iter().filter(|format| !format.readable).map(|other| other.format.as_str()).collect();
+    if !others.is_empty() {
+        println!("    not read by Impasto: {}", others.join(" "));
+    }
+    for control in controls {
+        println!("    {}", control_line(control));
+    }
+}
+
+fn size_lines(format: &FormatDescription) -> Vec<String> {
+    let line = |size: &SizeDescription| {
+        let rates: Vec<_> = size.rates.iter().map(ToString::to_string).collect();
+        format!("{:<5} {:<10} {} frames/s", format.format, format!("{}x{}", size.width, size.height), rates.join(", "))
+    };
+    format.sizes.iter().map(line).collect()
+}
+
+fn control_line(control: &ControlDescription) -> String {
+    let ControlDescription { name, minimum, maximum, default, value, choices, active, .. } = control;
+    let range = match choices.as_slice() {
+        [] => format!("{minimum} to {maximum}"),
+        choices => choices.iter().map(|(number, words)| format!("{number} {words}")).collect::<Vec<_>>().join(", "),
+    };
+    let governed = if *active { "" } else { ", governed by another control" };
+    format!("{name} = {value} ({range}; default {default}{governed})")
 }

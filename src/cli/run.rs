@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::{PaintArgs, overlay};
 use crate::config::plan::RunPlan;
-use crate::config::{Config, locate};
+use crate::config::{Config, ExtraOutput, VirtualCameraConfig, locate};
 use crate::control::HttpAddress;
 use crate::error::{Error, Result};
 
@@ -22,7 +22,7 @@ pub struct RunArgs {
     /// Config file; config/default.toml shows every key
     #[arg(long, env = "IMPASTO_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// auto, showcase, test, camera, camera:N, a file, or a URL (rtsp://, http://, srt://)
+    /// auto, showcase, test, camera, camera:INDEX_NAME_OR_PATH, a file, or a URL (rtsp://, http://, srt://)
     #[arg(long, env = "IMPASTO_SOURCE", value_name = "SOURCE")]
     source: Option<String>,
     /// Play a file again when it is over
@@ -49,6 +49,12 @@ pub struct RunArgs {
     /// Token that the HTTP API asks for; needed where other machines can reach it
     #[arg(long, env = "IMPASTO_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+    /// Be a camera for other programs: auto, a v4l2loopback device by path or label, or pipewire
+    #[arg(long, env = "IMPASTO_CAMERA_OUT", value_name = "DEVICE", num_args = 0..=1, default_missing_value = "auto")]
+    camera_out: Option<String>,
+    /// Turn the picture of that camera around, as in a mirror
+    #[arg(long, requires = "camera_out")]
+    mirror: bool,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
@@ -73,6 +79,10 @@ impl RunArgs {
         overlay(&mut config.output.record, &self.record);
         overlay(&mut config.control.http, &self.http);
         overlay(&mut config.control.token, &self.token);
+        if let Some(device) = &self.camera_out {
+            let camera = VirtualCameraConfig { device: device.clone(), mirror: self.mirror, ..Default::default() };
+            config.output.also.push(ExtraOutput::VirtualCamera(camera));
+        }
         config.source.r#loop |= self.r#loop;
         config.source.sound &= !self.no_sound;
         let duration = self.duration.map(|seconds| {

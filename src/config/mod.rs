@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::capture::camera::{ControlValues, FormatWish};
 use crate::control::HttpAddress;
 use crate::error::{Error, Result};
 use crate::style::PaintSize;
@@ -33,6 +34,8 @@ pub struct SourceConfig {
     pub width: usize,
     pub height: usize,
     pub fps: u32,
+    pub format: FormatWish,
+    pub controls: ControlValues,
 }
 
 /// The parts of a [`Look`], and what it is painted with. They stand side by side here, because a flattened look would
@@ -70,6 +73,34 @@ pub struct OutputConfig {
     pub rtsp_certificate: PathBuf,
     pub record: PathBuf,
     pub crf: u8,
+    pub on_demand: OnDemand,
+    pub also: Vec<ExtraOutput>,
+}
+
+/// Whether the source is released while nobody watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDemand {
+    /// With a virtual camera: on.
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
+/// An output besides RTSP and recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum ExtraOutput {
+    VirtualCamera(VirtualCameraConfig),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VirtualCameraConfig {
+    pub device: String,
+    pub size: String,
+    pub mirror: bool,
 }
 
 /// The HTTP server that the stream is controlled through.
@@ -90,7 +121,16 @@ impl Default for ControlConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        Self { input: "auto".into(), r#loop: false, sound: true, width: 640, height: 360, fps: 30 }
+        Self {
+            input: "auto".into(),
+            r#loop: false,
+            sound: true,
+            width: 640,
+            height: 360,
+            fps: 30,
+            format: FormatWish::Auto,
+            controls: ControlValues::new(),
+        }
     }
 }
 
@@ -131,7 +171,15 @@ impl Default for OutputConfig {
             rtsp_certificate: PathBuf::new(),
             record: PathBuf::new(),
             crf: 20,
+            on_demand: OnDemand::Auto,
+            also: Vec::new(),
         }
+    }
+}
+
+impl Default for VirtualCameraConfig {
+    fn default() -> Self {
+        Self { device: "auto".into(), size: "stream".into(), mirror: false }
     }
 }
 

@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, OutputConfig, PaintConfig, RuntimeConfig};
-use crate::capture::{self, Source};
+use super::{
+    Config, ExtraOutput, OnDemand, OutputConfig, PaintConfig, RuntimeConfig, SourceConfig, VirtualCameraConfig,
+};
+use crate::capture::Source;
+use crate::capture::camera::{self, CameraWish};
 use crate::control::HttpPlan;
 use crate::engine::Palette;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::{RtspAccess, RtspAddress};
+use crate::output::virtual_camera::Device;
+use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, Choice, Look, PaintSize, Painter, Size};
 
@@ -28,6 +32,9 @@ pub struct RunPlan {
     pub rtsp_kbps: u32,
     pub record: Option<PathBuf>,
     pub crf: u8,
+    pub virtual_cameras: Vec<VirtualCameraPlan>,
+    /// Releases the source while nobody watches.
+    pub on_demand: bool,
     pub http: HttpPlan,
     /// Stops by itself after this time.
     pub duration: Option<Duration>,
@@ -48,11 +55,8 @@ impl RunPlan {
     /// # Errors
     /// A value that cannot be, or a network, style or folder that is not there.
     pub fn new(config: &Config, duration: Option<Duration>) -> Result<Self> {
-        let source = match config.source.input.as_str() {
-            "auto" if capture::list_cameras().is_empty() => Source::Showcase,
-            "auto" => Source::parse("camera")?,
-            input => Source::parse(input)?,
-        };
+        let virtual_cameras = virtual_cameras(&config.output.also)?;
+        let source = source(&config.source, &virtual_cameras)?;
         let size = format!("{}x{}", config.source.width, config.source.height);
         let size = size.parse().map_err(|what| Error::usage(format!("[source] size: {what}")))?;
         if !(1..=240).contains(&config.source.fps) {
@@ -74,6 +78,12 @@ impl RunPlan {
             rtsp_kbps: config.output.rtsp_kbps,
             record: set(&config.output.record),
             crf: crf(config.output.crf)?,
+            on_demand: match config.output.on_demand {
+                OnDemand::Auto => !virtual_cameras.is_empty(),
+                OnDemand::On => true,
+                OnDemand::Off => false,
+            },
+            virtual_cameras,
             http: HttpPlan::new(
                 config.control.http,
                 &config.control.token,
@@ -92,6 +102,39 @@ fn rtsp_access(output: &OutputConfig) -> Result<RtspAccess> {
     }
     let user = (!name.is_empty()).then(|| (name.clone(), password.clone()));
     Ok(RtspAccess { user, certificate: set(&output.rtsp_certificate) })
+}
+
+/// The source, which must not be one of our own outputs.
+fn source(config: &SourceConfig, outputs: &[VirtualCameraPlan]) -> Result<Source> {
+    let source = match config.input.as_str() {
+        "auto" if camera::is_any_there() => Source::parse("camera")?,
+        "auto" => Source::Showcase,
+        input => Source::parse(input)?,
+    };
+    let Source::Camera(CameraWish { which, .. }) = source else {
+        return Ok(source);
+    };
+    if let Some(path) = camera::path_of(&which)
+        && let Some(output) = outputs.iter().find(|output| output.device.is_at(&path))
+    {
+        return Err(Error::usage(format!("{which} is the virtual camera {output} itself; choose another source")));
+    }
+    Ok(Source::Camera(CameraWish { which, format: config.format, controls: config.controls.clone() }))
+}
+
+fn virtual_cameras(outputs: &[ExtraOutput]) -> Result<Vec<VirtualCameraPlan>> {
+    let plan = |ExtraOutput::VirtualCamera(camera): &ExtraOutput| {
+        let VirtualCameraConfig { device, size, mirror } = camera;
+        let size = match size.as_str() {
+            "stream" | "" => None,
+            size => {
+                let wrong = |what| Error::usage(format!("virtual-camera size: {what}; or \"stream\""));
+                Some(size.parse().map_err(wrong)?)
+            }
+        };
+        Ok(VirtualCameraPlan { device: Device::find(device)?, size, mirror: *mirror })
+    };
+    outputs.iter().map(plan).collect()
 }
 
 impl PaintPlan {

@@ -37,6 +37,8 @@ pub struct Started {
     pub frames_per_second: u32,
     pub sound: bool,
     pub rtsp: Option<String>,
+    /// Virtual cameras.
+    pub cameras: Vec<String>,
     /// The address of the web page and the API.
     pub web: Option<String>,
     pub record: Option<String>,
@@ -49,6 +51,8 @@ pub struct Status {
     pub frames_per_second: f64,
     /// Clients that watch now.
     pub clients: usize,
+    /// Nobody watches: the source is released, and nothing is painted.
+    pub resting: bool,
     /// Frames that an output could not take in time, over all outputs.
     pub dropped_by_outputs: u64,
     #[serde(flatten)]
@@ -92,10 +96,10 @@ impl fmt::Display for Started {
         writeln!(f, "style     {} ({}{artist})", self.style, self.title)?;
         writeln!(f, "network   {} on {}", self.network, self.device)?;
         write!(f, "source    {}, {}, {} frames/s{sound}", self.source, self.picture, self.frames_per_second)?;
-        for (name, place) in [("stream   ", &self.rtsp), ("web page ", &self.web), ("recording", &self.record)] {
-            if let Some(place) = place {
-                write!(f, "\n{name} {place}")?;
-            }
+        let places = [("stream   ", &self.rtsp), ("web page ", &self.web), ("recording", &self.record)];
+        let places = places.into_iter().filter_map(|(name, place)| Some((name, place.as_ref()?)));
+        for (name, place) in places.chain(self.cameras.iter().map(|camera| ("camera   ", camera))) {
+            write!(f, "\n{name} {place}")?;
         }
         Ok(())
     }
@@ -104,6 +108,9 @@ impl fmt::Display for Started {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
+        if self.resting {
+            return f.write_str("resting: nobody watches");
+        }
         write!(
             f,
             "{:.1} frames/s painted, inference {:.1} ms, tensors {:.1} ms, {} watching",
@@ -137,6 +144,7 @@ mod tests {
         let status = |counters: &Counters, dropped_by_outputs| Status {
             frames_per_second: 29.97,
             clients: 2,
+            resting: false,
             dropped_by_outputs,
             counts: counters.snapshot(),
         };

@@ -12,6 +12,8 @@ use super::Event;
 use crate::capture::{Capture, End, Source, Wiring};
 use crate::error::Error;
 use crate::metrics::Counters;
+use crate::output::Outputs;
+use crate::output::attendance::Attendance;
 use crate::shutdown::Shutdown;
 
 /// How often the end of the source is looked for.
@@ -22,6 +24,9 @@ const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// The wait before the first try to get a lost source back, and the longest one.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// The longest wait for a camera: to look whether it is plugged in again costs nothing.
+const CAMERA_BACK_OFF: Duration = Duration::from_secs(3);
 
 /// How long a source that shall take over may take to its first picture.
 const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +40,8 @@ pub struct Switch {
 /// How the watch over a capture ended.
 enum Watched {
     Shutdown,
+    /// Nobody watches the stream any more.
+    Unwatched,
     /// `recorded`: a stream that knows its length is over at its end, one that does not was lost.
     Ended {
         end: End,
@@ -52,6 +59,8 @@ pub struct SourceKeeper {
     pub switches: Receiver<Switch>,
     pub wiring: Wiring,
     pub looped: bool,
+    /// The outputs, if the source is to be released while nobody watches them.
+    pub on_demand: Option<Arc<Outputs>>,
     pub counters: Arc<Counters>,
     pub shutdown: Shutdown,
     pub events: UnboundedSender<Event>,
@@ -62,10 +71,17 @@ impl SourceKeeper {
     pub fn keep(mut self, capture: Capture) {
         let mut capture = Some(capture);
         let mut back_off = BACK_OFF.0;
+        let mut attendance = Attendance::default();
+        let mut said = String::new();
         while !self.shutdown.is_given() {
+            if capture.is_none() && !self.is_wanted(&mut attendance) {
+                capture = self.wait_for_viewers(&mut attendance);
+                back_off = BACK_OFF.0;
+                continue;
+            }
             let before = self.counters.captured.load(Ordering::Relaxed);
             let watched = match capture.take() {
-                Some(running) => self.watch(&running),
+                Some(running) => self.watch(&running, &mut attendance),
                 None => match self.open(&self.source) {
                     Ok(started) => {
                         capture = Some(started);
@@ -76,6 +92,7 @@ impl SourceKeeper {
             };
             let (end, recorded) = match watched {
                 Watched::Shutdown => break,
+                Watched::Unwatched => continue,
                 Watched::Switched(taking_over) => {
                     capture = Some(taking_over);
                     continue;
@@ -85,6 +102,7 @@ impl SourceKeeper {
             let delivered = self.counters.captured.load(Ordering::Relaxed) > before;
             if delivered {
                 back_off = BACK_OFF.0;
+                said.clear();
             }
             match end {
                 End::Finished if recorded && self.looped && delivered => {}
@@ -92,16 +110,22 @@ impl SourceKeeper {
                 End::Failed(reason) if !self.source.is_live() => {
                     return self.end(Err(Error::input(reason)));
                 }
+                _ if self.shutdown.is_given() => break,
                 lost => {
                     let reason = match lost {
                         End::Failed(reason) => reason,
                         End::Finished => format!("{} ended", self.source),
                     };
-                    tracing::warn!("{reason}; trying again in {:.1} s", back_off.as_secs_f64());
+                    // Once: a camera may be away all night.
+                    if said != reason {
+                        tracing::warn!("{reason}; trying again until it is back");
+                        said = reason;
+                    }
                     Counters::count(&self.counters.reconnects);
                     // Up to a quarter more, so that many clients of one server do not come back all at once.
                     capture = self.rest(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
-                    back_off = (back_off * 2).min(BACK_OFF.1);
+                    let longest = if matches!(self.source, Source::Camera(_)) { CAMERA_BACK_OFF } else { BACK_OFF.1 };
+                    back_off = (back_off * 2).min(longest);
                 }
             }
         }
@@ -113,8 +137,30 @@ impl SourceKeeper {
         Ok(capture)
     }
 
-    /// Waits for the end of one capture, for shutdown, or for another source.
-    fn watch(&mut self, capture: &Capture) -> Watched {
+    /// Takes a reading of who watches; true if frames are wanted.
+    fn is_wanted(&self, attendance: &mut Attendance) -> bool {
+        self.on_demand.as_ref().is_none_or(|outputs| attendance.note(outputs.usage(), Instant::now()))
+    }
+
+    /// Waits, with the source released, until somebody watches, or for another source.
+    fn wait_for_viewers(&mut self, attendance: &mut Attendance) -> Option<Capture> {
+        let outputs = self.on_demand.clone()?;
+        tracing::info!("nobody watches: {} is released", self.source);
+        outputs.rest(true);
+        let mut taking_over = None;
+        while taking_over.is_none() && !self.is_wanted(attendance) {
+            if self.shutdown.sleep(POLL) {
+                return None;
+            }
+            taking_over = self.switch();
+        }
+        outputs.rest(false);
+        tracing::info!("{} is opened", self.source);
+        taking_over
+    }
+
+    /// Waits for the end of one capture, for shutdown, for the last viewer to go, or for another source.
+    fn watch(&mut self, capture: &Capture, attendance: &mut Attendance) -> Watched {
         let captured = |this: &Self| this.counters.captured.load(Ordering::Relaxed);
         let (mut last, mut silent) = (captured(self), Duration::ZERO);
         while !self.shutdown.is_given() {
@@ -130,6 +176,9 @@ impl SourceKeeper {
                 let seconds = STALLED_AFTER.as_secs();
                 let reason = format!("{} sent nothing for {seconds} s", self.source);
                 return Watched::Ended { end: End::Failed(reason), recorded: false };
+            }
+            if !self.is_wanted(attendance) {
+                return Watched::Unwatched;
             }
         }
         Watched::Shutdown
@@ -155,7 +204,7 @@ impl SourceKeeper {
             Ok(capture) => {
                 tracing::info!("the source is now {source}");
                 *self.shown_source.lock().unwrap_or_else(PoisonError::into_inner) = source.to_string();
-                self.source = source;
+                self.source = capture.this_again(source);
                 (Ok(()), Some(capture))
             }
             Err(error) => (Err(error), None),

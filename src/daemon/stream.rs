@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
-use crate::output::{Outputs, Preview, Rtsp, StreamFormat};
+use crate::output::{Outputs, Preview, Rtsp, StreamFormat, VirtualCamera};
 use crate::shutdown::Shutdown;
 use crate::style::Choice;
 
@@ -90,10 +90,12 @@ impl Stream {
         let stylise = spawn("stylise", move || stylise_live(live))?;
         let started = started(&plan, &format, device.name());
         let source = Arc::new(Mutex::new(plan.source.to_string()));
+        let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
         let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {
             switches,
-            source: plan.source,
+            source: capture.this_again(plan.source),
+            on_demand,
             shown_source: Arc::clone(&source),
             wiring,
             looped: plan.looped,
@@ -145,6 +147,7 @@ impl Stream {
         Status {
             frames_per_second: (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64(),
             clients: self.handle.outputs.clients(),
+            resting: self.handle.outputs.is_resting(),
             dropped_by_outputs: self.handle.outputs.dropped(),
             counts: now,
         }
@@ -205,9 +208,17 @@ fn open_outputs(plan: &RunPlan, format: &StreamFormat, outputs: &Outputs, record
     if let Some(path) = &plan.record {
         recorder.start(path)?;
     }
+    for camera in &plan.virtual_cameras {
+        outputs.add(Arc::new(VirtualCamera::start(camera, format)?));
+    }
     let preview = Arc::new(Preview::new(format, &plan.templates)?);
     outputs.add(preview.clone());
     Ok(preview)
+}
+
+/// A file that is played once would lose its place.
+fn can_rest(source: &Source, looped: bool) -> bool {
+    looped || !matches!(source, Source::File(_))
 }
 
 fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Started {
@@ -227,6 +238,7 @@ fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Start
             .rtsp
             .as_ref()
             .map(|address| format!("{}{}{}", plan.rtsp_access.scheme(), address.socket, address.path)),
+        cameras: plan.virtual_cameras.iter().map(ToString::to_string).collect(),
         web: None,
         record: plan.record.as_ref().map(|path| path.display().to_string()),
     }

@@ -1,7 +1,7 @@
 //! The live stylise loop: newest frame wins, and the output goes on whatever the source does.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -15,6 +15,9 @@ use crate::output::Outputs;
 
 /// A source that is silent this long is held: the last painted frame is repeated until it is back.
 const HOLD_AFTER: Duration = Duration::from_millis(500);
+
+/// A picture that is held this long is dimmed, so that nobody takes it for a live one.
+const DIM_AFTER: Duration = Duration::from_secs(2);
 
 /// What the live loop works with.
 pub struct Live {
@@ -32,6 +35,8 @@ pub struct Live {
 pub fn stylise_live(mut live: Live) {
     let clock = shared_clock();
     let mut last: Option<gst::Buffer> = None;
+    // When the picture that is held now came, and whether it has been dimmed since.
+    let mut held = Held { since: Instant::now(), dimmed: false };
     // How far behind the clock a frame's time is when it is published. A held frame gets a time that far back too:
     // with the clock's own time, the source's next frames would seem to come from before it.
     let mut lag = gst::ClockTime::ZERO;
@@ -43,9 +48,16 @@ pub fn stylise_live(mut live: Live) {
         live.mailbox.deliver(&mut live.stylist);
         match taken {
             Taken::Closed => break,
+            Taken::TimedOut if live.outputs.is_resting() => {
+                live.mailbox.nothing_shown();
+                // By the time somebody looks again, it would be an old picture.
+                last = None;
+                patience = HOLD_AFTER;
+            }
             Taken::TimedOut => {
                 live.mailbox.nothing_shown();
-                if let Some(buffer) = &last {
+                if let Some(buffer) = &mut last {
+                    held.dim(buffer);
                     live.outputs.publish(buffer, clock.time().saturating_sub(lag));
                     Counters::count(&live.counters.held);
                     patience = live.frame_interval;
@@ -92,8 +104,29 @@ pub fn stylise_live(mut live: Live) {
                     live.counters.latencies.note(arrival.map(|arrival| arrival.elapsed()).unwrap_or_default());
                     live.outputs.publish(&buffer, time);
                     last = Some(buffer);
+                    held = Held { since: Instant::now(), dimmed: false };
                 }
             }
         }
+    }
+}
+
+struct Held {
+    since: Instant,
+    dimmed: bool,
+}
+
+impl Held {
+    /// Replaces the held picture by a darker copy once it is old.
+    fn dim(&mut self, picture: &mut gst::Buffer) {
+        if self.dimmed || self.since.elapsed() < DIM_AFTER {
+            return;
+        }
+        self.dimmed = true;
+        let Ok(mut copy) = picture.copy_deep() else { return };
+        if let Ok(mut pixels) = copy.make_mut().map_writable() {
+            pixels.iter_mut().for_each(|value| *value /= 3);
+        }
+        *picture = copy;
     }
 }

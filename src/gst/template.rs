@@ -111,7 +111,7 @@ impl Template {
     pub fn build(&self, required: &[(&str, &str)]) -> Result<gst::Bin> {
         let mut context = gst::ParseContext::new();
         let flags = gst::ParseFlags::FATAL_ERRORS;
-        let element = gst::parse::bin_from_description_full(&self.text, true, Some(&mut context), flags);
+        let element = gst::parse::bin_from_description_full(&self.text, false, Some(&mut context), flags);
         let bin = element.map_err(|error| {
             let missing = context.missing_elements();
             if error.kind::<gst::ParseError>() == Some(gst::ParseError::NoSuchElement) && !missing.is_empty() {
@@ -129,6 +129,9 @@ impl Template {
         let bin = bin
             .downcast::<gst::Bin>()
             .map_err(|_| Error::usage(format!("{}: does not describe a chain of elements", self.origin)))?;
+        for (direction, name) in [(gst::PadDirection::Sink, "sink"), (gst::PadDirection::Src, "src")] {
+            expose_open_end(&bin, direction, name);
+        }
         for (name, factory) in required {
             self.check_element(&bin, name, factory)?;
         }
@@ -154,6 +157,20 @@ impl Template {
                 Err(Error::usage(format!("{}: needs an element named `{name}`: {factory} name={name}", self.origin)))
             }
         }
+    }
+}
+
+/// Makes the first unlinked pad of that direction a pad of the bin.
+///
+/// GStreamer's own way to do it also finds pads within elements that are bins themselves, such as the end of the
+/// decodebin that has nothing to decode yet.
+fn expose_open_end(bin: &gst::Bin, direction: gst::PadDirection, name: &str) {
+    let pads = bin.children().into_iter().flat_map(|element| element.pads());
+    let open = pads.into_iter().find(|pad| pad.direction() == direction && !pad.is_linked());
+    if let Some(ghost) = open.and_then(|pad| gst::GhostPad::builder_with_target(&pad).ok())
+        && let Err(error) = bin.add_pad(&ghost.name(name).build())
+    {
+        unreachable!("a new bin has no pads: {error}");
     }
 }
 

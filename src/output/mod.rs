@@ -1,15 +1,20 @@
 //! Where painted frames go: any mix of outputs, each with its own queue, counters and failure.
 
+pub mod attendance;
 mod container;
 mod preview;
 mod record;
 mod rtsp;
+pub mod virtual_camera;
 
+pub use attendance::Usage;
 pub use container::{Container, part_path};
 pub use preview::{Preview, PreviewOf, Viewer};
 pub use record::Record;
 pub use rtsp::{Rtsp, RtspAccess, RtspAddress};
+pub use virtual_camera::{VirtualCamera, VirtualCameraPlan};
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use gstreamer as gst;
@@ -40,6 +45,12 @@ pub trait Output: Send + Sync {
     fn clients(&self) -> usize {
         0
     }
+    /// Whether it is watched; what cannot be watched, like a file, always counts as watched.
+    fn usage(&self) -> Usage {
+        Usage::Watched
+    }
+    /// The stream goes to sleep because nobody watches; no picture comes until it wakes.
+    fn rest(&self) {}
     /// Pictures that it could not take in time.
     fn dropped(&self) -> u64;
     /// Why it has stopped working, once.
@@ -75,6 +86,7 @@ pub struct StreamFormat {
 pub struct Outputs {
     list: RwLock<Vec<Arc<dyn Output>>>,
     last_time: Mutex<Option<gst::ClockTime>>,
+    resting: AtomicBool,
 }
 
 impl Outputs {
@@ -93,8 +105,11 @@ impl Outputs {
         self.list.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a painted picture to every output. Times that do not rise are moved just behind the last one.
+    /// Gives a painted picture to every output that is awake. Times that do not rise are moved just behind the last one.
     pub fn publish(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
+        if self.is_resting() {
+            return;
+        }
         let time = {
             let mut last = self.last_time.lock().unwrap_or_else(PoisonError::into_inner);
             let time = last.map_or(time, |last| time.max(last + LEAST_STEP));
@@ -134,6 +149,28 @@ impl Outputs {
     /// Failures since the last call; the other outputs go on.
     pub fn failures(&self) -> Vec<Error> {
         self.list().iter().filter_map(|output| output.take_failure()).collect()
+    }
+
+    /// Whether anybody watches any of them; without outputs there is nobody to ask, and it counts as watched.
+    pub fn usage(&self) -> Usage {
+        let list = self.list();
+        match list.iter().map(|output| output.usage()).find(|usage| *usage != Usage::Absent) {
+            None if !list.is_empty() => Usage::Absent,
+            other => other.unwrap_or_default(),
+        }
+    }
+
+    /// Sends the outputs to sleep, or wakes them.
+    pub fn rest(&self, resting: bool) {
+        self.resting.store(resting, Ordering::Release);
+        if resting {
+            self.list().iter().for_each(|output| output.rest());
+        }
+    }
+
+    /// True while nobody watches and the source is released.
+    pub fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Acquire)
     }
 
     /// How many clients watch, over all outputs.

@@ -10,7 +10,7 @@ use gstreamer_video as gst_video;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{Output, Place, StreamFormat, retimed};
+use super::{Output, Place, StreamFormat, Usage, retimed};
 use crate::error::{Error, Result};
 use crate::gst::template::{Template, Templates};
 
@@ -124,6 +124,10 @@ impl Output for Preview {
     /// Leaving pictures out is what a preview does.
     fn dropped(&self) -> u64 {
         0
+    }
+
+    fn usage(&self) -> Usage {
+        if self.clients() > 0 { Usage::Watched } else { Usage::Absent }
     }
 
     fn take_failure(&self) -> Option<Error> {

@@ -17,7 +17,7 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_video as gst_video;
 
-use super::{Output, Place, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
+use super::{Output, Place, StreamFormat, Usage, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::shared_clock;
 use crate::gst::template::Templates;
@@ -218,6 +218,10 @@ impl Output for Rtsp {
 
     fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn usage(&self) -> Usage {
+        if self.clients() > 0 { Usage::Watched } else { Usage::Absent }
     }
 
     fn take_failure(&self) -> Option<Error> {

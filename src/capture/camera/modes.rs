@@ -1,0 +1,251 @@
+//! What a camera can deliver, and the mode that is nearest to a wish.
+
+use nokhwa::utils::FrameFormat;
+use serde::{Deserialize, Serialize};
+use v4l::frameinterval::FrameIntervalEnum;
+use v4l::framesize::FrameSizeEnum;
+use v4l::video::Capture as _;
+use v4l::{FourCC, Fraction};
+
+use crate::style::Size;
+
+/// A pixel format that a camera can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatWish {
+    /// Whatever comes nearest to the wanted size and rate; uncompressed where that costs neither.
+    #[default]
+    Auto,
+    Yuyv,
+    Nv12,
+    Mjpeg,
+    Rgb,
+    Bgr,
+}
+
+/// A format that Impasto reads: the names that V4L2, nokhwa and GStreamer have for it.
+pub struct Readable {
+    pub wish: FormatWish,
+    pub fourcc: &'static [u8; 4],
+    pub nokhwa: FrameFormat,
+    /// The name in `video/x-raw` caps; `None` is JPEG.
+    pub raw: Option<&'static str>,
+}
+
+const fn readable(
+    wish: FormatWish,
+    fourcc: &'static [u8; 4],
+    nokhwa: FrameFormat,
+    raw: Option<&'static str>,
+) -> Readable {
+    Readable { wish, fourcc, nokhwa, raw }
+}
+
+/// Best first where size and rate are the same.
+pub const READABLE: &[Readable] = &[
+    readable(FormatWish::Yuyv, b"YUYV", FrameFormat::YUYV, Some("YUY2")),
+    readable(FormatWish::Nv12, b"NV12", FrameFormat::NV12, Some("NV12")),
+    readable(FormatWish::Mjpeg, b"MJPG", FrameFormat::MJPEG, None),
+    readable(FormatWish::Rgb, b"RGB3", FrameFormat::RAWRGB, Some("RGB")),
+    readable(FormatWish::Bgr, b"BGR3", FrameFormat::RAWBGR, Some("BGR")),
+];
+
+/// Sizes and rates to offer where a driver takes any within a range.
+const COMMON_SIZES: &[(u32, u32)] = &[
+    (320, 180),
+    (320, 240),
+    (640, 360),
+    (640, 480),
+    (800, 600),
+    (960, 540),
+    (1024, 576),
+    (1280, 720),
+    (1280, 960),
+    (1920, 1080),
+    (2560, 1440),
+    (3840, 2160),
+];
+const COMMON_RATES: &[u32] = &[5, 10, 15, 20, 24, 25, 30, 50, 60];
+
+/// One format with its sizes, as `impasto devices` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FormatDescription {
+    /// The driver's four letters: "YUYV", "MJPG".
+    pub format: String,
+    /// Impasto can read it.
+    pub readable: bool,
+    /// Empty for a format that Impasto does not read.
+    pub sizes: Vec<SizeDescription>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SizeDescription {
+    pub width: u32,
+    pub height: u32,
+    /// Frames a second, highest first.
+    pub rates: Vec<f64>,
+}
+
+/// One way to run a camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode {
+    pub format: FormatWish,
+    pub size: Size,
+    pub fps: u32,
+}
+
+impl Mode {
+    pub(super) fn readable(&self) -> &'static Readable {
+        let found = READABLE.iter().find(|readable| readable.wish == self.format);
+        found.unwrap_or_else(|| unreachable!("a mode has a readable format"))
+    }
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = String::from_utf8_lossy(self.readable().fourcc);
+        write!(f, "{} {name} at {} frames/s", self.size, self.fps)
+    }
+}
+
+/// All formats of a camera; sizes of those only that Impasto reads.
+pub fn formats(device: &v4l::Device) -> Vec<FormatDescription> {
+    let describe = |description: v4l::format::Description| {
+        let fourcc = description.fourcc;
+        let readable = READABLE.iter().any(|readable| *readable.fourcc == fourcc.repr);
+        FormatDescription {
+            format: String::from_utf8_lossy(&fourcc.repr).trim().to_string(),
+            readable,
+            sizes: if readable { sizes(device, fourcc) } else { Vec::new() },
+        }
+    };
+    device.enum_formats().unwrap_or_default().into_iter().map(describe).collect()
+}
+
+/// The modes that Impasto can use.
+pub fn modes(formats: &[FormatDescription]) -> Vec<Mode> {
+    let mut modes = Vec::new();
+    for format in formats {
+        let Some(readable) = READABLE.iter().find(|readable| readable.fourcc == format.format.as_bytes()) else {
+            continue;
+        };
+        for SizeDescription { width, height, rates } in &format.sizes {
+            let size = Size::new(*width as usize, *height as usize);
+            // nokhwa knows whole rates only.
+            let whole = rates.iter().filter(|rate| rate.fract() == 0.0 && **rate >= 1.0);
+            modes.extend(whole.map(|rate| Mode { format: readable.wish, size, fps: *rate as u32 }));
+        }
+    }
+    modes
+}
+
+/// The mode nearest to the wish: size counts most, then the rate, then how good the format is.
+pub fn nearest(modes: &[Mode], wanted: FormatWish, size: Size, fps: u32) -> Option<Mode> {
+    let fits = |mode: &&Mode| wanted == FormatWish::Auto || mode.format == wanted;
+    let candidates = modes.iter().filter(fits);
+    candidates
+        .min_by_key(|mode| {
+            let off = mode.size.width.abs_diff(size.width) + mode.size.height.abs_diff(size.height);
+            let smaller = mode.size.width < size.width;
+            let slower = mode.fps < fps;
+            let rank = READABLE.iter().position(|readable| readable.wish == mode.format);
+            (off, smaller, mode.fps.abs_diff(fps), slower, rank)
+        })
+        .copied()
+}
+
+fn sizes(device: &v4l::Device, fourcc: FourCC) -> Vec<SizeDescription> {
+    let mut sizes: Vec<(u32, u32)> = Vec::new();
+    for size in device.enum_framesizes(fourcc).unwrap_or_default() {
+        match size.size {
+            FrameSizeEnum::Discrete(one) => sizes.push((one.width, one.height)),
+            FrameSizeEnum::Stepwise(range) => {
+                let on_step = |value: u32, min: u32, max: u32, step: u32| {
+                    (min..=max).contains(&value) && (value - min).is_multiple_of(step.max(1))
+                };
+                let fits = |(width, height): &&(u32, u32)| {
+                    on_step(*width, range.min_width, range.max_width, range.step_width)
+                        && on_step(*height, range.min_height, range.max_height, range.step_height)
+                };
+                sizes.extend(COMMON_SIZES.iter().filter(fits));
+            }
+        }
+    }
+    sizes.sort_unstable();
+    sizes.dedup();
+    let described = sizes.into_iter().map(|(width, height)| SizeDescription {
+        width,
+        height,
+        rates: rates(device, fourcc, width, height),
+    });
+    described.collect()
+}
+
+fn rates(device: &v4l::Device, fourcc: FourCC, width: u32, height: u32) -> Vec<f64> {
+    let rate = |interval: &Fraction| f64::from(interval.denominator) / f64::from(interval.numerator.max(1));
+    let mut rates = Vec::new();
+    for interval in device.enum_frameintervals(fourcc, width, height).unwrap_or_default() {
+        match interval.interval {
+            FrameIntervalEnum::Discrete(interval) => rates.push(rate(&interval)),
+            FrameIntervalEnum::Stepwise(range) => {
+                let possible = rate(&range.max)..=rate(&range.min);
+                rates.extend(COMMON_RATES.iter().map(|fps| f64::from(*fps)).filter(|fps| possible.contains(fps)));
+            }
+        }
+    }
+    rates.sort_by(|a, b| b.total_cmp(a));
+    rates.dedup();
+    rates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mode(format: FormatWish, width: usize, height: usize, fps: u32) -> Mode {
+        Mode { format, size: Size::new(width, height), fps }
+    }
+
+    /// A usual webcam: large pictures fast only as JPEG.
+    fn webcam() -> Vec<Mode> {
+        vec![
+            mode(FormatWish::Yuyv, 640, 480, 30),
+            mode(FormatWish::Yuyv, 1280, 720, 10),
+            mode(FormatWish::Mjpeg, 640, 480, 30),
+            mode(FormatWish::Mjpeg, 1280, 720, 30),
+            mode(FormatWish::Mjpeg, 1920, 1080, 30),
+        ]
+    }
+
+    #[test]
+    fn size_first_then_rate_then_the_uncompressed_format() {
+        let nearest = |wanted, width, height, fps| nearest(&webcam(), wanted, Size::new(width, height), fps);
+        assert_eq!(nearest(FormatWish::Auto, 640, 480, 30), Some(mode(FormatWish::Yuyv, 640, 480, 30)));
+        assert_eq!(nearest(FormatWish::Auto, 1280, 720, 30), Some(mode(FormatWish::Mjpeg, 1280, 720, 30)));
+        assert_eq!(nearest(FormatWish::Yuyv, 1280, 720, 30), Some(mode(FormatWish::Yuyv, 1280, 720, 10)));
+        assert_eq!(nearest(FormatWish::Auto, 640, 360, 60), Some(mode(FormatWish::Yuyv, 640, 480, 30)));
+        assert_eq!(nearest(FormatWish::Nv12, 640, 480, 30), None);
+    }
+
+    #[test]
+    fn rates_that_nokhwa_cannot_set_are_left_out() {
+        let sizes = vec![SizeDescription { width: 640, height: 480, rates: vec![25.0, 12.5, 0.5] }];
+        let format = |name: &str| FormatDescription { format: name.into(), readable: true, sizes: sizes.clone() };
+        let found = modes(&[format("YUYV"), format("H264")]);
+        assert_eq!(found, [mode(FormatWish::Yuyv, 640, 480, 25)]);
+    }
+
+    proptest! {
+        /// An exact mode is always found, whatever else there is.
+        #[test]
+        fn what_is_there_is_taken(
+            sizes in proptest::collection::vec((1usize..4000, 1usize..4000, 1u32..120), 1..20),
+            pick in any::<prop::sample::Index>(),
+        ) {
+            let modes: Vec<_> = sizes.iter().map(|(w, h, fps)| mode(FormatWish::Yuyv, *w, *h, *fps)).collect();
+            let wanted = modes[pick.index(modes.len())];
+            prop_assert_eq!(nearest(&modes, FormatWish::Auto, wanted.size, wanted.fps), Some(wanted));
+        }
+    }
+}
