@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Where a crate may be named: files or folders under `src`.
-const HOMES: [(&str, &[&str]); 3] = [
+const HOMES: [(&str, &[&str]); 5] = [
     ("ort", &["style/onnx/"]),
     ("nokhwa", &["capture/camera"]),
+    ("v4l", &["v4l2/", "capture/camera/", "output/virtual_camera/"]),
+    ("pipewire", &["output/virtual_camera/"]),
     (
         "gstreamer",
         &[
@@ -26,15 +28,16 @@ const HOMES: [(&str, &[&str]); 3] = [
 ];
 
 /// What the lower modules may use of this crate: themselves and these.
-const LOWER: [(&str, &[&str]); 9] = [
+const LOWER: [(&str, &[&str]); 10] = [
     ("error", &[]),
     ("shutdown", &["error"]),
     ("gst", &["error"]),
+    ("v4l2", &[]),
     ("frame", &["error", "gst"]),
     ("metrics", &["error", "style"]),
     ("style", &["error", "metrics"]),
-    ("capture", &["error", "gst", "frame", "metrics", "shutdown", "style"]),
-    ("output", &["error", "gst", "frame", "metrics", "shutdown", "style"]),
+    ("capture", &["error", "gst", "frame", "metrics", "shutdown", "style", "v4l2"]),
+    ("output", &["error", "gst", "frame", "metrics", "shutdown", "style", "v4l2"]),
     ("engine", &["error", "gst", "frame", "metrics", "shutdown", "style", "capture", "output"]),
 ];
 

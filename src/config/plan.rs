@@ -32,6 +32,9 @@ pub struct RunPlan {
     pub rtsp_kbps: u32,
     pub record: Option<PathBuf>,
     pub crf: u8,
+    pub virtual_cameras: Vec<VirtualCameraPlan>,
+    /// Releases the source while nobody watches.
+    pub on_demand: bool,
     pub http: HttpPlan,
     pub virtual_cameras: Vec<VirtualCameraPlan>,
     /// Releases the source while nobody watches.
@@ -78,6 +81,12 @@ impl RunPlan {
             rtsp_kbps: config.output.rtsp_kbps,
             record: set(&config.output.record),
             crf: crf(config.output.crf)?,
+            on_demand: match config.output.on_demand {
+                OnDemand::Auto => !virtual_cameras.is_empty(),
+                OnDemand::On => true,
+                OnDemand::Off => false,
+            },
+            virtual_cameras,
             http: HttpPlan::new(
                 config.control.http,
                 &config.control.token,

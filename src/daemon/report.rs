@@ -37,6 +37,8 @@ pub struct Started {
     pub frames_per_second: u32,
     pub sound: bool,
     pub rtsp: Option<String>,
+    /// Virtual cameras.
+    pub cameras: Vec<String>,
     /// The address of the web page and the API.
     pub web: Option<String>,
     /// Virtual cameras.
@@ -96,11 +98,9 @@ impl fmt::Display for Started {
         writeln!(f, "style     {} ({}{artist})", self.style, self.title)?;
         writeln!(f, "network   {} on {}", self.network, self.device)?;
         write!(f, "source    {}, {}, {} frames/s{sound}", self.source, self.picture, self.frames_per_second)?;
-        let stream = self.rtsp.iter().map(|place| ("stream   ", place));
-        let web = self.web.iter().map(|place| ("web page ", place));
-        let cameras = self.cameras.iter().map(|place| ("camera   ", place));
-        let recording = self.record.iter().map(|place| ("recording", place));
-        for (name, place) in stream.chain(web).chain(cameras).chain(recording) {
+        let places = [("stream   ", &self.rtsp), ("web page ", &self.web), ("recording", &self.record)];
+        let places = places.into_iter().filter_map(|(name, place)| Some((name, place.as_ref()?)));
+        for (name, place) in places.chain(self.cameras.iter().map(|camera| ("camera   ", camera))) {
             write!(f, "\n{name} {place}")?;
         }
         Ok(())

@@ -39,8 +39,9 @@ pub struct Switch {
 
 /// How the watch over a capture ended.
 enum Watched {
-    /// On shutdown, or because nobody watches.
-    Stopped,
+    Shutdown,
+    /// Nobody watches the stream any more.
+    Unwatched,
     /// `recorded`: a stream that knows its length is over at its end, one that does not was lost.
     Ended { end: End, recorded: bool },
     /// Another source took over.
@@ -68,12 +69,12 @@ impl SourceKeeper {
         let mut capture = Some(capture);
         let mut back_off = BACK_OFF.0;
         let mut attendance = Attendance::default();
-        let longest = if matches!(self.source, Source::Camera(_)) { CAMERA_BACK_OFF } else { BACK_OFF.1 };
         let mut said = String::new();
         while !self.shutdown.is_given() {
             if capture.is_none() && !self.is_wanted(&mut attendance) {
-                capture = self.rest(&mut attendance);
+                capture = self.wait_for_viewers(&mut attendance);
                 back_off = BACK_OFF.0;
+                continue;
             }
             let before = self.counters.captured.load(Ordering::Relaxed);
             let watched = match capture.take() {
@@ -87,7 +88,8 @@ impl SourceKeeper {
                 },
             };
             let (end, recorded) = match watched {
-                Watched::Stopped => continue,
+                Watched::Shutdown => break,
+                Watched::Unwatched => continue,
                 Watched::Switched(taking_over) => {
                     capture = Some(taking_over);
                     continue;
@@ -118,7 +120,8 @@ impl SourceKeeper {
                     }
                     Counters::count(&self.counters.reconnects);
                     // Up to a quarter more, so that many clients of one server do not come back all at once.
-                    capture = self.wait(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
+                    capture = self.rest(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
+                    let longest = if matches!(self.source, Source::Camera(_)) { CAMERA_BACK_OFF } else { BACK_OFF.1 };
                     back_off = (back_off * 2).min(longest);
                 }
             }
@@ -136,27 +139,24 @@ impl SourceKeeper {
         self.on_demand.as_ref().is_none_or(|outputs| attendance.note(outputs.usage(), Instant::now()))
     }
 
-    /// Waits, with the source released, until somebody watches; with another source that was wished for meanwhile.
-    fn rest(&mut self, attendance: &mut Attendance) -> Option<Capture> {
-        let outputs = Arc::clone(self.on_demand.as_ref()?);
+    /// Waits, with the source released, until somebody watches, or for another source.
+    fn wait_for_viewers(&mut self, attendance: &mut Attendance) -> Option<Capture> {
+        let outputs = self.on_demand.clone()?;
         tracing::info!("nobody watches: {} is released", self.source);
         outputs.rest(true);
         let mut taking_over = None;
-        while !self.is_wanted(attendance) {
+        while taking_over.is_none() && !self.is_wanted(attendance) {
             if self.shutdown.sleep(POLL) {
                 return None;
             }
             taking_over = self.switch();
-            if taking_over.is_some() {
-                break;
-            }
         }
         outputs.rest(false);
-        tracing::info!("somebody watches: {} is opened", self.source);
+        tracing::info!("{} is opened", self.source);
         taking_over
     }
 
-    /// Waits for the end of one capture, for another source, for shutdown, or until nobody watches any more.
+    /// Waits for the end of one capture, for shutdown, for the last viewer to go, or for another source.
     fn watch(&mut self, capture: &Capture, attendance: &mut Attendance) -> Watched {
         let captured = |this: &Self| this.counters.captured.load(Ordering::Relaxed);
         let (mut last, mut silent) = (captured(self), Duration::ZERO);
@@ -175,7 +175,7 @@ impl SourceKeeper {
                 return Watched::Ended { end: End::Failed(reason), recorded: false };
             }
             if !self.is_wanted(attendance) {
-                break;
+                return Watched::Unwatched;
             }
         }
         Watched::Stopped
@@ -201,7 +201,7 @@ impl SourceKeeper {
             Ok(capture) => {
                 tracing::info!("the source is now {source}");
                 *self.shown_source.lock().unwrap_or_else(PoisonError::into_inner) = source.to_string();
-                self.source = source;
+                self.source = capture.this_again(source);
                 (Ok(()), Some(capture))
             }
             Err(error) => (Err(error), None),

@@ -91,10 +91,12 @@ impl Stream {
         let started = started(&plan, &format, device.name());
         let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
         let source = Arc::new(Mutex::new(plan.source.to_string()));
+        let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
         let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {
             switches,
             source: capture.this_again(plan.source),
+            on_demand,
             shown_source: Arc::clone(&source),
             on_demand,
             wiring,
@@ -238,6 +240,7 @@ fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Start
             .rtsp
             .as_ref()
             .map(|address| format!("{}{}{}", plan.rtsp_access.scheme(), address.socket, address.path)),
+        cameras: plan.virtual_cameras.iter().map(ToString::to_string).collect(),
         web: None,
         cameras: plan.virtual_cameras.iter().map(ToString::to_string).collect(),
         record: plan.record.as_ref().map(|path| path.display().to_string()),

@@ -45,6 +45,12 @@ pub trait Output: Send + Sync {
     fn clients(&self) -> usize {
         0
     }
+    /// Whether it is watched; what cannot be watched, like a file, always counts as watched.
+    fn usage(&self) -> Usage {
+        Usage::Watched
+    }
+    /// The stream goes to sleep because nobody watches; no picture comes until it wakes.
+    fn rest(&self) {}
     /// Pictures that it could not take in time.
     fn dropped(&self) -> u64;
     /// Whether it is watched; what cannot be watched, like a file, always counts as watched.
@@ -154,8 +160,7 @@ impl Outputs {
     /// Whether anybody watches any of them; without outputs there is nobody to ask, and it counts as watched.
     pub fn usage(&self) -> Usage {
         let list = self.list();
-        let mut usages = list.iter().map(|output| output.usage()).filter(|usage| *usage != Usage::Absent);
-        match usages.next() {
+        match list.iter().map(|output| output.usage()).find(|usage| *usage != Usage::Absent) {
             None if !list.is_empty() => Usage::Absent,
             other => other.unwrap_or_default(),
         }

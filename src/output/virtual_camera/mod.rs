@@ -21,7 +21,7 @@ use gstreamer as gst;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 
 use super::attendance::Usage;
-use super::{Output, StreamFormat};
+use super::{Output, Place, StreamFormat};
 use crate::error::{Error, Result};
 use crate::style::Size;
 use canvas::Canvas;
@@ -110,6 +110,7 @@ trait Sink {
 
 /// A running virtual camera.
 pub struct VirtualCamera {
+    name: String,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -171,7 +172,7 @@ impl VirtualCamera {
         };
         let thread = thread.map_err(|error| no_thread(&error))?;
         wait_opened.recv().unwrap_or_else(|error| Err(no_thread(&error)))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { name: plan.to_string(), shared, thread: Mutex::new(Some(thread)) })
     }
 }
 
@@ -181,6 +182,10 @@ impl Output for VirtualCamera {
     }
 
     fn sound(&self, _buffer: &gst::BufferRef, _time: gst::ClockTime) {}
+
+    fn place(&self) -> Place {
+        Place { kind: "virtual-camera", name: self.name.clone() }
+    }
 
     fn clients(&self) -> usize {
         usize::from(self.usage() == Usage::Watched)
