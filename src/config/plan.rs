@@ -36,9 +36,6 @@ pub struct RunPlan {
     /// Releases the source while nobody watches.
     pub on_demand: bool,
     pub http: HttpPlan,
-    pub virtual_cameras: Vec<VirtualCameraPlan>,
-    /// Releases the source while nobody watches.
-    pub on_demand: bool,
     /// Stops by itself after this time.
     pub duration: Option<Duration>,
 }
@@ -93,12 +90,6 @@ impl RunPlan {
                 &config.control.hosts,
                 config.control.recordings.clone(),
             )?,
-            on_demand: match config.output.on_demand {
-                OnDemand::Auto => !virtual_cameras.is_empty(),
-                OnDemand::On => true,
-                OnDemand::Off => false,
-            },
-            virtual_cameras,
             duration,
         })
     }

@@ -41,8 +41,6 @@ pub struct Started {
     pub cameras: Vec<String>,
     /// The address of the web page and the API.
     pub web: Option<String>,
-    /// Virtual cameras.
-    pub cameras: Vec<String>,
     pub record: Option<String>,
 }
 

@@ -43,7 +43,10 @@ enum Watched {
     /// Nobody watches the stream any more.
     Unwatched,
     /// `recorded`: a stream that knows its length is over at its end, one that does not was lost.
-    Ended { end: End, recorded: bool },
+    Ended {
+        end: End,
+        recorded: bool,
+    },
     /// Another source took over.
     Switched(Capture),
 }
@@ -178,11 +181,11 @@ impl SourceKeeper {
                 return Watched::Unwatched;
             }
         }
-        Watched::Stopped
+        Watched::Shutdown
     }
 
     /// Waits before the next try; ends early on shutdown, or with another source.
-    fn wait(&mut self, time: Duration) -> Option<Capture> {
+    fn rest(&mut self, time: Duration) -> Option<Capture> {
         let until = Instant::now() + time;
         while !self.shutdown.sleep(POLL.min(until.saturating_duration_since(Instant::now()))) {
             let taking_over = self.switch();

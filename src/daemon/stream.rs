@@ -89,7 +89,6 @@ impl Stream {
         };
         let stylise = spawn("stylise", move || stylise_live(live))?;
         let started = started(&plan, &format, device.name());
-        let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
         let source = Arc::new(Mutex::new(plan.source.to_string()));
         let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
         let (switch, switches) = std::sync::mpsc::channel();
@@ -98,7 +97,6 @@ impl Stream {
             source: capture.this_again(plan.source),
             on_demand,
             shown_source: Arc::clone(&source),
-            on_demand,
             wiring,
             looped: plan.looped,
             counters: Arc::clone(&counters),
@@ -242,7 +240,6 @@ fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Start
             .map(|address| format!("{}{}{}", plan.rtsp_access.scheme(), address.socket, address.path)),
         cameras: plan.virtual_cameras.iter().map(ToString::to_string).collect(),
         web: None,
-        cameras: plan.virtual_cameras.iter().map(ToString::to_string).collect(),
         record: plan.record.as_ref().map(|path| path.display().to_string()),
     }
 }

@@ -53,12 +53,6 @@ pub trait Output: Send + Sync {
     fn rest(&self) {}
     /// Pictures that it could not take in time.
     fn dropped(&self) -> u64;
-    /// Whether it is watched; what cannot be watched, like a file, always counts as watched.
-    fn usage(&self) -> Usage {
-        Usage::Watched
-    }
-    /// The stream goes to sleep because nobody watches; no picture comes until it wakes.
-    fn rest(&self) {}
     /// Why it has stopped working, once.
     fn take_failure(&self) -> Option<Error>;
     /// Ends it in good order: files are finished and get their final name.

@@ -130,10 +130,6 @@ impl Output for Preview {
         0
     }
 
-    fn usage(&self) -> Usage {
-        if self.clients() > 0 { Usage::Watched } else { Usage::Absent }
-    }
-
     fn take_failure(&self) -> Option<Error> {
         None
     }

@@ -143,7 +143,7 @@ impl Picture {
     pub fn from_file(path: &Path, width: usize, height: usize) -> Self {
         let mut bytes = std::fs::read(path).expect("the frame was written");
         let size = width * height * 2;
-        assert!(bytes.len() >= size && bytes.len() % size == 0, "{} bytes are no whole frames", bytes.len());
+        assert!(bytes.len() >= size && bytes.len().is_multiple_of(size), "{} bytes are no whole frames", bytes.len());
         Self { bytes: bytes.split_off(bytes.len() - size), width, height }
     }
 
