@@ -100,6 +100,7 @@ fn blocks(file: &str, language: &str) -> Vec<String> {
 fn the_documents_are_true() {
     let commands = blocks("README.md", "sh");
     let lines = commands.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("impasto "));
+    let lines = lines.map(|line| line.split("  #").next().unwrap_or(line));
     let parsed: Vec<_> = lines.map(|line| (line, Cli::try_parse_from(line.split_whitespace()))).collect();
     assert!(parsed.len() >= 5, "{commands:?}");
     for (line, parsed) in parsed {
@@ -173,7 +174,6 @@ fn mistakes_in_settings_name_the_place_and_the_nearest_name() {
         (&["bench", "--threads", "many"], "invalid value 'many'"),
         (&["bench", "--devcie", "cpu"], "'--device'"),
         (&["benhc"], "'bench'"),
-        (&["run", "--source", "camera:front"], "impasto devices"),
     ] {
         let Finished { code, stderr, .. } = run(args);
         assert!(code == 2 && stderr.contains(message), "{args:?} ended with {code}: {stderr}");

@@ -174,7 +174,8 @@ fn without_a_camera_the_automatic_source_is_the_showcase_and_a_named_camera_is_a
     assert_eq!(run.end().code, Some(0));
     for (source, says) in [
         ("camera", "no camera found; plug one in, or choose another source with --source"),
-        ("camera:7", "camera:7 cannot be opened"),
+        ("camera:7", "camera:7: no camera at /dev/video7; cameras found: none"),
+        ("camera:front", "no camera is named `front`; cameras found: none; `impasto devices` lists them"),
     ] {
         let ended = Running::start(&["--source", source, "--rtsp", "off"]).end();
         assert_eq!(ended.code, Some(3), "{source}: {}", ended.errors);

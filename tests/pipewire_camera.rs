@@ -91,7 +91,7 @@ fn readers_may_be_killed_and_the_next_one_gets_a_picture() {
         [41, 240, 110],
     ];
     for (bar, wanted) in wanted.iter().enumerate() {
-        let x = (2 * bar + 1) * 320 / 14 & !1;
+        let x = ((2 * bar + 1) * 320 / 14) & !1;
         let pair = &last[(40 * 320 + x) * 2..][..4];
         let seen = [pair[0], pair[1], pair[3]];
         assert!(seen.iter().zip(wanted).all(|(a, b)| a.abs_diff(*b) <= 3), "bar {bar} is {seen:?}, not {wanted:?}");
