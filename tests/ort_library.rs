@@ -18,7 +18,7 @@ fn installed() -> PathBuf {
 fn run(binary: &Path, home: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(binary);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("ORT_DYLIB_PATH").env_remove("XDG_CACHE_HOME");
-    command.env("HOME", home).args(["run", "--source", "test", "--rtsp", "off", "--duration", "0.2"]);
+    command.env("HOME", home).args(["run", "--source", "test", "--rtsp", "off", "--http", "off", "--duration", "0.2"]);
     command.args(["--size", "160x96"]).args(more);
     command
 }
