@@ -1,5 +1,7 @@
 //! Runs a test inside a kernel with a webcam and loopback devices, and reads cameras there.
 
+#![allow(dead_code, reason = "each test file uses some of it")]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -151,6 +153,13 @@ impl Picture {
     pub fn yuv(&self, x: usize, y: usize) -> [u8; 3] {
         let pair = &self.bytes[(y * self.width + (x & !1)) * 2..][..4];
         [pair[(x & 1) * 2], pair[1], pair[3]]
+    }
+
+    /// R, G, B at a place, by BT.601 in limited range.
+    pub fn rgb(&self, x: usize, y: usize) -> [u8; 3] {
+        let [luma, u, v] = self.yuv(x, y).map(f64::from);
+        let (luma, u, v) = ((luma - 16.0) * 255.0 / 219.0, (u - 128.0) * 255.0 / 224.0, (v - 128.0) * 255.0 / 224.0);
+        [luma + 1.402 * v, luma - 0.344_136 * u - 0.714_136 * v, luma + 1.772 * u].map(|value| value.round() as u8)
     }
 
     pub fn mean_luma(&self) -> f64 {
