@@ -10,6 +10,8 @@ from .data import open_rgb, to_picture, to_tensor
 from .network import SIZE_MULTIPLE, one_hot
 from .problems import Problem
 
+LINE_CELLS = 7
+
 
 def open_scaled(path: Path, height_px: int) -> Image.Image:
     """A photograph at the given height, its width rounded down to what the network takes."""
@@ -33,10 +35,11 @@ def paint(trained: Trained, picture: Image.Image, weights: torch.Tensor) -> Imag
 
 
 def contact_sheet(trained: Trained, photos: list[Path], height_px: int) -> Image.Image:
-    """A line for each photograph: the photograph itself, then each style in the order of its row."""
+    """For each photograph: the photograph itself, then each style in the order of its row, `LINE_CELLS` a line."""
     styles = [one_hot([row], len(trained.lessons)) for row in styled_rows(trained)]
     pictures = [open_scaled(path, height_px) for path in photos]
-    return page([[picture, *(paint(trained, picture, style) for style in styles)] for picture in pictures])
+    painted = [[picture, *(paint(trained, picture, style) for style in styles)] for picture in pictures]
+    return page([cells[at : at + LINE_CELLS] for cells in painted for at in range(0, len(cells), LINE_CELLS)])
 
 
 def blend_sheet(trained: Trained, photo: Path, styles: list[str], height_px: int) -> Image.Image:
