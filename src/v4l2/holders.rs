@@ -1,6 +1,7 @@
 //! Who has a device node open, as far as `/proc` lets us see.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -19,24 +20,30 @@ impl fmt::Display for Holder {
 
 /// Other processes that have `device` open; those of other users are not seen without root.
 pub fn holders(device: &Path) -> Vec<Holder> {
-    let Ok(number) = std::fs::metadata(device).map(|metadata| metadata.rdev()) else {
+    let Ok(wanted) = std::fs::metadata(device).map(|metadata| identity(&metadata)) else {
         return Vec::new();
     };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let ours = std::process::id();
     processes
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|process| *process != ours && has_open(*process, number))
+        .filter(|process| *process != ours && has_open(*process, wanted))
         .map(|process| Holder { process, name: name(process) })
         .collect()
 }
 
-fn has_open(process: u32, number: u64) -> bool {
+/// A device is told by its number, whatever node leads to it; a plain file, which has none, by its inode.
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    let number = metadata.rdev();
+    (number, if number == 0 { metadata.ino() } else { 0 })
+}
+
+fn has_open(process: u32, wanted: (u64, u64)) -> bool {
     let files = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().filter_map(Result::ok);
     files.map(|entry| entry.path()).any(|file| {
         // The link's text is cheap and rules out nearly all; a sandbox may have the node under another path.
         let leads_to_video = std::fs::read_link(&file).is_ok_and(|target| target.to_string_lossy().contains("video"));
-        leads_to_video && std::fs::metadata(&file).is_ok_and(|metadata| metadata.rdev() == number)
+        leads_to_video && std::fs::metadata(&file).is_ok_and(|metadata| identity(&metadata) == wanted)
     })
 }
 
