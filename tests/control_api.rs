@@ -32,7 +32,7 @@ impl Studio {
         );
         std::fs::write(&config, text).unwrap();
         let (run, api) = Api::start(&[&["--config", config.to_str().unwrap()], more].concat());
-        until("the first picture is painted", || api.json("POST", "/api/v1/streams/live/snapshot", "{}").status == 200);
+        until("the first picture is painted", || api.json("POST", "/api/v1/streams/live/snapshot", "{}").status != 422);
         Self { run, api, folder, _networks: networks }
     }
 
