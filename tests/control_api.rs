@@ -532,6 +532,7 @@ fn the_commands_of_the_readme_work() {
     std::fs::copy(photo, folder.path().join("photo.jpg")).unwrap();
     let (run, api) =
         Api::start(&["--config", config.to_str().unwrap(), "--source", "test", "--rtsp", "off", "--size", "160x96"]);
+    api.assert_painting(1);
     for command in commands {
         // What goes on for ever is cut off; that is no failure.
         let endless = command.contains(" watch") || command.contains("/events");
