@@ -36,7 +36,7 @@ fn inside(name: &str) -> bool {
     let told = [output.stdout, output.stderr].concat();
     let told = String::from_utf8_lossy(&told);
     assert!(output.status.success(), "in the session ({}):\n{told}", output.status);
-    told.lines().filter(|line| line.starts_with("figure:")).for_each(|line| println!("{line}"));
+    told.lines().filter_map(|line| line.find("figure:").map(|at| &line[at..])).for_each(|line| println!("{line}"));
     false
 }
 

@@ -3,10 +3,11 @@
 mod common;
 mod vm;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -203,6 +204,67 @@ fn every_kind_of_reader_gets_the_colours_and_readers_may_come_and_go() {
     let memory_after_fifty = memory(run.id(), "VmRSS:");
     println!("figure: resident memory after 10 readers {memory_after_ten} kB, after 50 {memory_after_fifty} kB");
     assert!(memory_after_fifty < memory_after_ten + 4096, "{memory_after_ten} kB grew to {memory_after_fifty} kB");
+    let ended = run.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+}
+
+/// Draws `number` in binary, as 16 black or white columns.
+fn numbered(number: u16) -> Vec<u8> {
+    let pair = |x: usize| if number >> (x / 10) & 1 == 1 { [235, 128, 235, 128] } else { [16, 128, 16, 128] };
+    let row: Vec<u8> = (0..160).flat_map(pair).collect();
+    row.repeat(180)
+}
+
+fn number_in(picture: &Picture) -> u16 {
+    (0..16).filter(|bit| picture.yuv(bit * 20 + 10, 90)[0] > 128).map(|bit| 1 << bit).sum()
+}
+
+#[test]
+fn a_frame_counter_comes_through_in_order() {
+    let two = ["v4l2loopback.devices=2", "v4l2loopback.video_nr=10,11", "v4l2loopback.exclusive_caps=1,1"];
+    let labels = "v4l2loopback.card_label=Impasto,Webcam";
+    if !inside_with("a_frame_counter_comes_through_in_order", &[&two[..], &[labels]].concat()) {
+        return;
+    }
+    // A webcam that counts its frames, and when each left it.
+    let written = Arc::new(Mutex::new(vec![None; 1 << 16]));
+    let times = Arc::clone(&written);
+    std::thread::spawn(move || {
+        let mut webcam = v4l::Device::with_path("/dev/video11").unwrap();
+        let format = v4l::Format::new(320, 180, v4l::FourCC::new(b"YUYV"));
+        v4l::video::Output::set_format(&webcam, &format).unwrap();
+        for number in 1..=u16::MAX {
+            let frame = numbered(number);
+            times.lock().unwrap()[usize::from(number)] = Some(Instant::now());
+            webcam.write_all(&frame).unwrap();
+            std::thread::sleep(Duration::from_millis(33));
+        }
+    });
+    drop(Reader::open("/dev/video11"));
+    let text = "[source]\nwidth = 320\nheight = 180\n";
+    let run = run_camera("camera:Webcam", &["--config", &config("counter", text)]).started();
+    let mut reader = Reader::open(LOOPBACK);
+    reader.frame_that("a painted picture", |frame| !frame.is_card());
+
+    let (mut last, mut delays) = (0, Vec::new());
+    while delays.len() < 200 {
+        let frame = reader.frame();
+        let now = Instant::now();
+        let number = number_in(&frame);
+        // A repeated frame has the number of the one before.
+        assert!(number >= last, "{number} after {last}");
+        if number > last {
+            let left = written.lock().unwrap()[usize::from(number)].expect("such a frame was written");
+            delays.push((now - left).as_secs_f64() * 1000.0);
+        }
+        last = number;
+    }
+    delays.sort_by(f64::total_cmp);
+    let status = run.wait_for_status("a status", |status| status["painted"].as_u64() > Some(0));
+    let (p50, p95, inference) = (delays[100], delays[190], &status["inference_ms"]);
+    println!(
+        "figure: webcam to reader, 320x180 at 30 frames/s: p50 {p50:.1} ms, p95 {p95:.1} ms, of it inference {inference} ms"
+    );
     let ended = run.interrupt();
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
 }

@@ -172,6 +172,22 @@ pub fn set_format(device: &v4l::Device, direction: u32, format: v4l2_pix_format)
     Ok(unsafe { argument.fmt.pix })
 }
 
+// SAFETY: the request takes a direction as one number.
+unsafe impl Argument for c_int {
+    const REQUEST: c_ulong = vidioc::VIDIOC_STREAMON;
+}
+
+/// Starts streaming in one direction (`V4L2_BUF_TYPE_...`).
+pub fn start_streaming(device: &v4l::Device, direction: u32) -> io::Result<()> {
+    ioctl(device, &mut (direction as c_int))
+}
+
+/// True if frames can be read from the node now but not written: for a loopback device, another program writes.
+pub fn is_only_a_camera(device: &v4l::Device) -> bool {
+    let both = v4l_sys::V4L2_CAP_VIDEO_CAPTURE | v4l_sys::V4L2_CAP_VIDEO_OUTPUT;
+    capability(device).is_ok_and(|told| told.device_caps & both == v4l_sys::V4L2_CAP_VIDEO_CAPTURE)
+}
+
 fn capability(device: &v4l::Device) -> io::Result<v4l2_capability> {
     let mut capability = v4l2_capability::zeroed();
     ioctl(device, &mut capability)?;

@@ -130,6 +130,10 @@ impl Writer {
             Error::output(format!("virtual camera {loopback}: {what}: {why}"))
         };
         let device = v4l2::open(path).map_err(|error| failed("cannot be opened", &error))?;
+        // Older modules let two programs write at once, and readers see their pictures in turns.
+        if v4l2::is_only_a_camera(&device) && !holders(path).is_empty() {
+            return Err(failed("is taken", &io::ErrorKind::ResourceBusy.into()));
+        }
         let mut wanted = v4l2::format_of(size.width as u32, size.height as u32, b"YUYV");
         wanted.field = v4l_sys::v4l2_field_V4L2_FIELD_NONE;
         wanted.bytesperline = wanted.width * 2;
@@ -151,6 +155,9 @@ impl Writer {
         }
         let rate = v4l::video::output::Parameters::with_fps(fps);
         device.set_params(&rate).map_err(|error| failed("does not take its frame rate", &error))?;
+        // Before 0.14 this is how the module knows a writer, and takes the camera away when it is gone. Later ones know by
+        // the first frame, and refuse this.
+        let _ = v4l2::start_streaming(&device, direction);
         Ok(Self { device, loopback: loopback.clone(), viewers: Viewers::watch(path) })
     }
 

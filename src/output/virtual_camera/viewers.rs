@@ -18,11 +18,8 @@ use crate::v4l2::{self, Argument, holders::holders, ioctl};
 /// v4l2loopback's event: somebody began to stream from the device, or the last one stopped.
 const CLIENT_USAGE: u32 = v4l_sys::V4L2_EVENT_PRIVATE_START + 0x08E0_0000 + 1;
 
-/// Events get lost in practice: so often the state is asked for anew, on a fresh file.
+/// Events get lost in practice: so often the state is asked for anew, on a fresh file or by a look through `/proc`.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
-
-/// Looking through `/proc` takes milliseconds: so often it is done without a sign that anything changed.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Watches over the viewers of one device.
 pub(super) struct Viewers {
@@ -74,7 +71,7 @@ impl Viewers {
             }
             Sense::Files { inotify, open } => {
                 let changed = count_events(inotify, open);
-                if changed || self.checked.elapsed() >= LOOK_AGAIN {
+                if changed || self.checked.elapsed() >= ASK_AGAIN {
                     self.checked = Instant::now();
                     self.usage = look(&self.path, *open);
                 }
