@@ -52,11 +52,18 @@ pub fn inside_with(name: &str, kernel_arguments: &[&str]) -> bool {
     false
 }
 
-/// The kernel that `IMPASTO_TEST_KERNEL` names: the program or its folder. Without it these tests are left out, because a
-/// busy machine makes them fail now and then.
+/// The kernel: `IMPASTO_TEST_KERNEL` (the program or its folder), the one that tests/vm/build-kernel made, or one
+/// that lies beside the project.
 fn kernel() -> Option<PathBuf> {
     static SAY: Once = Once::new();
-    let places = std::env::var_os("IMPASTO_TEST_KERNEL").map(PathBuf::from);
+    let named = std::env::var_os("IMPASTO_TEST_KERNEL").map(PathBuf::from);
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    let built = cache.map(|cache| cache.join("impasto/test-kernel"));
+    let places = match named {
+        Some(named) => vec![named],
+        None => built.into_iter().chain([project("../shared/vm")]).collect(),
+    };
     let programs = places.into_iter().map(|place| if place.is_dir() { place.join("linux") } else { place });
     let found = programs.filter(|_| cfg!(target_arch = "x86_64")).find(|program| program.is_file());
     if found.is_none() {
