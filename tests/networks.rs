@@ -140,6 +140,10 @@ const ZOO: Reference = Reference {
     border: 0,
 };
 
+/// The mosaic network of one size.
+const SMALL_MOSAIC: Reference =
+    Reference { onnx: "mosaic_nc8_256x256_onnxjs014.onnx", input: "input.1", output: "395", tensor: [256, 256], ..ZOO };
+
 /// The network paints what the reference paints, and something else with red and blue exchanged.
 #[track_caller]
 fn paints_like(name: &str, style: Option<&str>, picture: &RgbImage, reference: &Reference) {
@@ -181,14 +185,7 @@ fn a_border_is_painted_and_cut_off() {
 
 #[test]
 fn networks_of_one_size_paint_at_it() {
-    let mosaic = Reference {
-        onnx: "mosaic_nc8_256x256_onnxjs014.onnx",
-        input: "input.1",
-        output: "395",
-        tensor: [256, 256],
-        ..ZOO
-    };
-    paints_like("mosaic_nc8", None, &astronaut(256, 256), &mosaic);
+    paints_like("mosaic_nc8", None, &astronaut(256, 256), &SMALL_MOSAIC);
     let candy =
         Reference { onnx: "candy_nc16_128x128_wasm.onnx", input: "0", output: "188", tensor: [128, 128], ..ZOO };
     paints_like("candy_nc16", None, &astronaut(128, 128), &candy);
@@ -199,18 +196,11 @@ fn networks_of_one_size_paint_at_it() {
 
 #[test]
 fn a_picture_of_another_shape_is_scaled_into_a_network_of_one_size_and_back() {
-    let mosaic = Reference {
-        onnx: "mosaic_nc8_256x256_onnxjs014.onnx",
-        input: "input.1",
-        output: "395",
-        tensor: [256, 256],
-        ..ZOO
-    };
-    let Some(folder) = install("mosaic_nc8", mosaic.onnx, |manifest| manifest) else { return };
+    let Some(folder) = install("mosaic_nc8", SMALL_MOSAIC.onnx, |manifest| manifest) else { return };
     let picture = astronaut(640, 356);
     let painted = paint(&folder.path().join("mosaic_nc8.toml"), None, &picture);
     let small = imageops::resize(&picture, 256, 142, FilterType::CatmullRom);
-    let expected: Vec<u8> = mosaic.paint(folder.path(), &small).iter().map(|value| value.round() as u8).collect();
+    let expected: Vec<u8> = SMALL_MOSAIC.paint(folder.path(), &small).iter().map(|value| value.round() as u8).collect();
     let back = imageops::resize(&painted, 256, 142, FilterType::CatmullRom);
     let difference = mean_difference(back.iter(), expected.iter());
     assert!(difference < 8.0, "{difference} levels off on average");
