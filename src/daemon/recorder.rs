@@ -18,9 +18,12 @@ pub struct Recorder {
 }
 
 /// A recording in progress.
+#[derive(Clone)]
 struct Recording {
     output: Arc<dyn Output>,
     path: PathBuf,
+    /// Its file is being finished.
+    ending: bool,
 }
 
 impl Recorder {
@@ -32,7 +35,7 @@ impl Recorder {
         self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file that is being recorded into.
+    /// The file that is being recorded into, or finished: once there is none, the last one lies under its name.
     pub fn file(&self) -> Option<String> {
         self.recording().as_ref().map(|recording| recording.path.display().to_string())
     }
@@ -49,7 +52,7 @@ impl Recorder {
         }
         let output: Arc<dyn Output> = Arc::new(Record::start(path, &self.format, self.crf, &self.templates)?);
         self.outputs.add(Arc::clone(&output));
-        *recording = Some(Recording { output, path: path.to_path_buf() });
+        *recording = Some(Recording { output, path: path.to_path_buf(), ending: false });
         Ok(())
     }
 
@@ -58,11 +61,23 @@ impl Recorder {
     /// # Errors
     /// None is in progress, or its file cannot be finished.
     pub fn stop(&self) -> Result<PathBuf, Refusal> {
-        let none = || Refusal::Conflict("no recording is in progress".into());
-        let Recording { output, path } = self.recording().take().ok_or_else(none)?;
+        let Recording { output, path, .. } = self.begin_ending()?;
         self.outputs.remove(&output);
-        output.finish()?;
+        let finished = output.finish();
+        *self.recording() = None;
+        finished?;
         Ok(path)
+    }
+
+    /// The recording in progress, which from now on only this caller ends.
+    fn begin_ending(&self) -> Result<Recording, Refusal> {
+        match self.recording().as_mut() {
+            Some(recording) if !recording.ending => {
+                recording.ending = true;
+                Ok(recording.clone())
+            }
+            _ => Err(Refusal::Conflict("no recording is in progress".into())),
+        }
     }
 }
 
