@@ -11,14 +11,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from . import checkpoint
 from .checkpoint import PHOTO, Lesson, Trained
-from .network import BORDER_PX, CELL_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter
+from .network import BORDER_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter
 from .problems import Problem
 
 OPSET, IR_VERSION = 17, 8
 SMALLEST_PX = 32
 TOLERANCE = 1 / 255
 CHECKED_SIZES = [(32, 32), (88, 136), (360, 640), (480, 272)]
-TITLES = {"lite": "Lite: real time on a laptop CPU"}
+TITLES = {
+    "lite": "Lite: real time on a laptop CPU",
+    "full": "Full: finer strokes, for files and fast machines",
+}
 LICENCE = "MIT OR Apache-2.0"
 PHOTO_ENTRY = {"title": "The unpainted picture", "artist": "the camera", "year": "now", "licence": LICENCE}
 
@@ -76,7 +79,7 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     x = graph.node("Concat", [x, detail], "joined", axis=1)
     x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
     x = graph.conv(x, painter.paint_cells, "cells", pads=[0, 0, 1, 1])
-    graph.node("DepthToSpace", [x], "painted", blocksize=CELL_PX, mode="CRD")
+    graph.node("DepthToSpace", [x], "painted", blocksize=shape.cell_px, mode="CRD")
 
     picture = [1, 3, "height", "width"]
     model = helper.make_model(

@@ -1,8 +1,8 @@
 """The painting network: one small trunk shared by all styles, and one row of numbers for each style.
 
 After Johnson et al. 2016 (feed-forward style transfer), Dumoulin et al. 2017 (conditional instance
-normalisation) and Shi et al. 2016 (sub-pixel output), with the work done at 1/4 and 1/8 of the
-picture's size.
+normalisation) and Shi et al. 2016 (sub-pixel output). It sees and paints cells of pixels: `lite` 4x4, with
+the work done at 1/4 and 1/8 of the picture's size; `full` 2x2, at 1/2 and 1/4, which is finer and slower.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from torch import nn
 
 NORM_EPSILON = 1e-5
 SIZE_MULTIPLE = 8
-CELL_PX = 4
 # The convolutions fill with zeros at the edge, which paints a frame: so the network gets a wider picture, and
 # whoever runs it crops the frame away. Wider borders look no better, and cost.
 BORDER_PX = 16
@@ -21,7 +20,7 @@ BORDER_PX = 16
 
 @dataclass(frozen=True)
 class Shape:
-    """Channel counts of a network; two checkpoints fit together only if these are equal.
+    """Channel counts and sizes of a network; two checkpoints fit together only if these are equal.
 
     Multiples of 16 run fastest: ONNX Runtime lays channels in blocks of 8 or 16.
     """
@@ -31,6 +30,9 @@ class Shape:
     expansion: int
     blocks: int
     head: int
+    # Width and height of a cell of pixels, and of what a block sees of its neighbourhood.
+    cell_px: int = 4
+    spread: int = 5
 
     @property
     def conditioned(self) -> list[int]:
@@ -43,15 +45,20 @@ class Shape:
         return 2 * sum(self.conditioned)
 
 
-SHAPES = {"lite": Shape(stem=16, width=64, expansion=96, blocks=5, head=32)}
+SHAPES = {
+    "lite": Shape(stem=16, width=64, expansion=96, blocks=5, head=32),
+    "full": Shape(stem=32, width=80, expansion=160, blocks=7, head=48, cell_px=2, spread=7),
+}
 
 
 class Block(nn.Module):
-    """Residual block at 1/8 size: style norm, depthwise 5x5, 1x1 wider, ReLU, 1x1 back, add."""
+    """Residual block at the smallest size: style norm, depthwise spread, 1x1 wider, ReLU, 1x1 back, add."""
 
     def __init__(self, shape: Shape):
         super().__init__()
-        self.spread = nn.Conv2d(shape.width, shape.width, 5, padding=2, groups=shape.width, bias=False)
+        self.spread = nn.Conv2d(
+            shape.width, shape.width, shape.spread, padding=shape.spread // 2, groups=shape.width, bias=False
+        )
         self.widen = nn.Conv2d(shape.width, shape.expansion, 1)
         self.narrow = nn.Conv2d(shape.expansion, shape.width, 1)
 
@@ -70,18 +77,18 @@ class Painter(nn.Module):
     def __init__(self, shape: Shape, style_count: int):
         super().__init__()
         self.shape = shape
-        self.stem = nn.Conv2d(3, shape.stem, CELL_PX, stride=CELL_PX)
+        self.stem = nn.Conv2d(3, shape.stem, shape.cell_px, stride=shape.cell_px)
         self.down = nn.Conv2d(shape.stem, shape.width, 2, stride=2)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.blocks))
         self.lateral = nn.Conv2d(shape.width, shape.head, 1)
         joined = shape.head + shape.stem
         self.join_spread = nn.Conv2d(joined, joined, 3, padding=1, groups=joined, bias=False)
         self.join = nn.Conv2d(joined, shape.head, 1)
-        # Each block of 4x4 pixels is painted from 2x2 cells, two of which the next block shares:
-        # that is what lets neighbouring blocks meet without a seam, at less than half of what 3x3 costs.
-        self.paint_cells = nn.Conv2d(shape.head, 3 * CELL_PX**2, 2)
+        # Each cell of pixels is painted from 2x2 cells, two of which the next one shares: that is what
+        # lets neighbours meet without a seam, at less than half of what 3x3 costs.
+        self.paint_cells = nn.Conv2d(shape.head, 3 * shape.cell_px**2, 2)
         self.rows = nn.ParameterList(plain_row(shape) for _ in range(style_count))
-        start_without_checkers(self.paint_cells)
+        start_without_checkers(self.paint_cells, shape.cell_px)
 
     def forward(self, image: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         *norms, last_norm = split_row(weights @ torch.stack(list(self.rows)), self.shape)
@@ -93,7 +100,7 @@ class Painter(nn.Module):
         x = self.lateral(style_norm(x, *last_norm))
         x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), detail], dim=1)
         x = F.relu(self.join(self.join_spread(x)))
-        return F.pixel_shuffle(self.paint_cells(F.pad(x, (0, 1, 0, 1))), CELL_PX)
+        return F.pixel_shuffle(self.paint_cells(F.pad(x, (0, 1, 0, 1))), self.shape.cell_px)
 
     def paint(self, image: torch.Tensor, weights: torch.Tensor, border_px: int = BORDER_PX) -> torch.Tensor:
         """`forward` with a border of reflected pixels around the picture, which is cropped again; H and W are free."""
@@ -120,10 +127,10 @@ def plain_row(shape: Shape) -> torch.Tensor:
     return torch.cat(parts)
 
 
-def start_without_checkers(paint: nn.Conv2d) -> None:
-    """ICNR (Aitken et al. 2017): all 16 sub-pixels of a colour start with the same weights."""
+def start_without_checkers(paint: nn.Conv2d, cell_px: int) -> None:
+    """ICNR (Aitken et al. 2017): all sub-pixels of a colour start with the same weights."""
     with torch.no_grad():
-        first = paint.weight[:: CELL_PX**2].repeat_interleave(CELL_PX**2, dim=0)
+        first = paint.weight[:: cell_px**2].repeat_interleave(cell_px**2, dim=0)
         paint.weight.copy_(first)
         paint.bias.fill_(0.5)
 

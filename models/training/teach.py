@@ -49,7 +49,8 @@ class Teacher:
         self, trained: Trained, eye: Vgg, targets: dict[int, Target], photos: Photos, weights: losses.Weights,
         styles_a_step: int, seed: int, device: str,
     ):
-        self.trained, self.painter = trained, trained.painter
+        # On a CPU, convolutions of a few channels are three times as fast with the channels last.
+        self.trained, self.painter = trained, trained.painter.to(memory_format=torch.channels_last)
         self.eye, self.targets, self.photos, self.weights = eye, targets, photos, weights
         self.styles_a_step, self.device = styles_a_step, device
         self.learnable = [parameter for parameter in self.painter.parameters() if parameter.requires_grad]

@@ -18,13 +18,17 @@ use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::{Layout, TensorSpec};
 
+/// How long a thread of a live stream's network spins for the next operator, in microseconds.
+const SPIN_US: &str = "50";
+
 /// How a session shall run.
 #[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
     pub device: Device,
     /// Threads of one inference; `None` lets ONNX Runtime take all cores.
     pub threads: Option<usize>,
-    /// Threads wait for work by spinning: 5-11 % faster for files, but burns a core in a live stream.
+    /// Threads spin for work between frames too: 5-11 % faster for files, but burns a core in a live stream. Otherwise
+    /// they spin briefly between the operators of one frame, and sleep between frames.
     pub spin: bool,
     /// The ONNX Runtime library, if it is not to be looked for.
     pub library: Option<PathBuf>,
@@ -327,7 +331,14 @@ fn open_on(
 ) -> Result<OrtSession, String> {
     let provider = device.provider()?;
     let build = || -> Result<OrtSession, ort::Error> {
-        let mut builder = OrtSession::builder(environment)?.with_intra_op_spinning(options.spin)?;
+        let mut builder = OrtSession::builder(environment)?;
+        if !options.spin {
+            // Without any spinning, a thread wakes too late for operators of a tenth of a millisecond. Libraries that do
+            // not know the first key go by the second.
+            builder = builder
+                .with_config_entry("session.intra_op.spin_duration_us", SPIN_US)?
+                .with_config_entry("session.force_spinning_stop", "1")?;
+        }
         if let Some(threads) = options.threads {
             builder = builder.with_intra_threads(threads)?;
         }
