@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::process::Stdio;
+
 use clap::Parser;
 use common::{Finished, finish, impasto, run};
 use impasto::cli::Cli;
@@ -35,6 +37,30 @@ fn every_command_explains_itself_and_the_examples_work() {
         examples += 1;
     }
     assert!(examples >= 15, "only {examples} examples");
+}
+
+#[test]
+fn lists_end_well_when_their_reader_has_left_and_tell_of_a_full_disk() {
+    let lists: [&[&str]; 5] = [
+        &["styles"],
+        &["devices"],
+        &["version", "--json"],
+        &["check", "models/lite.toml"],
+        &["bench", "--frames", "1", "--picture", "64x64"],
+    ];
+    for list in lists {
+        let to = |output: Stdio| {
+            let finished = impasto().args(list).stdout(output).output().unwrap();
+            (finished.status.code(), String::from_utf8_lossy(&finished.stderr).into_owned())
+        };
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (code, stderr) = to(writer.into());
+        assert!(code == Some(0) && !stderr.contains("panicked"), "{list:?}: {code:?} {stderr}");
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let (code, stderr) = to(full.into());
+        assert!(code == Some(5) && stderr.contains("standard output: No space left"), "{list:?}: {code:?} {stderr}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use serde::Serialize;
 
-use super::{PaintArgs, print_json};
+use super::{PaintArgs, print_json, say};
 use crate::capture::{Capture, Pace, Source, Wiring};
 use crate::config::Config;
 use crate::config::plan::{PaintPlan, templates};
@@ -94,13 +94,12 @@ impl BenchArgs {
         if self.json {
             return print_json(&report);
         }
-        println!("{} on {}, {} threads, {}", report.network, report.device, report.threads, report.machine);
-        println!("{} frames of {}, milliseconds a frame (median, 95th percentile)", report.frames, report.picture);
-        println!("inference    {:8.2} {:8.2}", report.inference_ms.median, report.inference_ms.p95);
-        println!("tensor passes{:8.2} {:8.2}", report.tensor_ms.median, report.tensor_ms.p95);
-        println!("whole path   {:8.2} {:8.2}", report.whole_ms.median, report.whole_ms.p95);
-        println!("added to inference by ring, passes and hand-over: {:.2}", report.added_ms);
-        Ok(())
+        say!("{} on {}, {} threads, {}", report.network, report.device, report.threads, report.machine)?;
+        say!("{} frames of {}, milliseconds a frame (median, 95th percentile)", report.frames, report.picture)?;
+        say!("inference    {:8.2} {:8.2}", report.inference_ms.median, report.inference_ms.p95)?;
+        say!("tensor passes{:8.2} {:8.2}", report.tensor_ms.median, report.tensor_ms.p95)?;
+        say!("whole path   {:8.2} {:8.2}", report.whole_ms.median, report.whole_ms.p95)?;
+        say!("added to inference by ring, passes and hand-over: {:.2}", report.added_ms)
     }
 
     /// Paints one picture again and again on this thread.

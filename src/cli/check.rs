@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::PaintArgs;
+use super::{PaintArgs, say};
 use crate::config::plan::{PaintPlan, RunPlan};
 use crate::config::{Config, locate};
 use crate::error::{Error, Result};
@@ -52,13 +52,14 @@ impl CheckArgs {
             "onnx" => self.foreign_network(),
             "launch" => {
                 let name = crate::gst::check::launch(&self.file)?;
-                println!("{}: a template `{name}` whose elements can be built", self.file.display());
-                Ok(())
+                say!("{}: a template `{name}` whose elements can be built", self.file.display())
             }
             _ => {
                 let lines = crate::gst::check::media(&self.file)?;
-                println!("{}: can be painted", self.file.display());
-                lines.iter().for_each(|line| println!("  {line}"));
+                say!("{}: can be painted", self.file.display())?;
+                for line in lines {
+                    say!("  {line}")?;
+                }
                 Ok(())
             }
         }
@@ -69,10 +70,9 @@ impl CheckArgs {
         self.paint.apply(&mut config);
         let plan = RunPlan::new(&config, None).map_err(|error| locate(error, Some(&self.file)))?;
         let PaintPlan { choice, .. } = &plan.paint;
-        println!("{}: a config that can be run", self.file.display());
-        println!("  source {}", plan.source);
-        println!("  network {}, style {}", choice.network.name, choice.mix);
-        Ok(())
+        say!("{}: a config that can be run", self.file.display())?;
+        say!("  source {}", plan.source)?;
+        say!("  network {}, style {}", choice.network.name, choice.mix)
     }
 
     fn network(&self, manifest: &Path) -> Result<()> {
@@ -81,12 +81,13 @@ impl CheckArgs {
         let trial = Trial::run(&manifest, &options)?;
         let info = NetworkInfo::read(&manifest.model_path(), options.library.as_deref())?;
         trial.judge(&manifest)?;
-        println!("{}: a network that fits its manifest", manifest.model_path().display());
-        describe(&info).for_each(|line| println!("  {line}"));
-        println!("  {}", outcome(&trial));
+        say!("{}: a network that fits its manifest", manifest.model_path().display())?;
+        for line in describe(&info) {
+            say!("  {line}")?;
+        }
+        say!("  {}", outcome(&trial))?;
         let styles: Vec<_> = manifest.styles.iter().map(|style| style.name.as_str()).collect();
-        println!("  {} styles: {}", styles.len(), styles.join(", "));
-        Ok(())
+        say!("  {} styles: {}", styles.len(), styles.join(", "))
     }
 
     /// The proposal goes to standard output with what was found as comments, so that all of it can be saved.
@@ -94,13 +95,15 @@ impl CheckArgs {
         let options = self.session_options();
         let info = NetworkInfo::read(&self.file, options.library.as_deref())?;
         let save_as = self.file.with_extension("toml");
-        println!("# {}: a network without a manifest", self.file.display());
-        describe(&info).for_each(|line| println!("# {line}"));
+        say!("# {}: a network without a manifest", self.file.display())?;
+        for line in describe(&info) {
+            say!("# {line}")?;
+        }
         let proposal = propose(&info, &self.file, &options)?;
         if let Ok(trial) = &proposal.trial {
-            println!("# {}", outcome(trial));
+            say!("# {}", outcome(trial))?;
         }
-        println!("\n{}", proposal.text);
+        say!("\n{}", proposal.text)?;
         proposal.trial?;
         Err(Error::model(format!(
             "{} has no manifest; look the proposed one over, save it as {} and check again",

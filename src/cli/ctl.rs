@@ -1,13 +1,13 @@
 //! `impasto ctl`: looks into a running Impasto and changes it, over its HTTP API.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 use ureq::http::Method;
 
-use super::print_json;
+use super::{print_json, say};
 use crate::control::client::Client;
 use crate::control::contract::{
     Change, LIVE, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
@@ -180,8 +180,7 @@ impl Session {
         if self.json {
             return print_json(answer);
         }
-        println!("{}", line(answer));
-        Ok(())
+        say!("{}", line(answer))
     }
 
     fn status(&self) -> Result<()> {
@@ -269,8 +268,7 @@ impl Session {
         self.client.events(|event, data| {
             let data: Value = serde_json::from_str(data).unwrap_or_default();
             if self.json {
-                println!("{}", serde_json::json!({ "event": event, "data": data }));
-                return Ok(true);
+                return Ok(is_read(serde_json::json!({ "event": event, "data": data })));
             }
             let whole = data["streams"]
                 .as_array()
@@ -281,13 +279,19 @@ impl Session {
             if let Ok(state) = serde_json::from_value::<StreamState>(Value::Object(state.clone())) {
                 let line = describe_shortly(&state);
                 if line != last {
-                    println!("{line}");
+                    let goes_on = is_read(&line);
                     last = line;
+                    return Ok(goes_on);
                 }
             }
             Ok(true)
         })
     }
+}
+
+/// Prints a line; false when nobody reads it any more.
+fn is_read(line: impl std::fmt::Display) -> bool {
+    writeln!(std::io::stdout(), "{line}").is_ok()
 }
 
 fn shown<T>(change: &Change<T>) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::{PaintArgs, print_json};
+use super::{PaintArgs, print_json, say};
 use crate::capture::camera::{CameraDescription, ControlDescription, FormatDescription, SizeDescription, describe_all};
 use crate::config::{Config, plan::PaintPlan};
 use crate::error::Result;
@@ -68,47 +68,48 @@ impl DevicesArgs {
         if self.json {
             return print_json(&devices);
         }
-        println!("Cameras");
+        say!("Cameras")?;
         for camera in &devices.cameras {
-            print_camera(camera);
+            print_camera(camera)?;
         }
         if devices.cameras.is_empty() {
-            println!("  none found");
+            say!("  none found")?;
         }
-        println!("Virtual cameras to write to");
+        say!("Virtual cameras to write to")?;
         for camera in &devices.virtual_cameras {
-            println!("  {:<25} {}", camera.path.display(), camera.label);
+            say!("  {:<25} {}", camera.path.display(), camera.label)?;
         }
         if devices.virtual_cameras.is_empty() {
-            println!("  none; `impasto run --camera-out` says how to get one");
+            say!("  none; `impasto run --camera-out` says how to get one")?;
         }
-        println!("Inference");
+        say!("Inference")?;
         for device in &devices.inference {
             let state = device.reason.as_deref().unwrap_or("usable");
-            println!("  {:<10} {state}", device.name);
+            say!("  {:<10} {state}", device.name)?;
         }
         Ok(())
     }
 }
 
-fn print_camera(camera: &CameraDescription) {
+fn print_camera(camera: &CameraDescription) -> Result<()> {
     let CameraDescription { index, name, path, id, loopback, formats, controls, .. } = camera;
-    println!("  camera:{index:<3} {path:<14} {name}{}", if *loopback { " (loopback)" } else { "" });
+    say!("  camera:{index:<3} {path:<14} {name}{}", if *loopback { " (loopback)" } else { "" })?;
     if let Some(id) = id {
-        println!("    id {id}");
+        say!("    id {id}")?;
     }
     for format in formats.iter().filter(|format| format.readable) {
         for line in size_lines(format) {
-            println!("    {line}");
+            say!("    {line}")?;
         }
     }
     let others: Vec<_> = formats.iter().filter(|format| !format.readable).map(|other| other.format.as_str()).collect();
     if !others.is_empty() {
-        println!("    not read by Impasto: {}", others.join(" "));
+        say!("    not read by Impasto: {}", others.join(" "))?;
     }
     for control in controls {
-        println!("    {}", control_line(control));
+        say!("    {}", control_line(control))?;
     }
+    Ok(())
 }
 
 fn size_lines(format: &FormatDescription) -> Vec<String> {

@@ -116,6 +116,12 @@ fn print_bytes(bytes: &[u8]) -> Result<()> {
     }
 }
 
+/// `println!` whose reader may have left, and which tells what else goes wrong.
+macro_rules! say {
+    ($($part:tt)*) => { $crate::cli::print_bytes(format!("{}\n", format_args!($($part)*)).as_bytes()) };
+}
+use say;
+
 /// Prints `value` as pretty JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Error::output(format!("JSON: {error}")))?;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{PaintArgs, print_json};
+use super::{PaintArgs, print_json, say};
 use crate::config::{Config, plan};
 use crate::error::Result;
 
@@ -32,13 +32,13 @@ impl StylesArgs {
         }
         for style in styles {
             let by = [style.artist, style.year].into_iter().flatten().collect::<Vec<_>>().join(", ");
-            println!(
+            say!(
                 "{:<20} {:<8} {}{}",
                 style.name,
                 style.network,
                 style.title,
                 if by.is_empty() { by } else { format!(" ({by})") }
-            );
+            )?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::print_json;
+use super::{print_json, say};
 use crate::error::Result;
 use crate::style::onnx::{Device, library};
 
@@ -48,16 +48,12 @@ impl VersionArgs {
         if self.json {
             return print_json(&versions);
         }
-        println!("impasto {}", versions.impasto);
+        say!("impasto {}", versions.impasto)?;
         match &versions.library {
-            Some(path) => println!("ONNX Runtime {} ({})", versions.onnx_runtime, path.display()),
-            None => println!("ONNX Runtime: {}", versions.onnx_runtime),
+            Some(path) => say!("ONNX Runtime {} ({})", versions.onnx_runtime, path.display())?,
+            None => say!("ONNX Runtime: {}", versions.onnx_runtime)?,
         }
-        println!("GStreamer {}", versions.gstreamer);
-        println!(
-            "features {}",
-            if versions.features.is_empty() { "none".into() } else { versions.features.join(", ") }
-        );
-        Ok(())
+        say!("GStreamer {}", versions.gstreamer)?;
+        say!("features {}", if versions.features.is_empty() { "none".into() } else { versions.features.join(", ") })
     }
 }

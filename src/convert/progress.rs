@@ -1,6 +1,6 @@
 //! What a conversion tells while it runs: a bar on a terminal, plain lines elsewhere, JSON lines for machines.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -106,7 +106,7 @@ impl Progress {
             }
             None if !self.json => {
                 let percent = done.map(|done| format!("{:3.0} %  ", done * 100.0)).unwrap_or_default();
-                eprintln!("{percent}{text}");
+                let _ = writeln!(std::io::stderr(), "{percent}{text}");
             }
             None => {}
         }
@@ -131,7 +131,7 @@ impl Progress {
         let seconds = self.begun.elapsed().as_secs_f64();
         let rate = frames as f64 / seconds.max(0.001);
         if !self.json {
-            println!("{output}: {frames} frames in {} ({rate:.1} frames/s)", in_words(seconds));
+            print(&format!("{output}: {frames} frames in {} ({rate:.1} frames/s)", in_words(seconds)));
         }
         self.emit(&Event::Done { output, frames, seconds, frames_per_second: rate });
     }
@@ -139,7 +139,9 @@ impl Progress {
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => {
+                let _ = writeln!(std::io::stderr(), "{text}");
+            }
         }
     }
 
@@ -147,9 +149,14 @@ impl Progress {
         if self.json
             && let Ok(line) = serde_json::to_string(event)
         {
-            println!("{line}");
+            print(&line);
         }
     }
+}
+
+/// The file is painted on when nobody reads the lines any more.
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// "7 s", "3 min 20 s", "1 h 5 min".
