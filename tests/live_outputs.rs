@@ -72,6 +72,17 @@ fn a_killed_recording_is_not_under_its_name_and_still_plays() {
         let part = folder.path().join(format!(".{name}.part"));
         let frames = packet_times(part.to_str().unwrap(), "v").len();
         assert!(frames > 30, "{name}: {frames} frames of five seconds can be saved");
+
+        // Started again by itself, it destroys nothing of what it recorded before.
+        let kept = std::fs::read(&part).unwrap();
+        let (stem, ending) = name.split_once('.').unwrap();
+        for number in [2, 3] {
+            let again =
+                run(&["--source", "test", "--rtsp", "off", "--record", file.to_str().unwrap(), "--duration", "1"]);
+            assert_eq!(again.end().code, Some(0));
+            assert!(folder.path().join(format!("{stem}-{number}.{ending}")).exists(), "{:?}", names(folder.path()));
+        }
+        assert!(std::fs::read(&part).unwrap() == kept && !file.exists());
     }
 }
 

@@ -40,7 +40,7 @@ pub struct RunArgs {
     /// Password that RTSP clients must show
     #[arg(long, env = "IMPASTO_RTSP_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     rtsp_password: Option<String>,
-    /// Record into FILE (.mp4, .mov, .mkv, .webm)
+    /// Record into FILE (.mp4, .mov, .mkv, .webm), or into FILE-2 and so on if it is there already
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Serve the web page and the HTTP API at ADDR:PORT; auto (127.0.0.1:8080, or the next free port) or off

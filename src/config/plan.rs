@@ -13,7 +13,7 @@ use crate::engine::Palette;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::virtual_camera::Device;
-use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
+use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan, unused_path};
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, Choice, Look, PaintSize, Painter, Size};
 
@@ -76,7 +76,7 @@ impl RunPlan {
             rtsp,
             rtsp_access: rtsp_access(&config.output)?,
             rtsp_kbps: config.output.rtsp_kbps,
-            record: set(&config.output.record),
+            record: set(&config.output.record).map(recording_file),
             crf: crf(config.output.crf)?,
             on_demand: match config.output.on_demand {
                 OnDemand::Auto => !virtual_cameras.is_empty(),
@@ -93,6 +93,15 @@ impl RunPlan {
             duration,
         })
     }
+}
+
+/// Where to record if nothing is to be destroyed that lies there already.
+fn recording_file(wish: PathBuf) -> PathBuf {
+    let path = unused_path(&wish);
+    if path != wish {
+        tracing::info!("{} is there already: recording into {}", wish.display(), path.display());
+    }
+    path
 }
 
 fn rtsp_access(output: &OutputConfig) -> Result<RtspAccess> {

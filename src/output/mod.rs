@@ -8,7 +8,7 @@ mod rtsp;
 pub mod virtual_camera;
 
 pub use attendance::Usage;
-pub use container::{Container, part_path};
+pub use container::{Container, part_path, unused_path};
 pub use preview::{Preview, PreviewOf, Viewer};
 pub use record::Record;
 pub use rtsp::{Rtsp, RtspAccess, RtspAddress};
