@@ -11,6 +11,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+use super::chapters::{self, Chapter};
 use super::parts::{Index, PacketReader};
 use super::timeline::Timeline;
 use crate::capture;
@@ -41,6 +42,8 @@ pub struct Join<'a> {
 struct Tracks {
     notes: Vec<String>,
     pictures: usize,
+    /// Chapters that the muxer cannot write.
+    chapters: Vec<Chapter>,
     /// Lets the painted video flow; gone once it does.
     complete: Option<Sender<()>>,
 }
@@ -86,6 +89,16 @@ impl Join<'_> {
         if matches!(outcome, Outcome::SourceBroken) {
             notes.push("sound and subtitles are left out: the source's streams could not be read".into());
             outcome = self.attempt(part, None, shutdown)?;
+        }
+        let chapters = std::mem::take(&mut lock(&tracks).chapters);
+        if !chapters.is_empty() {
+            match chapters::add_boxes(part, chapters) {
+                Err(error) if matches!(error.kind, mp4ameta::ErrorKind::Io(_)) => {
+                    return Err(self.failure(&error.to_string()));
+                }
+                Err(error) => notes.push(format!("chapters are left out: {error}")),
+                Ok(()) => {}
+            }
         }
         match outcome {
             Outcome::Complete => Ok(notes),
@@ -167,7 +180,7 @@ impl Join<'_> {
             element.set_property("name", format!("source-{}", element.name()));
         }
         add(pipeline, &[source.clone(), streams.clone(), queue.clone()])?;
-        keep_chapters(pipeline, muxer);
+        self.keep_chapters(pipeline, muxer, tracks);
         source.link(&streams).map_err(Error::input)?;
 
         let (tell, complete) = channel();
@@ -192,6 +205,31 @@ impl Join<'_> {
             linker.link(pad, &mut lock(&tracks));
         });
         Ok(complete)
+    }
+
+    /// Hands the source's chapters to a muxer that writes them, and keeps them for the end otherwise.
+    fn keep_chapters(&self, pipeline: &gst::Pipeline, muxer: &gst::Element, tracks: &Arc<Mutex<Tracks>>) {
+        let setter = muxer.dynamic_cast_ref::<gst::TocSetter>().cloned();
+        let chapters = chapters::in_boxes(self.input);
+        if !chapters.is_empty() {
+            match setter {
+                Some(setter) => setter.set_toc(Some(&chapters::to_toc(&chapters, self.index.end()))),
+                None => lock(tracks).chapters = chapters,
+            }
+            return;
+        }
+        let tracks = Arc::clone(tracks);
+        let Some(bus) = pipeline.bus() else { return };
+        // On the demuxer's thread: they come before the first packet.
+        bus.set_sync_handler(move |_, message| {
+            if let gst::MessageView::Toc(toc) = message.view() {
+                match &setter {
+                    Some(setter) => setter.set_toc(Some(&toc.toc().0)),
+                    None => lock(&tracks).chapters = chapters::of_toc(&toc.toc().0),
+                }
+            }
+            gst::BusSyncReply::Pass
+        });
     }
 
     /// Pushes all painted packets, once the source's streams are linked.
@@ -380,19 +418,6 @@ fn discard(pad: &gst::Pad) {
     pad.add_probe(kinds, |_, info| {
         info.flow_res = Ok(gst::FlowSuccess::Ok);
         gst::PadProbeReturn::Handled
-    });
-}
-
-/// Hands chapters to a muxer that writes them, on the demuxer's thread: they come before the first packet.
-fn keep_chapters(pipeline: &gst::Pipeline, muxer: &gst::Element) {
-    let (Some(bus), Some(setter)) = (pipeline.bus(), muxer.dynamic_cast_ref::<gst::TocSetter>().cloned()) else {
-        return;
-    };
-    bus.set_sync_handler(move |_, message| {
-        if let gst::MessageView::Toc(toc) = message.view() {
-            setter.set_toc(Some(&toc.toc().0));
-        }
-        gst::BusSyncReply::Pass
     });
 }
 

@@ -1,5 +1,6 @@
 //! Recorded material: a video file, a picture or a folder of pictures, painted into another.
 
+mod chapters;
 mod encode;
 mod gate;
 mod join;

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
@@ -171,6 +172,14 @@ pub struct Index {
     pub frames: u64,
     pub ticks: Ticks,
     pub last: Option<Packet>,
+}
+
+impl Index {
+    /// When the last frame is over.
+    pub fn end(&self) -> Duration {
+        let end = self.last.as_ref().map(|last| last.pts + last.duration.unwrap_or_default());
+        end.unwrap_or_default().into()
+    }
 }
 
 /// Writes one packet file.
