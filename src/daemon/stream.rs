@@ -72,8 +72,6 @@ impl Stream {
         capture.fix_caps(&caps);
         wiring.fixed_caps = Some(caps.clone());
         let format = stream_format(&caps, &capture.facts())?;
-        // Only now: a source that is missing is tried again and again.
-        PaintPlan::tell_device(&painter);
 
         let mut stylist = Stylist::new(painter, &caps)?;
         let frame_interval = Duration::from_secs(1) / format.fps;
@@ -82,6 +80,8 @@ impl Stream {
         let preview = open_outputs(&plan, servers, &format, &outputs, &recorder)
             .and_then(|preview| capture.play().map(|()| preview))
             .inspect_err(|_| drop(outputs.finish()))?;
+        // Only now: what fails before is tried again and again.
+        PaintPlan::tell_device(stylist.painter());
 
         let shutdown = Shutdown::default();
         let live = Live {
@@ -268,4 +268,19 @@ fn spawn(name: &'static str, on_end: &OnEnd, body: impl FnOnce() + Send + 'stati
     };
     let spawned = std::thread::Builder::new().name(name.into()).spawn(run);
     spawned.map_err(|error| Error::model(format!("thread {name} does not start: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_ends_its_stream_with_an_error() {
+        let (told, result) = std::sync::mpsc::channel();
+        let on_end: OnEnd = Arc::new(move |result| drop(told.send(result)));
+        spawn("fine", &on_end, || {}).unwrap().join().unwrap();
+        assert!(result.try_recv().is_err(), "an end in good order is no news");
+        spawn("stylise", &on_end, || panic!("on purpose")).unwrap().join().unwrap();
+        assert!(result.recv().unwrap().unwrap_err().to_string().contains("the thread stylise panicked"));
+    }
 }
