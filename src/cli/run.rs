@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 const AFTER_HELP: &str = "\
 The stream runs until its file is over, --duration has passed, or Ctrl-C or SIGTERM comes. All of these finish the
 recording and exit with 0; a signal before the stream runs, or a second one, exits with 130. A camera or stream that
-is lost is opened again until it is back, and the last picture is held meanwhile.";
+is lost is opened again until it is back, and the last picture is held meanwhile.
+
+Flags act on every stream of the config. A config that is changed is taken while it runs; SIGHUP reads it again at once.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -30,7 +32,7 @@ pub struct RunArgs {
     /// Leave the sound of the source out
     #[arg(long)]
     no_sound: bool,
-    /// Serve RTSP at ADDR:PORT/PATH, or off
+    /// Serve RTSP at ADDR:PORT/PATH, or off; without a path it is the name of the stream
     #[arg(long, env = "IMPASTO_RTSP", value_name = "ADDR:PORT/PATH")]
     rtsp: Option<String>,
     /// Name that RTSP clients must show, with the password in IMPASTO_RTSP_PASSWORD

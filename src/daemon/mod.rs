@@ -13,7 +13,7 @@ mod streams;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::config::plan::{RunPlan, session_options};
 use crate::config::{Settings, StreamConfig};
@@ -94,102 +94,136 @@ async fn supervise(plan: RunPlan, reload: Reload, duration: Option<Duration>, js
     }
 
     let (events, mut incoming) = mpsc::unbounded_channel();
-    let mut streams = Streams::start(&plan, hub.clone(), events.clone(), web, json);
+    let streams = Streams::start(&plan, hub.clone(), events.clone(), web, json);
     reload.watch(&plan, events)?;
-    let mut service = None;
-
-    let mut check = tokio::time::interval(CHECK_INTERVAL);
-    let mut status = tokio::time::interval(STATUS_INTERVAL);
-    let mut time_over = None;
-    let ended = loop {
-        tokio::select! {
-            Some(event) = incoming.recv() => match event {
-                Event::Stream { run, news } => {
-                    if let Some(ended) = streams.take(run, news) {
-                        break ended;
-                    }
-                    if streams.have_run() && time_over.is_none() {
-                        time_over = duration.map(|duration| Instant::now() + duration);
-                        status.reset();
-                    }
-                    if service.is_none() && streams.are_settled() {
-                        service = Some(Service::ready());
-                    }
-                }
-                Event::NotChanged { run, old, error } => {
-                    streams.change_back(run, *old);
-                    note_config(&hub, json, |config| config.error = Some(error.to_string()));
-                }
-                Event::Reread(Ok(Reread { streams: wanted, restart })) => {
-                    streams.change(wanted);
-                    let applied = hub.config().applied + 1;
-                    note_config(&hub, json, |config| {
-                        *config = ConfigState { applied, error: None, restart, ..config.clone() };
-                    });
-                    service.iter().for_each(Service::reloaded);
-                }
-                Event::Reread(Err(error)) => {
-                    note_config(&hub, json, |config| config.error = Some(error.to_string()));
-                    service.iter().for_each(Service::reloaded);
-                }
-            },
-            () = sleep_until(time_over), if time_over.is_some() => break Ok(()),
-            signal = signals.next() => {
-                if !streams.have_run() {
-                    return Err(Error::Interrupted("stopped before the stream ran".into()));
-                }
-                tracing::info!("{signal}: finishing the outputs");
-                break Ok(());
-            }
-            _ = check.tick() => {
-                streams.tick();
-                if let Some(service) = &mut service {
-                    service.tick(streams.turns());
-                }
-            }
-            _ = status.tick() => {
-                let statuses = streams.tell_status();
-                if let Some(service) = &service {
-                    service.status(&statuses);
-                }
-            }
-        }
-    };
-    service.iter().for_each(Service::stopping);
-    hub.clear();
-    streams.begin_stop();
-    let mut finished = Ok(());
-    while !streams.is_empty() {
-        tokio::select! {
-            Some(event) = incoming.recv() => {
-                if let Event::Stream { run, news } = event
-                    && let Some(Err(error)) = streams.take(run, news)
-                {
-                    match finished {
-                        Ok(()) => finished = Err(error),
-                        Err(_) => tracing::error!("{error}"),
-                    }
-                }
-            }
-            signal = signals.next() => {
-                return Err(Error::Interrupted(format!("{signal} again: outputs are left unfinished")));
-            }
-        }
-    }
+    let mut daemon = Daemon { streams, hub, service: None, duration, json };
+    let ended = daemon.watch(&mut incoming, &mut signals).await;
+    let finished = daemon.finish(&mut incoming, &mut signals).await;
     ended.and(finished)
 }
 
-/// Changes what is known of the config, and tells it.
-fn note_config(hub: &Hub, json: bool, change: impl FnOnce(&mut ConfigState)) {
-    let mut config = hub.config();
-    change(&mut config);
-    hub.set_config(config.clone());
-    Report::Config(config).tell(json);
+/// What runs, and whom to tell of it.
+struct Daemon {
+    streams: Streams,
+    hub: Hub,
+    /// The service manager, from when it was told that we are ready.
+    service: Option<Service>,
+    /// How long to run.
+    duration: Option<Duration>,
+    json: bool,
 }
 
+impl Daemon {
+    /// Watches over the streams until all have ended, the time is over, or a signal comes.
+    async fn watch(&mut self, incoming: &mut UnboundedReceiver<Event>, signals: &mut Signals) -> Result<()> {
+        let mut check = tokio::time::interval(CHECK_INTERVAL);
+        let mut status = tokio::time::interval(STATUS_INTERVAL);
+        // The time is counted from the first stream that runs.
+        let (mut begun, mut time_over) = (false, None);
+        loop {
+            tokio::select! {
+                Some(event) = incoming.recv() => {
+                    if let Some(ended) = self.take(event) {
+                        return ended;
+                    }
+                    if self.streams.have_run() && !begun {
+                        begun = true;
+                        time_over = self.duration.map(|duration| Instant::now() + duration);
+                        status.reset();
+                    }
+                }
+                () = sleep_until(time_over) => return Ok(()),
+                signal = signals.next() => {
+                    if !self.streams.have_run() {
+                        return Err(Error::Interrupted("stopped before the stream ran".into()));
+                    }
+                    tracing::info!("{signal}: finishing the outputs");
+                    return Ok(());
+                }
+                _ = check.tick() => {
+                    self.streams.tick();
+                    if let Some(service) = &mut self.service {
+                        service.tick(self.streams.turns());
+                    }
+                }
+                _ = status.tick() => {
+                    let statuses = self.streams.tell_status();
+                    if let Some(service) = &self.service {
+                        service.status(&statuses);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sees to an event; says how the daemon ends if it ends with this.
+    fn take(&mut self, event: Event) -> Option<Result<()>> {
+        match event {
+            Event::Stream { run, news } => {
+                let ended = self.streams.take(run, news);
+                if self.service.is_none() && self.streams.are_settled() && ended.is_none() {
+                    self.service = Some(Service::ready());
+                }
+                return ended;
+            }
+            Event::NotChanged { run, old, error } => {
+                let what = format!("stream {}: {error}; this part of it stays as it was", old.name);
+                self.streams.change_back(run, *old);
+                self.note_config(|config| config.error = Some(what));
+            }
+            Event::Reread(Ok(Reread { streams, restart })) => {
+                self.streams.change(streams);
+                self.note_config(|config| {
+                    config.applied += 1;
+                    (config.error, config.restart) = (None, restart);
+                });
+            }
+            Event::Reread(Err(error)) => self.note_config(|config| config.error = Some(error.to_string())),
+        }
+        self.service.iter().for_each(Service::reloaded);
+        None
+    }
+
+    /// Stops all streams, and waits until their outputs are finished.
+    async fn finish(&mut self, incoming: &mut UnboundedReceiver<Event>, signals: &mut Signals) -> Result<()> {
+        self.service.iter().for_each(Service::stopping);
+        self.hub.clear();
+        self.streams.begin_stop();
+        let mut finished = Ok(());
+        while !self.streams.is_empty() {
+            tokio::select! {
+                Some(event) = incoming.recv() => {
+                    if let Event::Stream { run, news } = event
+                        && let Some(Err(error)) = self.streams.take(run, news)
+                    {
+                        match finished {
+                            Ok(()) => finished = Err(error),
+                            Err(_) => tracing::error!("{error}"),
+                        }
+                    }
+                }
+                signal = signals.next() => {
+                    return Err(Error::Interrupted(format!("{signal} again: outputs are left unfinished")));
+                }
+            }
+        }
+        finished
+    }
+
+    /// Changes what is known of the config, and tells it.
+    fn note_config(&self, change: impl FnOnce(&mut ConfigState)) {
+        let mut config = self.hub.config();
+        change(&mut config);
+        self.hub.set_config(config.clone());
+        Report::Config(config).tell(self.json);
+    }
+}
+
+/// Ends at that time, or never.
 async fn sleep_until(time: Option<Instant>) {
-    if let Some(time) = time {
-        tokio::time::sleep_until(time.into()).await;
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads the config again when its file changes, or on SIGHUP.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl Reload {
         let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let changed = Arc::new(Notify::new());
         // A folder that cannot be watched is no reason not to paint: SIGHUP is left.
-        let watcher = watch_folder(&file, Arc::clone(&changed))
+        let watcher = watch_folders(&file, Arc::clone(&changed))
             .inspect_err(|error| tracing::warn!("{error}; send SIGHUP when you have changed the file"));
         let (settings, mut known) = (Arc::new(self.settings), self.text);
         let (runtime, control) = (started_with.runtime.clone(), started_with.control.clone());
@@ -97,12 +97,16 @@ impl Reload {
 /// The streams of the file as it is now, with the runtime and control that the daemon was started with.
 fn read_again(settings: &Settings, runtime: RuntimeConfig, control: ControlConfig) -> Result<Reread> {
     let config = settings.read()?;
-    plan(settings, &config)?;
+    let streams = plan(settings, &config)?.streams;
     let sections = [("[runtime]", config.runtime != runtime), ("[control]", config.control != control)];
     let changed: Vec<_> = sections.iter().filter(|(_, changed)| *changed).map(|(section, _)| *section).collect();
+    if changed.is_empty() {
+        return Ok(Reread { streams, restart: None });
+    }
+    // What is there in another folder of networks may not be there in this one.
+    plan(settings, &Config { runtime, control, ..config })?;
     let restart = format!("what changed in {} is taken when the daemon is started anew", changed.join(" and "));
-    let plan = plan(settings, &Config { runtime, control, ..config })?;
-    Ok(Reread { streams: plan.streams, restart: (!changed.is_empty()).then_some(restart) })
+    Ok(Reread { streams, restart: Some(restart) })
 }
 
 fn plan(settings: &Settings, config: &Config) -> Result<RunPlan> {
@@ -110,13 +114,10 @@ fn plan(settings: &Settings, config: &Config) -> Result<RunPlan> {
     RunPlan::new(config, |_| several).map_err(|error| settings.locate(error))
 }
 
-/// Notifies of whatever happens in the folder of `file`: many editors write another file and rename it.
-fn watch_folder(file: &Path, changed: Arc<Notify>) -> Result<impl Watcher + use<>> {
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    let failed = |error| Error::usage(format!("{} cannot be watched: {error}", folder.display()));
+/// Notifies of whatever happens in the folder of `file`, and in that of the file it is a link to: many editors write
+/// another file and rename it.
+fn watch_folders(file: &Path, changed: Arc<Notify>) -> Result<impl Watcher + use<>> {
+    let failed = |error| Error::usage(format!("{} cannot be watched: {error}", file.display()));
     // Reading the file is an event too.
     let tell = move |event: notify::Result<notify::Event>| {
         if !event.is_ok_and(|event| event.kind.is_access()) {
@@ -124,7 +125,9 @@ fn watch_folder(file: &Path, changed: Arc<Notify>) -> Result<impl Watcher + use<
         }
     };
     let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
-    watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
+    for file in [std::path::absolute(file), file.canonicalize()].into_iter().flatten() {
+        watcher.watch(file.parent().unwrap_or(&file), RecursiveMode::NonRecursive).map_err(failed)?;
+    }
     Ok(watcher)
 }
 
