@@ -1,6 +1,7 @@
 //! `impasto run`: builds the streams, watches over them, and stops them in reverse order.
 
 mod change;
+mod entry;
 mod handle;
 mod recorder;
 mod reload;

@@ -1,7 +1,6 @@
 //! All streams of the daemon: each is started, tried again, changed and stopped without touching the others.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,20 +9,19 @@ use tokio::sync::mpsc::UnboundedSender;
 use tracing::Span;
 
 use super::change::Change;
+use super::entry::{Entry, State, Then, another_file};
 use super::report::{Report, Status};
 use super::stream::{OnEnd, Stream};
 use super::{Event, News};
-use crate::capture::Source;
 use crate::config::plan::{RunPlan, StreamPlan, threads};
 use crate::config::{RuntimeConfig, StreamConfig};
-use crate::control::contract::{StreamState, StreamStatus};
+use crate::control::contract::StreamStatus;
 use crate::control::{Hub, Member};
 use crate::error::{Error, Result};
-use crate::metrics::Snapshot;
 use crate::output::RtspServers;
 
-/// The wait before a stream that failed is tried again, and the longest one.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// A stream that ran for so long is tried again at once when it fails.
+const RAN_WELL_AFTER: Duration = Duration::from_secs(10);
 
 /// The streams, in the order of the config.
 pub struct Streams {
@@ -37,38 +35,10 @@ pub struct Streams {
     json: bool,
     last_run: u64,
     have_run: bool,
+    /// Each was started once: what starts from now on must not write over what was recorded.
+    all_began: bool,
     /// The daemon stops.
     closing: bool,
-}
-
-/// One stream of the config.
-struct Entry {
-    config: StreamConfig,
-    state: State,
-    /// The number of its latest start: news of earlier ones are none.
-    run: u64,
-    back_off: Duration,
-    /// What was told of it last, so that it is told once.
-    said: Option<Error>,
-    /// Goes before what its threads log; disabled for a stream that is alone.
-    span: Span,
-}
-
-enum State {
-    Starting,
-    Running(Box<Stream>),
-    Stopping(Then),
-    Waiting { until: Instant },
-    Ended,
-}
-
-/// What comes after a stop.
-enum Then {
-    Remove,
-    Start(Box<StreamConfig>),
-    /// Its source is over.
-    End,
-    TryAgain(Error),
 }
 
 impl Streams {
@@ -76,9 +46,21 @@ impl Streams {
     pub fn start(plan: &RunPlan, hub: Hub, events: UnboundedSender<Event>, web: Option<String>, json: bool) -> Self {
         let (runtime, servers) = (plan.runtime.clone(), RtspServers::default());
         let entries = plan.streams.iter().cloned().map(Entry::new).collect();
-        let (last_run, have_run, closing) = (0, false, false);
-        let mut this = Self { entries, runtime, servers, hub, events, web, json, last_run, have_run, closing };
+        let mut this = Self {
+            entries,
+            runtime,
+            servers,
+            hub,
+            events,
+            web,
+            json,
+            last_run: 0,
+            have_run: false,
+            all_began: false,
+            closing: false,
+        };
         (0..this.entries.len()).for_each(|place| this.start_entry(place));
+        this.all_began = true;
         this
     }
 
@@ -104,6 +86,8 @@ impl Streams {
                 let started = Report::Started(stream.started(self.web.clone()));
                 entry.span.in_scope(|| started.tell(self.json));
                 entry.state = State::Running(stream);
+                // Others may have come or gone meanwhile.
+                self.share_threads();
                 None
             }
             (News::Started(Err(error)), State::Starting) => self.failed(place, error),
@@ -230,9 +214,10 @@ impl Streams {
             },
             State::Starting if entry.config != wanted => entry.state = State::Stopping(Then::Start(Box::new(wanted))),
             State::Starting => {}
+            State::Stopping(Then::End | Then::TryAgain(_)) if entry.config == wanted => {}
             State::Stopping(then) => *then = Then::Start(Box::new(wanted)),
             State::Waiting { .. } | State::Ended if entry.config != wanted => {
-                entry.config = wanted;
+                entry.renew(wanted);
                 self.start_entry(place);
             }
             State::Waiting { .. } | State::Ended => {}
@@ -255,10 +240,10 @@ impl Streams {
         let threads = threads(self.runtime.threads, self.entries.len(), place);
         let runtime = RuntimeConfig { threads, ..self.runtime.clone() };
         let entry = &mut self.entries[place];
-        let is_first = entry.run == 0;
         entry.run = self.last_run;
         entry.state = State::Starting;
-        entry.span = if several { tracing::info_span!("stream", name = entry.config.name) } else { Span::none() };
+        // As an error's, so that no log level leaves it out.
+        entry.span = if several { tracing::error_span!("stream", name = entry.config.name) } else { Span::none() };
         // While it is tried again, it is known as failed until it runs.
         let error = entry.said.as_ref().map(ToString::to_string);
         let status = if error.is_some() { StreamStatus::Failed } else { StreamStatus::Starting };
@@ -271,9 +256,10 @@ impl Streams {
             // The daemon is gone only when it stops anyway.
             Arc::new(move |result| drop(events.send(Event::Stream { run, news: News::Ended(result) })))
         };
+        let all_began = self.all_began;
         let start = move || {
             let mut plan = StreamPlan::new(&config, &runtime)?;
-            if !is_first {
+            if all_began {
                 plan.record = plan.record.map(another_file);
             }
             Stream::start(plan, &servers, on_end, changes).map(Box::new)
@@ -294,12 +280,13 @@ impl Streams {
                 Then::End => (StreamStatus::Ended, None),
                 Then::Start(_) | Then::Remove => (StreamStatus::Starting, None),
             };
-            if error.is_some() && stream.handle().begun.elapsed() > BACK_OFF.1 {
-                entry.back_off = BACK_OFF.0;
-            }
+            let ran_well = stream.handle().begun.elapsed() > RAN_WELL_AFTER;
             match then {
                 Then::Remove => self.hub.remove(&entry.config.name),
                 _ => self.hub.put(&entry.config.name, Member::Down(Arc::new(entry.down(status, error)))),
+            }
+            if ran_well {
+                entry.forgive();
             }
         }
         let run = entry.run;
@@ -331,8 +318,7 @@ impl Streams {
                 None
             }
             State::Stopping(Then::Start(config)) => {
-                entry.config = *config;
-                entry.back_off = BACK_OFF.0;
+                entry.renew(*config);
                 self.start_entry(place);
                 None
             }
@@ -351,8 +337,7 @@ impl Streams {
             return Some(Err(error));
         }
         let entry = &mut self.entries[place];
-        entry.state = State::Waiting { until: Instant::now() + entry.back_off };
-        entry.back_off = (entry.back_off * 2).min(BACK_OFF.1);
+        entry.wait();
         let state = entry.down(StreamStatus::Failed, Some(error.to_string()));
         self.hub.put(&entry.config.name, Member::Down(Arc::new(state)));
         if entry.said.as_ref() != Some(&error) {
@@ -366,63 +351,5 @@ impl Streams {
         let entry = &self.entries[place];
         let failed = Report::Failed { stream: entry.config.name.clone(), what: error.to_string() };
         entry.span.in_scope(|| failed.tell(self.json));
-    }
-}
-
-impl Entry {
-    fn new(config: StreamConfig) -> Self {
-        Self { config, state: State::Ended, run: 0, back_off: BACK_OFF.0, said: None, span: Span::none() }
-    }
-
-    /// What others see of it while it does not run: what it shall be.
-    fn down(&self, status: StreamStatus, error: Option<String>) -> StreamState {
-        let StreamConfig { name, source, paint, .. } = &self.config;
-        StreamState {
-            name: name.clone(),
-            status,
-            error,
-            look: paint.look(),
-            network: paint.network.clone(),
-            device: String::new(),
-            size: paint.size,
-            room: None,
-            mirrored: false,
-            paused: false,
-            // Read, it shows no password.
-            source: Source::parse(&source.input).map_or_else(|_| source.input.clone(), |source| source.to_string()),
-            picture: String::new(),
-            nominal_fps: source.fps,
-            sound: false,
-            fps: 0.0,
-            counts: Snapshot::default(),
-            outputs: Vec::new(),
-            recording: None,
-            failures: Vec::new(),
-            uptime_s: 0,
-        }
-    }
-}
-
-/// A stream that runs again records into another file: what it recorded before is kept.
-fn another_file(path: PathBuf) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
-    let numbered = (2..).map(|number| path.with_file_name(format!("{stem}-{number}.{ending}")));
-    std::iter::once(path.clone()).chain(numbered).find(|path| !path.exists()).unwrap_or(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_recording_is_never_written_over_by_the_next_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("take.mkv");
-        assert_eq!(another_file(path.clone()), path);
-        for name in ["take.mkv", "take-2.mkv"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        assert_eq!(another_file(path), folder.path().join("take-3.mkv"));
     }
 }
