@@ -550,6 +550,12 @@ fn a_running_stream_takes_every_command() {
 
     let applied = control.set_look(Look { styles: Mix::only("flipped"), ..Look::default() }).unwrap().wait().unwrap();
     assert!(applied.frame.is_some());
+    // Another share of the threads loads the same network again; commands that follow find it.
+    control.set_threads(Some(1));
+    for style in ["plain", "flipped"] {
+        let applied = control.set_look(Look { styles: Mix::only(style), ..Look::default() }).unwrap().wait().unwrap();
+        assert!(applied.frame.is_some());
+    }
     let clip = folder.path().join("white.mp4");
     let source = "color=white:s=320x240:r=25:d=60";
     common::ffmpeg(&["-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast", clip.to_str().unwrap()]);

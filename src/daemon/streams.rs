@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tracing::Span;
 
 use super::change::Change;
@@ -250,13 +250,10 @@ impl Streams {
         self.hub.put(&entry.config.name, Member::Down(Arc::new(entry.down(status, error))));
 
         let (run, config, span, servers) = (entry.run, entry.config.clone(), entry.span.clone(), self.servers.clone());
-        let (events, changes) = (self.events.clone(), self.hub.changes());
-        let on_end: OnEnd = {
-            let events = events.clone();
-            // The daemon is gone only when it stops anyway.
-            Arc::new(move |result| drop(events.send(Event::Stream { run, news: News::Ended(result) })))
-        };
-        let all_began = self.all_began;
+        let (events, changes, all_began) = (self.events.clone(), self.hub.changes(), self.all_began);
+        let (ended, mut endings) = mpsc::unbounded_channel();
+        // The daemon is gone only when it stops anyway.
+        let on_end: OnEnd = Arc::new(move |result| drop(ended.send(result)));
         let start = move || {
             let mut plan = StreamPlan::new(&config, &runtime)?;
             if all_began {
@@ -267,7 +264,12 @@ impl Streams {
         tokio::spawn(async move {
             let started = tokio::task::spawn_blocking(move || span.in_scope(start)).await;
             let started = started.unwrap_or_else(|error| Err(Error::model(format!("starting: {error}"))));
-            let _ = events.send(Event::Stream { run, news: News::Started(started) });
+            let tell = |news| drop(events.send(Event::Stream { run, news }));
+            tell(News::Started(started));
+            // Only now: a short file may be over before the start is told.
+            while let Some(result) = endings.recv().await {
+                tell(News::Ended(result));
+            }
         });
     }
 

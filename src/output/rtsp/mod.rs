@@ -182,6 +182,13 @@ impl Output for Rtsp {
     }
 }
 
+impl Drop for Rtsp {
+    /// Its path is free again, however it ends: the server may go on with others.
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
+}
+
 impl Mount {
     fn feeds(&self) -> MutexGuard<'_, Option<Feeds>> {
         self.feeds.lock().unwrap_or_else(PoisonError::into_inner)

@@ -129,3 +129,23 @@ fn open_on(
     };
     build().map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_one_thread_is_in_memory_once() {
+        let manifest = Manifest::read(std::path::Path::new("models/lite.toml")).unwrap();
+        let open = |threads| {
+            let options = SessionOptions { device: Device::Cpu, threads: Some(threads), ..SessionOptions::default() };
+            Loaded::open(&manifest, &options).unwrap()
+        };
+        let first = open(1);
+        assert!(Arc::ptr_eq(&first.0, &open(1).0));
+        assert!(!Arc::ptr_eq(&open(2).0, &open(2).0), "each has a pool of its own");
+        let gone = Arc::downgrade(&first.0);
+        drop(first);
+        assert!(gone.upgrade().is_none(), "the last one takes it out of memory");
+    }
+}
