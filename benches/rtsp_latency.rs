@@ -14,7 +14,7 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 use impasto::gst::{shared_clock, template::Templates};
 use impasto::metrics::{median_ms, percentile_ms};
-use impasto::output::{Output, Rtsp, RtspAccess, StreamFormat};
+use impasto::output::{Output, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat};
 
 const FPS: u32 = 30;
 const WARM_UP: u32 = 60;
@@ -55,9 +55,15 @@ fn measure(width: usize, height: usize, transport: &str) -> Vec<Duration> {
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let address = format!("127.0.0.1:{port}/live");
-    let server =
-        Rtsp::start(&address.parse().expect("valid"), &RtspAccess::default(), &format, 4000, &Templates::default())
-            .expect("a server");
+    let server = Rtsp::start(
+        &RtspServers::default(),
+        &RtspAddress::for_stream(&address, "live").expect("valid"),
+        &RtspAccess::default(),
+        &format,
+        4000,
+        &Templates::default(),
+    )
+    .expect("a server");
 
     let (pushed, measured) = (Pushed::default(), Arc::<Mutex<Vec<Duration>>>::default());
     let client = client(&address, transport, &pushed, &measured);

@@ -56,7 +56,7 @@ struct Stages {
 }
 
 /// Counters at one moment, as status and `--json` show them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     pub captured: u64,
     pub painted: u64,

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Where a crate may be named: files or folders under `src`.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("ort", &["style/onnx/"]),
     ("nokhwa", &["capture/camera"]),
+    ("notify", &["daemon/reload.rs"]),
     ("v4l", &["v4l2/", "capture/camera/", "output/virtual_camera/"]),
     ("pipewire", &["output/virtual_camera/"]),
     (

@@ -233,6 +233,7 @@ fn check_tells_what_a_file_is_and_whether_it_is_fit() {
         (write("good.toml", &format!("{QUIET}[paint]\nstyle = \"photo\"\n")), 0, "network lite, style photo"),
         (write("bad.toml", "[paint]\nstyle = \"nosuchstyle\"\n"), 2, "bad.toml, line 2: unknown style"),
         ("config/default.toml".into(), 0, "a config that can be run"),
+        ("config/two-streams.toml".into(), 0, "stream lobby"),
         ("models/lite.toml".into(), 0, "a network that fits its manifest"),
         ("models/lite.onnx".into(), 0, "starry_night"),
         (write("output/rtsp.launch", &rtsp), 0, "a template `output/rtsp`"),

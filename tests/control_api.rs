@@ -522,16 +522,19 @@ fn the_commands_of_the_readme_work() {
     let commands: Vec<&str> = readme
         .lines()
         .map(str::trim)
-        .filter(|line| line.contains("impasto ctl ") || line.starts_with("curl "))
+        .filter(|line| line.starts_with("impasto ctl ") || line.starts_with("curl "))
         .collect();
     assert!(commands.len() >= 8, "{commands:?}");
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("impasto.toml");
-    std::fs::write(&config, format!("[control]\nrecordings = {:?}\n", folder.path())).unwrap();
+    let streams = "[[stream]]\nname = \"live\"\n[[stream]]\nname = \"lobby\"\n";
+    std::fs::write(&config, format!("[control]\nrecordings = {:?}\n{streams}", folder.path())).unwrap();
     let photo = project("models/showcase/coffee.jpg");
     std::fs::copy(photo, folder.path().join("photo.jpg")).unwrap();
     let (run, api) =
         Api::start(&["--config", config.to_str().unwrap(), "--source", "test", "--rtsp", "off", "--size", "160x96"]);
+    api.wait_for_status("live", "running");
+    api.wait_for_status("lobby", "running");
     api.assert_painting(1);
     for command in commands {
         // What goes on for ever is cut off; that is no failure.

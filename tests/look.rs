@@ -11,7 +11,7 @@ use common::onnx;
 use common::{PATIENCE, assert_rising, packet_times, probe};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
-use impasto::config::plan::{PaintPlan, RunPlan};
+use impasto::config::plan::{PaintPlan, StreamPlan};
 use impasto::config::{Config, PaintConfig, RuntimeConfig};
 use impasto::control::Refusal;
 use impasto::engine::{Control, Live, Stylist, stylise_live};
@@ -536,9 +536,10 @@ fn a_running_stream_takes_every_command() {
     config.output.rtsp = "off".into();
     config.paint.styles = Mix::only("same");
     config.runtime.models = networks.path().into();
-    let plan = RunPlan::new(&config, None).unwrap();
-    let (events, mut ended) = tokio::sync::mpsc::unbounded_channel();
-    let stream = impasto::daemon::Stream::start(plan, events, std::sync::Arc::default()).unwrap();
+    let plan = StreamPlan::new(&config.streams()[0], &config.runtime).unwrap();
+    let (on_end, ended) = std::sync::mpsc::channel();
+    let on_end = std::sync::Arc::new(move |result| drop(on_end.send(result)));
+    let stream = impasto::daemon::Stream::start(plan, &Default::default(), on_end, Default::default()).unwrap();
     let handle = stream.handle();
     let control = handle.control.clone();
 
@@ -549,6 +550,12 @@ fn a_running_stream_takes_every_command() {
 
     let applied = control.set_look(Look { styles: Mix::only("flipped"), ..Look::default() }).unwrap().wait().unwrap();
     assert!(applied.frame.is_some());
+    // Another share of the threads loads the same network again; commands that follow find it.
+    control.set_threads(Some(1));
+    for style in ["plain", "flipped"] {
+        let applied = control.set_look(Look { styles: Mix::only(style), ..Look::default() }).unwrap().wait().unwrap();
+        assert!(applied.frame.is_some());
+    }
     let clip = folder.path().join("white.mp4");
     let source = "color=white:s=320x240:r=25:d=60";
     common::ffmpeg(&["-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast", clip.to_str().unwrap()]);

@@ -25,7 +25,7 @@ use impasto::engine::{Control, Inlet, Live, Stylist, stylise_live};
 use impasto::error::{Error, Result};
 use impasto::frame::{Frame, ring::ring};
 use impasto::metrics::Counters;
-use impasto::output::{Output, Outputs, Record, Rtsp, RtspAccess, StreamFormat};
+use impasto::output::{Output, Outputs, Record, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat};
 
 /// The system's allocator, counting calls for each thread.
 struct Counting;
@@ -171,7 +171,15 @@ fn run() -> (u64, u64) {
     let format = StreamFormat { caps, fps: 30, sound: false };
     let address = format!("127.0.0.1:{port}/live");
     outputs.add(Arc::new(
-        Rtsp::start(&address.parse().unwrap(), &RtspAccess::default(), &format, 4000, &templates).unwrap(),
+        Rtsp::start(
+            &RtspServers::default(),
+            &RtspAddress::for_stream(&address, "live").unwrap(),
+            &RtspAccess::default(),
+            &format,
+            4000,
+            &templates,
+        )
+        .unwrap(),
     ));
     outputs.add(Arc::new(Record::start(&folder.path().join("recording.mkv"), &format, 20, &templates).unwrap()));
     outputs.add(Arc::new(WatchedOutput(Arc::clone(&publishing))));

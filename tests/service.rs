@@ -25,10 +25,11 @@ fn systemd_hears_that_it_lives_and_a_stop_finishes_the_recording() {
             assert!(Instant::now() < deadline, "{what}: never heard");
         }
     };
+    let config = folder.path().join("impasto.toml");
+    std::fs::write(&config, "").unwrap();
     let mut command = impasto();
-    command
-        .args(["run", "--json", "--source", "test", "--rtsp", "off", "--size", "160x96", "--record"])
-        .arg(&recording);
+    command.arg("run").arg("--config").arg(config);
+    command.args(["--json", "--source", "test", "--rtsp", "off", "--size", "160x96", "--record"]).arg(&recording);
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "3000000").env_remove("WATCHDOG_PID");
     let run = Running::spawn(command);
     heard("READY=1");
@@ -37,6 +38,10 @@ fn systemd_hears_that_it_lives_and_a_stop_finishes_the_recording() {
     }
     let status = heard("STATUS=");
     assert!(status.contains("frames/s painted"), "{status}");
+
+    run.signal("HUP");
+    heard("RELOADING=1");
+    heard("READY=1");
 
     let asked = Instant::now();
     run.signal("TERM");

@@ -252,3 +252,35 @@ fn a_dropped_photograph_is_painted() {
     browser.wait_for("!document.getElementById('drop').hidden");
     browser.assert_clean(true);
 }
+
+#[test]
+fn several_streams_are_chosen_from_a_list_and_a_bad_config_is_told() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    browser.press("body", "c");
+    browser.wait_for("document.querySelector('.handle').hidden");
+    let same = browser.screenshot(PICTURE);
+    let listed = "document.getElementById('stream').checkVisibility()";
+    assert_eq!(browser.value(listed), false);
+
+    let file = studio.folder.path().join("impasto.toml");
+    let one = std::fs::read_to_string(&file).unwrap();
+    let lobby = "[[stream]]\nname = \"lobby\"\npaint.styles = \"negative\"\noutput.rtsp = \"off\"\n";
+    let two = format!("{one}[[stream]]\nname = \"live\"\n{lobby}");
+    std::fs::write(&file, &two).unwrap();
+    studio.api.wait_for_status("lobby", "running");
+    browser.wait_for(&format!("{listed} && document.getElementById('stream').length === 2"));
+    browser.press("#stream", "lobby");
+    wait_to_see("the other stream", &browser, &inverted(&same), 0.02, 0.98);
+
+    std::fs::write(&file, two.replace("negative", "negativ")).unwrap();
+    browser.wait_for("/did you mean `negative`/.test(document.getElementById('config').textContent)");
+    std::fs::write(&file, &two).unwrap();
+    browser.wait_for("document.getElementById('config').hidden");
+
+    // Its stream goes, and the page goes over to one that is left.
+    std::fs::write(&file, one).unwrap();
+    browser.wait_for(&format!("!({listed})"));
+    wait_to_see("the stream that is left", &browser, &same, 0.02, 0.98);
+    browser.assert_clean(true);
+}

@@ -23,7 +23,7 @@ pub struct PaintArgs {
     /// Device to run the network on
     #[arg(long, env = "IMPASTO_DEVICE", value_enum)]
     pub device: Option<Device>,
-    /// Threads of one inference; 0 takes all cores
+    /// Threads that inference takes, over all streams; 0 takes all cores
     #[arg(long, env = "IMPASTO_THREADS", value_name = "N")]
     pub threads: Option<usize>,
     /// ONNX Runtime library to load
@@ -40,10 +40,12 @@ pub struct PaintArgs {
 impl PaintArgs {
     /// Lays the flags over a config.
     pub fn apply(&self, config: &mut Config) {
-        let (paint, runtime) = (&mut config.paint, &mut config.runtime);
-        paint.patch(&self.look);
-        overlay(&mut paint.network, &self.network);
-        overlay(&mut paint.size, &self.size);
+        config.for_each_stream(|_, paint, _| {
+            paint.patch(&self.look);
+            overlay(&mut paint.network, &self.network);
+            overlay(&mut paint.size, &self.size);
+        });
+        let runtime = &mut config.runtime;
         overlay(&mut runtime.device, &self.device);
         overlay(&mut runtime.threads, &self.threads);
         overlay(&mut runtime.library, &self.library);

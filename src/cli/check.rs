@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{PaintArgs, say};
-use crate::config::plan::{PaintPlan, RunPlan};
+use crate::config::plan::{PaintPlan, RunPlan, StreamPlan};
 use crate::config::{Config, locate};
 use crate::error::{Error, Result};
 use crate::style::manifest::Manifest;
@@ -68,11 +68,20 @@ impl CheckArgs {
     fn config(&self) -> Result<()> {
         let mut config = Config::read(&self.file)?;
         self.paint.apply(&mut config);
-        let plan = RunPlan::new(&config, None).map_err(|error| locate(error, Some(&self.file)))?;
-        let PaintPlan { choice, .. } = &plan.paint;
+        let check = |config: &Config| {
+            let plan = RunPlan::new(config, |_| false)?;
+            plan.streams.iter().map(|stream| StreamPlan::new(stream, &plan.runtime)).collect::<Result<Vec<_>>>()
+        };
+        let streams = check(&config).map_err(|error| locate(error, Some(&self.file)))?;
         say!("{}: a config that can be run", self.file.display())?;
-        say!("  source {}", plan.source)?;
-        say!("  network {}, style {}", choice.network.name, choice.mix)
+        for StreamPlan { name, source, paint: PaintPlan { choice, .. }, .. } in &streams {
+            if streams.len() > 1 {
+                say!("  stream {name}")?;
+            }
+            say!("  source {source}")?;
+            say!("  network {}, style {}", choice.network.name, choice.mix)?;
+        }
+        Ok(())
     }
 
     fn network(&self, manifest: &Path) -> Result<()> {

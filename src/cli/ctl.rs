@@ -10,7 +10,8 @@ use ureq::http::Method;
 use super::{print_json, say};
 use crate::control::client::Client;
 use crate::control::contract::{
-    Change, LIVE, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
+    Change, ConfigState, LIVE, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
+    StreamStatus,
 };
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
@@ -34,7 +35,7 @@ pub struct CtlArgs {
     /// Token that the daemon asks for
     #[arg(long, global = true, env = "IMPASTO_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
-    /// The stream
+    /// The stream, where there are several
     #[arg(long, global = true, default_value = LIVE, value_name = "NAME")]
     stream: String,
     /// Print JSON on a terminal too
@@ -48,6 +49,8 @@ pub struct CtlArgs {
 enum Command {
     /// What runs and how well
     Status,
+    /// All streams of the daemon
+    Streams,
     /// How it is painted; with a JSON object such as {"strength": 0.5}, change these parts
     Look { parts: Option<String> },
     /// Paint in one style
@@ -136,6 +139,7 @@ impl CtlArgs {
         let patch = LookPatch::default();
         match self.command {
             Command::Status => session.status(),
+            Command::Streams => session.streams(),
             Command::Look { parts: None } => session.show_look(),
             Command::Look { parts: Some(parts) } => {
                 let parts = serde_json::from_str(&parts).map_err(|error| Error::usage(format!("look: {error}")))?;
@@ -185,6 +189,21 @@ impl Session {
 
     fn status(&self) -> Result<()> {
         self.tell(&self.client.get::<StreamState>(&self.path(""))?, describe)
+    }
+
+    /// A line for each, and what became of the latest change of the config if that was not taken.
+    fn streams(&self) -> Result<()> {
+        let streams: Vec<StreamState> = self.client.get("/api/v1/streams")?;
+        self.tell(&streams, |streams| {
+            let line = |state: &StreamState| format!("{:<12} {}", state.name, describe_shortly(state));
+            streams.iter().map(line).collect::<Vec<_>>().join("\n")
+        })?;
+        if !self.json
+            && let Some(error) = self.client.get::<ConfigState>("/api/v1/config")?.error
+        {
+            println!("the changed config was not taken: {error}");
+        }
+        Ok(())
     }
 
     fn show_look(&self) -> Result<()> {
@@ -266,6 +285,9 @@ impl Session {
         let mut state = Map::new();
         let mut last = String::new();
         self.client.events(|event, data| {
+            if event == "alive" {
+                return Ok(true);
+            }
             let data: Value = serde_json::from_str(data).unwrap_or_default();
             if self.json {
                 return Ok(is_read(serde_json::json!({ "event": event, "data": data })));
@@ -308,6 +330,9 @@ fn describe_look(look: &Look) -> String {
 }
 
 fn describe_shortly(state: &StreamState) -> String {
+    if state.status != StreamStatus::Running {
+        return not_running(state);
+    }
     let clients: usize = state.outputs.iter().map(|output| output.clients).sum();
     let paused = if state.paused { ", paused" } else { "" };
     let recording = state.recording.as_ref().map(|file| format!(", recording {file}")).unwrap_or_default();
@@ -320,7 +345,19 @@ fn describe_shortly(state: &StreamState) -> String {
     )
 }
 
+fn not_running(state: &StreamState) -> String {
+    let error = state.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    match state.status {
+        StreamStatus::Failed => format!("failed, and is tried again{error}"),
+        StreamStatus::Ended => "its file is over".into(),
+        StreamStatus::Starting | StreamStatus::Running => "starting".into(),
+    }
+}
+
 fn describe(state: &StreamState) -> String {
+    if state.status != StreamStatus::Running {
+        return format!("{} ({})", not_running(state), state.source);
+    }
     let counts = &state.counts;
     let mut lines = vec![
         format!("look      {}", describe_look(&state.look)),

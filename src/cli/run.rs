@@ -6,15 +6,16 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::{PaintArgs, overlay};
-use crate::config::plan::RunPlan;
-use crate::config::{Config, ExtraOutput, VirtualCameraConfig, locate};
+use crate::config::{Config, ExtraOutput, Settings, VirtualCameraConfig};
 use crate::control::HttpAddress;
 use crate::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
 The stream runs until its file is over, --duration has passed, or Ctrl-C or SIGTERM comes. All of these finish the
 recording and exit with 0; a signal before the stream runs, or a second one, exits with 130. A camera or stream that
-is lost is opened again until it is back, and the last picture is held meanwhile.";
+is lost is opened again until it is back, and the last picture is held meanwhile.
+
+Flags act on every stream of the config. A config that is changed is taken while it runs; SIGHUP reads it again at once.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -31,7 +32,7 @@ pub struct RunArgs {
     /// Leave the sound of the source out
     #[arg(long)]
     no_sound: bool,
-    /// Serve RTSP at ADDR:PORT/PATH, or off
+    /// Serve RTSP at ADDR:PORT/PATH, or off; without a path it is the name of the stream
     #[arg(long, env = "IMPASTO_RTSP", value_name = "ADDR:PORT/PATH")]
     rtsp: Option<String>,
     /// Name that RTSP clients must show, with the password in IMPASTO_RTSP_PASSWORD
@@ -67,30 +68,33 @@ pub struct RunArgs {
 
 impl RunArgs {
     pub fn run(self) -> Result<()> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        self.paint.apply(&mut config);
-        overlay(&mut config.source.input, &self.source);
-        overlay(&mut config.output.rtsp, &self.rtsp);
-        overlay(&mut config.output.rtsp_user, &self.rtsp_user);
-        overlay(&mut config.output.rtsp_password, &self.rtsp_password);
-        overlay(&mut config.output.record, &self.record);
-        overlay(&mut config.control.http, &self.http);
-        overlay(&mut config.control.token, &self.token);
-        if let Some(device) = &self.camera_out {
-            let camera = VirtualCameraConfig { device: device.clone(), mirror: self.mirror, ..Default::default() };
-            config.output.also.push(ExtraOutput::VirtualCamera(camera));
-        }
-        config.source.r#loop |= self.r#loop;
-        config.source.sound &= !self.no_sound;
         let duration = self.duration.map(|seconds| {
             Duration::try_from_secs_f64(seconds)
                 .map_err(|_| Error::usage(format!("--duration {seconds}: not a number of seconds")))
         });
+        let (duration, json) = (duration.transpose()?, self.json);
         crate::gst::init()?;
-        let plan = RunPlan::new(&config, duration.transpose()?);
-        crate::daemon::run(plan.map_err(|error| locate(error, self.config.as_deref()))?, self.json)
+        let settings = Settings { file: self.config.clone(), overlay: Box::new(move |config| self.apply(config)) };
+        crate::daemon::run(settings, duration, json)
+    }
+
+    /// Lays the flags over a config: each acts on every stream.
+    fn apply(&self, config: &mut Config) {
+        self.paint.apply(config);
+        overlay(&mut config.control.http, &self.http);
+        overlay(&mut config.control.token, &self.token);
+        config.for_each_stream(|source, _, output| {
+            overlay(&mut source.input, &self.source);
+            overlay(&mut output.rtsp, &self.rtsp);
+            overlay(&mut output.rtsp_user, &self.rtsp_user);
+            overlay(&mut output.rtsp_password, &self.rtsp_password);
+            overlay(&mut output.record, &self.record);
+            if let Some(device) = &self.camera_out {
+                let camera = VirtualCameraConfig { device: device.clone(), mirror: self.mirror, ..Default::default() };
+                output.also.push(ExtraOutput::VirtualCamera(camera));
+            }
+            source.r#loop |= self.r#loop;
+            source.sound &= !self.no_sound;
+        });
     }
 }

@@ -1,6 +1,8 @@
 //! The config file as written: strict TOML, every key with a default.
 
 pub mod plan;
+mod settings;
+mod stream;
 
 use std::path::{Path, PathBuf};
 
@@ -8,11 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::camera::{ControlValues, FormatWish};
 use crate::control::HttpAddress;
+use crate::control::contract::LIVE;
 use crate::error::{Error, Result};
 use crate::style::PaintSize;
 use crate::style::catalog::explain;
 use crate::style::look::{Look, LookPatch, Mix};
 use crate::style::onnx::Device;
+
+pub use settings::Settings;
+pub use stream::StreamConfig;
 
 /// All settings; `config/default.toml` documents each key.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -23,6 +29,9 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     pub output: OutputConfig,
     pub control: ControlConfig,
+    /// Without any there is one stream, called `live`, that the tables above describe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stream: Vec<StreamConfig>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,7 +112,7 @@ pub struct VirtualCameraConfig {
     pub mirror: bool,
 }
 
-/// The HTTP server that the stream is controlled through.
+/// The HTTP server that the streams are controlled through.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ControlConfig {
@@ -164,7 +173,7 @@ impl PaintConfig {
 impl Default for OutputConfig {
     fn default() -> Self {
         Self {
-            rtsp: "127.0.0.1:8554/live".into(),
+            rtsp: "127.0.0.1:8554".into(),
             rtsp_kbps: 4000,
             rtsp_user: String::new(),
             rtsp_password: String::new(),
@@ -195,7 +204,27 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| explain(&error))
+        let mut config: Self = toml::from_str(text).map_err(|error| explain(&error))?;
+        let written = text.parse().map_err(|error| explain(&error))?;
+        stream::inherit(&mut config.stream, &written)?;
+        Ok(config)
+    }
+
+    /// All streams: those of `[[stream]]`, or the one that the top-level tables describe.
+    pub fn streams(&self) -> Vec<StreamConfig> {
+        if !self.stream.is_empty() {
+            return self.stream.clone();
+        }
+        let (source, paint, output) = (self.source.clone(), self.paint.clone(), self.output.clone());
+        vec![StreamConfig { name: LIVE.into(), source, paint, output }]
+    }
+
+    /// Changes the settings of every stream, for flags.
+    pub fn for_each_stream(&mut self, change: impl Fn(&mut SourceConfig, &mut PaintConfig, &mut OutputConfig)) {
+        change(&mut self.source, &mut self.paint, &mut self.output);
+        for StreamConfig { source, paint, output, .. } in &mut self.stream {
+            change(source, paint, output);
+        }
     }
 }
 

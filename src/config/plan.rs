@@ -1,10 +1,10 @@
 //! The checked plan: settings resolved against what is really there, so that nothing fails later for a typo.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::{
-    Config, ExtraOutput, OnDemand, OutputConfig, PaintConfig, RuntimeConfig, SourceConfig, VirtualCameraConfig,
+    Config, ControlConfig, ExtraOutput, OnDemand, OutputConfig, PaintConfig, RuntimeConfig, SourceConfig, StreamConfig,
+    VirtualCameraConfig,
 };
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraWish};
@@ -13,13 +13,26 @@ use crate::engine::Palette;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::virtual_camera::Device;
-use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan, unused_path};
+use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, Choice, Look, PaintSize, Painter, Size};
 
-/// Everything `impasto run` does, resolved.
+/// What `impasto run` does, checked.
 #[derive(Debug, Clone)]
 pub struct RunPlan {
+    /// In the order of the config.
+    pub streams: Vec<StreamConfig>,
+    pub runtime: RuntimeConfig,
+    pub control: ControlConfig,
+    /// The networks that the streams and the HTTP server may paint with.
+    pub catalog: Catalog,
+    pub http: HttpPlan,
+}
+
+/// Everything about one stream, resolved against what is there now.
+#[derive(Debug, Clone)]
+pub struct StreamPlan {
+    pub name: String,
     pub source: Source,
     pub looped: bool,
     pub sound: bool,
@@ -35,9 +48,6 @@ pub struct RunPlan {
     pub virtual_cameras: Vec<VirtualCameraPlan>,
     /// Releases the source while nobody watches.
     pub on_demand: bool,
-    pub http: HttpPlan,
-    /// Stops by itself after this time.
-    pub duration: Option<Duration>,
 }
 
 /// How to paint, resolved.
@@ -52,56 +62,134 @@ pub struct PaintPlan {
 }
 
 impl RunPlan {
+    /// Checks all streams and that none is in the way of another. A stream of which `may_fail` says so only has to be
+    /// written right: what it needs, such as a device, may come later.
+    ///
     /// # Errors
-    /// A value that cannot be, or a network, style or folder that is not there.
-    pub fn new(config: &Config, duration: Option<Duration>) -> Result<Self> {
-        let virtual_cameras = virtual_cameras(&config.output.also)?;
-        let source = source(&config.source, &virtual_cameras)?;
-        let size = format!("{}x{}", config.source.width, config.source.height);
-        let size = size.parse().map_err(|what| Error::usage(format!("[source] size: {what}")))?;
-        if !(1..=240).contains(&config.source.fps) {
-            return Err(Error::usage(format!("[source] fps = {}: 1 to 240 is possible", config.source.fps)));
+    /// A value that cannot be, or a network, style, device or folder that is not there; names that are no names, and
+    /// streams that claim the same name, RTSP path, file or virtual camera.
+    pub fn new(config: &Config, may_fail: impl Fn(&StreamConfig) -> bool) -> Result<Self> {
+        let streams = config.streams();
+        let several = streams.len() > 1;
+        let mut plans: Vec<StreamPlan> = Vec::new();
+        for (place, stream) in streams.iter().enumerate() {
+            stream.check_name()?;
+            if streams[..place].iter().any(|other| other.name == stream.name) {
+                let name = &stream.name;
+                return Err(Error::usage(format!("[[stream]] name = `{name}`: two streams have it; rename one")));
+            }
+            match StreamPlan::new(stream, &config.runtime) {
+                Ok(plan) => plans.push(plan),
+                Err(error) if may_fail(stream) && !matches!(error, Error::Usage(_)) => {}
+                Err(error) if several => return Err(error.map_text(|text| format!("stream {}: {text}", stream.name))),
+                Err(error) => return Err(error),
+            }
         }
-        let rtsp = match config.output.rtsp.as_str() {
+        for (place, plan) in plans.iter().enumerate() {
+            plans[..place].iter().try_for_each(|other| other.leaves_room_for(plan))?;
+        }
+        let mut networks = plans.into_iter().map(|plan| plan.paint);
+        let mut all = match networks.next() {
+            Some(paint) => paint.catalog,
+            None => catalog(&config.runtime).unwrap_or_default(),
+        };
+        networks.for_each(|paint| all.know(paint.choice.network));
+        let ControlConfig { http, token, hosts, recordings } = &config.control;
+        let http = HttpPlan::new(*http, token, hosts, recordings.clone())?;
+        Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http })
+    }
+}
+
+impl StreamPlan {
+    /// # Errors
+    /// A value that cannot be, or a network, style, device or folder that is not there.
+    pub fn new(config: &StreamConfig, runtime: &RuntimeConfig) -> Result<Self> {
+        let StreamConfig { name, source: from, paint, output } = config;
+        let virtual_cameras = virtual_cameras(&output.also)?;
+        let source = source(from, &virtual_cameras)?;
+        let size = format!("{}x{}", from.width, from.height);
+        let size = size.parse().map_err(|what| Error::usage(format!("[source] size: {what}")))?;
+        if !(1..=240).contains(&from.fps) {
+            return Err(Error::usage(format!("[source] fps = {}: 1 to 240 is possible", from.fps)));
+        }
+        let rtsp = match output.rtsp.as_str() {
             "off" | "" => None,
-            address => Some(address.parse().map_err(|what| Error::usage(format!("rtsp: {what}; or \"off\"")))?),
+            address => {
+                let wrong = |what| Error::usage(format!("rtsp: {what}; or \"off\""));
+                Some(RtspAddress::for_stream(address, name).map_err(wrong)?)
+            }
         };
         Ok(Self {
+            name: name.clone(),
             source,
-            looped: config.source.r#loop,
-            sound: config.source.sound,
-            wish: (size, config.source.fps),
-            paint: PaintPlan::new(&config.paint, &config.runtime)?,
-            templates: templates(&config.runtime),
+            looped: from.r#loop,
+            sound: from.sound,
+            wish: (size, from.fps),
+            paint: PaintPlan::new(paint, runtime)?,
+            templates: templates(runtime),
             rtsp,
-            rtsp_access: rtsp_access(&config.output)?,
-            rtsp_kbps: config.output.rtsp_kbps,
-            record: set(&config.output.record).map(recording_file),
-            crf: crf(config.output.crf)?,
-            on_demand: match config.output.on_demand {
+            rtsp_access: rtsp_access(output)?,
+            rtsp_kbps: output.rtsp_kbps,
+            record: set(&output.record),
+            crf: crf(output.crf)?,
+            on_demand: match output.on_demand {
                 OnDemand::Auto => !virtual_cameras.is_empty(),
                 OnDemand::On => true,
                 OnDemand::Off => false,
             },
             virtual_cameras,
-            http: HttpPlan::new(
-                config.control.http,
-                &config.control.token,
-                &config.control.hosts,
-                config.control.recordings.clone(),
-            )?,
-            duration,
         })
+    }
+
+    /// The address where RTSP clients find it.
+    pub fn rtsp_url(&self) -> Option<String> {
+        let RtspAddress { socket, path } = self.rtsp.as_ref()?;
+        Some(format!("{}{socket}{path}", self.rtsp_access.scheme()))
+    }
+
+    /// # Errors
+    /// `other` claims what this stream has; both are named.
+    fn leaves_room_for(&self, other: &Self) -> Result<()> {
+        let clash = |what: String| {
+            Err(Error::usage(format!("streams `{}` and `{}` {what}: give each its own", self.name, other.name)))
+        };
+        if let (Some(mine), Some(theirs)) = (&self.rtsp, &other.rtsp)
+            && mine.socket == theirs.socket
+        {
+            if mine.path == theirs.path {
+                return clash(format!("are both served at {mine}"));
+            }
+            if self.rtsp_access != other.rtsp_access {
+                return Err(Error::usage(format!(
+                    "streams `{}` and `{}` share the RTSP port {}: rtsp_user, rtsp_password and rtsp_certificate must be \
+                     the same for both, or the port another",
+                    self.name,
+                    other.name,
+                    mine.socket.port()
+                )));
+            }
+        }
+        if let Some(file) = self.record.as_ref().filter(|file| other.record.as_ref() == Some(*file)) {
+            return clash(format!("are both recorded into {}", file.display()));
+        }
+        let shared =
+            |camera: &&VirtualCameraPlan| other.virtual_cameras.iter().any(|known| known.device == camera.device);
+        match self.virtual_cameras.iter().find(shared) {
+            Some(camera) => clash(format!("both write to the virtual camera {}", camera.device)),
+            None => Ok(()),
+        }
     }
 }
 
-/// Where to record if nothing is to be destroyed that lies there already.
-fn recording_file(wish: PathBuf) -> PathBuf {
-    let path = unused_path(&wish);
-    if path != wish {
-        tracing::info!("{} is there already: recording into {}", wish.display(), path.display());
+/// The threads of stream number `place` out of `streams`: all together they take the budget of `[runtime] threads`, but
+/// each has at least one.
+pub fn threads(budget: usize, streams: usize, place: usize) -> usize {
+    if streams == 1 {
+        return budget;
     }
-    path
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let budget = if budget == 0 { cores() } else { budget };
+    (budget / streams + usize::from(place < budget % streams)).max(1)
 }
 
 fn rtsp_access(output: &OutputConfig) -> Result<RtspAccess> {
@@ -170,11 +258,19 @@ impl PaintPlan {
 
     /// Loads the network and says in the log which device runs it and why not a better one.
     pub fn open_painter(&self) -> Result<Painter> {
-        let painter = Painter::open(&self.choice, self.size.room(), &self.session)?;
+        self.load_painter().inspect(Self::tell_device)
+    }
+
+    /// Loads the network.
+    pub fn load_painter(&self) -> Result<Painter> {
+        Painter::open(&self.choice, self.size.room(), &self.session)
+    }
+
+    /// Says in the log which device runs the network and why not a better one.
+    pub fn tell_device(painter: &Painter) {
         let why = painter.passed_over();
         let why = if why.is_empty() { String::new() } else { format!(" (not {})", why.join("; not ")) };
         tracing::info!("painting on {}{why}", painter.device().name());
-        Ok(painter)
     }
 }
 
@@ -215,4 +311,63 @@ fn nearby(name: &str) -> Option<PathBuf> {
 
 fn set(path: &Path) -> Option<PathBuf> {
     (!path.as_os_str().is_empty()).then(|| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_share_the_threads_of_the_budget() {
+        let shared = |budget, streams| (0..streams).map(|place| threads(budget, streams, place)).collect::<Vec<_>>();
+        assert_eq!(shared(0, 1), [0], "one stream alone is left to ONNX Runtime");
+        assert_eq!(shared(3, 1), [3]);
+        assert_eq!(shared(8, 2), [4, 4]);
+        assert_eq!(shared(8, 3), [3, 3, 2]);
+        assert_eq!(shared(2, 3), [1, 1, 1]);
+        assert_eq!(shared(0, 2).iter().sum::<usize>(), std::thread::available_parallelism().unwrap().get().max(2));
+    }
+
+    /// What is wrong with two streams, of which each entry says something.
+    fn clash(first: &str, second: &str) -> String {
+        crate::gst::init().unwrap();
+        let text = format!("[source]\ninput = \"test\"\n[[stream]]\n{first}\n[[stream]]\n{second}\n");
+        let plan = RunPlan::new(&Config::parse(&text).unwrap(), |_| true);
+        plan.map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn streams_that_claim_the_same_are_both_named() {
+        let (hall, lobby) = ("name = \"hall\"\n", "name = \"lobby\"\n");
+        let with = |stream: &str, output: &str| format!("{stream}[stream.output]\n{output}");
+        assert_eq!(clash(hall, lobby), "", "without a path, the name is the path");
+        for (first, second, words) in [
+            (hall.into(), hall.into(), "[[stream]] name = `hall`: two streams have it"),
+            (hall.into(), "name = \"a b\"".into(), "letters, digits, - and _"),
+            (
+                with(hall, "rtsp = \"127.0.0.1:8554/a\""),
+                with(lobby, "rtsp = \"127.0.0.1:8554/a\""),
+                "streams `hall` and `lobby` are both served at rtsp://127.0.0.1:8554/a",
+            ),
+            (
+                hall.into(),
+                with(lobby, "rtsp_user = \"me\"\nrtsp_password = \"secret\""),
+                "streams `hall` and `lobby` share the RTSP port 8554",
+            ),
+            (
+                with(hall, "record = \"a.mkv\""),
+                with(lobby, "record = \"a.mkv\""),
+                "streams `hall` and `lobby` are both recorded into a.mkv",
+            ),
+            (hall.into(), with(lobby, "rtsp = \"8554\""), "stream lobby: rtsp: `8554` is no"),
+        ] {
+            let error = clash(&first, &second);
+            assert!(error.contains(words), "{first}{second}{error}");
+        }
+        if cfg!(feature = "pipewire") {
+            let camera = "also = [{ type = \"virtual-camera\", device = \"pipewire\" }]";
+            let error = clash(&with(hall, camera), &with(lobby, camera));
+            assert!(error.contains("streams `hall` and `lobby` both write to the virtual camera PipeWire"), "{error}");
+        }
+    }
 }

@@ -12,10 +12,13 @@ pub const LIVE: &str = "live";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamState {
     pub name: String,
+    pub status: StreamStatus,
+    /// Why it does not run.
+    pub error: Option<String>,
     /// How it is painted, or will be as soon as the change in progress is done.
     pub look: Look,
     pub network: String,
-    /// The device that really runs the network.
+    /// The device that really runs the network; empty while it does not run.
     pub device: String,
     /// The size to paint at, as it was asked for: `native`, `auto` or a box such as `640x360`.
     pub size: PaintSize,
@@ -25,7 +28,7 @@ pub struct StreamState {
     pub paused: bool,
     /// The source, without passwords.
     pub source: String,
-    /// WIDTHxHEIGHT of every output.
+    /// WIDTHxHEIGHT of every output; empty until the first picture has come.
     pub picture: String,
     /// Frames a second that the source promises.
     pub nominal_fps: u32,
@@ -41,6 +44,31 @@ pub struct StreamState {
     pub failures: Vec<String>,
     /// Whole seconds since the stream began.
     pub uptime_s: u64,
+}
+
+/// Whether a stream runs. What does not run has no figures, and takes no commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamStatus {
+    Starting,
+    Running,
+    /// It is tried again by itself.
+    Failed,
+    /// Its file was played to its end.
+    Ended,
+}
+
+/// The config file, and what became of its latest change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ConfigState {
+    /// None if the daemon was started without one.
+    pub file: Option<String>,
+    /// How often a changed file was taken.
+    pub applied: u64,
+    /// Why the latest change was refused, all of it or a part; what ran before goes on.
+    pub error: Option<String>,
+    /// What of it is taken only when the daemon is started anew.
+    pub restart: Option<String>,
 }
 
 /// One destination of a stream.

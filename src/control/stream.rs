@@ -8,7 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
-use super::contract::{Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState};
+use super::contract::{
+    Change, ConfigState, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState, StreamStatus,
+};
 use crate::error::Error;
 use crate::output::{PreviewOf, Viewer};
 use crate::style::catalog::did_you_mean;
@@ -21,7 +23,7 @@ pub enum Refusal {
     NotFound(String),
     /// It cannot be done in the state that the stream is in.
     Conflict(String),
-    /// The stream does not run yet, or too much is asked at once: later it may work.
+    /// The stream does not run now, or too much is asked at once: later it may work.
     Later(String),
     /// It was tried and failed, or what was asked for cannot be.
     Failed(Error),
@@ -80,16 +82,50 @@ pub trait Stream: Send + Sync {
     fn preview(&self, of: PreviewOf) -> Viewer;
 }
 
-/// All running streams by name; clones are the same list.
+/// A stream of the config, as others may see it.
+#[derive(Clone)]
+pub enum Member {
+    Running(Arc<dyn Stream>),
+    /// It starts, has failed or has ended: there is nothing to command.
+    Down(Arc<StreamState>),
+}
+
+impl Member {
+    pub fn state(&self) -> StreamState {
+        match self {
+            Self::Running(stream) => stream.state(),
+            Self::Down(state) => StreamState::clone(state),
+        }
+    }
+}
+
+/// All streams by name, and the state of the config; clones are the same.
 #[derive(Clone, Default)]
 pub struct Hub {
-    streams: Arc<RwLock<BTreeMap<String, Arc<dyn Stream>>>>,
+    streams: Arc<RwLock<BTreeMap<String, Member>>>,
+    config: Arc<RwLock<ConfigState>>,
     changes: Arc<Notify>,
 }
 
 impl Hub {
-    pub fn add(&self, name: &str, stream: Arc<dyn Stream>) {
-        self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), stream);
+    /// Puts it in the place of what was known under that name.
+    pub fn put(&self, name: &str, member: Member) {
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), member);
+        self.changes.notify_one();
+    }
+
+    /// There is no such stream any more.
+    pub fn remove(&self, name: &str) {
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.changes.notify_one();
+    }
+
+    pub fn config(&self) -> ConfigState {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_config(&self, config: ConfigState) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         self.changes.notify_one();
     }
 
@@ -103,21 +139,36 @@ impl Hub {
         self.streams.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// All streams in the order of their names; none until the first one runs.
-    pub fn all(&self) -> Vec<(String, Arc<dyn Stream>)> {
+    /// All streams in the order of their names.
+    pub fn all(&self) -> Vec<(String, Member)> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        streams.iter().map(|(name, stream)| (name.clone(), Arc::clone(stream))).collect()
+        streams.iter().map(|(name, member)| (name.clone(), member.clone())).collect()
     }
 
-    /// The stream of that name.
-    pub fn get(&self, name: &str) -> Verdict<Arc<dyn Stream>> {
+    /// The stream of that name, whether it runs or not.
+    pub fn member(&self, name: &str) -> Verdict<Member> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
         if streams.is_empty() {
-            return Err(Refusal::Later("no stream runs yet; try again in a moment".into()));
+            return Err(Refusal::Later("no stream runs now".into()));
         }
         streams.get(name).cloned().ok_or_else(|| {
-            let hint = did_you_mean(name, streams.keys().map(String::as_str));
-            Refusal::NotFound(format!("there is no stream `{name}`{hint}; GET /api/v1/streams lists all"))
+            let names = || streams.keys().map(String::as_str);
+            let (hint, all) = (did_you_mean(name, names()), names().collect::<Vec<_>>().join(", "));
+            Refusal::NotFound(format!("there is no stream `{name}`{hint}; there are: {all}"))
         })
+    }
+
+    /// The running stream of that name.
+    pub fn get(&self, name: &str) -> Verdict<Arc<dyn Stream>> {
+        match self.member(name)? {
+            Member::Running(stream) => Ok(stream),
+            Member::Down(state) => Err(match (state.status, &state.error) {
+                (StreamStatus::Failed, Some(error)) => {
+                    Refusal::Later(format!("stream `{name}` does not run, and is tried again: {error}"))
+                }
+                (StreamStatus::Ended, _) => Refusal::Conflict(format!("stream `{name}` has ended: its file is over")),
+                _ => Refusal::Later(format!("stream `{name}` is starting; try again in a moment")),
+            }),
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::recorder::Recorder;
 use super::source_keeper::Switch;
 use crate::capture::Source;
 use crate::control::contract::{
-    Change, LIVE, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState,
+    Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState, StreamStatus,
 };
 use crate::control::{self, Pending, Refusal, Verdict};
 use crate::engine::{Answer, Control};
@@ -30,6 +30,7 @@ const RATE_WINDOW: Duration = Duration::from_secs(1);
 
 /// What a stream is made of, as far as others may ask for it.
 pub struct Handle {
+    pub name: String,
     pub control: Control,
     pub switch: Sender<Switch>,
     pub outputs: Arc<Outputs>,
@@ -99,6 +100,17 @@ impl Handle {
         answer
     }
 
+    /// As [`Handle::switch_source`], and tells those who watch.
+    ///
+    /// # Errors
+    /// The source does not open.
+    pub async fn take_source(&self, source: Source) -> Result<()> {
+        let ended = |_| Error::output("the stream ended before it took the source");
+        self.switch_source(source).await.map_err(ended)??;
+        self.changed();
+        Ok(())
+    }
+
     fn changed(&self) {
         self.changes.notify_one();
     }
@@ -132,7 +144,9 @@ impl control::Stream for Handle {
     fn state(&self) -> StreamState {
         let painting = self.control.painting();
         StreamState {
-            name: LIVE.into(),
+            name: self.name.clone(),
+            status: StreamStatus::Running,
+            error: None,
             look: painting.look,
             network: painting.network,
             device: painting.device.into(),
@@ -194,10 +208,7 @@ impl control::Stream for Handle {
 
     fn set_source(&self, source: String) -> Pending<'_, StreamState> {
         Box::pin(async move {
-            let answer = self.switch_source(Source::parse(&source)?);
-            let ended = || Error::output("the stream ended before it took the source");
-            answer.await.map_err(|_| ended())??;
-            self.changed();
+            self.take_source(Source::parse(&source)?).await?;
             Ok(self.state())
         })
     }

@@ -1,26 +1,33 @@
-//! `impasto run`: builds a stream, watches over it, and stops it in reverse order.
+//! `impasto run`: builds the streams, watches over them, and stops them in reverse order.
 
+mod change;
+mod entry;
 mod handle;
 mod recorder;
+mod reload;
 mod report;
 mod service;
 mod source_keeper;
 mod stream;
+mod streams;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use crate::config::plan::{PaintPlan, RunPlan};
-use crate::control::contract::LIVE;
+use crate::config::plan::{RunPlan, session_options};
+use crate::config::{Settings, StreamConfig};
+use crate::control::contract::ConfigState;
 use crate::control::{Hub, http};
 use crate::error::{Error, Result};
+use reload::{Reload, Reread};
 pub use report::{Report, Started, Status};
 use service::Service;
 pub use stream::Stream;
+use streams::Streams;
 
-/// How often failures are looked for.
+/// How often failures are looked for, and what failed is tried again.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a line with frame rate and stage times is logged.
@@ -29,21 +36,36 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 /// Threads for requests that wait for files or encoders; more requests wait for a thread.
 const BLOCKING_THREADS: usize = 16;
 
-/// What the threads of a stream tell the daemon.
-#[derive(Debug)]
-pub enum Event {
-    /// The file was played to its end, or failed and cannot come back.
-    SourceEnded(Result<()>),
+/// What the daemon has to see to.
+enum Event {
+    /// From the stream that was started with this number.
+    Stream { run: u64, news: News },
+    /// A live change was refused; until it is tried again, the stream has its old config.
+    NotChanged { run: u64, old: Box<StreamConfig>, error: Error },
+    /// The config was read again.
+    Reread(Result<Reread>),
 }
 
-/// Runs until the source ends, the time is over, or a signal comes; tells what happens in JSON lines if `json`.
+/// What is told of one stream.
+enum News {
+    Started(Result<Box<Stream>>),
+    /// Its source was played to its end, or it failed and does not come back by itself.
+    Ended(Result<()>),
+    Stopped(Box<Result<Status>>),
+}
+
+/// Runs until all sources have ended, the time is over, or a signal comes; tells what happens in JSON lines if `json`.
+/// A changed config file is taken while it runs.
 ///
 /// Ctrl-C and SIGTERM are how a live stream is meant to end: when its outputs are finished, that is success.
 ///
 /// # Errors
-/// What keeps the stream from starting, or ends it: the source, the network, an output that failed; a signal that
-/// came before the stream ran, or a second one while its outputs were being finished.
-pub fn run(plan: RunPlan, json: bool) -> Result<()> {
+/// Settings that are wrong. What keeps a stream that is alone from starting, or ends it: the source, the network, an
+/// output that failed; of several streams, one that fails is tried again. A signal that came before any stream ran, or
+/// a second one while outputs were being finished.
+pub fn run(settings: Settings, duration: Option<Duration>, json: bool) -> Result<()> {
+    let reload = Reload::new(settings);
+    let plan = reload.plan()?;
     // One worker answers HTTP requests; what takes long runs on threads made for it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -52,73 +74,158 @@ pub fn run(plan: RunPlan, json: bool) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|error| Error::usage(format!("tokio does not start: {error}")))?;
-    let result = runtime.block_on(supervise(plan, json));
+    let result = runtime.block_on(supervise(plan, reload, duration, json));
     // A start or a stop that was broken off may hang in a system call: it is not waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn supervise(plan: RunPlan, json: bool) -> Result<()> {
-    let duration = plan.duration;
+async fn supervise(plan: RunPlan, reload: Reload, duration: Option<Duration>, json: bool) -> Result<()> {
     // From the first moment on, so that a signal during the start also ends in good order.
     let mut signals = Signals::new()?;
 
-    // Before the network is loaded, so that a port that is taken is told at once.
+    // Before networks are loaded, so that a port that is taken is told at once.
     let listener = http::open(&plan.http).await?;
     let web = listener.as_ref().map(|listener| format!("http://{}", http::address_of(listener)));
     let hub = Hub::default();
+    hub.set_config(ConfigState { file: reload.file_name(), ..ConfigState::default() });
     if let Some(listener) = listener {
-        let PaintPlan { catalog, session, .. } = plan.paint.clone();
-        tokio::spawn(http::serve(listener, hub.clone(), catalog, session, plan.http.clone()));
+        let session = session_options(&plan.runtime);
+        tokio::spawn(http::serve(listener, hub.clone(), plan.catalog.clone(), session, plan.http.clone()));
     }
 
     let (events, mut incoming) = mpsc::unbounded_channel();
-    let changes = hub.changes();
-    let starting = tokio::task::spawn_blocking(move || Stream::start(plan, events, changes));
-    let mut stream = tokio::select! {
-        started = starting => started.map_err(|error| Error::model(format!("starting: {error}")))??,
-        _ = signals.next() => return Err(Error::Interrupted("stopped before the stream ran".into())),
-    };
-    let handle = stream.handle();
-    hub.add(LIVE, handle.clone());
-    stream.started(web).tell(json);
-    let mut service = Service::ready();
+    let streams = Streams::start(&plan, hub.clone(), events.clone(), web, json);
+    reload.watch(&plan, events)?;
+    let mut daemon = Daemon { streams, hub, service: None, duration, json };
+    let ended = daemon.watch(&mut incoming, &mut signals).await;
+    let finished = daemon.finish(&mut incoming, &mut signals).await;
+    ended.and(finished)
+}
 
-    let mut check = tokio::time::interval(CHECK_INTERVAL);
-    let mut status = tokio::time::interval(STATUS_INTERVAL);
-    status.tick().await;
-    let time_over = tokio::time::sleep(duration.unwrap_or(Duration::MAX / 4));
-    tokio::pin!(time_over);
-    let ended = loop {
-        tokio::select! {
-            Some(Event::SourceEnded(result)) = incoming.recv() => break result,
-            () = &mut time_over, if duration.is_some() => break Ok(()),
-            signal = signals.next() => { tracing::info!("{signal}: finishing the outputs"); break Ok(()) }
-            _ = check.tick() => {
-                handle.tick();
-                service.tick(&handle.counters);
-                for error in stream.failures() {
-                    handle.note_failure(&error);
-                    Report::from(error).tell(json);
+/// What runs, and whom to tell of it.
+struct Daemon {
+    streams: Streams,
+    hub: Hub,
+    /// The service manager, from when it was told that we are ready.
+    service: Option<Service>,
+    /// How long to run.
+    duration: Option<Duration>,
+    json: bool,
+}
+
+impl Daemon {
+    /// Watches over the streams until all have ended, the time is over, or a signal comes.
+    async fn watch(&mut self, incoming: &mut UnboundedReceiver<Event>, signals: &mut Signals) -> Result<()> {
+        let mut check = tokio::time::interval(CHECK_INTERVAL);
+        let mut status = tokio::time::interval(STATUS_INTERVAL);
+        // The time is counted from the first stream that runs.
+        let (mut begun, mut time_over) = (false, None);
+        loop {
+            tokio::select! {
+                Some(event) = incoming.recv() => {
+                    if let Some(ended) = self.take(event) {
+                        return ended;
+                    }
+                    if self.streams.have_run() && !begun {
+                        begun = true;
+                        time_over = self.duration.map(|duration| Instant::now() + duration);
+                        status.reset();
+                    }
+                }
+                () = sleep_until(time_over) => return Ok(()),
+                signal = signals.next() => {
+                    if !self.streams.have_run() {
+                        return Err(Error::Interrupted("stopped before the stream ran".into()));
+                    }
+                    tracing::info!("{signal}: finishing the outputs");
+                    return Ok(());
+                }
+                _ = check.tick() => {
+                    self.streams.tick();
+                    if let Some(service) = &mut self.service {
+                        service.tick(self.streams.turns());
+                    }
+                }
+                _ = status.tick() => {
+                    let statuses = self.streams.tell_status();
+                    if let Some(service) = &self.service {
+                        service.status(&statuses);
+                    }
                 }
             }
-            _ = status.tick() => {
-                let status = stream.status();
-                service.status(&status);
-                Report::Status(status).tell(json);
+        }
+    }
+
+    /// Sees to an event; says how the daemon ends if it ends with this.
+    fn take(&mut self, event: Event) -> Option<Result<()>> {
+        match event {
+            Event::Stream { run, news } => {
+                let ended = self.streams.take(run, news);
+                if self.service.is_none() && self.streams.are_settled() && ended.is_none() {
+                    self.service = Some(Service::ready());
+                }
+                return ended;
+            }
+            Event::NotChanged { run, old, error } => {
+                let what = format!("stream {}: {error}; this part of it stays as it was", old.name);
+                self.streams.change_back(run, *old);
+                self.note_config(|config| config.error = Some(what));
+            }
+            Event::Reread(Ok(Reread { streams, restart })) => {
+                self.streams.change(streams);
+                self.note_config(|config| {
+                    config.applied += 1;
+                    (config.error, config.restart) = (None, restart);
+                });
+            }
+            Event::Reread(Err(error)) => self.note_config(|config| config.error = Some(error.to_string())),
+        }
+        self.service.iter().for_each(Service::reloaded);
+        None
+    }
+
+    /// Stops all streams, and waits until their outputs are finished.
+    async fn finish(&mut self, incoming: &mut UnboundedReceiver<Event>, signals: &mut Signals) -> Result<()> {
+        self.service.iter().for_each(Service::stopping);
+        self.hub.clear();
+        self.streams.begin_stop();
+        let mut finished = Ok(());
+        while !self.streams.is_empty() {
+            tokio::select! {
+                Some(event) = incoming.recv() => {
+                    if let Event::Stream { run, news } = event
+                        && let Some(Err(error)) = self.streams.take(run, news)
+                    {
+                        match finished {
+                            Ok(()) => finished = Err(error),
+                            Err(_) => tracing::error!("{error}"),
+                        }
+                    }
+                }
+                signal = signals.next() => {
+                    return Err(Error::Interrupted(format!("{signal} again: outputs are left unfinished")));
+                }
             }
         }
-    };
-    service.stopping();
-    hub.clear();
-    let stopping = tokio::task::spawn_blocking(move || stream.stop());
-    let finished = tokio::select! {
-        finished = stopping => finished.map_err(|error| Error::output(format!("stopping: {error}")))?,
-        signal = signals.next() => Err(Error::Interrupted(format!("{signal} again: outputs are left unfinished"))),
-    };
-    ended?;
-    Report::Stopped(finished?).tell(json);
-    Ok(())
+        finished
+    }
+
+    /// Changes what is known of the config, and tells it.
+    fn note_config(&self, change: impl FnOnce(&mut ConfigState)) {
+        let mut config = self.hub.config();
+        change(&mut config);
+        self.hub.set_config(config.clone());
+        Report::Config(config).tell(self.json);
+    }
+}
+
+/// Ends at that time, or never.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Ctrl-C and SIGTERM.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::control::contract::ConfigState;
 use crate::metrics::Snapshot;
 
 /// One thing to tell. As JSON, each is an object with the key `event`.
@@ -14,10 +14,13 @@ use crate::metrics::Snapshot;
 pub enum Report {
     Started(Started),
     Status(Status),
-    /// An output stopped working; the others go on.
+    /// A stream, or an output of it, does not work; everything else goes on.
     Failed {
+        stream: String,
         what: String,
     },
+    /// The config was read again.
+    Config(ConfigState),
     /// The stream ended in good order.
     Stopped(Status),
 }
@@ -25,6 +28,7 @@ pub enum Report {
 /// What runs and where to watch it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Started {
+    pub stream: String,
     pub style: String,
     pub title: String,
     pub artist: Option<String>,
@@ -45,8 +49,9 @@ pub struct Started {
 }
 
 /// The latest seconds, and the counts since the start.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Status {
+    pub stream: String,
     /// Painted frames a second since the last status.
     pub frames_per_second: f64,
     /// Clients that watch now.
@@ -71,15 +76,12 @@ impl Report {
         match self {
             Self::Started(started) => print(&started.to_string()),
             Self::Status(status) => tracing::info!("{status}"),
-            Self::Failed { what } => tracing::error!("{what}"),
+            Self::Failed { what, .. } => tracing::error!("{what}"),
+            Self::Config(ConfigState { error: Some(error), .. }) => tracing::error!("config not taken: {error}"),
+            Self::Config(ConfigState { restart: Some(what), .. }) => tracing::warn!("the config is taken, but {what}"),
+            Self::Config(_) => tracing::info!("the config is taken"),
             Self::Stopped(status) => tracing::info!("stopped after {} painted frames; {status}", status.counts.painted),
         }
-    }
-}
-
-impl From<Error> for Report {
-    fn from(error: Error) -> Self {
-        Self::Failed { what: error.to_string() }
     }
 }
 
@@ -142,6 +144,7 @@ mod tests {
     fn a_status_line_names_each_cause_of_a_drop_once_there_is_one() {
         let counters = Counters::default();
         let status = |counters: &Counters, dropped_by_outputs| Status {
+            stream: "live".into(),
             frames_per_second: 29.97,
             clients: 2,
             resting: false,

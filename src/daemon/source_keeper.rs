@@ -5,10 +5,9 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::Event;
+use super::stream::OnEnd;
 use crate::capture::{Capture, End, Source, Wiring};
 use crate::error::Error;
 use crate::metrics::Counters;
@@ -63,7 +62,7 @@ pub struct SourceKeeper {
     pub on_demand: Option<Arc<Outputs>>,
     pub counters: Arc<Counters>,
     pub shutdown: Shutdown,
-    pub events: UnboundedSender<Event>,
+    pub on_end: OnEnd,
 }
 
 impl SourceKeeper {
@@ -106,9 +105,9 @@ impl SourceKeeper {
             }
             match end {
                 End::Finished if recorded && self.looped && delivered => {}
-                End::Finished if recorded => return self.end(Ok(())),
+                End::Finished if recorded => return (self.on_end)(Ok(())),
                 End::Failed(reason) if !self.source.is_live() => {
-                    return self.end(Err(Error::input(reason)));
+                    return (self.on_end)(Err(Error::input(reason)));
                 }
                 _ if self.shutdown.is_given() => break,
                 lost => {
@@ -227,10 +226,5 @@ impl SourceKeeper {
             }
         }
         Err(Error::input(format!("{source}: no picture came; the old source stays")))
-    }
-
-    fn end(&self, result: Result<(), Error>) {
-        // The daemon is gone only when it stops anyway.
-        let _ = self.events.send(Event::SourceEnded(result));
     }
 }

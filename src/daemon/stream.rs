@@ -1,5 +1,6 @@
 //! One live stream: source, ring, stylise thread and outputs, started in this order and stopped in reverse.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -7,21 +8,19 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 
-use super::Event;
 use super::handle::Handle;
 use super::recorder::Recorder;
-use super::report::{Report, Started, Status};
+use super::report::{Started, Status};
 use super::source_keeper::SourceKeeper;
 use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
-use crate::config::plan::RunPlan;
+use crate::config::plan::{PaintPlan, StreamPlan};
 use crate::engine::{Control, FirstPicture, Inlet, Live, Stylist, stylise_live};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
-use crate::output::{Outputs, Preview, Rtsp, StreamFormat, VirtualCamera};
+use crate::output::{Outputs, Preview, Rtsp, RtspServers, StreamFormat, VirtualCamera, unused_path};
 use crate::shutdown::Shutdown;
 use crate::style::Choice;
 
@@ -30,6 +29,9 @@ const LIVE_SLOTS: usize = 3;
 
 /// How long a source may take until its first picture.
 const FIRST_PICTURE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Called when the source was played to its end, or the stream failed and does not come back by itself.
+pub type OnEnd = Arc<dyn Fn(Result<()>) + Send + Sync>;
 
 /// A running stream.
 pub struct Stream {
@@ -46,8 +48,8 @@ impl Stream {
     ///
     /// # Errors
     /// Whatever keeps it from starting; nothing is left running then.
-    pub fn start(plan: RunPlan, events: UnboundedSender<Event>, changes: Arc<Notify>) -> Result<Self> {
-        let painter = plan.paint.open_painter()?;
+    pub fn start(plan: StreamPlan, servers: &RtspServers, on_end: OnEnd, changes: Arc<Notify>) -> Result<Self> {
+        let painter = plan.paint.load_painter()?;
         let device = painter.device();
 
         let counters = Arc::new(Counters::default());
@@ -75,8 +77,11 @@ impl Stream {
         let frame_interval = Duration::from_secs(1) / format.fps;
         let (control, mailbox, loader) = Control::new(&mut stylist, plan.paint.palette(), frame_interval)?;
         let recorder = Recorder::new(Arc::clone(&outputs), format.clone(), plan.crf, plan.templates.clone());
-        let preview = open_outputs(&plan, &format, &outputs, &recorder)?;
-        capture.play()?;
+        let preview = open_outputs(&plan, servers, &format, &outputs, &recorder)
+            .and_then(|preview| capture.play().map(|()| preview))
+            .inspect_err(|_| drop(outputs.finish()))?;
+        // Only now: what fails before is tried again and again.
+        PaintPlan::tell_device(stylist.painter());
 
         let shutdown = Shutdown::default();
         let live = Live {
@@ -87,8 +92,8 @@ impl Stream {
             counters: Arc::clone(&counters),
             frame_interval,
         };
-        let stylise = spawn("stylise", move || stylise_live(live))?;
-        let started = started(&plan, &format, device.name());
+        let stylise = spawn("stylise", &on_end, move || stylise_live(live))?;
+        let started = started(&plan, &format, device.name(), recorder.file());
         let source = Arc::new(Mutex::new(plan.source.to_string()));
         let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
         let (switch, switches) = std::sync::mpsc::channel();
@@ -101,12 +106,13 @@ impl Stream {
             looped: plan.looped,
             counters: Arc::clone(&counters),
             shutdown: shutdown.clone(),
-            events,
+            on_end: Arc::clone(&on_end),
         };
-        let keep = spawn("source", move || keeper.keep(capture))?;
+        let keep = spawn("source", &on_end, move || keeper.keep(capture))?;
         let last_status = (Instant::now(), counters.snapshot());
         let threads = vec![loader, stylise, keep];
         let handle = Handle {
+            name: plan.name,
             control,
             switch,
             outputs,
@@ -131,8 +137,8 @@ impl Stream {
     }
 
     /// What runs and where to watch it; `web` is the address of the web page.
-    pub fn started(&self, web: Option<String>) -> Report {
-        Report::Started(Started { web, ..self.started.clone() })
+    pub fn started(&self, web: Option<String>) -> Started {
+        Started { web, ..self.started.clone() }
     }
 
     /// Outputs that failed since the last call.
@@ -143,8 +149,10 @@ impl Stream {
     /// The frame rate since the last call, and where the time and the frames went.
     pub fn status(&mut self) -> Status {
         let now = self.handle.counters.snapshot();
+        let stream = self.handle.name.clone();
         let (then, before) = std::mem::replace(&mut self.last_status, (Instant::now(), now));
         Status {
+            stream,
             frames_per_second: (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64(),
             clients: self.handle.outputs.clients(),
             resting: self.handle.outputs.is_resting(),
@@ -201,12 +209,23 @@ fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> 
 }
 
 /// Opens what the plan says; returns the preview, which waits for somebody to look.
-fn open_outputs(plan: &RunPlan, format: &StreamFormat, outputs: &Outputs, recorder: &Recorder) -> Result<Arc<Preview>> {
+fn open_outputs(
+    plan: &StreamPlan,
+    servers: &RtspServers,
+    format: &StreamFormat,
+    outputs: &Outputs,
+    recorder: &Recorder,
+) -> Result<Arc<Preview>> {
     if let Some(address) = &plan.rtsp {
-        outputs.add(Arc::new(Rtsp::start(address, &plan.rtsp_access, format, plan.rtsp_kbps, &plan.templates)?));
+        let (access, kbps) = (&plan.rtsp_access, plan.rtsp_kbps);
+        outputs.add(Arc::new(Rtsp::start(servers, address, access, format, kbps, &plan.templates)?));
     }
     if let Some(path) = &plan.record {
-        recorder.start(path)?;
+        let unused = unused_path(path);
+        if unused != *path {
+            tracing::info!("{} is there already: recording into {}", path.display(), unused.display());
+        }
+        recorder.start(&unused)?;
     }
     for camera in &plan.virtual_cameras {
         outputs.add(Arc::new(VirtualCamera::start(camera, format)?));
@@ -221,10 +240,11 @@ fn can_rest(source: &Source, looped: bool) -> bool {
     looped || !matches!(source, Source::File(_))
 }
 
-fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Started {
+fn started(plan: &StreamPlan, format: &StreamFormat, device: &'static str, record: Option<String>) -> Started {
     let Choice { network, style, mix, .. } = &plan.paint.choice;
     let picture = gst_video::VideoInfo::from_caps(&format.caps);
     Started {
+        stream: plan.name.clone(),
         style: mix.to_string(),
         title: style.title.clone(),
         artist: style.artist.clone(),
@@ -234,17 +254,37 @@ fn started(plan: &RunPlan, format: &StreamFormat, device: &'static str) -> Start
         picture: picture.map(|info| format!("{}x{}", info.width(), info.height())).unwrap_or_default(),
         frames_per_second: format.fps,
         sound: format.sound,
-        rtsp: plan
-            .rtsp
-            .as_ref()
-            .map(|address| format!("{}{}{}", plan.rtsp_access.scheme(), address.socket, address.path)),
+        rtsp: plan.rtsp_url(),
         cameras: plan.virtual_cameras.iter().map(ToString::to_string).collect(),
         web: None,
-        record: plan.record.as_ref().map(|path| path.display().to_string()),
+        record,
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
+/// A thread whose panic ends this stream, and nothing else.
+fn spawn(name: &'static str, on_end: &OnEnd, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let (span, on_end) = (tracing::Span::current(), Arc::clone(on_end));
+    let run = move || {
+        let body = AssertUnwindSafe(|| span.in_scope(body));
+        if catch_unwind(body).is_err() {
+            on_end(Err(Error::model(format!("the thread {name} panicked; the log says where"))));
+        }
+    };
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(run);
     spawned.map_err(|error| Error::model(format!("thread {name} does not start: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_ends_its_stream_with_an_error() {
+        let (told, result) = std::sync::mpsc::channel();
+        let on_end: OnEnd = Arc::new(move |result| drop(told.send(result)));
+        spawn("fine", &on_end, || {}).unwrap().join().unwrap();
+        assert!(result.try_recv().is_err(), "an end in good order is no news");
+        spawn("stylise", &on_end, || panic!("on purpose")).unwrap().join().unwrap();
+        assert!(result.recv().unwrap().unwrap_err().to_string().contains("the thread stylise panicked"));
+    }
 }

@@ -74,7 +74,7 @@ pub struct Painting {
 /// What the handles, the loader and the stylise thread share. The lock is held for moments only, never while painting.
 pub(super) struct Shared {
     catalog: Catalog,
-    pub(super) session: SessionOptions,
+    session: Mutex<SessionOptions>,
     pub(super) info: gst_video::VideoInfo,
     desk: Mutex<Desk>,
     /// There is something in the mailbox: saves the stylise thread the lock for most frames.
@@ -161,7 +161,7 @@ impl Control {
         };
         let shared = Arc::new(Shared {
             catalog,
-            session,
+            session: Mutex::new(session),
             info: stylist.info().clone(),
             desk: Mutex::new(desk),
             has_mail: AtomicBool::new(true),
@@ -251,6 +251,16 @@ impl Control {
         Ok(answer)
     }
 
+    /// Lets an inference take so many threads, `None` all cores: the network is loaded again while the old one paints.
+    pub fn set_threads(&self, threads: Option<usize>) {
+        let mut session = self.shared.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if session.threads != threads {
+            session.threads = threads;
+            // A stream that has ended needs no threads.
+            let _ = self.jobs.send(Job::Reopen);
+        }
+    }
+
     /// Swaps left and right, or no longer.
     pub fn set_mirrored(&self, mirrored: bool) -> Answer {
         self.send(|desk| {
@@ -301,6 +311,11 @@ impl Control {
 impl Shared {
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the next network shall run.
+    pub(super) fn session(&self) -> SessionOptions {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts a look into the mailbox, with the brush of its network if that is another. Returns the brush that it

@@ -17,6 +17,8 @@ pub(super) enum Job {
     Load { ticket: u64, look: Look, choice: Box<Choice>, reply: Reply },
     /// Prepare the network for the box that the desk says.
     Resize { ticket: u64, reply: Option<Reply> },
+    /// Load the network that paints again, because sessions shall run in another way.
+    Reopen,
     /// Drop it: freeing a session takes time that the stylise thread does not have.
     Retire(Box<Brush>),
     /// Nothing will follow.
@@ -31,12 +33,17 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
             match job {
                 Job::Load { ticket, look, choice, reply } => load(&shared, &mut spare, ticket, look, *choice, reply),
                 Job::Resize { ticket, reply } => resize(&shared, ticket, reply),
+                Job::Reopen => {
+                    spare = None;
+                    reopen(&shared);
+                }
                 Job::Retire(brush) => drop(brush),
                 Job::End => break,
             }
         }
     };
-    let spawned = std::thread::Builder::new().name("loader".into()).spawn(run);
+    let span = tracing::Span::current();
+    let spawned = std::thread::Builder::new().name("loader".into()).spawn(move || span.in_scope(run));
     spawned.map_err(|error| Error::model(format!("thread loader does not start: {error}")))
 }
 
@@ -48,7 +55,7 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, ch
     let room = shared.desk().room;
     let loaded = match spare.take().filter(|spare| spare.manifest().path == choice.network.path) {
         Some(spare) => Ok(spare),
-        None => Loaded::open(&choice.network, &shared.session),
+        None => Loaded::open(&choice.network, &shared.session()),
     };
     let brush = loaded.and_then(|loaded| prepare(shared, loaded, room, &choice.recipe.weights));
     let mut desk = shared.desk();
@@ -97,6 +104,24 @@ fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
             Some(reply) => reply.refused(error),
             None => tracing::warn!("the inference size stays as it is: {error}"),
         },
+    }
+}
+
+fn reopen(shared: &Shared) {
+    let (old, room, weights) = {
+        let desk = shared.desk();
+        (desk.network.clone(), desk.room, desk.weights.clone())
+    };
+    let loaded = Loaded::open(old.manifest(), &shared.session());
+    match loaded.and_then(|loaded| prepare(shared, loaded, room, &weights)) {
+        Ok(brush) => {
+            let mut desk = shared.desk();
+            desk.network = brush.network().clone();
+            let replaced = shared.send_size(&mut desk, brush, None);
+            drop(desk);
+            drop(replaced);
+        }
+        Err(error) => tracing::warn!("the threads of inference stay as they are: {error}"),
     }
 }
 

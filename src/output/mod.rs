@@ -11,7 +11,7 @@ pub use attendance::Usage;
 pub use container::{Container, part_path, unused_path};
 pub use preview::{Preview, PreviewOf, Viewer};
 pub use record::Record;
-pub use rtsp::{Rtsp, RtspAccess, RtspAddress};
+pub use rtsp::{Rtsp, RtspAccess, RtspAddress, RtspServers};
 pub use virtual_camera::{VirtualCamera, VirtualCameraPlan};
 
 use std::sync::atomic::{AtomicBool, Ordering};

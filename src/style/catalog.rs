@@ -75,6 +75,13 @@ impl Catalog {
         self.networks.insert(0, network);
     }
 
+    /// Adds a network behind the others, if it is not among them.
+    pub fn know(&mut self, network: Manifest) {
+        if self.networks.iter().all(|known| known.path != network.path) {
+            self.networks.push(network);
+        }
+    }
+
     /// Finds the network that paints `look`: the first one that has all its styles, `preferred` (the manifest's path)
     /// before the others. Without a style it is the first that paints of the first network.
     ///

@@ -5,8 +5,8 @@ const ROOT = "api/v1";
 /** A request is given up after this; a network may take seconds to load, and a recording to be finished. */
 const PATIENCE_MS = 60_000;
 
-/** Figures come twice a second: after this silence the daemon is gone, though nobody closed the connection. */
-const SILENCE_MS = 6_000;
+/** Something comes every three seconds: after this silence the daemon is gone, though nobody closed the connection. */
+const SILENCE_MS = 8_000;
 
 const RETRY_MS = 1_000;
 
@@ -44,7 +44,7 @@ export const askJson = async (...request) => (await ask(...request)).json();
 
 /**
  * Follows the states of all streams while the page is seen, and connects again whenever the daemon was gone.
- * `on.streams(map)` gets all of it after each event; `on.link(status)` gets "live", "lost" or "locked" (it asks for
+ * `on.streams(map)` gets all of it after each event, and `on.config(state)` what is known of the config file; `on.link(status)` gets "live", "lost" or "locked" (it asks for
  * the token: call the returned function when it was shown).
  */
 export function follow(on) {
@@ -52,13 +52,15 @@ export function follow(on) {
   let source, timer;
 
   const events = {
-    state({ streams: all }) {
+    state({ streams: all, config }) {
       streams.clear();
       for (const stream of all) streams.set(stream.name, stream);
+      on.config(config);
     },
     change({ stream, changed }) {
       streams.set(stream, { ...streams.get(stream), ...changed });
     },
+    alive() {},
   };
 
   const close = () => {

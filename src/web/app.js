@@ -10,6 +10,7 @@ import { Split } from "./split.js";
 
 const SIZES = ["auto", "native", "320x180", "480x270", "640x360", "960x540", "1280x720"];
 const SIZE_TITLES = { auto: "as large as is fast enough", native: "the picture's own size" };
+const STATUSES = { starting: "Starting…", failed: "It failed, and is tried again", ended: "Its file is over" };
 const LINKS = { connecting: "Connecting…", lost: "The daemon is gone; trying again…", locked: "The token is missing" };
 
 /** The stream that is shown, as the daemon told it last. */
@@ -85,7 +86,7 @@ let comparing = localStorage.getItem("compare") !== "off";
 
 /** Opens the moving pictures anew, or closes them while nobody sees them: they cost the daemon something. */
 function openPictures() {
-  const seen = stream && link() === "live" && view() === "live" && !document.hidden;
+  const seen = stream?.status === "running" && link() === "live" && view() === "live" && !document.hidden;
   play(the("painted"), seen && "painted");
   play(the("source"), seen && comparing && "source");
 }
@@ -202,11 +203,12 @@ function show() {
   showList(size, sizes, (value) => element("option", { value }, SIZE_TITLES[value] ?? value));
   if (!size.disabled) setValue(size, stream.size);
   const room = stream.room ? `within ${stream.room}` : `at ${stream.picture}`;
-  the("size-now").textContent = `${stream.network} paints ${room} on ${stream.device}; the output is ${stream.picture}.`;
+  const painting = `${stream.network} paints ${room} on ${stream.device}; the output is ${stream.picture}.`;
+  the("size-now").textContent = stream.status === "running" ? painting : "";
   the("source-now").textContent = `Now: ${stream.source}, ${stream.nominal_fps} frames a second${stream.sound ? ", with sound" : ""}`;
 
   showList(the("outputs"), stream.outputs.filter(({ kind }) => kind !== "preview"), outputRow);
-  showList(the("failures"), stream.failures, (failure) => element("li", {}, failure));
+  showList(the("failures"), [...stream.failures, ...(stream.error ? [stream.error] : [])], (failure) => element("li", {}, failure));
   showLink();
 }
 
@@ -249,6 +251,7 @@ function showLink() {
   let text = LINKS[link()];
   if (link() === "live") {
     if (!stream) text = "No stream runs yet";
+    else if (stream.status !== "running") text = STATUSES[stream.status];
     else if (stream.paused) text = "Paused";
     else if (stream.fps < 0.5) text = "No picture comes from the source";
     else text = `${stream.fps.toFixed(stream.fps < 10 ? 1 : 0)} fps`;
@@ -303,6 +306,11 @@ async function learn() {
 }
 
 const reconnect = follow({
+  config({ error, restart }) {
+    const text = error ? `The changed config was not taken: ${error}` : restart ? `The config was taken, but ${restart}.` : "";
+    the("config").textContent = text;
+    the("config").hidden = !text;
+  },
   async link(status) {
     document.body.dataset.link = status;
     if (status === "locked" && !the("token-dialog").open) the("token-dialog").showModal();
@@ -316,7 +324,8 @@ const reconnect = follow({
     const names = [...all.keys()];
     const select = the("stream");
     select.parentElement.hidden = names.length < 2;
-    showList(select, names, (name) => element("option", { value: name }, name));
+    const labels = [...all.values()].map(({ name, status }) => [name, status === "running" ? name : `${name} (${status})`]);
+    showList(select, labels, ([value, label]) => element("option", { value }, label));
     if (!all.has(stream?.name)) {
       stream = null;
       if (names.length) choose(names[0]);
@@ -325,6 +334,7 @@ const reconnect = follow({
     if (!stream) return showLink();
     setValue(select, stream.name);
     charts.note(stream);
+    openPictures();
     show();
   },
 });

@@ -66,9 +66,18 @@ impl Api {
 
     /// The state of the stream `live`.
     pub fn state(&self) -> Value {
-        let answer = self.get("/api/v1/streams/live");
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.value()
+        self.state_of("live")
+    }
+
+    /// The state of a stream; of one that is not there, the refusal.
+    pub fn state_of(&self, stream: &str) -> Value {
+        self.get(&format!("/api/v1/streams/{stream}")).value()
+    }
+
+    /// Waits until a stream has this status.
+    pub fn wait_for_status(&self, stream: &str, status: &str) -> Value {
+        until(&format!("{stream} is {status}"), || self.state_of(stream)["status"] == status);
+        self.state_of(stream)
     }
 
     /// Waits until `wanted` accepts the state.
@@ -83,9 +92,13 @@ impl Api {
 
     /// Waits until `count` more frames were painted: the picture has not stopped.
     pub fn assert_painting(&self, count: u64) {
-        let painted = |state: &Value| state["counts"]["painted"].as_u64().unwrap();
-        let before = painted(&self.state());
-        self.wait_for_state("painting goes on", |state| painted(state) >= before + count);
+        self.assert_painting_of("live", count);
+    }
+
+    pub fn assert_painting_of(&self, stream: &str, count: u64) {
+        let painted = || self.state_of(stream)["counts"]["painted"].as_u64().unwrap();
+        let before = painted();
+        until(&format!("painting of {stream} goes on"), || painted() >= before + count);
     }
 
     /// Server-Sent Events.

@@ -11,13 +11,14 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::Context;
+use crate::control::contract::StreamState;
 use crate::control::{Hub, Verdict};
 
 /// How often figures are told; other changes at once.
 const FIGURES_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A quiet connection shows this often that it still lives.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A quiet connection shows this often that it still lives, with the event `alive`.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 /// The state of all streams, taken once for everybody who listens, and only while somebody does.
 #[derive(Clone)]
@@ -53,14 +54,14 @@ impl Feed {
     }
 }
 
-/// Each stream's state under its name.
+/// Each stream's state under its name, and the state of the config.
 fn state(hub: &Hub) -> Value {
-    let entry = |(name, stream): (String, Arc<dyn crate::control::Stream>)| {
-        // By way of the text, so that 0.3 is told as 0.3 here too: as a `Value`, an f32 shows digits that it has not.
-        let text = serde_json::to_string(&stream.state()).unwrap_or_default();
-        (name, serde_json::from_str(&text).unwrap_or_default())
+    // By way of the text, so that 0.3 is told as 0.3 here too: as a `Value`, an f32 shows digits that it has not.
+    let value = |state: &StreamState| -> Value {
+        serde_json::from_str(&serde_json::to_string(state).unwrap_or_default()).unwrap_or_default()
     };
-    Value::Object(hub.all().into_iter().map(entry).collect())
+    let streams: Map<_, _> = hub.all().into_iter().map(|(name, member)| (name, value(&member.state()))).collect();
+    json!({ "streams": streams, "config": hub.config() })
 }
 
 /// One who listens. A slow one misses states in between, and never makes anything wait or grow.
@@ -89,27 +90,31 @@ pub async fn events(State(context): State<Context>) -> Verdict<Sse<impl Stream<I
         }
         Some((Ok(listener.pending.remove(0)), listener))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let alive = Event::default().event("alive").data("{}");
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(alive)))
 }
 
 /// The event `state`: everything.
 fn whole(state: &Value) -> Event {
-    let streams: Vec<&Value> = state.as_object().map(|streams| streams.values().collect()).unwrap_or_default();
-    Event::default().event("state").data(json!({ "streams": streams }).to_string())
+    let streams: Vec<&Value> =
+        state["streams"].as_object().map(|streams| streams.values().collect()).unwrap_or_default();
+    Event::default().event("state").data(json!({ "streams": streams, "config": &state["config"] }).to_string())
 }
 
-/// For each stream that changed the event `change` with the parts that did; `state` again if streams came or went.
+/// For each stream that changed the event `change` with the parts that did; `state` again if streams came or went, or
+/// the config changed.
 fn changes(before: &Value, now: &Value) -> Vec<Event> {
     let none = Map::new();
-    let (before, streams) = (before.as_object().unwrap_or(&none), now.as_object().unwrap_or(&none));
-    if !before.keys().eq(streams.keys()) {
+    let streams = now["streams"].as_object().unwrap_or(&none);
+    let known = before["streams"].as_object().unwrap_or(&none);
+    if !known.keys().eq(streams.keys()) || before["config"] != now["config"] {
         return vec![whole(now)];
     }
     let changed = |(name, now): (&String, &Value)| {
         let changed: Map<String, Value> = now
             .as_object()?
             .iter()
-            .filter(|(part, value)| before[name].get(part.as_str()) != Some(*value))
+            .filter(|(part, value)| known[name].get(part.as_str()) != Some(*value))
             .map(|(part, value)| (part.clone(), value.clone()))
             .collect();
         let data = json!({ "stream": name, "changed": &changed }).to_string();

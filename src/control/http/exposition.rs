@@ -8,8 +8,8 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 use super::Context;
-use crate::control::Stream;
 use crate::control::contract::StreamState;
+use crate::control::{Member, Stream};
 use crate::metrics::{BOUNDS_MS, Histogram};
 
 /// Memory is counted in pages of this size by the system that Impasto runs on.
@@ -17,12 +17,23 @@ const PAGE_BYTES: u64 = 4096;
 
 /// `GET /metrics`
 pub async fn metrics(State(context): State<Context>) -> impl IntoResponse {
-    let streams: Vec<_> = context.hub.all().into_iter().map(|(_, stream)| (stream.state(), stream)).collect();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&streams))
+    let members = context.hub.all();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&members))
 }
 
-fn text(streams: &[(StreamState, Arc<dyn Stream>)]) -> String {
+fn text(members: &[(String, Member)]) -> String {
     let mut out = Page::default();
+    out.family("impasto_stream_up", "gauge", "1 while the stream runs.");
+    for (name, member) in members {
+        let up = u8::from(matches!(member, Member::Running(_)));
+        out.value("impasto_stream_up", &[("stream", name)], up.into());
+    }
+    let running = members.iter().filter_map(|(_, member)| match member {
+        Member::Running(stream) => Some((stream.state(), stream)),
+        Member::Down(_) => None,
+    });
+    let streams: Vec<(StreamState, &Arc<dyn Stream>)> = running.collect();
+    let streams = streams.as_slice();
     out.family("impasto_frames_total", "counter", "Frames by what became of them.");
     for (state, _) in streams {
         let counts = &state.counts;

@@ -14,9 +14,9 @@ use super::body::Json;
 use super::problem::problem;
 use super::{Context, events, exposition, guard, pages, photo, preview};
 use crate::control::contract::{
-    Change, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
+    Change, ConfigState, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
 };
-use crate::control::{Refusal, Verdict};
+use crate::control::{Member, Refusal, Verdict};
 use crate::output::PreviewOf;
 use crate::style::manifest::StyleSummary;
 use crate::style::{Look, LookPatch};
@@ -52,6 +52,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
     route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
     route("POST", "/api/v1/paint", || post(photo::paint)),
+    route("GET", "/api/v1/config", || get(config)),
     route("GET", "/api/v1/events", || get(events::events)),
     route("GET", "/api/v1/openapi.json", || get(openapi)),
     route("POST", "/api/v1/session", || post(guard::open_session)),
@@ -85,15 +86,19 @@ async fn styles(State(context): State<Context>) -> JsonAnswer<Vec<StyleSummary>>
 }
 
 async fn streams(State(context): State<Context>) -> JsonAnswer<Vec<StreamState>> {
-    JsonAnswer(context.hub.all().iter().map(|(_, stream)| stream.state()).collect())
+    JsonAnswer(context.hub.all().iter().map(|(_, member)| member.state()).collect())
+}
+
+async fn config(State(context): State<Context>) -> JsonAnswer<ConfigState> {
+    JsonAnswer(context.hub.config())
 }
 
 async fn stream(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<StreamState>> {
-    Ok(JsonAnswer(context.hub.get(&name)?.state()))
+    Ok(JsonAnswer(context.hub.member(&name)?.state()))
 }
 
 async fn look(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<Look>> {
-    Ok(JsonAnswer(context.hub.get(&name)?.state().look))
+    Ok(JsonAnswer(context.hub.member(&name)?.state().look))
 }
 
 async fn set_look(
@@ -208,10 +213,11 @@ async fn healthy() -> &'static str {
     "ok\n"
 }
 
+/// Ready is who has a stream that runs.
 async fn ready(State(context): State<Context>) -> Response {
-    match context.hub.all().is_empty() {
-        true => problem(StatusCode::SERVICE_UNAVAILABLE, "no stream runs yet"),
-        false => "ready\n".into_response(),
+    match context.hub.all().iter().any(|(_, member)| matches!(member, Member::Running(_))) {
+        true => "ready\n".into_response(),
+        false => problem(StatusCode::SERVICE_UNAVAILABLE, "no stream runs; GET /api/v1/streams says why"),
     }
 }
 

@@ -2,8 +2,10 @@
 
 pub mod inspect;
 pub mod library;
+mod loaded;
 pub mod provider;
 pub mod session;
 
+pub use loaded::Loaded;
 pub use provider::Device;
-pub use session::{Loaded, Session, SessionOptions};
+pub use session::{Session, SessionOptions};

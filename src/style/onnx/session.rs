@@ -3,26 +3,20 @@
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::Session as OrtSession;
 use ort::value::Tensor;
 
-use super::inspect::{self, NetworkInfo};
-use super::{Device, library};
+use super::{Device, Loaded};
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::{Layout, TensorSpec};
 
-/// How long a thread of a live stream's network spins for the next operator, in microseconds.
-const SPIN_US: &str = "50";
-
 /// How a session shall run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionOptions {
     pub device: Device,
     /// Threads of one inference; `None` lets ONNX Runtime take all cores.
@@ -32,16 +26,6 @@ pub struct SessionOptions {
     pub spin: bool,
     /// The ONNX Runtime library, if it is not to be looked for.
     pub library: Option<PathBuf>,
-}
-
-/// A network in memory, ready to run at any size; clones share it.
-#[derive(Clone)]
-pub struct Loaded {
-    manifest: Arc<Manifest>,
-    session: Arc<OrtSession>,
-    device: Device,
-    /// Why better devices were passed over, for the log.
-    passed_over: Arc<[String]>,
 }
 
 /// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
@@ -67,61 +51,6 @@ struct Names {
     output: CString,
 }
 
-impl Loaded {
-    /// Loads the network on the first device of `options.device` that runs it.
-    ///
-    /// # Errors
-    /// The file is missing, is no ONNX network, does not match its manifest, or the device cannot run.
-    pub fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
-        let (environment, _) = library::load(options.library.as_deref())?;
-        inspect::check_file(&manifest.model_path(), manifest.sha256.as_deref())?;
-        let mut passed_over = Vec::new();
-        let mut opened = None;
-        for device in options.device.order() {
-            match open_on(environment, manifest, device, options) {
-                Ok(session) => {
-                    opened = Some((device, session));
-                    break;
-                }
-                Err(reason) => passed_over.push(format!("{}: {reason}", device.name())),
-            }
-        }
-        let Some((device, session)) = opened else {
-            return Err(match options.device {
-                Device::Auto | Device::Cpu => {
-                    let reason = passed_over.pop().unwrap_or_default();
-                    inspect::cannot_load(&manifest.model_path(), reason.trim_start_matches("cpu: "))
-                }
-                _ => Error::model(format!(
-                    "device {}; choose another with --device (auto takes the best that runs)",
-                    passed_over.join("; ")
-                )),
-            });
-        };
-        NetworkInfo::of(&session).fits(manifest).map_err(|what| lie(manifest, &what))?;
-        Ok(Self {
-            manifest: Arc::new(manifest.clone()),
-            session: Arc::new(session),
-            device,
-            passed_over: passed_over.into(),
-        })
-    }
-
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The device that really runs this network.
-    pub fn device(&self) -> Device {
-        self.device
-    }
-
-    /// Why better devices were passed over: "cuda: the loaded ONNX Runtime library was built without it".
-    pub fn passed_over(&self) -> &[String] {
-        &self.passed_over
-    }
-}
-
 impl Session {
     /// Loads the network on the first device of `options.device` that runs it.
     ///
@@ -136,9 +65,9 @@ impl Session {
     /// # Errors
     /// No memory for its inputs.
     pub fn new(loaded: Loaded) -> Result<Self> {
-        let names = Names::new(&loaded.manifest);
+        let names = Names::new(&loaded.0.manifest);
         let mut this = Self { loaded, constants: Vec::new(), weights: None, tensors: None, names };
-        this.make_constants().map_err(|what| lie(&this.loaded.manifest, &what))?;
+        this.make_constants().map_err(|what| lie(&this.loaded.0.manifest, &what))?;
         Ok(this)
     }
 
@@ -162,12 +91,12 @@ impl Session {
     /// The network does not run at this size, or its output is not what the manifest says.
     pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
         self.tensors = None;
-        self.try_prepare(size, border).map_err(|what| lie(&self.loaded.manifest, &what))
+        self.try_prepare(size, border).map_err(|what| lie(&self.loaded.0.manifest, &what))
     }
 
     fn try_prepare(&mut self, size: Size, border: usize) -> Result<(), String> {
         let Size { width, height } = size;
-        let (input, output) = (&self.loaded.manifest.input, &self.loaded.manifest.output);
+        let (input, output) = (&self.loaded.0.manifest.input, &self.loaded.0.manifest.output);
         let input_spec =
             TensorSpec { layout: input.layout, channels: input.channels, range: input.range, width, height, border };
         let allocator = self.allocator()?;
@@ -214,7 +143,7 @@ impl Session {
         let mut output = tensors.output.ptr().cast_mut();
         let inputs = InputValues::new(&tensors.input, self.weights.as_ref(), &self.constants);
         self.run_raw(&inputs, &mut output)
-            .map_err(|reason| Error::model(format!("{}: {reason}", self.loaded.manifest.model_path().display())))?;
+            .map_err(|reason| Error::model(format!("{}: {reason}", self.loaded.0.manifest.model_path().display())))?;
         Ok(begun.elapsed())
     }
 
@@ -225,7 +154,7 @@ impl Session {
         self.run_raw(&inputs, &mut output)?;
         let output = ptr::NonNull::new(output).ok_or("no output came back")?;
         // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
-        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(self.loaded.session.allocator())) })
+        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(self.loaded.0.session.allocator())) })
     }
 
     /// Calls `OrtApi::Run` on values that exist already.
@@ -244,7 +173,7 @@ impl Session {
         // sessions may share, is documented to run on many threads at once.
         let status = unsafe {
             (ort::api::ort().Run)(
-                self.loaded.session.ptr().cast_mut(),
+                self.loaded.0.session.ptr().cast_mut(),
                 ptr::null(),
                 names.as_ptr(),
                 inputs.values.as_ptr(),
@@ -260,24 +189,24 @@ impl Session {
 
     /// Host memory for the picture tensors: page-locked where a GPU copies from it.
     fn allocator(&self) -> Result<Allocator, String> {
-        let device = match self.loaded.device {
+        let device = match self.loaded.0.device {
             Device::Cuda | Device::TensorRt => AllocationDevice::CUDA_PINNED,
             _ => return Ok(Allocator::default()),
         };
         MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::CPUInput)
-            .and_then(|memory| Allocator::new(&self.loaded.session, memory))
+            .and_then(|memory| Allocator::new(&self.loaded.0.session, memory))
             .map_err(|error| error.to_string())
     }
 
     fn make_constants(&mut self) -> Result<(), String> {
         let allocator = Allocator::default();
-        if let Some(style) = &self.loaded.manifest.style_input {
+        if let Some(style) = &self.loaded.0.manifest.style_input {
             let shape = if style.rank == 2 { vec![1, style.count as i64] } else { vec![style.count as i64] };
             let mut weights = tensor(&allocator, &shape)?;
             weights.extract_tensor_mut().1.fill(0.0);
             self.weights = Some(weights);
         }
-        for constant in &self.loaded.manifest.constants {
+        for constant in &self.loaded.0.manifest.constants {
             let shape: Vec<i64> = constant.shape.iter().map(|&length| length as i64).collect();
             let mut value = tensor(&allocator, &shape)?;
             value.extract_tensor_mut().1.fill(constant.value);
@@ -319,35 +248,8 @@ impl Names {
 }
 
 /// The network does something else than its manifest says.
-fn lie(manifest: &Manifest, what: &str) -> Error {
+pub(super) fn lie(manifest: &Manifest, what: &str) -> Error {
     Error::model(format!("{} does not fit its manifest {}: {what}", manifest.file, manifest.path.display()))
-}
-
-fn open_on(
-    environment: &ort::environment::Environment,
-    manifest: &Manifest,
-    device: Device,
-    options: &SessionOptions,
-) -> Result<OrtSession, String> {
-    let provider = device.provider()?;
-    let build = || -> Result<OrtSession, ort::Error> {
-        let mut builder = OrtSession::builder(environment)?;
-        if !options.spin {
-            // Without any spinning, a thread wakes too late for operators of a tenth of a millisecond. Libraries that do
-            // not know the first key go by the second.
-            builder = builder
-                .with_config_entry("session.intra_op.spin_duration_us", SPIN_US)?
-                .with_config_entry("session.force_spinning_stop", "1")?;
-        }
-        if let Some(threads) = options.threads {
-            builder = builder.with_intra_threads(threads)?;
-        }
-        if let Some(provider) = provider {
-            builder = builder.with_execution_providers([provider])?;
-        }
-        builder.commit_from_file(manifest.model_path())
-    };
-    build().map_err(|error| error.to_string())
 }
 
 fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {

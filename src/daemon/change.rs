@@ -1,0 +1,118 @@
+//! What a new config changes of a running stream: nothing, what can be changed while it runs, or all of it.
+
+use super::handle::Handle;
+use crate::config::plan::StreamPlan;
+use crate::config::{PaintConfig, RuntimeConfig, StreamConfig};
+use crate::control::contract::SettingsPatch;
+use crate::control::{Refusal, Stream, Verdict};
+use crate::error::Result;
+use crate::style::{LookPatch, PaintSize};
+
+/// The smallest change from one config to another.
+#[derive(Debug, PartialEq)]
+pub enum Change {
+    None,
+    /// The stream runs on.
+    Live(LiveChange),
+    /// It must be started anew.
+    Restart,
+}
+
+/// Only what is named changes: what was changed by hand meanwhile stays.
+#[derive(Debug, Default, PartialEq)]
+pub struct LiveChange {
+    look: LookPatch,
+    size: Option<PaintSize>,
+    is_other_source: bool,
+}
+
+impl Change {
+    pub fn between(old: &StreamConfig, new: &StreamConfig) -> Self {
+        if old == new {
+            return Self::None;
+        }
+        let mut reached = old.clone();
+        let PaintConfig { styles, strength, keep_colours, steadiness, fade_ms, network: _, size } = &new.paint;
+        reached.paint = PaintConfig { network: old.paint.network.clone(), ..new.paint.clone() };
+        reached.source.input.clone_from(&new.source.input);
+        if reached != *new {
+            return Self::Restart;
+        }
+        let was = &old.paint;
+        Self::Live(LiveChange {
+            look: LookPatch {
+                styles: (*styles != was.styles).then(|| styles.clone()),
+                strength: (*strength != was.strength).then_some(*strength),
+                keep_colours: (*keep_colours != was.keep_colours).then_some(*keep_colours),
+                steadiness: (*steadiness != was.steadiness).then_some(*steadiness),
+                fade_ms: (*fade_ms != was.fade_ms).then_some(*fade_ms),
+            },
+            size: (*size != was.size).then_some(*size),
+            is_other_source: old.source.input != new.source.input,
+        })
+    }
+}
+
+impl LiveChange {
+    /// Changes the running stream to what `new` says.
+    ///
+    /// # Errors
+    /// A network that does not load, a size that it does not take, a source that does not open: that part stays as it
+    /// was.
+    pub async fn apply(self, handle: &Handle, new: &StreamConfig, runtime: &RuntimeConfig) -> Result<()> {
+        if self.look != LookPatch::default() {
+            told(handle.patch_look(self.look).await)?;
+        }
+        if self.size.is_some() {
+            told(handle.set_settings(SettingsPatch { size: self.size, mirrored: None }).await)?;
+        }
+        if self.is_other_source {
+            handle.take_source(StreamPlan::new(new, runtime)?.source).await?;
+        }
+        Ok(())
+    }
+}
+
+fn told<T>(verdict: Verdict<T>) -> Result<()> {
+    verdict.map(|_| ()).map_err(|refusal: Refusal| refusal.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::style::look::Mix;
+
+    #[test]
+    fn only_what_cannot_be_changed_live_starts_a_stream_anew() {
+        let old = Config::default().streams().remove(0);
+        let to = |change: fn(&mut StreamConfig)| {
+            let mut new = old.clone();
+            change(&mut new);
+            Change::between(&old, &new)
+        };
+        assert_eq!(to(|_| {}), Change::None);
+        let look = LookPatch { strength: Some(0.5), styles: Some(Mix::only("a")), ..LookPatch::default() };
+        assert_eq!(
+            to(|new| (new.paint.strength, new.paint.styles) = (0.5, Mix::only("a"))),
+            Change::Live(LiveChange { look, ..LiveChange::default() })
+        );
+        assert_eq!(
+            to(|new| new.paint.size = PaintSize::Auto),
+            Change::Live(LiveChange { size: Some(PaintSize::Auto), ..LiveChange::default() })
+        );
+        assert_eq!(
+            to(|new| new.source.input = "test".into()),
+            Change::Live(LiveChange { is_other_source: true, ..LiveChange::default() })
+        );
+        for change in [
+            (|new| new.paint.network = "other".into()) as fn(&mut StreamConfig),
+            |new| new.source.fps = 25,
+            |new| new.source.sound = false,
+            |new| new.output.rtsp = "off".into(),
+            |new| new.output.record = "a.mkv".into(),
+        ] {
+            assert_eq!(to(change), Change::Restart);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Reads the config again when its file changes, or on SIGHUP.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Event;
+use super::service::Service;
+use crate::config::plan::RunPlan;
+use crate::config::{Config, ControlConfig, RuntimeConfig, Settings, StreamConfig};
+use crate::error::{Error, Result};
+
+/// A file is read when it has stayed the same for so long: editors write in several steps.
+const SETTLED_AFTER: Duration = Duration::from_millis(200);
+
+/// The settings, and what of them the daemon was started with.
+pub struct Reload {
+    settings: Settings,
+    /// The text of the file before it was read for the first time.
+    text: Option<String>,
+}
+
+/// A config that was read again and can be run.
+pub struct Reread {
+    pub streams: Vec<StreamConfig>,
+    /// What the daemon takes only when it is started anew.
+    pub restart: Option<String>,
+}
+
+impl Reload {
+    pub fn new(settings: Settings) -> Self {
+        let text = settings.file.as_deref().and_then(text);
+        Self { settings, text }
+    }
+
+    pub fn file_name(&self) -> Option<String> {
+        self.settings.file.as_ref().map(|file| file.display().to_string())
+    }
+
+    /// Reads the settings for the first time. What a stream needs may come later if there are others meanwhile.
+    ///
+    /// # Errors
+    /// As [`Settings::read`] and [`RunPlan::new`].
+    pub fn plan(&self) -> Result<RunPlan> {
+        let config = self.settings.read()?;
+        plan(&self.settings, &config)
+    }
+
+    /// Watches the file, if there is one, for as long as the runtime runs, and sends each config that was read again.
+    ///
+    /// # Errors
+    /// The system refuses to watch a folder, or signals.
+    pub fn watch(self, started_with: &RunPlan, events: UnboundedSender<Event>) -> Result<()> {
+        let Some(file) = self.settings.file.clone() else { return Ok(()) };
+        let failed = |error: std::io::Error| Error::usage(format!("signals: {error}"));
+        let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+        let changed = Arc::new(Notify::new());
+        // A folder that cannot be watched is no reason not to paint: SIGHUP is left.
+        let watcher = watch_folders(&file, Arc::clone(&changed))
+            .inspect_err(|error| tracing::warn!("{error}; send SIGHUP when you have changed the file"));
+        let (settings, mut known) = (Arc::new(self.settings), self.text);
+        let (runtime, control) = (started_with.runtime.clone(), started_with.control.clone());
+        // What was written between the first reading and the watch.
+        changed.notify_one();
+        tokio::spawn(async move {
+            let _watcher = watcher;
+            loop {
+                let is_asked = tokio::select! {
+                    _ = hangup.recv() => true,
+                    () = changed.notified() => false,
+                };
+                if is_asked {
+                    Service::reloading();
+                }
+                let now = settled_text(&file).await;
+                if now == known && !is_asked {
+                    continue;
+                }
+                known = now;
+                let (settings, runtime, control) = (Arc::clone(&settings), runtime.clone(), control.clone());
+                let read = tokio::task::spawn_blocking(move || read_again(&settings, runtime, control)).await;
+                let read = read.unwrap_or_else(|error| Err(Error::usage(format!("reading the config: {error}"))));
+                if events.send(Event::Reread(read)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+/// The streams of the file as it is now, with the runtime and control that the daemon was started with.
+fn read_again(settings: &Settings, runtime: RuntimeConfig, control: ControlConfig) -> Result<Reread> {
+    let config = settings.read()?;
+    let streams = plan(settings, &config)?.streams;
+    let sections = [("[runtime]", config.runtime != runtime), ("[control]", config.control != control)];
+    let changed: Vec<_> = sections.iter().filter(|(_, changed)| *changed).map(|(section, _)| *section).collect();
+    if changed.is_empty() {
+        return Ok(Reread { streams, restart: None });
+    }
+    // What is there in another folder of networks may not be there in this one.
+    plan(settings, &Config { runtime, control, ..config })?;
+    let restart = format!("what changed in {} is taken when the daemon is started anew", changed.join(" and "));
+    Ok(Reread { streams, restart: Some(restart) })
+}
+
+fn plan(settings: &Settings, config: &Config) -> Result<RunPlan> {
+    let several = config.stream.len() > 1;
+    RunPlan::new(config, |_| several).map_err(|error| settings.locate(error))
+}
+
+/// Notifies of whatever happens in the folder of `file`, and in that of the file it is a link to: many editors write
+/// another file and rename it.
+fn watch_folders(file: &Path, changed: Arc<Notify>) -> Result<impl Watcher + use<>> {
+    let failed = |error| Error::usage(format!("{} cannot be watched: {error}", file.display()));
+    // Reading the file is an event too.
+    let tell = move |event: notify::Result<notify::Event>| {
+        if !event.is_ok_and(|event| event.kind.is_access()) {
+            changed.notify_one();
+        }
+    };
+    let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
+    for file in [std::path::absolute(file), file.canonicalize()].into_iter().flatten() {
+        watcher.watch(file.parent().unwrap_or(&file), RecursiveMode::NonRecursive).map_err(failed)?;
+    }
+    Ok(watcher)
+}
+
+/// The text of the file once it stays the same; none while there is no such file.
+async fn settled_text(file: &Path) -> Option<String> {
+    let mut before = text(file);
+    loop {
+        tokio::time::sleep(SETTLED_AFTER).await;
+        let now = text(file);
+        if now == before {
+            return now;
+        }
+        before = now;
+    }
+}
+
+fn text(file: &Path) -> Option<String> {
+    std::fs::read_to_string(file).ok()
+}

@@ -1,0 +1,340 @@
+//! All streams of the daemon: each is started, tried again, changed and stopped without touching the others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tracing::Span;
+
+use super::change::Change;
+use super::entry::{Entry, State, Then};
+use super::report::{Report, Status};
+use super::stream::{OnEnd, Stream};
+use super::{Event, News};
+use crate::config::plan::{RunPlan, StreamPlan, threads};
+use crate::config::{RuntimeConfig, StreamConfig};
+use crate::control::contract::StreamStatus;
+use crate::control::{Hub, Member};
+use crate::error::{Error, Result};
+use crate::output::RtspServers;
+
+/// A stream that ran for so long is tried again at once when it fails.
+const RAN_WELL_AFTER: Duration = Duration::from_secs(10);
+
+/// The streams, in the order of the config.
+pub struct Streams {
+    entries: Vec<Entry>,
+    runtime: RuntimeConfig,
+    servers: RtspServers,
+    hub: Hub,
+    events: UnboundedSender<Event>,
+    /// The address of the web page.
+    web: Option<String>,
+    json: bool,
+    last_run: u64,
+    have_run: bool,
+    /// The daemon stops.
+    closing: bool,
+}
+
+impl Streams {
+    /// Starts all streams of the plan.
+    pub fn start(plan: &RunPlan, hub: Hub, events: UnboundedSender<Event>, web: Option<String>, json: bool) -> Self {
+        let (runtime, servers) = (plan.runtime.clone(), RtspServers::default());
+        let entries = plan.streams.iter().cloned().map(Entry::new).collect();
+        let mut this =
+            Self { entries, runtime, servers, hub, events, web, json, last_run: 0, have_run: false, closing: false };
+        (0..this.entries.len()).for_each(|place| this.start_entry(place));
+        this
+    }
+
+    /// True once the first start of each has come out, well or not.
+    pub fn are_settled(&self) -> bool {
+        self.entries.iter().all(|entry| !matches!(entry.state, State::Starting) || entry.said.is_some())
+    }
+
+    /// True once any of them has run.
+    pub fn have_run(&self) -> bool {
+        self.have_run
+    }
+
+    /// Takes news of a stream; says how the daemon ends if it ends with this.
+    pub fn take(&mut self, run: u64, news: News) -> Option<Result<()>> {
+        let place = self.entries.iter().position(|entry| entry.run == run)?;
+        let entry = &mut self.entries[place];
+        match (news, &entry.state) {
+            (News::Started(Ok(stream)), State::Starting) => {
+                self.have_run = true;
+                entry.said = None;
+                self.hub.put(&entry.config.name, Member::Running(stream.handle()));
+                let started = Report::Started(stream.started(self.web.clone()));
+                entry.span.in_scope(|| started.tell(self.json));
+                entry.state = State::Running(stream);
+                // Others may have come or gone meanwhile.
+                self.share_threads();
+                None
+            }
+            (News::Started(Err(error)), State::Starting) => self.failed(place, error),
+            // Meanwhile it is no longer wanted like this.
+            (News::Started(Ok(stream)), State::Stopping(_)) => {
+                self.stop_stream(run, stream);
+                None
+            }
+            (News::Started(Err(_)), State::Stopping(_)) => self.stopped(place),
+            (News::Ended(result), State::Running(_)) => {
+                self.stop_entry(place, result.map_or_else(Then::TryAgain, |()| Then::End));
+                None
+            }
+            (News::Stopped(result), State::Stopping(then)) => {
+                let is_end = self.closing || self.last_run == 1 && matches!(then, Then::End);
+                let mut end = None;
+                match *result {
+                    // What failed did not end in good order.
+                    Ok(_) if matches!(then, Then::TryAgain(_)) => {}
+                    Ok(status) => entry.span.in_scope(|| Report::Stopped(status).tell(self.json)),
+                    Err(error) if is_end => end = Some(Err(error)),
+                    Err(error) => self.tell_failure(place, &error),
+                }
+                end.or(self.stopped(place))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes readings, tells failed outputs, and tries again what has waited long enough; call it twice a second.
+    pub fn tick(&mut self) {
+        for place in 0..self.entries.len() {
+            match &self.entries[place].state {
+                State::Running(stream) => {
+                    let (handle, failures) = (stream.handle(), stream.failures());
+                    handle.tick();
+                    for error in failures {
+                        handle.note_failure(&error);
+                        self.tell_failure(place, &error);
+                    }
+                }
+                State::Waiting { until } if *until <= Instant::now() => self.start_entry(place),
+                _ => {}
+            }
+        }
+    }
+
+    /// How often the stylise thread of each running stream took a turn.
+    pub fn turns(&self) -> BTreeMap<String, u64> {
+        let running = self.entries.iter().filter_map(|entry| match &entry.state {
+            State::Running(stream) => Some((entry, stream)),
+            _ => None,
+        });
+        let turns = |stream: &Stream| stream.handle().counters.turns.load(Ordering::Relaxed);
+        running.map(|(entry, stream)| (entry.config.name.clone(), turns(stream))).collect()
+    }
+
+    /// Tells the figures of all running streams, and returns them.
+    pub fn tell_status(&mut self) -> Vec<Status> {
+        let mut statuses = Vec::new();
+        for entry in &mut self.entries {
+            if let State::Running(stream) = &mut entry.state {
+                let status = stream.status();
+                entry.span.in_scope(|| Report::Status(status.clone()).tell(self.json));
+                statuses.push(status);
+            }
+        }
+        statuses
+    }
+
+    /// Goes over to the streams of a new config, with the smallest change of each.
+    pub fn change(&mut self, wanted: Vec<StreamConfig>) {
+        for place in (0..self.entries.len()).rev() {
+            if wanted.iter().all(|wanted| wanted.name != self.entries[place].config.name) {
+                self.stop_entry(place, Then::Remove);
+            }
+        }
+        for wanted in wanted {
+            match self.entries.iter().position(|entry| entry.config.name == wanted.name) {
+                Some(place) => self.change_entry(place, wanted),
+                None => {
+                    self.entries.push(Entry::new(wanted));
+                    self.start_entry(self.entries.len() - 1);
+                }
+            }
+        }
+        self.share_threads();
+    }
+
+    /// A live change was refused: the entry is what it was before, so that reading the config again tries it again.
+    pub fn change_back(&mut self, run: u64, old: StreamConfig) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.run == run) {
+            entry.config = old;
+        }
+    }
+
+    /// Begins to stop everything; streams that are just starting are left to the end of the process.
+    pub fn begin_stop(&mut self) {
+        self.closing = true;
+        self.entries.retain(|entry| !matches!(entry.state, State::Starting));
+        (0..self.entries.len()).rev().for_each(|place| self.stop_entry(place, Then::Remove));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn change_entry(&mut self, place: usize, wanted: StreamConfig) {
+        let entry = &mut self.entries[place];
+        match &mut entry.state {
+            State::Running(stream) => match Change::between(&entry.config, &wanted) {
+                Change::None => {}
+                Change::Live(change) => {
+                    let old = std::mem::replace(&mut entry.config, wanted.clone());
+                    let (handle, run, runtime) = (stream.handle(), entry.run, self.runtime.clone());
+                    let events = self.events.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = change.apply(&handle, &wanted, &runtime).await {
+                            let _ = events.send(Event::NotChanged { run, old: Box::new(old), error });
+                        }
+                    });
+                }
+                Change::Restart => self.stop_entry(place, Then::Start(Box::new(wanted))),
+            },
+            State::Starting if entry.config != wanted => entry.state = State::Stopping(Then::Start(Box::new(wanted))),
+            State::Starting => {}
+            State::Stopping(Then::End | Then::TryAgain(_)) if entry.config == wanted => {}
+            State::Stopping(then) => *then = Then::Start(Box::new(wanted)),
+            State::Waiting { .. } | State::Ended if entry.config != wanted => {
+                entry.renew(wanted);
+                self.start_entry(place);
+            }
+            State::Waiting { .. } | State::Ended => {}
+        }
+    }
+
+    /// Gives each running stream its share of the threads.
+    fn share_threads(&self) {
+        for (place, entry) in self.entries.iter().enumerate() {
+            if let State::Running(stream) = &entry.state {
+                let threads = threads(self.runtime.threads, self.entries.len(), place);
+                stream.handle().control.set_threads((threads > 0).then_some(threads));
+            }
+        }
+    }
+
+    fn start_entry(&mut self, place: usize) {
+        self.last_run += 1;
+        let several = self.entries.len() > 1;
+        let threads = threads(self.runtime.threads, self.entries.len(), place);
+        let runtime = RuntimeConfig { threads, ..self.runtime.clone() };
+        let entry = &mut self.entries[place];
+        entry.run = self.last_run;
+        entry.state = State::Starting;
+        // As an error's, so that no log level leaves it out.
+        entry.span = if several { tracing::error_span!("stream", name = entry.config.name) } else { Span::none() };
+        // While it is tried again, it is known as failed until it runs.
+        let error = entry.said.as_ref().map(ToString::to_string);
+        let status = if error.is_some() { StreamStatus::Failed } else { StreamStatus::Starting };
+        self.hub.put(&entry.config.name, Member::Down(Arc::new(entry.down(status, error))));
+
+        let (run, config, span, servers) = (entry.run, entry.config.clone(), entry.span.clone(), self.servers.clone());
+        let (events, changes) = (self.events.clone(), self.hub.changes());
+        let (ended, mut endings) = mpsc::unbounded_channel();
+        // The daemon is gone only when it stops anyway.
+        let on_end: OnEnd = Arc::new(move |result| drop(ended.send(result)));
+        let start = move || {
+            let plan = StreamPlan::new(&config, &runtime)?;
+            Stream::start(plan, &servers, on_end, changes).map(Box::new)
+        };
+        tokio::spawn(async move {
+            let started = tokio::task::spawn_blocking(move || span.in_scope(start)).await;
+            let started = started.unwrap_or_else(|error| Err(Error::model(format!("starting: {error}"))));
+            let tell = |news| drop(events.send(Event::Stream { run, news }));
+            tell(News::Started(started));
+            // Only now: a short file may be over before the start is told.
+            while let Some(result) = endings.recv().await {
+                tell(News::Ended(result));
+            }
+        });
+    }
+
+    /// Stops it, whatever state it is in.
+    fn stop_entry(&mut self, place: usize, then: Then) {
+        let entry = &mut self.entries[place];
+        if let State::Running(stream) = &entry.state {
+            let (status, error) = match &then {
+                Then::TryAgain(error) => (StreamStatus::Failed, Some(error.to_string())),
+                Then::End => (StreamStatus::Ended, None),
+                Then::Start(_) | Then::Remove => (StreamStatus::Starting, None),
+            };
+            let ran_well = stream.handle().begun.elapsed() > RAN_WELL_AFTER;
+            match then {
+                Then::Remove => self.hub.remove(&entry.config.name),
+                _ => self.hub.put(&entry.config.name, Member::Down(Arc::new(entry.down(status, error)))),
+            }
+            if ran_well {
+                entry.forgive();
+            }
+        }
+        let run = entry.run;
+        match std::mem::replace(&mut entry.state, State::Stopping(then)) {
+            State::Running(stream) => self.stop_stream(run, stream),
+            // News will come.
+            State::Starting | State::Stopping(_) => {}
+            State::Waiting { .. } | State::Ended => drop(self.stopped(place)),
+        }
+    }
+
+    fn stop_stream(&self, run: u64, stream: Box<Stream>) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let stopped = tokio::task::spawn_blocking(move || stream.stop()).await;
+            let stopped = stopped.unwrap_or_else(|error| Err(Error::output(format!("stopping: {error}"))));
+            let _ = events.send(Event::Stream { run, news: News::Stopped(Box::new(stopped)) });
+        });
+    }
+
+    /// It has stopped: goes on with what comes then.
+    fn stopped(&mut self, place: usize) -> Option<Result<()>> {
+        let entry = &mut self.entries[place];
+        match std::mem::replace(&mut entry.state, State::Ended) {
+            State::Stopping(Then::Remove) => {
+                let entry = self.entries.remove(place);
+                self.hub.remove(&entry.config.name);
+                self.share_threads();
+                None
+            }
+            State::Stopping(Then::Start(config)) => {
+                entry.renew(*config);
+                self.start_entry(place);
+                None
+            }
+            State::Stopping(Then::TryAgain(error)) => self.failed(place, error),
+            _ => {
+                self.hub.put(&entry.config.name, Member::Down(Arc::new(entry.down(StreamStatus::Ended, None))));
+                let all_over = self.entries.iter().all(|entry| matches!(entry.state, State::Ended));
+                all_over.then_some(Ok(()))
+            }
+        }
+    }
+
+    /// It does not run: it is tried again later, or, if it was alone from the start, that is how the daemon ends.
+    fn failed(&mut self, place: usize, error: Error) -> Option<Result<()>> {
+        if self.last_run == 1 {
+            return Some(Err(error));
+        }
+        let entry = &mut self.entries[place];
+        entry.wait();
+        let state = entry.down(StreamStatus::Failed, Some(error.to_string()));
+        self.hub.put(&entry.config.name, Member::Down(Arc::new(state)));
+        if entry.said.as_ref() != Some(&error) {
+            entry.said = Some(error.clone());
+            self.tell_failure(place, &error);
+        }
+        None
+    }
+
+    fn tell_failure(&self, place: usize, error: &Error) {
+        let entry = &self.entries[place];
+        let failed = Report::Failed { stream: entry.config.name.clone(), what: error.to_string() };
+        entry.span.in_scope(|| failed.tell(self.json));
+    }
+}

@@ -1,0 +1,269 @@
+//! The RTSP output: one shared media that any number of clients watch over TCP or UDP.
+
+mod server;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_rtsp_server as gst_rtsp_server;
+use gstreamer_rtsp_server::prelude::*;
+
+use super::{Output, Place, StreamFormat, Usage, is_full, retimed, retimed_sound, sound_caps};
+use crate::error::{Error, Result};
+use crate::gst::shared_clock;
+use crate::gst::template::Templates;
+pub use server::RtspServers;
+use server::Server;
+
+/// Where the stream is served: `127.0.0.1:8554/live`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RtspAddress {
+    pub socket: SocketAddr,
+    /// Begins with a slash.
+    pub path: String,
+}
+
+impl RtspAddress {
+    /// Reads `ADDRESS:PORT/PATH`; without a path it is the name of the stream.
+    ///
+    /// # Errors
+    /// The text is no such address.
+    pub fn for_stream(text: &str, stream: &str) -> Result<Self, String> {
+        let text = text.strip_prefix("rtsp://").unwrap_or(text);
+        let (socket, path) = text.split_once('/').unwrap_or((text, stream));
+        let valid = !path.is_empty() && path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+        let socket = socket.parse().ok().filter(|_| valid);
+        let socket = socket.ok_or_else(|| format!("`{text}` is not an address like 127.0.0.1:8554/live"))?;
+        Ok(Self { socket, path: format!("/{path}") })
+    }
+}
+
+impl fmt::Display for RtspAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rtsp://{}{}", self.socket, self.path)
+    }
+}
+
+/// Who may watch, and how it travels.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RtspAccess {
+    /// Name and password that clients must show (digest); none lets everybody watch.
+    pub user: Option<(String, String)>,
+    /// PEM file with certificate and key: the server then speaks TLS (rtsps://).
+    pub certificate: Option<PathBuf>,
+}
+
+impl fmt::Debug for RtspAccess {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.user.as_ref().map(|(name, _)| name);
+        f.debug_struct("RtspAccess").field("user", &user).field("certificate", &self.certificate).finish()
+    }
+}
+
+impl RtspAccess {
+    /// Before the address.
+    pub fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "rtsps://" } else { "rtsp://" }
+    }
+}
+
+/// A stream that is served at one path of a server.
+pub struct Rtsp {
+    place: String,
+    path: String,
+    mount: Arc<Mount>,
+    dropped: AtomicU64,
+    servers: RtspServers,
+    server: Mutex<Option<Arc<Server>>>,
+}
+
+/// What a server has at one path.
+#[derive(Default)]
+struct Mount {
+    /// The appsrcs of the media that clients watch now; empty while nobody does.
+    feeds: Mutex<Option<Feeds>>,
+    clients: Mutex<Vec<gst_rtsp_server::RTSPClient>>,
+}
+
+struct Feeds {
+    picture: gst_app::AppSrc,
+    sound: Option<gst_app::AppSrc>,
+    payloader: gst::Element,
+}
+
+impl Rtsp {
+    /// Starts serving, on the server that runs at this port or on a new one.
+    ///
+    /// # Errors
+    /// The port is taken or not allowed, the path is taken, the template is broken, or the certificate cannot be used.
+    pub fn start(
+        servers: &RtspServers,
+        address: &RtspAddress,
+        access: &RtspAccess,
+        format: &StreamFormat,
+        kbps: u32,
+        templates: &Templates,
+    ) -> Result<Self> {
+        let factory = gst_rtsp_server::RTSPMediaFactory::new();
+        factory.set_launch(&launch_text(format, kbps, templates)?);
+        factory.set_shared(true);
+        factory.set_clock(Some(&shared_clock()));
+        let mount = Arc::new(Mount::default());
+        {
+            let (mount, format) = (Arc::clone(&mount), format.clone());
+            factory.connect_media_configure(move |_, rtsp_media| configure(rtsp_media, &mount, &format));
+        }
+        let server = servers.mount(address, access, factory, &mount)?;
+        Ok(Self {
+            place: format!("{}{}{}", access.scheme(), address.socket, address.path),
+            path: address.path.clone(),
+            mount,
+            dropped: AtomicU64::new(0),
+            servers: servers.clone(),
+            server: Mutex::new(Some(server)),
+        })
+    }
+}
+
+impl Output for Rtsp {
+    fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
+        let feeds = self.mount.feeds();
+        if let Some(pts) = feeds.as_ref().and_then(|feeds| time_in(&feeds.picture, time))
+            && let Some(feeds) = feeds.as_ref()
+        {
+            if is_full(&feeds.picture) {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            let _ = feeds.picture.push_buffer(retimed(buffer, pts));
+        }
+    }
+
+    fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime) {
+        let feeds = self.mount.feeds();
+        if let Some(sound) = feeds.as_ref().and_then(|feeds| feeds.sound.as_ref())
+            && let Some(pts) = time_in(sound, time)
+        {
+            let _ = sound.push_buffer(retimed_sound(buffer, pts));
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place { kind: "rtsp", name: self.place.clone() }
+    }
+
+    fn clients(&self) -> usize {
+        self.mount.clients().len()
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn usage(&self) -> Usage {
+        if self.clients() > 0 { Usage::Watched } else { Usage::Absent }
+    }
+
+    fn take_failure(&self) -> Option<Error> {
+        None
+    }
+
+    fn finish(&self) -> Result<()> {
+        if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.servers.unmount(server, &self.path);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Rtsp {
+    /// Its path is free again, however it ends: the server may go on with others.
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
+}
+
+impl Mount {
+    fn feeds(&self) -> MutexGuard<'_, Option<Feeds>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Vec<gst_rtsp_server::RTSPClient>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The media as launch text, checked by building it once: a broken template is said at the start, not to the
+/// first client.
+fn launch_text(format: &StreamFormat, kbps: u32, templates: &Templates) -> Result<String> {
+    let (kbps, key_interval) = (kbps.to_string(), format.fps.to_string());
+    let picture = templates.load("output/rtsp", &[("kbps", &kbps), ("key_interval", &key_interval)])?;
+    picture.build(&[("picture", "appsrc"), ("pay0", "rtph264pay")])?;
+    if !format.sound {
+        return Ok(format!("( {} )", picture.text()));
+    }
+    let sound = templates.load("output/rtsp-sound", &[])?;
+    sound.build(&[("sound", "appsrc"), ("pay1", "rtpopuspay")])?;
+    Ok(format!("( {} {} )", picture.text(), sound.text()))
+}
+
+/// Prepares a media for clients: caps of the feeds, no needless delay, a key frame for each that joins.
+fn configure(rtsp_media: &gst_rtsp_server::RTSPMedia, mount: &Arc<Mount>, format: &StreamFormat) {
+    let element = rtsp_media.element();
+    let Ok(bin) = element.downcast::<gst::Bin>() else {
+        return;
+    };
+    let feed = |name: &str| bin.by_name(name).and_then(|element| element.downcast::<gst_app::AppSrc>().ok());
+    let (Some(picture), Some(payloader)) = (feed("picture"), bin.by_name("pay0")) else {
+        return;
+    };
+    picture.set_caps(Some(&format.caps));
+    let sound = feed("sound");
+    if let Some(sound) = &sound {
+        sound.set_caps(Some(&sound_caps()));
+    }
+    without_processing_deadline(&bin);
+    *mount.feeds() = Some(Feeds { picture, sound, payloader });
+    let mount = Arc::clone(mount);
+    rtsp_media.connect_unprepared(move |_| *mount.feeds() = None);
+}
+
+/// The server's sinks would add 20 ms of "processing deadline"; what they do takes microseconds.
+fn without_processing_deadline(bin: &gst::Bin) {
+    let Some(pipeline) = bin.parent().and_then(|parent| parent.downcast::<gst::Bin>().ok()) else {
+        return;
+    };
+    pipeline.connect_deep_element_added(|_, _, element| {
+        if element.has_property("processing-deadline") {
+            element.set_property("processing-deadline", gst::ClockTime::ZERO);
+        }
+    });
+}
+
+/// `time` on the timeline of the media that `feed` belongs to; `None` while it is not playing.
+fn time_in(feed: &gst_app::AppSrc, time: gst::ClockTime) -> Option<gst::ClockTime> {
+    if feed.current_state() != gst::State::Playing {
+        return None;
+    }
+    time.checked_sub(feed.base_time()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let address = |text| RtspAddress::for_stream(text, "lobby");
+        assert_eq!(address("127.0.0.1:8554/live").unwrap().to_string(), "rtsp://127.0.0.1:8554/live");
+        assert_eq!(address("rtsp://0.0.0.0:554").unwrap().path, "/lobby");
+        assert!(address("8554/live").unwrap_err().contains("127.0.0.1:8554/live"));
+        assert!(address("127.0.0.1:8554/a b").is_err());
+    }
+}

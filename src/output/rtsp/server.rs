@@ -1,0 +1,248 @@
+//! RTSP servers: one for each port, with the streams that are served there at its paths.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer::prelude::*;
+use gstreamer_rtsp as gst_rtsp;
+use gstreamer_rtsp_server as gst_rtsp_server;
+use gstreamer_rtsp_server::prelude::*;
+use gstreamer_video as gst_video;
+
+use super::{Mount, RtspAccess, RtspAddress};
+use crate::error::{Error, Result};
+
+/// How often sessions that timed out are looked for.
+const SESSION_CLEANUP_SECONDS: u32 = 2;
+
+/// The part that clients who showed the password play.
+const VIEWER: &str = "viewer";
+
+/// The servers that run; clones are the same list.
+#[derive(Clone, Default)]
+pub struct RtspServers {
+    running: Arc<Mutex<Vec<Weak<Server>>>>,
+}
+
+/// A running server; it stops when the last stream has left.
+pub(super) struct Server {
+    address: RtspAddress,
+    access: RtspAccess,
+    mounts: Arc<Mounts>,
+    server: gst_rtsp_server::RTSPServer,
+    main_loop: glib::MainLoop,
+    context: glib::MainContext,
+    source: Option<glib::SourceId>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is served, by path.
+#[derive(Default)]
+struct Mounts(Mutex<BTreeMap<String, Arc<Mount>>>);
+
+impl RtspServers {
+    /// Serves `factory` at the address, whose clients `mount` counts.
+    pub(super) fn mount(
+        &self,
+        address: &RtspAddress,
+        access: &RtspAccess,
+        factory: gst_rtsp_server::RTSPMediaFactory,
+        mount: &Arc<Mount>,
+    ) -> Result<Arc<Server>> {
+        let mut running = self.running();
+        running.retain(|server| server.strong_count() > 0);
+        let known = running.iter().filter_map(Weak::upgrade).find(|server| server.address.socket == address.socket);
+        let server = match known {
+            Some(server) if server.access != *access => {
+                return Err(taken(address, "another stream is served there with another password or certificate"));
+            }
+            Some(server) => server,
+            None => {
+                let server = Arc::new(Server::start(address, access)?);
+                running.push(Arc::downgrade(&server));
+                server
+            }
+        };
+        if access.is_asked() {
+            let may = gst::Structure::builder(VIEWER).field("media.factory.access", true);
+            factory.add_role_from_structure(&may.field("media.factory.construct", true).build());
+        }
+        let mut mounts = server.mounts.lock();
+        if mounts.contains_key(&address.path) {
+            return Err(taken(address, &format!("another stream is served at {}", address.path)));
+        }
+        mounts.insert(address.path.clone(), Arc::clone(mount));
+        drop(mounts);
+        server.mount_points()?.add_factory(&address.path, factory);
+        Ok(server)
+    }
+
+    /// Ends what is served at `path`, and the server with its last path.
+    pub(super) fn unmount(&self, server: Arc<Server>, path: &str) {
+        // A server that is about to stop must have left its port before the next one looks for it.
+        let _running = self.running();
+        if let Ok(mount_points) = server.mount_points() {
+            mount_points.remove_factory(path);
+        }
+        let mount = server.mounts.lock().remove(path);
+        let clients = mount.map(|mount| std::mem::take(&mut *mount.clients()));
+        clients.into_iter().flatten().for_each(|client| client.close());
+        drop(server);
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<Weak<Server>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mounts {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Mount>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Server {
+    fn start(address: &RtspAddress, access: &RtspAccess) -> Result<Self> {
+        check_port(address)?;
+        let context = glib::MainContext::new();
+        let server = gst_rtsp_server::RTSPServer::new();
+        server.set_address(&address.socket.ip().to_string());
+        server.set_service(&address.socket.port().to_string());
+        access.guard(&server)?;
+        let mounts = Arc::new(Mounts::default());
+        watch_clients(&server, &mounts);
+
+        let source = server.attach(Some(&context)).map_err(|_| taken(address, "it is in use"))?;
+        forget_lost_clients(&server, &context);
+        let main_loop = glib::MainLoop::new(Some(&context), false);
+        let thread = {
+            let (main_loop, context) = (main_loop.clone(), context.clone());
+            std::thread::Builder::new()
+                .name("rtsp".into())
+                .spawn(move || context.with_thread_default(|| main_loop.run()).unwrap_or(()))
+                .map_err(|error| Error::output(format!("RTSP thread: {error}")))?
+        };
+        let (address, access) = (address.clone(), access.clone());
+        Ok(Self { address, access, mounts, server, main_loop, context, source: Some(source), thread: Some(thread) })
+    }
+
+    fn mount_points(&self) -> Result<gst_rtsp_server::RTSPMountPoints> {
+        self.server.mount_points().ok_or_else(|| Error::output("the RTSP server has no mount points"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.server.client_filter(Some(&mut |_, _| gst_rtsp_server::RTSPFilterResult::Remove));
+        if let Some(source) = self.source.take().and_then(|source| self.context.find_source_by_id(&source)) {
+            source.destroy();
+        }
+        self.main_loop.quit();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl RtspAccess {
+    /// Clients must show something, or it travels encrypted.
+    fn is_asked(&self) -> bool {
+        self.user.is_some() || self.certificate.is_some()
+    }
+
+    fn guard(&self, server: &gst_rtsp_server::RTSPServer) -> Result<()> {
+        if !self.is_asked() {
+            return Ok(());
+        }
+        let auth = gst_rtsp_server::RTSPAuth::new();
+        auth.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);
+        let token = gst_rtsp_server::RTSPToken::builder().field("media.factory.role", VIEWER).build();
+        match &self.user {
+            Some((name, password)) => auth.add_digest(name, password, &token),
+            None => auth.set_default_token(Some(&mut token.clone())),
+        }
+        if let Some(file) = &self.certificate {
+            let unusable = |why: &dyn fmt::Display| {
+                let file = file.display();
+                Error::usage(format!("rtsp_certificate {file}: {why}; it must hold a certificate and its key (PEM)"))
+            };
+            let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
+            // Without a key it would be taken, and every client fail.
+            if !text.contains("PRIVATE KEY-----") {
+                return Err(unusable(&"there is no key in it"));
+            }
+            let certificate =
+                gst_rtsp_server::gio::TlsCertificate::from_pem(&text).map_err(|error| unusable(&error))?;
+            auth.set_tls_certificate(Some(&certificate));
+        }
+        server.set_auth(Some(&auth));
+        Ok(())
+    }
+}
+
+/// The server's own error does not say why; binding first does.
+fn check_port(address: &RtspAddress) -> Result<()> {
+    std::net::TcpListener::bind(address.socket).map(|_| ()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => taken(address, "it is in use"),
+        _ => taken(address, &error.to_string()),
+    })
+}
+
+fn taken(address: &RtspAddress, why: &str) -> Error {
+    Error::output(format!(
+        "cannot serve RTSP on port {} of {}: {why}; choose another with --rtsp ADDR:PORT/PATH",
+        address.socket.port(),
+        address.socket.ip()
+    ))
+}
+
+/// Counts each client where it watches, and asks that encoder for a key frame when it begins to play.
+fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>) {
+    let mounts = Arc::clone(mounts);
+    server.connect_client_connected(move |_, client| {
+        // It is known from the first request that names a path; before the media is built, because a stream that
+        // sleeps must wake for it.
+        let watched: Arc<OnceLock<Arc<Mount>>> = Arc::default();
+        let (mounts, found) = (Arc::clone(&mounts), Arc::clone(&watched));
+        client.connect_pre_describe_request(move |client, context| {
+            let path = context.uri().map(|uri| uri.decode_path_components().join("/"));
+            let mount = path.and_then(|path| mounts.lock().get(&path).cloned());
+            if let Some(mount) = mount
+                && found.set(Arc::clone(&mount)).is_ok()
+            {
+                mount.clients().push(client.clone());
+            }
+            gst_rtsp::RTSPStatusCode::Ok
+        });
+        let left = Arc::clone(&watched);
+        client.connect_closed(move |client| {
+            if let Some(mount) = left.get() {
+                mount.clients().retain(|known| known != client);
+            }
+        });
+        client.connect_play_request(move |_, _| {
+            let feeds = watched.get().map(|mount| mount.feeds());
+            let payloader = feeds.and_then(|feeds| feeds.as_ref()?.payloader.static_pad("sink"));
+            if let Some(pad) = payloader {
+                pad.push_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+            }
+        });
+    });
+}
+
+/// Clients over UDP that vanish without a word keep a session; when it times out, the server must be told to look.
+fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext) {
+    let Some(sessions) = server.session_pool() else {
+        return;
+    };
+    let look = move || {
+        sessions.cleanup();
+        glib::ControlFlow::Continue
+    };
+    glib::timeout_source_new_seconds(SESSION_CLEANUP_SECONDS, None, glib::Priority::DEFAULT, look)
+        .attach(Some(context));
+}

@@ -1,0 +1,336 @@
+//! Several streams in one daemon, and a config that is taken when it changes: what fails or changes leaves the others
+//! alone.
+
+mod common;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::http::{Api, until};
+use common::*;
+use image::GenericImageView;
+use serde_json::{Value, json};
+
+/// A daemon whose config is written by the test. Its networks are `same`, which shows the test picture as it is, and
+/// `negative`, and our own.
+struct Studio {
+    run: Running,
+    api: Api,
+    folder: tempfile::TempDir,
+    _networks: tempfile::TempDir,
+    head: String,
+    port: u16,
+}
+
+impl Studio {
+    /// Starts with these streams; `{port}` is the RTSP port and `{folder}` a folder of the test.
+    fn open(streams: &str, flags: &[&str]) -> Self {
+        let (folder, networks) = (tempfile::tempdir().unwrap(), onnx::networks());
+        for file in ["lite.onnx", "lite.toml"] {
+            std::fs::copy(project("models").join(file), networks.path().join(file)).unwrap();
+        }
+        let port = free_port();
+        let head = format!(
+            "[source]\ninput = \"test\"\nwidth = 320\nheight = 180\nfps = 15\n[paint]\nstyles = \"same\"\nfade_ms = 0\n\
+             [output]\nrtsp = \"127.0.0.1:{port}\"\n[runtime]\nmodels = {:?}\nthreads = 2\n",
+            networks.path(),
+        );
+        let file = folder.path().join("impasto.toml");
+        std::fs::write(&file, text(&head, streams, port, folder.path())).unwrap();
+        let (run, api) = Api::start(&[&["--config", file.to_str().unwrap()], flags].concat());
+        Self { run, api, folder, _networks: networks, head, port }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the config as an editor does: another file, renamed.
+    fn edit(&self, streams: &str) {
+        self.edit_all(&self.head, streams);
+    }
+
+    fn edit_all(&self, head: &str, streams: &str) {
+        let new = self.path("impasto.toml~");
+        std::fs::write(&new, text(head, streams, self.port, self.folder.path())).unwrap();
+        std::fs::rename(new, self.path("impasto.toml")).unwrap();
+    }
+
+    fn config(&self) -> Value {
+        self.api.get("/api/v1/config").value()
+    }
+
+    /// Waits until a change was taken; says how often one was.
+    fn wait_until_taken(&self, before: &Value) {
+        until("the config is taken", || self.config()["applied"].as_u64() > before["applied"].as_u64());
+    }
+
+    /// A pixel of the first bar of the painted picture: bright as it is, dark in the negative.
+    fn bar(&self, stream: &str) -> Option<u8> {
+        let answer = self.api.json("POST", &format!("/api/v1/streams/{stream}/snapshot"), "{}");
+        let picture = (answer.status == 200).then(|| image::load_from_memory(&answer.body).unwrap())?;
+        assert_eq!(picture.dimensions(), (320, 180));
+        Some(picture.get_pixel(10, 10).0[0])
+    }
+
+    fn wait_for_bar(&self, stream: &str, wanted: impl Fn(u8) -> bool) {
+        until(&format!("{stream} looks otherwise"), || self.bar(stream).is_some_and(&wanted));
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("rtsp://127.0.0.1:{}/{path}", self.port)
+    }
+
+    /// What a client sees at this path: codec and size.
+    fn seen_at(&self, path: &str) -> Option<String> {
+        let mut command = Command::new("ffprobe");
+        command.args(["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name,width,height"]);
+        let output = output_of(command.args(["-of", "csv=p=0", &self.url(path)]));
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+    }
+
+    fn close(self) {
+        let ended = self.run.interrupt();
+        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    }
+}
+
+fn text(head: &str, streams: &str, port: u16, folder: &Path) -> String {
+    let streams = streams.replace("{port}", &port.to_string()).replace("{folder}", folder.to_str().unwrap());
+    format!("{head}{streams}")
+}
+
+const BRIGHT: fn(u8) -> bool = |bar| bar > 150;
+const DARK: fn(u8) -> bool = |bar| bar < 100;
+
+const HALL: &str = "[[stream]]\nname = \"hall\"\n";
+const LOBBY: &str = "[[stream]]\nname = \"lobby\"\npaint.styles = \"negative\"\n";
+
+/// A clip of the test picture.
+fn clip(file: &Path, seconds: u32) {
+    let part = file.with_extension("part.mkv");
+    let source = format!("testsrc=s=320x180:r=15:d={seconds}");
+    ffmpeg(&["-f", "lavfi", "-i", &source, "-c:v", "libx264", "-preset", "ultrafast", part.to_str().unwrap()]);
+    std::fs::rename(part, file).unwrap();
+}
+
+#[test]
+fn two_streams_are_served_at_one_port_with_looks_of_their_own() {
+    let studio = Studio::open(&format!("{HALL}{LOBBY}"), &[]);
+    let api = &studio.api;
+    for stream in ["hall", "lobby"] {
+        assert_eq!(api.wait_for_status(stream, "running")["error"], Value::Null);
+        assert_eq!(studio.seen_at(stream).as_deref(), Some("h264,320,180"), "{}", studio.run.errors());
+    }
+    assert_eq!(studio.seen_at("live"), None);
+    let first_bar = |path: &str| {
+        let url = studio.url(path);
+        gray_frame(&["-rtsp_transport", "tcp", "-i", &url], 5, (32, 18))[33]
+    };
+    assert!(BRIGHT(first_bar("hall")) && DARK(first_bar("lobby")));
+
+    // Clients are counted where they watch, and go with their stream alone.
+    let url = studio.url("hall");
+    let watch = ["-v", "error", "-nostdin", "-rtsp_transport", "tcp", "-i", &url, "-f", "null", "-"];
+    let _client = Killed(Command::new("ffmpeg").args(watch).stdin(Stdio::null()).spawn().unwrap());
+    let clients = |stream: &str| api.state_of(stream)["outputs"][0]["clients"].clone();
+    until("the client is counted", || clients("hall") == 1);
+    assert_eq!(clients("lobby"), 0);
+
+    let change = api.json("PATCH", "/api/v1/streams/lobby/look", r#"{"styles": "same"}"#);
+    assert_eq!(change.status, 200, "{}", change.text());
+    studio.wait_for_bar("lobby", BRIGHT);
+    let names: Vec<Value> =
+        api.get("/api/v1/streams").value().as_array().unwrap().iter().map(|stream| stream["name"].clone()).collect();
+    assert_eq!(names, ["hall", "lobby"]);
+    api.get("/api/v1/streams/lobyb").assert_problem(404, "did you mean `lobby`?");
+    let metrics = api.get("/metrics").text();
+    for stream in names {
+        assert!(metrics.contains(&format!("impasto_stream_up{{stream={stream}}} 1")), "{metrics}");
+        assert!(metrics.contains(&format!("impasto_frames_total{{stream={stream},what=\"painted\"}}")), "{metrics}");
+    }
+    let server = format!("http://{}", api.address);
+    let lobby = run(&["ctl", "--server", &server, "--stream", "lobby", "status"]);
+    assert_eq!(serde_json::from_str::<Value>(&lobby.stdout).unwrap()["name"], "lobby", "{}", lobby.stderr);
+    let all = run(&["ctl", "--server", &server, "streams"]);
+    assert_eq!(serde_json::from_str::<Value>(&all.stdout).unwrap()[1]["name"], "lobby", "{}", all.stderr);
+    studio.close();
+}
+
+#[test]
+fn a_stream_that_is_too_much_for_the_machine_does_not_starve_another() {
+    let heavy = "[[stream]]\nname = \"heavy\"\nsource = { width = 1920, height = 1080, fps = 60 }\n\
+                 paint.styles = \"starry_night\"\n";
+    let studio = Studio::open(&format!("{HALL}{heavy}"), &[]);
+    studio.api.wait_for_status("hall", "running");
+    studio.api.wait_for_status("heavy", "running");
+    let counts = |stream: &str| studio.api.state_of(stream)["counts"].clone();
+    let dropped = || {
+        let counts = counts("heavy");
+        counts["dropped_busy"].as_u64().unwrap() + counts["dropped_stale"].as_u64().unwrap()
+    };
+    until("one stream is too much", || dropped() > 30);
+    let before = dropped();
+    studio.api.assert_painting_of("hall", 45);
+    studio.api.assert_painting_of("heavy", 5);
+    assert!(dropped() > before, "it was busy all the time");
+    studio.close();
+}
+
+#[test]
+fn a_stream_that_fails_is_told_and_tried_again_while_the_others_run() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let streams = format!(
+        "{HALL}[[stream]]\nname = \"late\"\nsource.input = \"{{folder}}/late.mkv\"\n\
+         [[stream]]\nname = \"shut_out\"\noutput.rtsp = \"127.0.0.1:{port}/x\"\n"
+    );
+    let studio = Studio::open(HALL, &[]);
+    let api = &studio.api;
+    api.wait_for_status("hall", "running");
+    studio.edit(&streams);
+    until("they are known", || api.get("/api/v1/streams/shut_out").status == 200);
+    let late = api.wait_for_status("late", "failed");
+    assert!(late["error"].as_str().unwrap().contains("late.mkv: No such file"), "{late}");
+    let shut_out = api.wait_for_status("shut_out", "failed");
+    assert!(shut_out["error"].as_str().unwrap().contains("cannot serve RTSP on port"), "{shut_out}");
+    api.json("POST", "/api/v1/streams/late/pause", "{}").assert_problem(503, "late.mkv");
+    assert_eq!(api.get("/readyz").status, 200);
+    assert!(api.get("/metrics").text().contains("impasto_stream_up{stream=\"late\"} 0"));
+    api.assert_painting_of("hall", 15);
+    studio.run.wait_for("the failure", |event| event["event"] == "failed" && event["stream"] == "late");
+
+    // What they waited for comes; and a file that is over ends its stream alone.
+    drop(taken);
+    clip(&studio.path("late.mkv"), 20);
+    assert_eq!(api.wait_for_status("late", "running")["error"], Value::Null);
+    assert_eq!(studio.seen_at("late").as_deref(), Some("h264,320,180"));
+    api.wait_for_status("shut_out", "running");
+    api.wait_for_status("late", "ended");
+    api.json("POST", "/api/v1/streams/late/pause", "{}").assert_problem(409, "its file is over");
+    api.assert_painting_of("hall", 15);
+    studio.close();
+}
+
+#[test]
+fn a_changed_config_is_taken_without_a_break_and_a_bad_one_is_refused() {
+    let hall = format!("{HALL}output.record = \"{{folder}}/hall.mkv\"\n");
+    let studio = Studio::open(&format!("{hall}{LOBBY}"), &[]);
+    let api = &studio.api;
+    studio.wait_for_bar("hall", BRIGHT);
+    studio.wait_for_bar("lobby", DARK);
+    let painted = || api.state_of("hall")["counts"]["painted"].as_u64().unwrap();
+    let (before, config) = (painted(), studio.config());
+    assert_eq!(config["file"], studio.path("impasto.toml").to_str().unwrap());
+
+    // What was changed by hand stays unless the file changes it too.
+    assert_eq!(api.json("PATCH", "/api/v1/streams/hall/look", r#"{"fade_ms": 7}"#).status, 200);
+    let negative = format!("{hall}paint.styles = \"negative\"\n{LOBBY}");
+    studio.edit(&negative);
+    studio.wait_for_bar("hall", DARK);
+    studio.wait_until_taken(&config);
+    assert_eq!(api.state_of("hall")["look"]["fade_ms"], 7);
+
+    // A mistake: told in the list, in events and in the log; everything goes on.
+    let mut events = api.events();
+    assert_eq!(events.next().1["config"]["error"], Value::Null);
+    studio.edit(&format!("{hall}paint.styles = \"negativ\"\n{LOBBY}"));
+    until("the mistake is told", || studio.config()["error"].is_string());
+    let error = studio.config()["error"].as_str().unwrap().to_string();
+    for words in ["impasto.toml, line 17: ", "stream hall: unknown style `negativ`; did you mean `negative`?"] {
+        assert!(error.contains(words), "{error}");
+    }
+    while events.next().1["config"]["error"] != error.as_str() {}
+    studio.run.wait_for("the mistake", |event| event["event"] == "config" && event["error"] == error.as_str());
+    studio.edit(&format!("{hall}paint.stiles = \"same\"\n{LOBBY}"));
+    until("the next one too", || studio.config()["error"].to_string().contains("did you mean `styles`?"));
+    assert!(studio.bar("hall").is_some_and(DARK));
+
+    // Another source and size, live; what needs a start of the daemon is told and left.
+    clip(&studio.path("clip.mkv"), 60);
+    let config = studio.config();
+    let head = studio.head.replace("threads = 2", "threads = 1");
+    let moved = negative.replacen("paint.", "source.input = \"{folder}/clip.mkv\"\npaint.size = \"160x90\"\npaint.", 1);
+    studio.edit_all(&head, &moved);
+    studio.wait_until_taken(&config);
+    until("the source is another", || api.state_of("hall")["source"] == studio.path("clip.mkv").to_str().unwrap());
+    assert_eq!(api.state_of("hall")["size"], "160x90");
+    let config = studio.config();
+    assert_eq!(config["error"], Value::Null);
+    assert!(config["restart"].as_str().unwrap().contains("[runtime]"), "{config}");
+    // A source that does not open is told, and the old one stays.
+    studio.edit(&moved.replace("clip.mkv", "lost.mkv"));
+    until("the source is missed", || studio.config()["error"].to_string().contains("lost.mkv"));
+    assert_eq!(studio.config()["restart"], Value::Null);
+    api.assert_painting_of("hall", 15);
+    assert_eq!(api.state_of("hall")["source"], studio.path("clip.mkv").to_str().unwrap());
+
+    // All that time it was one and the same run, without a break in its recording.
+    assert!(painted() > before);
+    let (file, lobby) = (studio.path("hall.mkv"), api.state_of("lobby"));
+    assert_eq!(lobby["look"]["styles"], json!({"negative": 1.0}));
+    let ended = studio.run.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let times = packet_times(file.to_str().unwrap(), "v");
+    assert_rising(&times);
+    assert!(times.len() as u64 >= before, "{} pictures", times.len());
+    let first = gray_frame(&["-i", file.to_str().unwrap()], 0, (32, 18))[33];
+    assert!(BRIGHT(first), "{first}");
+}
+
+#[test]
+fn streams_come_go_and_start_anew_as_the_config_says() {
+    let studio = Studio::open(HALL, &["--strength", "0.75"]);
+    let api = &studio.api;
+    let recorded = "output.record = \"{folder}/lobby.mkv\"\n";
+    studio.edit(&format!("{HALL}{LOBBY}{recorded}"));
+    api.wait_for_status("lobby", "running");
+    assert_eq!(api.state_of("lobby")["look"]["strength"], 0.75, "flags win over a config that is read again");
+    assert_eq!(studio.seen_at("lobby").as_deref(), Some("h264,320,180"));
+    api.assert_painting_of("lobby", 10);
+
+    // Another frame rate cannot be had live: this stream alone starts anew, and keeps what it recorded.
+    let painted = || api.state_of("hall")["counts"]["painted"].as_u64().unwrap();
+    let before = painted();
+    studio.edit(&format!("{HALL}{LOBBY}{recorded}source.fps = 10\n"));
+    until("it runs anew", || {
+        api.state_of("lobby")["nominal_fps"] == 10 && api.state_of("lobby")["status"] == "running"
+    });
+    api.assert_painting_of("lobby", 10);
+    assert!(painted() > before);
+
+    // Its end is the end of its path, not of the port.
+    studio.edit(HALL);
+    until("it is gone", || api.get("/api/v1/streams/lobby").status == 404);
+    until("its path is gone", || studio.seen_at("lobby").is_none());
+    assert_eq!(studio.seen_at("hall").as_deref(), Some("h264,320,180"));
+    for name in ["lobby.mkv", "lobby-2.mkv"] {
+        let times = packet_times(studio.path(name).to_str().unwrap(), "v");
+        assert!(times.len() >= 5, "{name}: {} pictures", times.len());
+    }
+
+    // SIGHUP reads it again, changed or not.
+    let config = studio.config();
+    studio.run.signal("HUP");
+    studio.wait_until_taken(&config);
+    assert!(painted() > before);
+    api.assert_painting_of("hall", 5);
+    studio.close();
+}
+
+#[test]
+fn what_cannot_be_for_several_streams_names_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("two.toml");
+    std::fs::write(&file, format!("[source]\ninput = \"test\"\n{HALL}{}", LOBBY.replace("negative", "photo"))).unwrap();
+    let file = file.to_str().unwrap();
+    let fine = run(&["check", file]);
+    assert!(fine.code == 0 && fine.stdout.contains("stream lobby"), "{fine:?}");
+    // A flag acts on every stream.
+    for flags in [["--record", "a.mkv"], ["--rtsp", "127.0.0.1:8554/live"]] {
+        let refused = run(&[&["run", "--config", file], &flags[..]].concat());
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.contains("streams `hall` and `lobby` are both"), "{}", refused.stderr);
+    }
+}
