@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use common::http::Api;
 use common::*;
 use vm::*;
 
@@ -393,6 +394,10 @@ fn what_cannot_be_is_told_with_what_to_do() {
     expect(&["--source", "camera:front"], 3, &["no camera is named `front`"]);
     let own = ["--source", "camera:Impasto", "--camera-out"];
     expect(&own, 2, &["camera:Impasto is the virtual camera /dev/video10 (Impasto) itself"]);
+    let (run, api) = Api::start(&["--source", "test", "--rtsp", "off", "--network", &network, "--camera-out"]);
+    let own = api.json("POST", "/api/v1/streams/live/source", r#"{"source": "camera:Impasto"}"#);
+    own.assert_problem(422, "camera:Impasto is the virtual camera /dev/video10 (Impasto) itself");
+    assert_eq!(run.interrupt().code, Some(0));
     expect(&["--source", "test", "--camera-out", WEBCAM], 5, &["/dev/video0 is no loopback device but vivid"]);
     let no_format = config("mjpeg", "[source]\nformat = \"mjpeg\"\n");
     expect(

@@ -208,15 +208,25 @@ fn source(config: &SourceConfig, outputs: &[VirtualCameraPlan]) -> Result<Source
         "auto" => Source::Showcase,
         input => Source::parse(input)?,
     };
-    let Source::Camera(CameraWish { which, .. }) = source else {
-        return Ok(source);
-    };
-    if let Some(path) = camera::path_of(&which)
+    refuse_own(&source, outputs)?;
+    Ok(match source {
+        Source::Camera(CameraWish { which, .. }) => {
+            Source::Camera(CameraWish { which, format: config.format, controls: config.controls.clone() })
+        }
+        other => other,
+    })
+}
+
+/// # Errors
+/// The source is one of the stream's own virtual cameras.
+pub fn refuse_own(source: &Source, outputs: &[VirtualCameraPlan]) -> Result<()> {
+    if let Source::Camera(CameraWish { which, .. }) = source
+        && let Some(path) = camera::path_of(which)
         && let Some(output) = outputs.iter().find(|output| output.device.is_at(&path))
     {
         return Err(Error::usage(format!("{which} is the virtual camera {output} itself; choose another source")));
     }
-    Ok(Source::Camera(CameraWish { which, format: config.format, controls: config.controls.clone() }))
+    Ok(())
 }
 
 fn virtual_cameras(outputs: &[ExtraOutput]) -> Result<Vec<VirtualCameraPlan>> {

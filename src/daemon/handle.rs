@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use super::recorder::Recorder;
 use super::source_keeper::Switch;
 use crate::capture::Source;
+use crate::config::plan::refuse_own;
 use crate::control::contract::{
     Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState, StreamStatus,
 };
@@ -19,7 +20,7 @@ use crate::control::{self, Pending, Refusal, Verdict};
 use crate::engine::{Answer, Control};
 use crate::error::{Error, Result};
 use crate::metrics::Counters;
-use crate::output::{Outputs, Preview, PreviewOf, Viewer};
+use crate::output::{Outputs, Preview, PreviewOf, Viewer, VirtualCameraPlan};
 use crate::style::{Look, LookPatch};
 
 /// How many failures of outputs are remembered.
@@ -39,6 +40,7 @@ pub struct Handle {
     pub recorder: Arc<Recorder>,
     /// The source that plays now, without passwords.
     pub source: Arc<Mutex<String>>,
+    pub virtual_cameras: Vec<VirtualCameraPlan>,
     /// WIDTHxHEIGHT of every output.
     pub picture: String,
     pub nominal_fps: u32,
@@ -103,8 +105,9 @@ impl Handle {
     /// As [`Handle::switch_source`], and tells those who watch.
     ///
     /// # Errors
-    /// The source does not open.
+    /// The source does not open, or is a virtual camera of this stream.
     pub async fn take_source(&self, source: Source) -> Result<()> {
+        refuse_own(&source, &self.virtual_cameras)?;
         let ended = |_| Error::output("the stream ended before it took the source");
         self.switch_source(source).await.map_err(ended)??;
         self.changed();

@@ -120,6 +120,7 @@ impl Stream {
             preview,
             recorder: Arc::new(recorder),
             source,
+            virtual_cameras: plan.virtual_cameras,
             picture: started.picture.clone(),
             nominal_fps: format.fps,
             sound: format.sound,
