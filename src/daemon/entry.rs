@@ -1,6 +1,7 @@
 //! One stream of the config with what it is at: starting, running, waiting to be tried again, ...
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::Span;
@@ -8,6 +9,7 @@ use tracing::Span;
 use super::stream::Stream;
 use crate::capture::Source;
 use crate::config::StreamConfig;
+use crate::control::Member;
 use crate::control::contract::{StreamState, StreamStatus};
 use crate::error::Error;
 use crate::metrics::Snapshot;
@@ -69,9 +71,9 @@ impl Entry {
     }
 
     /// What others see of it while it does not run: what it shall be.
-    pub fn down(&self, status: StreamStatus, error: Option<String>) -> StreamState {
+    pub fn down(&self, status: StreamStatus, error: Option<String>) -> Member {
         let StreamConfig { name, source, paint, .. } = &self.config;
-        StreamState {
+        Member::Down(Arc::new(StreamState {
             name: name.clone(),
             status,
             error,
@@ -93,7 +95,7 @@ impl Entry {
             recording: None,
             failures: Vec::new(),
             uptime_s: 0,
-        }
+        }))
     }
 }
 
