@@ -61,7 +61,7 @@ impl Studio {
         self.api.get("/api/v1/config").value()
     }
 
-    /// Waits until a change was taken; says how often one was.
+    /// Waits until one more change was taken than `before`.
     fn wait_until_taken(&self, before: &Value) {
         until("the config is taken", || self.config()["applied"].as_u64() > before["applied"].as_u64());
     }

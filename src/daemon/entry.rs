@@ -1,5 +1,6 @@
 //! One stream of the config with what it is at: starting, running, waiting to be tried again, ...
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::Span;
@@ -7,6 +8,7 @@ use tracing::Span;
 use super::stream::Stream;
 use crate::capture::Source;
 use crate::config::StreamConfig;
+use crate::control::Member;
 use crate::control::contract::{StreamState, StreamStatus};
 use crate::error::Error;
 use crate::metrics::Snapshot;
@@ -68,9 +70,9 @@ impl Entry {
     }
 
     /// What others see of it while it does not run: what it shall be.
-    pub fn down(&self, status: StreamStatus, error: Option<String>) -> StreamState {
+    pub fn down(&self, status: StreamStatus, error: Option<String>) -> Member {
         let StreamConfig { name, source, paint, .. } = &self.config;
-        StreamState {
+        Member::Down(Arc::new(StreamState {
             name: name.clone(),
             status,
             error,
@@ -92,6 +94,6 @@ impl Entry {
             recording: None,
             failures: Vec::new(),
             uptime_s: 0,
-        }
+        }))
     }
 }

@@ -233,7 +233,7 @@ impl Streams {
         // While it is tried again, it is known as failed until it runs.
         let error = entry.said.as_ref().map(ToString::to_string);
         let status = if error.is_some() { StreamStatus::Failed } else { StreamStatus::Starting };
-        self.hub.put(&entry.config.name, Member::Down(Arc::new(entry.down(status, error))));
+        self.hub.put(&entry.config.name, entry.down(status, error));
 
         let (run, config, span, servers) = (entry.run, entry.config.clone(), entry.span.clone(), self.servers.clone());
         let (events, changes) = (self.events.clone(), self.hub.changes());
@@ -268,7 +268,7 @@ impl Streams {
             let ran_well = stream.handle().begun.elapsed() > RAN_WELL_AFTER;
             match then {
                 Then::Remove => self.hub.remove(&entry.config.name),
-                _ => self.hub.put(&entry.config.name, Member::Down(Arc::new(entry.down(status, error)))),
+                _ => self.hub.put(&entry.config.name, entry.down(status, error)),
             }
             if ran_well {
                 entry.forgive();
@@ -309,7 +309,7 @@ impl Streams {
             }
             State::Stopping(Then::TryAgain(error)) => self.failed(place, error),
             _ => {
-                self.hub.put(&entry.config.name, Member::Down(Arc::new(entry.down(StreamStatus::Ended, None))));
+                self.hub.put(&entry.config.name, entry.down(StreamStatus::Ended, None));
                 let all_over = self.entries.iter().all(|entry| matches!(entry.state, State::Ended));
                 all_over.then_some(Ok(()))
             }
@@ -323,8 +323,7 @@ impl Streams {
         }
         let entry = &mut self.entries[place];
         entry.wait();
-        let state = entry.down(StreamStatus::Failed, Some(error.to_string()));
-        self.hub.put(&entry.config.name, Member::Down(Arc::new(state)));
+        self.hub.put(&entry.config.name, entry.down(StreamStatus::Failed, Some(error.to_string())));
         if entry.said.as_ref() != Some(&error) {
             entry.said = Some(error.clone());
             self.tell_failure(place, &error);

@@ -141,7 +141,13 @@ impl Drop for Server {
         if let Some(source) = self.source.take().and_then(|source| self.context.find_source_by_id(&source)) {
             source.destroy();
         }
-        self.main_loop.quit();
+        // From within the loop: one that has not begun to run yet would not notice.
+        let main_loop = self.main_loop.clone();
+        let quit = move || {
+            main_loop.quit();
+            glib::ControlFlow::Break
+        };
+        glib::idle_source_new(None, glib::Priority::DEFAULT, quit).attach(Some(&self.context));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -245,4 +251,32 @@ fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::Mai
     };
     glib::timeout_source_new_seconds(SESSION_CLEANUP_SECONDS, None, glib::Priority::DEFAULT, look)
         .attach(Some(context));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_share_a_port_until_the_last_one_leaves_it() {
+        gst::init().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port();
+        let servers = RtspServers::default();
+        let mount = |path: &str, user: Option<&str>| {
+            let address = RtspAddress::for_stream(&format!("127.0.0.1:{port}"), path).unwrap();
+            let access = RtspAccess { user: user.map(|name| (name.into(), "secret".into())), ..RtspAccess::default() };
+            servers.mount(&address, &access, gst_rtsp_server::RTSPMediaFactory::new(), &Arc::default())
+        };
+        let refused = |path, user| mount(path, user).err().unwrap().to_string();
+        // Again and again: a server may be stopped before it has begun to run, and its port must be free at once.
+        for _ in 0..50 {
+            let (hall, lobby) = (mount("hall", None).unwrap(), mount("lobby", None).unwrap());
+            assert!(Arc::ptr_eq(&hall, &lobby));
+            assert!(refused("hall", None).contains("another stream is served at /hall"));
+            assert!(refused("attic", Some("me")).contains("another password"));
+            servers.unmount(hall, "/hall");
+            assert!(mount("lobby", None).is_err(), "it goes on with the others");
+            servers.unmount(lobby, "/lobby");
+        }
+    }
 }
