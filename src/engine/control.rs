@@ -448,8 +448,9 @@ impl Mailbox {
 
     /// A painted frame was shown: answers commands, keeps the frame for snapshots, and minds the deadline.
     pub fn shown(&mut self, frame: u64, picture: &gst::Buffer, inference: Duration) {
-        self.replies.drain(..).for_each(|reply| reply.applied(Some(frame)));
         *self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture.clone());
+        // Only now: whoever is answered may take a snapshot at once.
+        self.replies.drain(..).for_each(|reply| reply.applied(Some(frame)));
         if let (Some(deadline), false) = (&mut self.deadline, self.resizing)
             && let Some(room) = deadline.note(inference)
         {
