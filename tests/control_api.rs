@@ -215,13 +215,13 @@ fn events_begin_with_everything_and_go_on_with_what_changes() {
     // A hundred listen, half of them never read; commands and pictures go on, and too many are told so.
     let (silent, mut listening): (Vec<_>, Vec<_>) = (0..50).map(|_| (api.events(), api.events())).unzip();
     listening.iter_mut().for_each(|events| assert_eq!(events.next().0, "state"));
+    // Each stays, so that the places fill up.
     let mut more = Vec::new();
-    while more.len() < 100 {
-        let mut client = api.connect();
-        write!(client, "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", api.address).unwrap();
+    until("too many are told so", || {
+        let (status, client) = api.ask_for_events();
         more.push(client);
-    }
-    until("too many are told so", || api.events_status() == 503);
+        status == 503
+    });
     assert_eq!(api.json("PATCH", LOOK, r#"{"strength": 0.75}"#).status, 200);
     for events in &mut listening {
         while events.next().1["changed"]["look"]["strength"] != 0.75 {}
@@ -229,7 +229,7 @@ fn events_begin_with_everything_and_go_on_with_what_changes() {
     api.assert_painting(10);
     drop((silent, listening, more));
     // Their places are free again.
-    until("a place is free again", || api.events_status() == 200);
+    until("a place is free again", || api.ask_for_events().0 == 200);
     studio.close();
 }
 
@@ -547,6 +547,8 @@ fn the_commands_of_the_readme_work() {
         shell.env("IMPASTO", env!("CARGO_BIN_EXE_impasto")).env("IMPASTO_SERVER", &api.address);
         let done = finish(&mut shell);
         assert!(done.code == 0 && !done.stdout.contains("about:blank"), "{command}: {done:?}");
+        // A recording without a picture would be an error.
+        api.assert_painting(2);
     }
     assert_eq!(run.interrupt().code, Some(0));
 }

@@ -110,13 +110,13 @@ impl Api {
         events
     }
 
-    /// The status that somebody gets who asks for events and goes away.
-    pub fn events_status(&self) -> u16 {
+    /// The status that somebody gets who asks for events, and the connection.
+    pub fn ask_for_events(&self) -> (u16, TcpStream) {
         let mut stream = self.connect();
         write!(stream, "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
         let mut line = [0; 12];
         stream.read_exact(&mut line).expect("an answer");
-        String::from_utf8_lossy(&line[9..]).parse().expect("a status")
+        (String::from_utf8_lossy(&line[9..]).parse().expect("a status"), stream)
     }
 
     /// A JPEG picture of the preview that is not the first one.
