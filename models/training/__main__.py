@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     add_photos(teach)
     add_vgg(teach)
     teach.add_argument("--run", type=Path, required=True, help="folder of this run; goes on where it stopped")
-    teach.add_argument("--start", type=Path, help="checkpoint that a new run starts from")
+    teach.add_argument("--start", type=Path, help="checkpoint that a new run starts from; full also grows from lite")
     teach.add_argument("--minutes", type=float, default=120.0, help="(default: %(default)s)")
     teach.add_argument("--styles-a-step", type=int, default=2, help="(default: %(default)s)")
     teach.add_argument("--rate", type=float, default=4e-3, help="Adam's step at the start (default: %(default)s)")

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from . import checkpoint
 from .checkpoint import PHOTO, Lesson, Trained
-from .network import BORDER_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter
+from .network import BORDER_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter, Stage
 from .problems import Problem
 
 OPSET, IR_VERSION = 17, 8
@@ -54,32 +54,19 @@ class Graph:
 
 def to_onnx(painter: Painter) -> onnx.ModelProto:
     """The same computation as `Painter.forward` for one picture; the weights come as f32[N]."""
-    graph, shape = Graph(), painter.shape
+    graph = Graph()
     mixed = graph.node("MatMul", ["style", graph.constant("rows", torch.stack(list(painter.rows)))], "row")
-    sizes = [channels for channels in shape.conditioned for _ in range(2)]
-    names = [f"layer{layer}.{part}" for layer in range(len(shape.conditioned)) for part in ("scale", "offset")]
-    graph.nodes.append(helper.make_node("Split", [mixed, graph.constant("row.sizes", np.array(sizes, np.int64))], names, axis=0))
-
-    def style_norm(x: str, layer: int) -> str:
-        inputs = [x, f"layer{layer}.scale", f"layer{layer}.offset"]
-        return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
-
-    detail = graph.relu(graph.conv("image", painter.stem, "stem"))
-    x = graph.relu(graph.conv(detail, painter.down, "down"))
-    for number, block in enumerate(painter.blocks):
-        spread = graph.conv(style_norm(x, number), block.spread, f"block{number}.spread")
-        wide = graph.relu(graph.conv(spread, block.widen, f"block{number}.widen"))
-        x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"block{number}.narrow")], f"block{number}")
-    x = graph.conv(style_norm(x, shape.blocks), painter.lateral, "lateral")
-    doubled = graph.constant("lateral.scales", np.array([1, 1, 2, 2], np.float32))
-    x = graph.node(
-        "Resize", [x, "", doubled], "lateral.doubled",
-        mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric",
-    )
-    x = graph.node("Concat", [x, detail], "joined", axis=1)
-    x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
-    x = graph.conv(x, painter.paint_cells, "cells", pads=[0, 0, 1, 1])
-    graph.node("DepthToSpace", [x], "painted", blocksize=shape.cell_px, mode="CRD")
+    layers = [(number, layer) for number, shape in enumerate(painter.shapes) for layer in range(len(shape.conditioned))]
+    sizes = [channels for shape in painter.shapes for channels in shape.conditioned for _ in range(2)]
+    parts = [f"stage{number}.layer{layer}.{part}" for number, layer in layers for part in ("scale", "offset")]
+    graph.nodes.append(helper.make_node("Split", [mixed, graph.constant("row.sizes", np.array(sizes, np.int64))], parts, axis=0))
+    painted = ""
+    for number, stage in enumerate(painter.stages):
+        seen = graph.node("Concat", ["image", painted], f"stage{number}.seen", axis=1) if painted else "image"
+        last = number + 1 == len(painter.stages)
+        output = f"stage{number}.painted" if painted or not last else "painted"
+        corrected = add_stage(graph, stage, seen, f"stage{number}", output)
+        painted = graph.node("Add", [painted, corrected], "painted" if last else f"painted{number}") if painted else corrected
 
     picture = [1, 3, "height", "width"]
     model = helper.make_model(
@@ -99,6 +86,35 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     )
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def add_stage(graph: Graph, stage: Stage, image: str, name: str, output: str) -> str:
+    """The nodes of one stage, named after it; its layers' scales and offsets are there already."""
+    shape = stage.shape
+
+    def style_norm(x: str, layer: int) -> str:
+        inputs = [x, f"{name}.layer{layer}.scale", f"{name}.layer{layer}.offset"]
+        return graph.node("InstanceNormalization", inputs, f"{name}.norm{layer}", epsilon=NORM_EPSILON)
+
+    def conv(x: str, conv: torch.nn.Conv2d, part: str, pads: list[int] | None = None) -> str:
+        return graph.conv(x, conv, f"{name}.{part}", pads)
+
+    detail = graph.relu(conv(image, stage.stem, "stem"))
+    x = graph.relu(conv(detail, stage.down, "down"))
+    for number, block in enumerate(stage.blocks):
+        spread = conv(style_norm(x, number), block.spread, f"block{number}.spread")
+        wide = graph.relu(conv(spread, block.widen, f"block{number}.widen"))
+        x = graph.node("Add", [x, conv(wide, block.narrow, f"block{number}.narrow")], f"{name}.block{number}")
+    x = conv(style_norm(x, shape.blocks), stage.lateral, "lateral")
+    doubled = graph.constant(f"{name}.lateral.scales", np.array([1, 1, 2, 2], np.float32))
+    x = graph.node(
+        "Resize", [x, "", doubled], f"{name}.lateral.doubled",
+        mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric",
+    )
+    x = graph.node("Concat", [x, detail], f"{name}.joined", axis=1)
+    x = graph.relu(conv(conv(x, stage.join_spread, "join_spread"), stage.join, "join"))
+    x = conv(x, stage.paint_cells, "cells", pads=[0, 0, 1, 1])
+    return graph.node("DepthToSpace", [x], output, blocksize=shape.cell_px, mode="CRD")
 
 
 def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSession:

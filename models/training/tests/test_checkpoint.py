@@ -1,6 +1,7 @@
 """Checkpoints: whole or not at all, and only into the network that they belong to."""
 
 import errno
+from dataclasses import replace
 
 import pytest
 import torch
@@ -48,7 +49,18 @@ def test_what_is_no_checkpoint_is_refused(lite, tmp_path):
 
 def test_a_checkpoint_of_another_shape_is_refused(lite, tmp_path, monkeypatch):
     checkpoint.write(tmp_path / "lite.pt", lite)
-    wider = type(lite.painter.shape)(stem=24, width=96, expansion=96, blocks=5, head=24)
-    monkeypatch.setitem(checkpoint.SHAPES, "lite", wider)
-    with pytest.raises(Problem, match="width=64.*width=96"):
-        checkpoint.read(tmp_path / "lite.pt", "lite")
+    wider = replace(lite.painter.shapes[0], width=96)
+    monkeypatch.setitem(checkpoint.SHAPES, "lite", (wider,))
+    for read in (checkpoint.read, checkpoint.start):
+        with pytest.raises(Problem, match="width=64.*width=96"):
+            read(tmp_path / "lite.pt", "lite")
+
+
+def test_full_grows_from_lite_and_paints_the_same_at_first(lite, tmp_path):
+    checkpoint.write(tmp_path / "lite.pt", lite, {"step": 7})
+    full, progress = checkpoint.start(tmp_path / "lite.pt", "full")
+    assert (full.network, progress, full.lessons) == ("full", None, lite.lessons)
+    photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
+    assert torch.equal(full.painter(photo, blend), lite.painter(photo, blend))
+    checkpoint.write(tmp_path / "full.pt", full, {"step": 8})
+    assert checkpoint.start(tmp_path / "full.pt", "full")[1] == {"step": 8}

@@ -8,18 +8,24 @@ import pytest
 import torch
 
 from .. import checkpoint, export
+from ..network import SHAPES, grown
 from ..problems import Problem
 
 
-def test_onnx_runtime_agrees_with_pytorch_on_random_sizes_and_blends(lite):
-    model = export.to_onnx(lite.painter)
+@pytest.mark.parametrize("network", SHAPES)
+def test_onnx_runtime_agrees_with_pytorch_on_random_sizes_and_blends(lite, network):
+    painter = grown(lite.painter, SHAPES[network])
+    with torch.no_grad():
+        for stage in painter.stages[1:]:
+            stage.paint_cells.weight.normal_(0, 0.05)
+    model = export.to_onnx(painter)
     runtime, random = export.session(model.SerializeToString()), np.random.default_rng(3)
     for _ in range(4):
         height, width = 8 * random.integers(4, 40, 2)
         image = random.random((1, 3, height, width), np.float32)
         style = random.dirichlet([1, 1, 1]).astype(np.float32)
         with torch.no_grad():
-            expected = lite.painter(torch.from_numpy(image), torch.from_numpy(style)[None])
+            expected = painter(torch.from_numpy(image), torch.from_numpy(style)[None])
         (painted,) = runtime.run(None, {"image": image, "style": style})
         assert np.abs(painted - expected.numpy()).max() < export.TOLERANCE
 
