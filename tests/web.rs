@@ -87,6 +87,16 @@ fn inverted(picture: &RgbImage) -> RgbImage {
     inverted
 }
 
+/// What is seen once it stays the same: a layout that changes takes its time to be drawn.
+fn settled(browser: &Browser) -> RgbImage {
+    let mut seen = browser.screenshot(PICTURE);
+    until("the page keeps still", || {
+        let before = std::mem::replace(&mut seen, browser.screenshot(PICTURE));
+        before.dimensions() == seen.dimensions() && difference(&before, &seen, 0.0, 1.0) < 1.0
+    });
+    seen
+}
+
 /// Waits until what is seen between these parts of the width is `wanted`: the edges of the bars are blurred by JPEG and
 /// the scaling up.
 fn wait_to_see(what: &str, browser: &Browser, wanted: &RgbImage, from: f64, to: f64) {
@@ -102,7 +112,7 @@ fn its_controls_change_the_picture() {
     // The picture alone, as it comes.
     browser.press("body", "c");
     browser.wait_for("document.querySelector('.handle').hidden");
-    let same = browser.screenshot(PICTURE);
+    let same = settled(&browser);
     let negative = inverted(&same);
     assert!(difference(&same, &negative, 0.0, 1.0) > 60.0, "the test picture cannot tell the styles apart");
 
