@@ -211,7 +211,7 @@ fn it_comes_back_with_the_daemon() {
     let Some(browser) = studio.visit() else { return };
     browser.press("body", "c");
     browser.wait_for("document.querySelector('.handle').hidden");
-    let same = browser.screenshot(PICTURE);
+    let same = settled(&browser);
     browser.assert_clean(false);
 
     studio.lose();
@@ -269,7 +269,7 @@ fn several_streams_are_chosen_from_a_list_and_a_bad_config_is_told() {
     let Some(browser) = studio.visit() else { return };
     browser.press("body", "c");
     browser.wait_for("document.querySelector('.handle').hidden");
-    let same = browser.screenshot(PICTURE);
+    let same = settled(&browser);
     let listed = "document.getElementById('stream').checkVisibility()";
     assert_eq!(browser.value(listed), false);
 
