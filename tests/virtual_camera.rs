@@ -95,11 +95,17 @@ fn cameras_are_listed_chosen_and_captured_in_every_format() {
     assert!(controls.contains("osd_text_mode: 0 (All)\n") && controls.contains("brightness: 90\n"), "{controls}");
 }
 
+/// A second loopback device, /dev/video11, which a test feeds as a webcam of its own.
+const TWO_LOOPBACKS: [&str; 4] = [
+    "v4l2loopback.devices=2",
+    "v4l2loopback.video_nr=10,11",
+    "v4l2loopback.exclusive_caps=1,1",
+    "v4l2loopback.card_label=Impasto,Webcam",
+];
+
 #[test]
 fn jpeg_from_a_camera_is_decoded() {
-    let two = ["v4l2loopback.devices=2", "v4l2loopback.video_nr=10,11", "v4l2loopback.exclusive_caps=1,1"];
-    let labels = "v4l2loopback.card_label=Impasto,Webcam";
-    if !inside_with("jpeg_from_a_camera_is_decoded", &[&two[..], &[labels]].concat()) {
+    if !inside_with("jpeg_from_a_camera_is_decoded", &TWO_LOOPBACKS) {
         return;
     }
     // Another program's loopback device is a camera like any other, if it is asked for.
@@ -222,9 +228,7 @@ fn number_in(picture: &Picture) -> u16 {
 
 #[test]
 fn a_frame_counter_comes_through_in_order() {
-    let two = ["v4l2loopback.devices=2", "v4l2loopback.video_nr=10,11", "v4l2loopback.exclusive_caps=1,1"];
-    let labels = "v4l2loopback.card_label=Impasto,Webcam";
-    if !inside_with("a_frame_counter_comes_through_in_order", &[&two[..], &[labels]].concat()) {
+    if !inside_with("a_frame_counter_comes_through_in_order", &TWO_LOOPBACKS) {
         return;
     }
     // A webcam that counts its frames, and when each left it.

@@ -201,7 +201,7 @@ impl Session {
         if !self.json
             && let Some(error) = self.client.get::<ConfigState>("/api/v1/config")?.error
         {
-            println!("the changed config was not taken: {error}");
+            say!("the changed config was not taken: {error}")?;
         }
         Ok(())
     }

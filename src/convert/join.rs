@@ -90,6 +90,9 @@ impl Join<'_> {
             notes.push("sound and subtitles are left out: the source's streams could not be read".into());
             outcome = self.attempt(part, None, shutdown)?;
         }
+        if matches!(outcome, Outcome::SourceBroken) {
+            return Err(self.failure("it was not finished"));
+        }
         let chapters = std::mem::take(&mut lock(&tracks).chapters);
         if !chapters.is_empty() {
             match chapters::add_boxes(part, chapters) {
@@ -100,10 +103,7 @@ impl Join<'_> {
                 Ok(()) => {}
             }
         }
-        match outcome {
-            Outcome::Complete => Ok(notes),
-            Outcome::SourceBroken => Err(self.failure("it was not finished")),
-        }
+        Ok(notes)
     }
 
     fn failure(&self, reason: &str) -> Error {
