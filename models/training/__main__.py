@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     slow.add_argument("--pictures", type=Path, nargs="+", required=True, help="photographs that were not trained on")
     slow.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
     slow.add_argument("--style-names", nargs="+", required=True)
-    slow.add_argument("--height", type=int, default=256, help="pixels (default: %(default)s)")
+    slow.add_argument("--side", type=int, default=256, help="pixels; pictures are cropped to squares (default: %(default)s)")
     add_checkpoint(slow)
     add_vgg(slow)
     add_weights(slow)
@@ -182,7 +182,7 @@ def run_curve(options: argparse.Namespace) -> None:
     trained, _ = checkpoint.read(options.checkpoint)
     curve.measure(
         options.networks, trained, options.vgg, options.paintings, options.pictures, options.style_names,
-        options.height, weights_of(options), options.table,
+        options.side, weights_of(options), options.table,
     )
 
 

@@ -1,5 +1,6 @@
 """The slow reference (Gatys et al. 2016): the picture itself is optimised, with the losses of training."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,11 +31,11 @@ class Judge:
 
     def __init__(self, vgg: Vgg, photo: torch.Tensor, target: Target, weights: Weights, strength: float = 1.0):
         self.vgg, self.photo, self.target, self.weights, self.strength = vgg, photo, target, weights, strength
+        self.content = losses.photo_content(vgg, photo, (slice(None), slice(None)))
 
     def __call__(self, painted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Content, style and total loss (with total variation, without stability: a still has none)."""
-        whole = slice(None), slice(None)
-        content, style = losses.perceptual_losses(self.vgg, painted, self.photo, [self.target], whole)
+        content, style = losses.perceptual_losses(self.vgg, painted, self.content, [self.target])
         variation = losses.variation_loss(painted)
         weigh = self.weights
         total = weigh.content * content + weigh.style * self.strength * style + weigh.variation * variation
@@ -44,7 +45,10 @@ class Judge:
 def optimise(judge: Judge, marks: Sequence[int]) -> Iterator[Point]:
     """Starts from the photo; yields where it stands at each of the given iterations, the last of which ends it."""
     image = judge.photo.clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([image], max_iter=1, history_size=HISTORY, line_search_fn="strong_wolfe")
+    # Only the marks end it: with PyTorch's own limits it stops for good at the first step that is too short.
+    optimiser = torch.optim.LBFGS(
+        [image], history_size=HISTORY, max_eval=sys.maxsize, tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
     began = time.monotonic()
 
     def closure() -> torch.Tensor:
@@ -55,12 +59,14 @@ def optimise(judge: Judge, marks: Sequence[int]) -> Iterator[Point]:
         image.grad = image.grad.contiguous()
         return total
 
-    for iteration in range(max(marks) + 1):
-        if iteration:
+    iteration = 0
+    for mark in marks:
+        if mark > iteration:
+            optimiser.param_groups[0]["max_iter"] = mark - iteration
             optimiser.step(closure)
-        if iteration in marks:
-            seconds = time.monotonic() - began
-            painted = image.detach().clamp(0, 1)
-            with torch.no_grad():
-                content, style, total = judge(painted)
-            yield Point(iteration, seconds, content.item(), style.item(), total.item(), painted)
+        iteration = mark
+        seconds = time.monotonic() - began
+        painted = image.detach().clamp(0, 1)
+        with torch.no_grad():
+            content, style, total = judge(painted)
+        yield Point(iteration, seconds, content.item(), style.item(), total.item(), painted)

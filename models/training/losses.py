@@ -101,22 +101,35 @@ def grid_loss(image: torch.Tensor) -> torch.Tensor:
     return phases.reshape(len(image), 3, -1).var(dim=2).mean()
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a photo asks for: its features in one window of it from near, and of the whole from twice as far."""
+
+    near: Features
+    far: Features
+    window: tuple[slice, slice]
+
+
+def photo_content(vgg: Vgg, photo: torch.Tensor, window: tuple[slice, slice]) -> Content:
+    """photo f32[1,3,H,W]; the window is rows and columns."""
+    rows, columns = window
+    with torch.no_grad():
+        return Content(vgg(photo[:, :, rows, columns], last="relu3_3"), vgg(halved(photo), last="relu3_3"), window)
+
+
 def perceptual_losses(
-    vgg: Vgg, painted: torch.Tensor, photo: torch.Tensor, targets: list[Target], window: tuple[slice, slice]
+    vgg: Vgg, painted: torch.Tensor, photo: Content, targets: list[Target]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """painted f32[B,3,H,W] from one photo f32[1,3,H,W] -> content and style loss, f32[B] each.
+    """painted f32[B,3,H,W] from one photo -> content and style loss, f32[B] each.
 
     The whole picture is seen at half size, and one window of it at full size: together they cost
     about as much as a third of the picture at full size.
     """
-    (rows, columns) = window
-    with torch.no_grad():
-        photo_near = vgg(photo[:, :, rows, columns], last="relu3_3")
-        photo_far = vgg(halved(photo), last="relu3_3")
+    rows, columns = photo.window
     near = vgg(painted[:, :, rows, columns], last="relu3_3")
     far = vgg(halved(painted))
     near_grams = {layer: torch.cat([t.near[layer] for t in targets]) for layer in NEAR}
     far_grams = {layer: torch.cat([t.far[layer] for t in targets]) for layer in FAR}
-    content = (content_loss(near, photo_near) + content_loss(far, photo_far)) / 2
+    content = (content_loss(near, photo.near) + content_loss(far, photo.far)) / 2
     style = (style_loss(near, near_grams, NEAR) + style_loss(far, far_grams, FAR)) / 2
     return content, style

@@ -69,9 +69,8 @@ class Teacher:
         rows = self._deal()
         photo, moved, (down, right) = self._pair()
         painted = self._paint(photo, rows)
-        content, style = losses.perceptual_losses(
-            self.eye, painted, photo, [self.targets[row] for row in rows], self._window()
-        )
+        seen = losses.photo_content(self.eye, photo, self._window())
+        content, style = losses.perceptual_losses(self.eye, painted, seen, [self.targets[row] for row in rows])
         strengths = torch.tensor([self.trained.lessons[row].style.strength for row in rows], device=self.device)
         painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows, FAR_BORDER_PX)
         kept_px = CROP_PX - down, CROP_PX - right

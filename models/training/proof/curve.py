@@ -13,11 +13,11 @@ from pathlib import Path
 
 import matplotlib
 import torch
+from PIL import Image, ImageOps
 
 from .. import checkpoint, gatys, losses, vgg
 from ..checkpoint import Trained
-from ..data import to_tensor
-from ..gallery import open_scaled
+from ..data import open_rgb, to_tensor
 from ..problems import Problem
 from .networks import Network, open_network
 
@@ -48,9 +48,9 @@ class Painted:
 
 def measure(
     networks: list[str], trained: Trained, vgg_path: Path, paintings: Path, photos: list[Path], styles: list[str],
-    height_px: int, weights: losses.Weights, table: Path,
+    side_px: int, weights: losses.Weights, table: Path,
 ) -> None:
-    """Prints the means, completes `table`, and draws the curve beside it as a PNG."""
+    """Photos are cropped to squares. Prints the means, completes `table`, and draws the curve beside it as a PNG."""
     eye = vgg.load(vgg_path)
     known = read_table(table)
     opened = [open_network(text) for text in networks]
@@ -60,7 +60,7 @@ def measure(
         style = trained.lessons[row].style
         target = losses.style_target(eye, style, paintings)
         for path in photos:
-            photo = to_tensor(open_scaled(path, height_px))
+            photo = to_tensor(ImageOps.fit(open_rgb(path), (side_px, side_px), Image.Resampling.LANCZOS))
             judge = gatys.Judge(eye, photo, target, weights, style.strength)
             if (path.stem, name) not in known:
                 points = list(gatys.optimise(judge, MARKS))

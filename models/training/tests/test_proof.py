@@ -65,7 +65,7 @@ def test_the_curve_measures_only_what_its_table_lacks(exported, lite, tmp_path, 
     checkpoint.write(tmp_path / "lite.pt", lite)
     table = tmp_path / "curve.csv"
     arguments = ["curve", str(table), str(exported), "--checkpoint", str(tmp_path / "lite.pt"), "--paintings", str(painting.parent),
-                 "--vgg", str(vgg_file), "--height", "48", "--style-names", "waves", "--pictures"]
+                 "--vgg", str(vgg_file), "--side", "48", "--style-names", "waves", "--pictures"]
     assert __main__.main([*arguments, str(photos / "0.png")]) == 0
     first = table.read_text().splitlines()
     assert len(first) == 2 and first[1].startswith("0,waves,") and table.with_suffix(".png").exists()
