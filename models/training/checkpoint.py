@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from .data import Style
-from .network import SHAPES, Painter, Shape, grown
+from .grow import grown
+from .network import SHAPES, Painter, Shape
 from .problems import Problem
 
 PHOTO = "photo"
@@ -56,7 +57,7 @@ def write(path: Path, trained: Trained, progress: dict | None = None) -> None:
     """`progress` is what training needs to go on (optimiser, averages); a shipped file has none."""
     content = {
         "network": trained.network,
-        "shapes": [asdict(shape) for shape in trained.painter.shapes],
+        "shape": asdict(trained.painter.shape),
         "lessons": [asdict(lesson) for lesson in trained.lessons],
         "weights": trained.painter.state_dict(),
         "progress": progress,
@@ -91,29 +92,29 @@ def read(path: Path, network: str | None = None) -> tuple[Trained, dict | None]:
     """The network and its progress; with `network`, only if it is a network of that name and shape."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        shapes = tuple(Shape(**shape) for shape in content["shapes"])
+        shape = Shape(**content["shape"])
         lessons = [
             Lesson(**(entry | {"style": entry["style"] and Style(**entry["style"])})) for entry in content["lessons"]
         ]
-        painter = Painter(shapes, len(lessons))
+        painter = Painter(shape, len(lessons))
         painter.load_state_dict(content["weights"])
     except Exception as error:
         raise Problem(f"cannot read the checkpoint {path}: {error}") from error
-    if network and (content["network"] != network or shapes != SHAPES[network]):
-        raise misfit(path, content["network"], shapes, network)
+    if network and (content["network"] != network or shape != SHAPES[network]):
+        raise misfit(path, content["network"], shape, network)
     return Trained(content["network"], painter, lessons), content["progress"]
 
 
 def start(path: Path, network: str) -> tuple[Trained, dict | None]:
-    """A network to go on with: read as it is, or grown from one that makes up its first stages."""
+    """A network to go on with: read as it is, or grown from one that is nowhere larger."""
     trained, progress = read(path)
-    shapes = trained.painter.shapes
-    if shapes == SHAPES[network]:
+    shape, wanted = trained.painter.shape, SHAPES[network]
+    if shape == wanted:
         return Trained(network, trained.painter, trained.lessons), progress
-    if shapes != SHAPES[network][: len(shapes)]:
-        raise misfit(path, trained.network, shapes, network)
-    return Trained(network, grown(trained.painter, SHAPES[network]), trained.lessons), None
+    if any(has > may for has, may in zip(asdict(shape).values(), asdict(wanted).values())):
+        raise misfit(path, trained.network, shape, network)
+    return Trained(network, grown(trained.painter, wanted), trained.lessons), None
 
 
-def misfit(path: Path, held: str, shapes: tuple[Shape, ...], wanted: str) -> Problem:
-    return Problem(f"{path} holds {held!r} as {shapes}, not {wanted!r} as {SHAPES[wanted]}")
+def misfit(path: Path, held: str, shape: Shape, wanted: str) -> Problem:
+    return Problem(f"{path} holds {held!r} as {shape}, not {wanted!r} as {SHAPES[wanted]}")

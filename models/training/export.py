@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from . import checkpoint
 from .checkpoint import PHOTO, Lesson, Trained
-from .network import BORDER_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter, Stage
+from .network import BORDER_PX, CELL_PX, FINE_CELL_PX, NORM_EPSILON, SIZE_MULTIPLE, Fine, Painter
 from .problems import Problem
 
 OPSET, IR_VERSION = 17, 8
@@ -45,7 +45,7 @@ class Graph:
         inputs = [x, self.constant(f"{name}.weight", conv.weight)]
         if conv.bias is not None:
             inputs.append(self.constant(f"{name}.bias", conv.bias))
-        shape = {"kernel_shape": list(conv.kernel_size), "strides": list(conv.stride), "group": conv.groups}
+        shape = {"kernel_shape": list(conv.kernel_size), "strides": list(conv.stride), "dilations": list(conv.dilation), "group": conv.groups}
         return self.node("Conv", inputs, name, pads=pads or list(conv.padding) * 2, **shape)
 
     def relu(self, x: str) -> str:
@@ -56,17 +56,26 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     """The same computation as `Painter.forward` for one picture; the weights come as f32[N]."""
     graph = Graph()
     mixed = graph.node("MatMul", ["style", graph.constant("rows", torch.stack(list(painter.rows)))], "row")
-    layers = [(number, layer) for number, shape in enumerate(painter.shapes) for layer in range(len(shape.conditioned))]
-    sizes = [channels for shape in painter.shapes for channels in shape.conditioned for _ in range(2)]
-    parts = [f"stage{number}.layer{layer}.{part}" for number, layer in layers for part in ("scale", "offset")]
+    sizes = [channels for channels in painter.shape.conditioned for _ in range(2)]
+    parts = [f"layer{layer}.{part}" for layer in range(len(painter.shape.conditioned)) for part in ("scale", "offset")]
     graph.nodes.append(helper.make_node("Split", [mixed, graph.constant("row.sizes", np.array(sizes, np.int64))], parts, axis=0))
-    painted = ""
-    for number, stage in enumerate(painter.stages):
-        seen = graph.node("Concat", ["image", painted], f"stage{number}.seen", axis=1) if painted else "image"
-        last = number + 1 == len(painter.stages)
-        output = f"stage{number}.painted" if painted or not last else "painted"
-        corrected = add_stage(graph, stage, seen, f"stage{number}", output)
-        painted = graph.node("Add", [painted, corrected], "painted" if last else f"painted{number}") if painted else corrected
+    detail = graph.relu(graph.conv("image", painter.stem, "stem"))
+    x = graph.relu(graph.conv(detail, painter.down, "down"))
+    for number, block in enumerate(painter.blocks):
+        spread = graph.conv(style_norm(graph, x, number), block.spread, f"block{number}.spread")
+        wide = graph.relu(graph.conv(spread, block.widen, f"block{number}.widen"))
+        x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"block{number}.narrow")], f"block{number}")
+    x = graph.conv(style_norm(graph, x, len(painter.blocks)), painter.lateral, "lateral")
+    doubled = graph.constant("lateral.scales", np.array([1, 1, 2, 2], np.float32))
+    x = graph.node(
+        "Resize", [x, "", doubled], "lateral.doubled",
+        mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric",
+    )
+    x = graph.node("Concat", [x, detail], "joined", axis=1)
+    x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
+    cells = paint_cells(graph, x, painter.paint_cells, "cells", CELL_PX, "coarse" if painter.fine else "painted")
+    if painter.fine:
+        graph.node("Add", [cells, add_fine(graph, painter.fine, x)], "painted")
 
     picture = [1, 3, "height", "width"]
     model = helper.make_model(
@@ -88,33 +97,24 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     return model
 
 
-def add_stage(graph: Graph, stage: Stage, image: str, name: str, output: str) -> str:
-    """The nodes of one stage, named after it; its layers' scales and offsets are there already."""
-    shape = stage.shape
+def style_norm(graph: Graph, x: str, layer: int) -> str:
+    inputs = [x, f"layer{layer}.scale", f"layer{layer}.offset"]
+    return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
 
-    def style_norm(x: str, layer: int) -> str:
-        inputs = [x, f"{name}.layer{layer}.scale", f"{name}.layer{layer}.offset"]
-        return graph.node("InstanceNormalization", inputs, f"{name}.norm{layer}", epsilon=NORM_EPSILON)
 
-    def conv(x: str, conv: torch.nn.Conv2d, part: str, pads: list[int] | None = None) -> str:
-        return graph.conv(x, conv, f"{name}.{part}", pads)
+def add_fine(graph: Graph, fine: Fine, joined: str) -> str:
+    lifted = unfold(graph, graph.conv(joined, fine.lift, "fine.lift"), FINE_CELL_PX, "fine.lifted")
+    x = graph.node("Concat", [lifted, graph.relu(graph.conv("image", fine.stem, "fine.stem"))], "fine.joined", axis=1)
+    x = graph.relu(graph.conv(x, fine.join, "fine.join"))
+    return paint_cells(graph, x, fine.paint_cells, "fine.cells", FINE_CELL_PX, "fine")
 
-    detail = graph.relu(conv(image, stage.stem, "stem"))
-    x = graph.relu(conv(detail, stage.down, "down"))
-    for number, block in enumerate(stage.blocks):
-        spread = conv(style_norm(x, number), block.spread, f"block{number}.spread")
-        wide = graph.relu(conv(spread, block.widen, f"block{number}.widen"))
-        x = graph.node("Add", [x, conv(wide, block.narrow, f"block{number}.narrow")], f"{name}.block{number}")
-    x = conv(style_norm(x, shape.blocks), stage.lateral, "lateral")
-    doubled = graph.constant(f"{name}.lateral.scales", np.array([1, 1, 2, 2], np.float32))
-    x = graph.node(
-        "Resize", [x, "", doubled], f"{name}.lateral.doubled",
-        mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric",
-    )
-    x = graph.node("Concat", [x, detail], f"{name}.joined", axis=1)
-    x = graph.relu(conv(conv(x, stage.join_spread, "join_spread"), stage.join, "join"))
-    x = conv(x, stage.paint_cells, "cells", pads=[0, 0, 1, 1])
-    return graph.node("DepthToSpace", [x], output, blocksize=shape.cell_px, mode="CRD")
+
+def paint_cells(graph: Graph, x: str, conv: torch.nn.Conv2d, name: str, cell_px: int, output: str) -> str:
+    return unfold(graph, graph.conv(x, conv, name, pads=[0, 0, 1, 1]), cell_px, output)
+
+
+def unfold(graph: Graph, x: str, cell_px: int, output: str) -> str:
+    return graph.node("DepthToSpace", [x], output, blocksize=cell_px, mode="CRD")
 
 
 def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSession:

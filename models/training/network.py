@@ -1,9 +1,9 @@
 """The painting network: a small trunk shared by all styles, and one row of numbers for each style.
 
 After Johnson et al. 2016 (feed-forward style transfer), Dumoulin et al. 2017 (conditional instance
-normalisation) and Shi et al. 2016 (sub-pixel output). A stage sees and paints cells of pixels. `lite` is
-one stage of 4x4 cells, with the work done at 1/4 and 1/8 of the picture's size; `full` adds a stage of
-2x2 cells that sees what `lite` painted beside the picture, and corrects it.
+normalisation) and Shi et al. 2016 (sub-pixel output). The picture is seen and painted in cells of 4x4
+pixels, and the work is done at 1/4 and 1/8 of its size. `full` is a wider and deeper `lite` that also
+sees further, and corrects what it painted in cells of 2x2 pixels.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,18 @@ from torch import nn
 
 NORM_EPSILON = 1e-5
 SIZE_MULTIPLE = 8
+CELL_PX, FINE_CELL_PX = 4, 2
 # The convolutions fill with zeros at the edge, which paints a frame: so the network gets a wider picture, and
 # whoever runs it crops the frame away. Wider borders look no better, and cost.
 BORDER_PX = 16
+SPREAD = 5
+# A far block looks at every third place only, so that it sees three times as far.
+FAR_STRIDE = 3
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Channel counts and sizes of a stage; two checkpoints fit together only if these are equal.
+    """Channel counts and sizes; two checkpoints fit together only if these are equal.
 
     Multiples of 16 run fastest: ONNX Runtime lays channels in blocks of 8 or 16.
     """
@@ -31,16 +35,14 @@ class Shape:
     expansion: int
     blocks: int
     head: int
-    # Width and height of a cell, and of what a block sees of its neighbourhood.
-    cell_px: int = 4
-    spread: int = 5
-    # A stage that corrects sees the picture and the painting.
-    corrects: bool = False
+    far_blocks: int = 0
+    # Channels at 1/2 of the size; 0: the large cells are not corrected.
+    fine: int = 0
 
     @property
     def conditioned(self) -> list[int]:
         """Channels of each style-conditioned layer, in the order in which they run."""
-        return [self.width] * (self.blocks + 1)
+        return [self.width] * (self.blocks + self.far_blocks + 1)
 
     @property
     def row_length(self) -> int:
@@ -48,19 +50,19 @@ class Shape:
         return 2 * sum(self.conditioned)
 
 
-LITE = Shape(stem=16, width=64, expansion=96, blocks=5, head=32)
-FINER = Shape(stem=32, width=80, expansion=160, blocks=4, head=32, cell_px=2, spread=7, corrects=True)
-# The stages of each network, in the order in which they run.
-SHAPES = {"lite": (LITE,), "full": (LITE, FINER)}
+SHAPES = {
+    "lite": Shape(stem=16, width=64, expansion=96, blocks=5, head=32),
+    "full": Shape(stem=32, width=128, expansion=192, blocks=5, head=64, far_blocks=3, fine=16),
+}
 
 
 class Block(nn.Module):
     """Residual block at the smallest size: style norm, depthwise spread, 1x1 wider, ReLU, 1x1 back, add."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: Shape, stride: int = 1):
         super().__init__()
         self.spread = nn.Conv2d(
-            shape.width, shape.width, shape.spread, padding=shape.spread // 2, groups=shape.width, bias=False
+            shape.width, shape.width, SPREAD, padding=SPREAD // 2 * stride, dilation=stride, groups=shape.width, bias=False
         )
         self.widen = nn.Conv2d(shape.width, shape.expansion, 1)
         self.narrow = nn.Conv2d(shape.expansion, shape.width, 1)
@@ -69,26 +71,53 @@ class Block(nn.Module):
         return x + self.narrow(F.relu(self.widen(self.spread(style_norm(x, scale, offset)))))
 
 
-class Stage(nn.Module):
-    """image f32[B,3,H,W] (and before it has painted: f32[B,6,H,W]) and a row of styles -> f32[B,3,H,W]."""
+class Fine(nn.Module):
+    """What the large cells lack: the picture and what `join` made of it -> f32[B,3,H,W] to be added."""
 
     def __init__(self, shape: Shape):
         super().__init__()
+        self.stem = nn.Conv2d(3, shape.fine, FINE_CELL_PX, stride=FINE_CELL_PX)
+        self.lift = nn.Conv2d(shape.head, shape.fine * FINE_CELL_PX**2, 1)
+        self.join = nn.Conv2d(2 * shape.fine, shape.fine, 3, padding=1)
+        self.paint_cells = nn.Conv2d(shape.fine, 3 * FINE_CELL_PX**2, 2)
+        # It starts as no correction.
+        nn.init.zeros_(self.paint_cells.weight)
+        nn.init.zeros_(self.paint_cells.bias)
+
+    def forward(self, image: torch.Tensor, joined: torch.Tensor) -> torch.Tensor:
+        lifted = F.pixel_shuffle(self.lift(joined), FINE_CELL_PX)
+        x = F.relu(self.join(torch.cat([lifted, F.relu(self.stem(image))], dim=1)))
+        return F.pixel_shuffle(self.paint_cells(F.pad(x, (0, 1, 0, 1))), FINE_CELL_PX)
+
+
+class Painter(nn.Module):
+    """image f32[B,3,H,W] RGB 0..1, H and W multiples of 8, and weights f32[B,N] -> painted f32[B,3,H,W].
+
+    `rows` holds the styles; the weights mix them, so any blend of styles is a style. The painted picture
+    is about 0..1; whoever shows it clamps. Its outer `BORDER_PX` are not fit to be seen: `paint` adds and
+    removes them.
+    """
+
+    def __init__(self, shape: Shape, style_count: int):
+        super().__init__()
         self.shape = shape
-        self.stem = nn.Conv2d(6 if shape.corrects else 3, shape.stem, shape.cell_px, stride=shape.cell_px)
+        self.stem = nn.Conv2d(3, shape.stem, CELL_PX, stride=CELL_PX)
         self.down = nn.Conv2d(shape.stem, shape.width, 2, stride=2)
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.blocks))
+        strides = [1] * shape.blocks + [FAR_STRIDE] * shape.far_blocks
+        self.blocks = nn.ModuleList(Block(shape, stride) for stride in strides)
         self.lateral = nn.Conv2d(shape.width, shape.head, 1)
         joined = shape.head + shape.stem
         self.join_spread = nn.Conv2d(joined, joined, 3, padding=1, groups=joined, bias=False)
         self.join = nn.Conv2d(joined, shape.head, 1)
         # Each cell of pixels is painted from 2x2 cells, two of which the next one shares: that is what
         # lets neighbours meet without a seam, at less than half of what 3x3 costs.
-        self.paint_cells = nn.Conv2d(shape.head, 3 * shape.cell_px**2, 2)
-        start_without_checkers(self.paint_cells, shape)
+        self.paint_cells = nn.Conv2d(shape.head, 3 * CELL_PX**2, 2)
+        start_without_checkers(self.paint_cells)
+        self.fine = Fine(shape) if shape.fine else None
+        self.rows = nn.ParameterList(plain_row(shape) for _ in range(style_count))
 
-    def forward(self, image: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
-        *norms, last_norm = split_row(row, self.shape)
+    def forward(self, image: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        *norms, last_norm = split_row(weights @ torch.stack(list(self.rows)), self.shape)
         # The way past the blocks: it carries the detail of faces.
         detail = F.relu(self.stem(image))
         x = F.relu(self.down(detail))
@@ -97,29 +126,8 @@ class Stage(nn.Module):
         x = self.lateral(style_norm(x, *last_norm))
         x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), detail], dim=1)
         x = F.relu(self.join(self.join_spread(x)))
-        return F.pixel_shuffle(self.paint_cells(F.pad(x, (0, 1, 0, 1))), self.shape.cell_px)
-
-
-class Painter(nn.Module):
-    """image f32[B,3,H,W] RGB 0..1, H and W multiples of 8, and weights f32[B,N] -> painted f32[B,3,H,W].
-
-    `rows` holds the styles, one number after the other for all stages; the weights mix them, so any blend
-    of styles is a style. The painted picture is about 0..1; whoever shows it clamps. Its outer `BORDER_PX`
-    are not fit to be seen: `paint` adds and removes them.
-    """
-
-    def __init__(self, shapes: tuple[Shape, ...], style_count: int):
-        super().__init__()
-        self.shapes = shapes
-        self.stages = nn.ModuleList(Stage(shape) for shape in shapes)
-        self.rows = nn.ParameterList(plain_row(shapes) for _ in range(style_count))
-
-    def forward(self, image: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        mixed = (weights @ torch.stack(list(self.rows))).split([shape.row_length for shape in self.shapes], dim=1)
-        painted = self.stages[0](image, mixed[0])
-        for stage, row in zip(self.stages[1:], mixed[1:]):
-            painted = painted + stage(torch.cat([image, painted], dim=1), row)
-        return painted
+        painted = F.pixel_shuffle(self.paint_cells(F.pad(x, (0, 1, 0, 1))), CELL_PX)
+        return painted + self.fine(image, x) if self.fine else painted
 
     def paint(self, image: torch.Tensor, weights: torch.Tensor, border_px: int = BORDER_PX) -> torch.Tensor:
         """`forward` with a border of reflected pixels around the picture, which is cropped again; H and W are free."""
@@ -140,33 +148,17 @@ def split_row(row: torch.Tensor, shape: Shape) -> list[tuple[torch.Tensor, torch
     return list(zip(parts[0::2], parts[1::2]))
 
 
-def plain_row(shapes: tuple[Shape, ...]) -> torch.Tensor:
+def plain_row(shape: Shape) -> torch.Tensor:
     """The row that a new network starts with: scales 1, offsets 0."""
-    layers = [channels for shape in shapes for channels in shape.conditioned]
-    return torch.cat([torch.full((channels,), value) for channels in layers for value in (1.0, 0.0)])
+    return torch.cat([torch.full((channels,), value) for channels in shape.conditioned for value in (1.0, 0.0)])
 
 
-def grown(painter: Painter, shapes: tuple[Shape, ...]) -> Painter:
-    """A painter of more stages, of which the first ones are those of `painter`: it paints the same until it learns."""
-    larger = Painter(shapes, len(painter.rows))
+def start_without_checkers(paint: nn.Conv2d) -> None:
+    """ICNR (Aitken et al. 2017): all sub-pixels of a colour start with the same weights."""
     with torch.no_grad():
-        for stage, known in zip(larger.stages, painter.stages):
-            stage.load_state_dict(known.state_dict())
-        for row, known in zip(larger.rows, painter.rows):
-            row[: len(known)] = known
-    return larger
-
-
-def start_without_checkers(paint: nn.Conv2d, shape: Shape) -> None:
-    """ICNR (Aitken et al. 2017): all sub-pixels of a colour start with the same weights; a correction starts as none."""
-    with torch.no_grad():
-        if shape.corrects:
-            paint.weight.zero_()
-            paint.bias.zero_()
-        else:
-            first = paint.weight[:: shape.cell_px**2].repeat_interleave(shape.cell_px**2, dim=0)
-            paint.weight.copy_(first)
-            paint.bias.fill_(0.5)
+        first = paint.weight[:: CELL_PX**2].repeat_interleave(CELL_PX**2, dim=0)
+        paint.weight.copy_(first)
+        paint.bias.fill_(0.5)
 
 
 def one_hot(rows: list[int], style_count: int) -> torch.Tensor:

@@ -194,7 +194,7 @@ def save(plan: Plan, teacher: Teacher) -> None:
     trained = teacher.trained
     progress = {"step": teacher.step, "average": teacher.average, "optimiser": teacher.optimiser.state_dict()}
     checkpoint.write(plan.run / "state.pt", trained, progress)
-    painter = Painter(trained.painter.shapes, len(trained.lessons))
+    painter = Painter(trained.painter.shape, len(trained.lessons))
     painter.load_state_dict(teacher.average)
     averaged = Trained(trained.network, painter, trained.lessons)
     checkpoint.write(plan.run / f"{trained.network}.pt", averaged)

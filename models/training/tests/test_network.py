@@ -7,7 +7,7 @@ import torch
 
 from .. import checkpoint
 from ..data import open_rgb, to_tensor
-from ..network import LITE, SHAPES, Painter, one_hot
+from ..network import SHAPES, Painter, one_hot
 
 SHOWCASE = Path(__file__).parents[2] / "showcase"
 
@@ -59,4 +59,4 @@ def test_the_shipped_networks_paint_no_frame(network):
 
 
 def test_a_style_is_a_few_hundred_floats():
-    assert 500 < LITE.row_length < 1000
+    assert 500 < SHAPES["lite"].row_length < 1000
