@@ -54,12 +54,16 @@ def shipped(network: str) -> Path:
 
 
 def write(path: Path, trained: Trained, progress: dict | None = None) -> None:
-    """`progress` is what training needs to go on (optimiser, averages); a shipped file has none."""
+    """`progress` is what training needs to go on (optimiser, averages); a shipped file has none.
+
+    What is shipped is rounded to float16, half as large: no picture changes by a level for it.
+    """
+    weights = trained.painter.state_dict()
     content = {
         "network": trained.network,
         "shape": asdict(trained.painter.shape),
         "lessons": [asdict(lesson) for lesson in trained.lessons],
-        "weights": trained.painter.state_dict(),
+        "weights": weights if progress else {name: tensor.half() for name, tensor in weights.items()},
         "progress": progress,
     }
     whole(path, lambda part: torch.save(content, part))

@@ -20,9 +20,13 @@ def test_a_network_survives_the_way_to_disk_and_back(lite, tmp_path):
         assert torch.equal(tensor, back.painter.state_dict()[name])
 
 
-def test_a_shipped_checkpoint_is_small(lite, tmp_path):
+def test_a_shipped_checkpoint_is_small_and_paints_the_same(lite, tmp_path):
     checkpoint.write(tmp_path / "lite.pt", lite)
-    assert (tmp_path / "lite.pt").stat().st_size < 1e6
+    assert (tmp_path / "lite.pt").stat().st_size < 4e5
+    back, _ = checkpoint.read(tmp_path / "lite.pt")
+    photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
+    with torch.no_grad():
+        assert (back.painter(photo, blend) - lite.painter(photo, blend)).abs().max() < 1 / 255
 
 
 def test_a_full_disk_leaves_the_old_file(lite, tmp_path, monkeypatch):
