@@ -67,10 +67,7 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
         x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"block{number}.narrow")], f"block{number}")
     x = graph.conv(style_norm(graph, x, len(painter.blocks)), painter.lateral, "lateral")
     doubled = graph.constant("lateral.scales", np.array([1, 1, 2, 2], np.float32))
-    x = graph.node(
-        "Resize", [x, "", doubled], "lateral.doubled",
-        mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric",
-    )
+    x = graph.node("Resize", [x, "", doubled], "lateral.doubled", mode="linear", coordinate_transformation_mode="half_pixel")
     x = graph.node("Concat", [x, detail], "joined", axis=1)
     x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
     cells = paint_cells(graph, x, painter.paint_cells, "cells", CELL_PX, "coarse" if painter.fine else "painted")

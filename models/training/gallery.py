@@ -55,14 +55,14 @@ def blend_sheet(trained: Trained, photo: Path, styles: list[str], height_px: int
 
 
 def write_gallery(trained: Trained, folder: Path, photos: list[Path], height_px: int) -> None:
-    """`<network>.jpg` (every photo in every style), `<network>_blend.jpg`, and a preview of each style."""
+    """`<network>.jpg` (every photo in every style), `<network>_blend.jpg`, and in `previews` each style alone."""
     save(contact_sheet(trained, photos, height_px), folder / f"{trained.network}.jpg")
     first, *_, last = names = [trained.lessons[row].name for row in styled_rows(trained)]
     save(blend_sheet(trained, photos[0], [first, last, PHOTO], height_px), folder / f"{trained.network}_blend.jpg")
     picture = open_scaled(photos[0], height_px)
     for name in names:
         style = one_hot([trained.row(name)], len(trained.lessons))
-        save(paint(trained, picture, style), folder / trained.network / f"{name}.jpg")
+        save(paint(trained, picture, style), folder / "previews" / trained.network / f"{name}.jpg")
 
 
 def styled_rows(trained: Trained) -> list[int]:

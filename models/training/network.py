@@ -124,7 +124,7 @@ class Painter(nn.Module):
         for block, (scale, offset) in zip(self.blocks, norms):
             x = block(x, scale, offset)
         x = self.lateral(style_norm(x, *last_norm))
-        x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), detail], dim=1)
+        x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), detail], dim=1)
         x = F.relu(self.join(self.join_spread(x)))
         painted = F.pixel_shuffle(self.paint_cells(F.pad(x, (0, 1, 0, 1))), CELL_PX)
         return painted + self.fine(image, x) if self.fine else painted

@@ -12,7 +12,7 @@ struct Files;
 
 /// What each style of our networks paints, as NETWORK/STYLE.jpg.
 #[derive(RustEmbed)]
-#[folder = "models/gallery/"]
+#[folder = "models/gallery/previews/"]
 #[allow_missing = true]
 struct Gallery;
 
