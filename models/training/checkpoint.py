@@ -115,7 +115,8 @@ def start(path: Path, network: str) -> tuple[Trained, dict | None]:
     shape, wanted = trained.painter.shape, SHAPES[network]
     if shape == wanted:
         return Trained(network, trained.painter, trained.lessons), progress
-    if any(has > may for has, may in zip(asdict(shape).values(), asdict(wanted).values())):
+    is_larger = any(has > may for has, may in zip(asdict(shape).values(), asdict(wanted).values()))
+    if is_larger or shape.far_blocks or shape.fine:
         raise misfit(path, trained.network, shape, network)
     return Trained(network, grown(trained.painter, wanted), trained.lessons), None
 

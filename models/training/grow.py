@@ -7,9 +7,9 @@ from torch import nn
 
 from .network import Painter, Shape, split_row
 
-# Each copy of a channel speaks for between this and the rest of what the channel said: copies that
-# spoke for equal parts would learn the same for ever.
-SMALLEST_PART = 0.3
+# Copies of a channel that spoke for equal parts of it would learn the same for ever: their parts are
+# drawn from this range, and then made to be one together.
+PARTS = (0.3, 0.7)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Copies:
 
 def copies(before: int, after: int) -> Copies:
     of = torch.arange(after) % before
-    part = SMALLEST_PART + (1 - 2 * SMALLEST_PART) * torch.rand(after)
+    part = torch.empty(after).uniform_(*PARTS)
     return Copies(of, part / torch.zeros(before).index_add(0, of, part)[of])
 
 
@@ -32,7 +32,7 @@ def side_by_side(first: Copies, second: Copies, before: int) -> Copies:
 
 
 def grown(painter: Painter, shape: Shape) -> Painter:
-    """`painter` in a shape that is nowhere smaller."""
+    """`painter`, which has neither far blocks nor a fine correction, in a shape that is nowhere smaller."""
     old, larger = painter.shape, Painter(shape, len(painter.rows))
     stem, width, expansion, head = (
         copies(getattr(old, layer), getattr(shape, layer)) for layer in ("stem", "width", "expansion", "head")
