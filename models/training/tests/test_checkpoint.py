@@ -73,7 +73,7 @@ def test_full_grows_from_lite_and_paints_the_same_at_first(lite, tmp_path):
     assert checkpoint.start(tmp_path / "full.pt", "full")[1] == {"step": 8}
 
 
-def test_copies_of_a_channel_learn_different_things(lite, tmp_path):
+def test_copies_of_a_channel_learn_different_things(lite):
     full = grown(lite.painter, SHAPES["full"])
     full(torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])).square().sum().backward()
     half = lite.painter.shape.width
