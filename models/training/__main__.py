@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     fast.add_argument("--seconds", type=float, default=1.0, help="a turn (default: %(default)s)")
     fast.set_defaults(run_command=lambda o: speed.measure(o.networks, o.threads, o.rounds, o.seconds))
 
-    calm = commands.add_parser("flicker", help="how much paintings move when the picture does not")
+    calm = commands.add_parser("flicker", help="how much paintings move when the picture does not, and how much of the network's grid they show")
     calm.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
     calm.add_argument("--stills", type=Path, nargs="+", required=True, help="pictures")
     calm.add_argument("--flow", type=Path, help="folder of Middlebury pairs (frame10.png, frame11.png, *.flo)")

@@ -14,6 +14,8 @@ CONTENT = {"relu2_2": 0.4, "relu3_3": 1.0}
 NEAR = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0}
 FAR = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.5}
 EDGE_CELLS = 2
+# Smaller steps than this between neighbouring pixels cannot be seen.
+LEAST_STEP = 0.5 / 255
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Weights:
     content: float = 1.0
     style: float = 3.0
     variation: float = 2.0
-    grid: float = 100.0
+    grid: float = 1500.0
+    seams: float = 1.0
     stability: float = 60.0
     photo: float = 80.0
 
@@ -93,12 +96,37 @@ def variation_loss(image: torch.Tensor) -> torch.Tensor:
 
 
 def grid_loss(image: torch.Tensor) -> torch.Tensor:
-    """How far the mean colour depends on where a pixel lies in the network's 8x8 grid: f32 scalar.
+    """How far the mean step from pixel to pixel depends on where in the network's 8x8 grid it lies: f32 scalar.
 
-    A picture has no such grid; a network that paints with blocks of pixels can have one.
+    A picture has no such grid (0.000006 in photographs of 288 pixels, 0 in a smooth gradient); a network that
+    paints with blocks of pixels can have one, and it shows as a mesh.
     """
-    phases = F.pixel_unshuffle(image, SIZE_MULTIPLE).mean(dim=(2, 3))
-    return phases.reshape(len(image), 3, -1).var(dim=2).mean()
+    return sum(by_place(steps).mean(dim=1).var(dim=(2, 3)).mean() for steps in steps_of(image))
+
+
+def seam_loss(image: torch.Tensor) -> torch.Tensor:
+    """How unevenly the size of these steps is spread over the grid: f32 scalar, relative; 0 if evenly.
+
+    Photographs have about 0.01. A network that paints in cells has its larger steps between cells, and slanting edges
+    look like stairs (the blocking effect of Wang, Sheikh and Bovik 2002).
+    """
+    uneven = image.new_zeros(())
+    for across, steps in enumerate(steps_of(image)):
+        energy = by_place(steps.square()).mean(dim=(1, 2, 4 - across))
+        uneven = uneven + (energy / (energy.mean(dim=1, keepdim=True) + LEAST_STEP**2)).var(dim=1).mean()
+    return uneven
+
+
+def steps_of(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """f32[B,C,H,W] -> the differences to the pixel below and to the pixel on the right."""
+    return image.diff(dim=2), image.diff(dim=3)
+
+
+def by_place(values: torch.Tensor) -> torch.Tensor:
+    """f32[B,C,H,W] -> f32[B,cells,C,8,8]: the values of whole cells of the grid."""
+    high, wide = (side // SIZE_MULTIPLE for side in values.shape[2:])
+    cells = values[:, :, : high * SIZE_MULTIPLE, : wide * SIZE_MULTIPLE].unflatten(3, (wide, -1)).unflatten(2, (high, -1))
+    return cells.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
 
 
 @dataclass(frozen=True)

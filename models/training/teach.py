@@ -34,6 +34,7 @@ class Measured:
     style: list[float]
     variation: float
     grid: float
+    seams: float
     stability: float
     photo: float
 
@@ -75,7 +76,7 @@ class Teacher:
         painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows, FAR_BORDER_PX)
         kept_px = CROP_PX - down, CROP_PX - right
         stability = F.mse_loss(painted[:, :, down:, right:], painted_moved[:, :, : kept_px[0], : kept_px[1]])
-        variation, grid = losses.variation_loss(painted), losses.grid_loss(painted)
+        variation, grid, seams = (loss(painted) for loss in (losses.variation_loss, losses.grid_loss, losses.seam_loss))
         plain = F.mse_loss(self._paint(photo, [self.photo_row]), photo) if self.teaches_photo else photo.new_zeros(())
 
         weigh = self.weights
@@ -84,11 +85,12 @@ class Teacher:
             + weigh.style * (strengths * style).mean()
             + weigh.variation * variation
             + weigh.grid * grid
+            + weigh.seams * seams
             + weigh.stability * stability
             + weigh.photo * plain
         )
         self._correct(loss, rate)
-        shared = [loss.item() for loss in (variation, grid, stability, plain)]
+        shared = [loss.item() for loss in (variation, grid, seams, stability, plain)]
         measured = Measured(rows, content.tolist(), style.tolist(), *shared)
         self._keep_book(measured)
         return measured

@@ -21,7 +21,7 @@ REPORT_STEPS = 20
 SAMPLE_PX = 320
 FINAL_RATE = 2e-4
 COPY_STEPS = 600
-COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation", "grid", "stability", "photo", "rate"]
+COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation", "grid", "seams", "stability", "photo", "rate"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def rate_at(progress: float, steps: int, highest: float) -> float:
 
 def log(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, rate: float) -> None:
     path = plan.run / "losses.csv"
-    shared = [f"{value:.5f}" for value in (measured.variation, measured.grid, measured.stability, measured.photo, rate)]
+    shared = [f"{value:.5f}" for value in (measured.variation, measured.grid, measured.seams, measured.stability, measured.photo, rate)]
 
     def append(heading: bool) -> None:
         with path.open("a", newline="") as file:
@@ -174,7 +174,7 @@ def report(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, sec
     style = sum(lesson.style_loss for lesson in lessons) / len(lessons)
     print(
         f"step {teacher.step}  content {content:.3f}  style {style:.3f}  variation {measured.variation:.4f}  "
-        f"grid {measured.grid:.5f}  stability {measured.stability:.5f}  photo {255 * measured.photo**0.5:.1f}/255  "
+        f"grid {measured.grid:.5f}  seams {measured.seams:.3f}  stability {measured.stability:.5f}  photo {255 * measured.photo**0.5:.1f}/255  "
         f"{seconds_a_step:.2f} s a step, {max(0.0, plan.minutes - minutes):.0f} min left",
         flush=True,
     )
@@ -185,7 +185,7 @@ def draw(board: SummaryWriter, teacher: Teacher, measured: Measured, rate: float
         lesson = teacher.trained.lessons[row]
         board.add_scalar(f"content/{lesson.name}", lesson.content_loss, teacher.step)
         board.add_scalar(f"style/{lesson.name}", lesson.style_loss, teacher.step)
-    for name in ("variation", "grid", "stability", "photo"):
+    for name in ("variation", "grid", "seams", "stability", "photo"):
         board.add_scalar(f"all/{name}", getattr(measured, name), teacher.step)
     board.add_scalar("all/rate", rate, teacher.step)
 

@@ -1,10 +1,12 @@
-"""How much a network's painting moves when the picture does not, and when it moves in a known way."""
+"""What should not be in a painting: movement that the picture does not have, and the network's grid of pixels."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from .. import losses
 from ..data import open_rgb, to_tensor
 from ..network import SIZE_MULTIPLE
 from ..problems import Problem
@@ -22,11 +24,13 @@ def measure(networks: list[str], stills: list[Path], pairs: list[Path], styles: 
     noise: mean change between two paintings of one still with fresh sensor noise (sigma 2/255).
     warp: mean change along the true flow of a pair, where the pair itself agrees within 10/255.
     texture: mean difference between neighbouring pixels: a blank picture would not flicker either.
+    mesh: standard deviation of the steps between pixels over their place in an 8x8 grid, in the mean of a picture.
+    stairs: how unevenly the size of the steps is spread over the grid; a ratio (`losses.seam_loss`).
     """
     pictures = [image_of(path) for path in stills]
     moving = [pair(folder) for folder in pairs]
-    print("| network | style | noise | warp | texture | noise / texture | warp / texture |")
-    print("|---|---|---|---|---|---|---|")
+    print("| network | style | noise | warp | texture | noise / texture | warp / texture | mesh | stairs |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for text in networks:
         network = open_network(text)
         for style in styles if network.style_input else [0]:
@@ -34,8 +38,12 @@ def measure(networks: list[str], stills: list[Path], pairs: list[Path], styles: 
                 raise Problem(f"{network.name} has {network.style_count} styles: there is no row {style}")
             noise = 255 * np.mean([noise_change(network, style, image) for image in pictures])
             warp = 255 * np.mean([warp_change(network, style, *each) for each in moving]) if moving else float("nan")
-            texture = 255 * np.mean([texture_of(network.paint(image, style)) for image in pictures])
-            print(f"| {network.name} | {style} | {noise:.2f} | {warp:.2f} | {texture:.2f} | {noise / texture:.3f} | {warp / texture:.3f} |", flush=True)
+            painted = [network.paint(image, style) for image in pictures]
+            texture = 255 * np.mean([texture_of(image) for image in painted])
+            mesh = 255 * np.mean([losses.grid_loss(torch.from_numpy(image)).sqrt().item() for image in painted])
+            stairs = np.mean([losses.seam_loss(torch.from_numpy(image)).item() for image in painted])
+            figures = f"{noise:.2f} | {warp:.2f} | {texture:.2f} | {noise / texture:.3f} | {warp / texture:.3f} | {mesh:.2f} | {stairs:.2f}"
+            print(f"| {network.name} | {style} | {figures} |", flush=True)
 
 
 def image_of(path: Path) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from .. import gatys, losses, vgg
 from ..problems import Problem
@@ -30,8 +31,19 @@ def test_each_picture_of_a_batch_is_measured_against_its_own_painting(eye):
 def test_only_a_picture_with_a_grid_has_a_grid_loss():
     smooth = torch.linspace(0, 1, 512).expand(1, 3, 64, 512)
     mesh = 0.1 * (torch.arange(512) % 4 == 0)
-    assert losses.grid_loss(smooth) < 1e-4
-    assert losses.grid_loss(smooth + mesh) > 1e-3
+    assert losses.grid_loss(smooth) < 1e-6
+    for way in (smooth + mesh, (smooth + mesh).transpose(2, 3)):
+        assert losses.grid_loss(way) > 1e-3
+
+
+def test_only_a_picture_with_stairs_has_a_seam_loss():
+    torch.manual_seed(0)
+    fine = torch.rand(1, 3, 256, 256)
+    assert losses.seam_loss(fine) < 0.02
+    assert losses.seam_loss(torch.full((1, 3, 64, 64), 0.5)) == 0
+    cells = F.interpolate(torch.rand(1, 3, 64, 256), scale_factor=(4.0, 1.0))
+    for way in (cells, cells.transpose(2, 3)):
+        assert losses.seam_loss(way) > 1
 
 
 def test_caffes_and_torchvisions_files_give_the_same_eye(eye, tmp_path):
