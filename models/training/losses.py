@@ -92,7 +92,7 @@ def style_loss(features: Features, target: Grams, layers: dict[str, float]) -> t
 
 def variation_loss(image: torch.Tensor) -> torch.Tensor:
     """Total variation, squared: f32 scalar, small where neighbours are alike."""
-    return image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()
+    return sum(steps.square().mean() for steps in steps_of(image))
 
 
 def grid_loss(image: torch.Tensor) -> torch.Tensor:
