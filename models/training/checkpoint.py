@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from .data import Style
-from .grow import grown
+from .grow import can_grow, grown
 from .network import SHAPES, Painter, Shape
 from .problems import Problem
 
@@ -115,8 +115,7 @@ def start(path: Path, network: str) -> tuple[Trained, dict | None]:
     shape, wanted = trained.painter.shape, SHAPES[network]
     if shape == wanted:
         return Trained(network, trained.painter, trained.lessons), progress
-    is_larger = any(has > may for has, may in zip(asdict(shape).values(), asdict(wanted).values()))
-    if is_larger or shape.far_blocks or shape.fine:
+    if not can_grow(shape, wanted):
         raise misfit(path, trained.network, shape, network)
     return Trained(network, grown(trained.painter, wanted), trained.lessons), None
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from . import checkpoint
 from .checkpoint import PHOTO, Lesson, Trained
-from .network import BORDER_PX, CELL_PX, FINE_CELL_PX, NORM_EPSILON, SIZE_MULTIPLE, Fine, Painter
+from .network import BORDER_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter
 from .problems import Problem
 
 OPSET, IR_VERSION = 17, 8
@@ -19,6 +19,7 @@ SMALLEST_PX = 32
 TOLERANCE = 1 / 255
 CHECKED_SIZES = [(32, 32), (88, 136), (360, 640), (480, 272)]
 TITLES = {
+    "nano": "Nano: half of lite's time, for small machines",
     "lite": "Lite: real time on a laptop CPU",
     "full": "Full: finer strokes, for files and fast machines",
 }
@@ -70,9 +71,8 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     x = graph.node("Resize", [x, "", doubled], "lateral.doubled", mode="linear", coordinate_transformation_mode="half_pixel")
     x = graph.node("Concat", [x, detail], "joined", axis=1)
     x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
-    cells = paint_cells(graph, x, painter.paint_cells, "cells", CELL_PX, "coarse" if painter.fine else "painted")
-    if painter.fine:
-        graph.node("Add", [cells, add_fine(graph, painter.fine, x)], "painted")
+    cells = graph.conv(x, painter.paint_cells, "cells", pads=[0, 0, 1, 1])
+    graph.node("DepthToSpace", [cells], "painted", blocksize=painter.shape.cell_px, mode="CRD")
 
     picture = [1, 3, "height", "width"]
     model = helper.make_model(
@@ -97,21 +97,6 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
 def style_norm(graph: Graph, x: str, layer: int) -> str:
     inputs = [x, f"layer{layer}.scale", f"layer{layer}.offset"]
     return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
-
-
-def add_fine(graph: Graph, fine: Fine, joined: str) -> str:
-    lifted = unfold(graph, graph.conv(joined, fine.lift, "fine.lift"), FINE_CELL_PX, "fine.lifted")
-    x = graph.node("Concat", [lifted, graph.relu(graph.conv("image", fine.stem, "fine.stem"))], "fine.joined", axis=1)
-    x = graph.relu(graph.conv(x, fine.join, "fine.join"))
-    return paint_cells(graph, x, fine.paint_cells, "fine.cells", FINE_CELL_PX, "fine")
-
-
-def paint_cells(graph: Graph, x: str, conv: torch.nn.Conv2d, name: str, cell_px: int, output: str) -> str:
-    return unfold(graph, graph.conv(x, conv, name, pads=[0, 0, 1, 1]), cell_px, output)
-
-
-def unfold(graph: Graph, x: str, cell_px: int, output: str) -> str:
-    return graph.node("DepthToSpace", [x], output, blocksize=cell_px, mode="CRD")
 
 
 def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSession:

@@ -52,6 +52,9 @@ class Teacher:
     ):
         # On a CPU, convolutions of a few channels are three times as fast with the channels last.
         self.trained, self.painter = trained, trained.painter.to(memory_format=torch.channels_last)
+        if eye:
+            for block in self.painter.blocks:
+                block.precision = eye.precision
         self.eye, self.targets, self.photos, self.weights = eye, targets, photos, weights
         self.styles_a_step, self.device = styles_a_step, device
         self.learnable = [parameter for parameter in self.painter.parameters() if parameter.requires_grad]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from .. import checkpoint
 from ..grow import grown
@@ -62,20 +63,27 @@ def test_a_checkpoint_of_another_shape_is_refused(lite, tmp_path, monkeypatch):
             read(tmp_path / "lite.pt", "lite")
 
 
-def test_full_grows_from_lite_and_paints_the_same_at_first(lite, tmp_path):
+def test_full_grows_from_lite_and_paints_at_first_as_lite_does_on_a_picture_of_twice_the_size(lite, tmp_path):
     checkpoint.write(tmp_path / "lite.pt", lite, {"step": 7})
     full, progress = checkpoint.start(tmp_path / "lite.pt", "full")
     assert (full.network, progress, full.lessons) == ("full", None, lite.lessons)
     photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
     with torch.no_grad():
-        assert torch.allclose(full.painter(photo, blend), lite.painter(photo, blend), atol=1e-4)
+        large = lite.painter(F.interpolate(photo, scale_factor=2.0), blend)
+        assert torch.allclose(full.painter(photo, blend), F.avg_pool2d(large, 2), atol=1e-4)
     checkpoint.write(tmp_path / "full.pt", full, {"step": 8})
     assert checkpoint.start(tmp_path / "full.pt", "full")[1] == {"step": 8}
+
+
+def test_a_network_does_not_shrink(lite, tmp_path):
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    with pytest.raises(Problem, match="width=64.*width=48"):
+        checkpoint.start(tmp_path / "lite.pt", "nano")
 
 
 def test_copies_of_a_channel_learn_different_things(lite):
     full = grown(lite.painter, SHAPES["full"])
     full(torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])).square().sum().backward()
-    half = lite.painter.shape.width
-    for layer in (full.down, full.blocks[0].narrow):
-        assert (layer.weight.grad[:half] - layer.weight.grad[half:]).abs().max() > 1e-3
+    known, larger = lite.painter.shape.expansion, full.shape.expansion
+    learnt = full.blocks[0].widen.weight.grad
+    assert (learnt[: larger - known] - learnt[known:]).abs().max() > 1e-3
