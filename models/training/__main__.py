@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from . import add, checkpoint, export, gallery, gatys, losses, train, vgg
-from .data import Style, read_styles, to_picture, to_tensor
+from .data import Style, open_painting, read_styles, to_picture, to_tensor
 from .network import SHAPES
 from .problems import Problem
 from .proof import curve, flicker, speed
@@ -84,6 +84,14 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--height", type=int, default=256, help="pixels (default: %(default)s)")
     look.set_defaults(run_command=run_gallery)
 
+    side = commands.add_parser("compare", help="paint one photograph with several networks, a line each")
+    side.add_argument("photo", type=Path)
+    side.add_argument("output", type=Path, help="picture to write")
+    side.add_argument("--checkpoints", type=Path, nargs="+", required=True)
+    side.add_argument("--style-names", nargs="+", required=True)
+    side.add_argument("--height", type=int, default=256, help="pixels (default: %(default)s)")
+    side.set_defaults(run_command=run_compare)
+
     fast = commands.add_parser("speed", help="milliseconds a frame of ONNX networks, side by side")
     fast.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255; the first is compared with")
     fast.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default: %(default)s)")
@@ -96,6 +104,9 @@ def parser() -> argparse.ArgumentParser:
     calm.add_argument("--stills", type=Path, nargs="+", required=True, help="pictures")
     calm.add_argument("--flow", type=Path, help="folder of Middlebury pairs (frame10.png, frame11.png, *.flo)")
     calm.add_argument("--style-rows", type=int, nargs="+", default=[1], help="(default: %(default)s)")
+    calm.add_argument("--painting", type=Path, help="tell content and style loss too, beside this painting; needs --vgg")
+    calm.add_argument("--long-side-px", type=int, default=768, help="painting's size (default: %(default)s)")
+    calm.add_argument("--vgg", type=Path, help="VGG16 weights, as for training")
     calm.set_defaults(run_command=run_flicker)
 
     slow = commands.add_parser("curve", help="loss of networks beside the slow reference's")
@@ -159,13 +170,16 @@ def run_add(options: argparse.Namespace) -> None:
 def run_gatys(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     eye = vgg.load(options.vgg)
-    style = Style("painting", "", "", "", options.painting.name, options.long_side_px, options.strength)
     photo = to_tensor(gallery.open_scaled(options.photo, options.height))
-    target = losses.style_target(eye, style, options.painting.parent)
+    target = painting_target(eye, options)
     judge = gatys.Judge(eye, photo, target, weights_of(options), options.strength)
     for point in gatys.optimise(judge, range(0, options.iterations + 1, 10)):
         print(f"iteration {point.iteration}  content {point.content:.3f}  style {point.style:.3f}  total {point.total:.3f}  {point.seconds:.0f} s", flush=True)
         gallery.save(to_picture(point.painted), options.output)
+
+
+def painting_target(eye: vgg.Vgg, options: argparse.Namespace) -> losses.Target:
+    return losses.painting_target(eye, to_tensor(open_painting(options.painting, options.long_side_px)))
 
 
 def run_gallery(options: argparse.Namespace) -> None:
@@ -173,9 +187,20 @@ def run_gallery(options: argparse.Namespace) -> None:
     gallery.write_gallery(trained, options.to, options.photos, options.height)
 
 
+def run_compare(options: argparse.Namespace) -> None:
+    networks = [checkpoint.read(path)[0] for path in options.checkpoints]
+    gallery.save(gallery.comparison_sheet(networks, options.photo, options.style_names, options.height), options.output)
+
+
 def run_flicker(options: argparse.Namespace) -> None:
     pairs = list(flicker.folders_of(options.flow)) if options.flow else []
-    flicker.measure(options.networks, options.stills, pairs, options.style_rows)
+    if not options.painting:
+        return flicker.measure(options.networks, options.stills, pairs, options.style_rows)
+    if not options.vgg:
+        raise Problem("losses beside a painting are seen through VGG16: name its weights with --vgg")
+    eye = vgg.load(options.vgg)
+    target = painting_target(eye, options)
+    flicker.measure(options.networks, options.stills, pairs, options.style_rows, eye, target)
 
 
 def run_curve(options: argparse.Namespace) -> None:

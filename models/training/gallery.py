@@ -54,6 +54,17 @@ def blend_sheet(trained: Trained, photo: Path, styles: list[str], height_px: int
     )
 
 
+def comparison_sheet(networks: list[Trained], photo: Path, styles: list[str], height_px: int) -> Image.Image:
+    """A line for each network, a column for each style."""
+    picture = open_scaled(photo, height_px)
+    return page(
+        [
+            [paint(trained, picture, one_hot([trained.row(name)], len(trained.lessons))) for name in styles]
+            for trained in networks
+        ]
+    )
+
+
 def write_gallery(trained: Trained, folder: Path, photos: list[Path], height_px: int) -> None:
     """`<network>.jpg` (every photo in every style), `<network>_blend.jpg`, and in `previews` each style alone."""
     save(contact_sheet(trained, photos, height_px), folder / f"{trained.network}.jpg")

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import losses
+from .. import gatys, losses
 from ..data import open_rgb, to_tensor
 from ..network import SIZE_MULTIPLE
 from ..problems import Problem
+from ..vgg import Vgg
 from .networks import Network, open_network
 
 NOISE = 2 / 255
@@ -18,7 +19,10 @@ UNKNOWN_FLOW_PX = 1e8
 OCCLUDED = 10 / 255
 
 
-def measure(networks: list[str], stills: list[Path], pairs: list[Path], styles: list[int]) -> None:
+def measure(
+    networks: list[str], stills: list[Path], pairs: list[Path], styles: list[int],
+    eye: Vgg | None = None, target: losses.Target | None = None,
+) -> None:
     """Prints a table in units of 1/255.
 
     noise: mean change between two paintings of one still with fresh sensor noise (sigma 2/255).
@@ -26,11 +30,14 @@ def measure(networks: list[str], stills: list[Path], pairs: list[Path], styles: 
     texture: mean difference between neighbouring pixels: a blank picture would not flicker either.
     mesh: standard deviation of the steps between pixels over their place in an 8x8 grid, in the mean of a picture.
     stairs: how unevenly the size of the steps is spread over the grid; a ratio (`losses.seam_loss`).
+    content, style: the losses beside the still and a painting; only with the painting as `target`.
     """
     pictures = [image_of(path) for path in stills]
     moving = [pair(folder) for folder in pairs]
-    print("| network | style | noise | warp | texture | noise / texture | warp / texture | mesh | stairs |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    judges = [gatys.Judge(eye, torch.from_numpy(picture), target, losses.Weights()) for picture in pictures] if target else []
+    columns = ["network", "row", "noise", "warp", "texture", "noise / texture", "warp / texture", "mesh", "stairs"]
+    columns += ["content", "style"] if judges else []
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for text in networks:
         network = open_network(text)
         for style in styles if network.style_input else [0]:
@@ -43,7 +50,16 @@ def measure(networks: list[str], stills: list[Path], pairs: list[Path], styles: 
             mesh = 255 * np.mean([losses.grid_loss(torch.from_numpy(image)).sqrt().item() for image in painted])
             stairs = np.mean([losses.seam_loss(torch.from_numpy(image)).item() for image in painted])
             figures = f"{noise:.2f} | {warp:.2f} | {texture:.2f} | {noise / texture:.3f} | {warp / texture:.3f} | {mesh:.2f} | {stairs:.2f}"
+            if judges:
+                figures += " | {:.2f} | {:.2f}".format(*mean_losses(judges, painted))
             print(f"| {network.name} | {style} | {figures} |", flush=True)
+
+
+def mean_losses(judges: list[gatys.Judge], painted: list[np.ndarray]) -> tuple[float, float]:
+    """Content and style loss."""
+    with torch.no_grad():
+        content, style, _ = zip(*(judge(torch.from_numpy(image)) for judge, image in zip(judges, painted)))
+    return torch.stack(content).mean().item(), torch.stack(style).mean().item()
 
 
 def image_of(path: Path) -> np.ndarray:

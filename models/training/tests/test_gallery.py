@@ -1,5 +1,8 @@
 """The gallery: one page of everything, one of blends, and a preview for each style."""
 
+from itertools import product
+
+import torch
 from PIL import Image
 
 from .. import __main__, checkpoint
@@ -14,6 +17,21 @@ def test_the_gallery_has_every_style(lite, tmp_path, photos):
     assert files == ["lite.jpg", "lite_blend.jpg", "previews/lite/dots.jpg", "previews/lite/waves.jpg"]
     with Image.open(folder / "lite.jpg") as sheet, Image.open(folder / "lite_blend.jpg") as blends:
         assert sheet.size == (3 * 64, 2 * 64) and blends.size == (5 * 64, 2 * 64)
+
+
+def test_networks_are_compared_line_by_line(lite, tmp_path, photos):
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    with torch.no_grad():
+        lite.painter.rows[1].copy_(lite.painter.rows[2])
+    checkpoint.write(tmp_path / "other.pt", lite)
+    files = [str(tmp_path / "lite.pt"), str(tmp_path / "other.pt")]
+    sheet = tmp_path / "both.png"
+    arguments = ["compare", str(photos / "0.png"), str(sheet), "--checkpoints", *files, "--style-names", "dots", "waves", "--height", "64"]
+    assert __main__.main(arguments) == 0
+    with Image.open(sheet) as opened:
+        cells = {place: opened.crop((64 * place[0], 64 * place[1], 64 * place[0] + 64, 64 * place[1] + 64)).tobytes() for place in product(range(2), range(2))}
+    assert opened.size == (2 * 64, 2 * 64)
+    assert cells[0, 0] == cells[0, 1] == cells[1, 1] != cells[1, 0]
 
 
 def test_a_picture_needs_a_name_that_says_its_format(lite, tmp_path, photos, painting, vgg_file, capsys):

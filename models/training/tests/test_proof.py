@@ -58,6 +58,16 @@ def test_a_row_that_is_not_there_is_refused(exported, photos, capsys):
     assert "there is no row 7" in capsys.readouterr().err
 
 
+def test_flicker_is_told_beside_what_the_painting_costs(exported, photos, painting, vgg_file, capsys):
+    arguments = ["flicker", str(exported), "--stills", str(photos / "0.png"), "--painting", str(painting), "--long-side-px", "160"]
+    assert __main__.main(arguments) == 1
+    assert "--vgg" in capsys.readouterr().err
+    assert __main__.main([*arguments, "--vgg", str(vgg_file)]) == 0
+    heading, _, line = capsys.readouterr().out.splitlines()
+    told = dict(zip(heading.split(" | "), line.split(" | ")))
+    assert 0 < float(told["content"]) < 20 and 0 < float(told["style |"].rstrip(" |")) < 20
+
+
 def test_the_curve_measures_only_what_its_table_lacks(exported, lite, tmp_path, photos, painting, vgg_file, monkeypatch, capsys):
     monkeypatch.setattr(curve, "MARKS", [0, 1, 2])
     for lesson in lite.lessons[1:]:
