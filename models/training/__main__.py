@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from . import add, checkpoint, export, gallery, gatys, losses, train, vgg
-from .data import Style, open_painting, read_styles, to_picture, to_tensor
+from .data import Style, read_styles, to_picture, to_tensor
 from .network import SHAPES
 from .problems import Problem
 from .proof import curve, flicker, speed
@@ -171,15 +171,11 @@ def run_gatys(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     eye = vgg.load(options.vgg)
     photo = to_tensor(gallery.open_scaled(options.photo, options.height))
-    target = painting_target(eye, options)
+    target = losses.file_target(eye, options.painting, options.long_side_px)
     judge = gatys.Judge(eye, photo, target, weights_of(options), options.strength)
     for point in gatys.optimise(judge, range(0, options.iterations + 1, 10)):
         print(f"iteration {point.iteration}  content {point.content:.3f}  style {point.style:.3f}  total {point.total:.3f}  {point.seconds:.0f} s", flush=True)
         gallery.save(to_picture(point.painted), options.output)
-
-
-def painting_target(eye: vgg.Vgg, options: argparse.Namespace) -> losses.Target:
-    return losses.painting_target(eye, to_tensor(open_painting(options.painting, options.long_side_px)))
 
 
 def run_gallery(options: argparse.Namespace) -> None:
@@ -194,12 +190,12 @@ def run_compare(options: argparse.Namespace) -> None:
 
 def run_flicker(options: argparse.Namespace) -> None:
     pairs = list(flicker.folders_of(options.flow)) if options.flow else []
-    if not options.painting:
-        return flicker.measure(options.networks, options.stills, pairs, options.style_rows)
-    if not options.vgg:
-        raise Problem("losses beside a painting are seen through VGG16: name its weights with --vgg")
-    eye = vgg.load(options.vgg)
-    target = painting_target(eye, options)
+    eye = target = None
+    if options.painting:
+        if not options.vgg:
+            raise Problem("losses beside a painting are seen through VGG16: name its weights with --vgg")
+        eye = vgg.load(options.vgg)
+        target = losses.file_target(eye, options.painting, options.long_side_px)
     flicker.measure(options.networks, options.stills, pairs, options.style_rows, eye, target)
 
 

@@ -34,6 +34,11 @@ def paint(trained: Trained, picture: Image.Image, weights: torch.Tensor) -> Imag
         return to_picture(trained.painter.paint(to_tensor(picture), weights))
 
 
+def alone(trained: Trained, style: str) -> torch.Tensor:
+    """The weights f32[1,N] of one style."""
+    return one_hot([trained.row(style)], len(trained.lessons))
+
+
 def contact_sheet(trained: Trained, photos: list[Path], height_px: int) -> Image.Image:
     """For each photograph: the photograph itself, then each style in the order of its row, `LINE_CELLS` a line."""
     styles = [one_hot([row], len(trained.lessons)) for row in styled_rows(trained)]
@@ -45,7 +50,7 @@ def contact_sheet(trained: Trained, photos: list[Path], height_px: int) -> Image
 def blend_sheet(trained: Trained, photo: Path, styles: list[str], height_px: int) -> Image.Image:
     """A line for each neighbouring pair of styles: from the one to the other in five steps."""
     picture = open_scaled(photo, height_px)
-    ends = [one_hot([trained.row(name)], len(trained.lessons)) for name in styles]
+    ends = [alone(trained, name) for name in styles]
     return page(
         [
             [paint(trained, picture, torch.lerp(first, second, step / 4)) for step in range(5)]
@@ -59,7 +64,7 @@ def comparison_sheet(networks: list[Trained], photo: Path, styles: list[str], he
     picture = open_scaled(photo, height_px)
     return page(
         [
-            [paint(trained, picture, one_hot([trained.row(name)], len(trained.lessons))) for name in styles]
+            [paint(trained, picture, alone(trained, name)) for name in styles]
             for trained in networks
         ]
     )
@@ -72,8 +77,7 @@ def write_gallery(trained: Trained, folder: Path, photos: list[Path], height_px:
     save(blend_sheet(trained, photos[0], [first, last, PHOTO], height_px), folder / f"{trained.network}_blend.jpg")
     picture = open_scaled(photos[0], height_px)
     for name in names:
-        style = one_hot([trained.row(name)], len(trained.lessons))
-        save(paint(trained, picture, style), folder / "previews" / trained.network / f"{name}.jpg")
+        save(paint(trained, picture, alone(trained, name)), folder / "previews" / trained.network / f"{name}.jpg")
 
 
 def styled_rows(trained: Trained) -> list[int]:

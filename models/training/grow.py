@@ -62,7 +62,7 @@ def grown(painter: Painter, shape: Shape) -> Painter:
         copy(painter.join_spread, larger.join_spread, None, joined)
         copy(painter.join, larger.join, joined, head)
         pixels = larger.paint_cells.out_channels
-        copy(painting_cells(painter.paint_cells, shape.cell_px), larger.paint_cells, head, copies(pixels, pixels))
+        copy(painting_cells(painter.paint_cells, old.cell_px, shape.cell_px), larger.paint_cells, head, copies(pixels, pixels))
         for row, known in zip(larger.rows, painter.rows):
             copy_row(known, row, old, shape, width)
     return larger
@@ -77,10 +77,9 @@ def with_cells(stem: nn.Conv2d, cell_px: int) -> nn.Conv2d:
     return small
 
 
-def painting_cells(paint: nn.Conv2d, cell_px: int) -> nn.Conv2d:
-    """Paints each pixel of a small cell as the mean of the pixels that `paint` puts there in a large one."""
+def painting_cells(paint: nn.Conv2d, large_px: int, cell_px: int) -> nn.Conv2d:
+    """Paints each pixel of a small cell as the mean of the pixels that `paint` puts there in a cell of `large_px`."""
     small = nn.Conv2d(paint.in_channels, 3 * cell_px**2, paint.kernel_size)
-    large_px = round((paint.out_channels // 3) ** 0.5)
     for parameter, known in zip(small.parameters(), paint.parameters()):
         pixels = known.detach().reshape(3, large_px, large_px, -1).permute(3, 0, 1, 2)
         parameter.copy_(F.avg_pool2d(pixels, large_px // cell_px).permute(1, 2, 3, 0).reshape(parameter.shape))

@@ -70,8 +70,12 @@ def painting_target(vgg: Vgg, image: torch.Tensor) -> Target:
     return Target(near, far)
 
 
+def file_target(vgg: Vgg, path: Path, long_side_px: int) -> Target:
+    return painting_target(vgg, to_tensor(open_painting(path, long_side_px)))
+
+
 def style_target(vgg: Vgg, style: Style, folder: Path) -> Target:
-    return painting_target(vgg, to_tensor(open_painting(folder / style.file, style.long_side_px)))
+    return file_target(vgg, folder / style.file, style.long_side_px)
 
 
 def content_loss(features: Features, photo: Features) -> torch.Tensor:

@@ -11,16 +11,20 @@ from ..data import Style
 from ..network import SHAPES, Painter
 
 
-@pytest.fixture
-def lite():
-    """A `lite` with random styles: rows that differ, so that a mixed-up row shows."""
+def random_painter(network):
+    """Three random styles: rows that differ, so that a mixed-up row shows."""
     torch.manual_seed(0)
-    painter = Painter(SHAPES["lite"], 3)
+    painter = Painter(SHAPES[network], 3)
     with torch.no_grad():
         for row in painter.rows:
             row.add_(0.3 * torch.randn_like(row))
+    return painter
+
+
+@pytest.fixture
+def lite():
     lessons = [Lesson(PHOTO, None, 5)] + [Lesson(name, style(name), 5, 0.5, 0.25) for name in ("waves", "dots")]
-    return Trained("lite", painter, lessons)
+    return Trained("lite", random_painter("lite"), lessons)
 
 
 def style(name):

@@ -8,17 +8,14 @@ import pytest
 import torch
 
 from .. import checkpoint, export
-from ..network import SHAPES, Painter
+from ..network import SHAPES
 from ..problems import Problem
+from .conftest import random_painter
 
 
 @pytest.mark.parametrize("network", SHAPES)
 def test_onnx_runtime_agrees_with_pytorch_on_random_sizes_and_blends(network):
-    torch.manual_seed(0)
-    painter = Painter(SHAPES[network], 3)
-    with torch.no_grad():
-        for row in painter.rows:
-            row.add_(0.3 * torch.randn_like(row))
+    painter = random_painter(network)
     model = export.to_onnx(painter)
     runtime, random = export.session(model.SerializeToString()), np.random.default_rng(3)
     for _ in range(4):
