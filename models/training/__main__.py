@@ -10,7 +10,7 @@ from . import add, checkpoint, export, gallery, gatys, losses, train, vgg
 from .data import Style, read_styles, to_picture, to_tensor
 from .network import SHAPES
 from .problems import Problem
-from .proof import curve, flicker, speed
+from .proof import curve, flicker, held_out, speed
 
 HERE = Path(__file__).parent
 
@@ -91,6 +91,14 @@ def parser() -> argparse.ArgumentParser:
     side.add_argument("--style-names", nargs="+", required=True)
     side.add_argument("--height", type=int, default=256, help="pixels (default: %(default)s)")
     side.set_defaults(run_command=run_compare)
+
+    judge = commands.add_parser("losses", help="content and style loss of each style on photographs that were not trained on")
+    judge.add_argument("checkpoints", type=Path, nargs="+")
+    judge.add_argument("--pictures", type=Path, nargs="+", required=True, help="photographs that were not trained on")
+    judge.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
+    judge.add_argument("--height", type=int, default=360, help="pixels (default: %(default)s)")
+    add_vgg(judge)
+    judge.set_defaults(run_command=lambda o: held_out.measure(o.checkpoints, o.pictures, o.height, o.vgg, o.paintings))
 
     fast = commands.add_parser("speed", help="milliseconds a frame of ONNX networks, side by side")
     fast.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255; the first is compared with")

@@ -42,6 +42,13 @@ class Judge:
         return content[0], style[0], total[0]
 
 
+def mean_losses(judges: Sequence[Judge], painted: Sequence[torch.Tensor]) -> tuple[float, float]:
+    """Mean content and style loss of pictures, each beside its own judge."""
+    with torch.no_grad():
+        content, style, _ = zip(*(judge(picture) for judge, picture in zip(judges, painted)))
+    return torch.stack(content).mean().item(), torch.stack(style).mean().item()
+
+
 def optimise(judge: Judge, marks: Sequence[int]) -> Iterator[Point]:
     """Starts from the photo; yields where it stands at each of the given iterations, the last of which ends it."""
     image = judge.photo.clone().requires_grad_()

@@ -45,21 +45,14 @@ def measure(
                 raise Problem(f"{network.name} has {network.style_count} styles: there is no row {style}")
             noise = 255 * np.mean([noise_change(network, style, image) for image in pictures])
             warp = 255 * np.mean([warp_change(network, style, *each) for each in moving]) if moving else float("nan")
-            painted = [network.paint(image, style) for image in pictures]
-            texture = 255 * np.mean([texture_of(image) for image in painted])
-            mesh = 255 * np.mean([losses.grid_loss(torch.from_numpy(image)).sqrt().item() for image in painted])
-            stairs = np.mean([losses.seam_loss(torch.from_numpy(image)).item() for image in painted])
+            painted = [torch.from_numpy(network.paint(image, style)) for image in pictures]
+            texture = 255 * np.mean([texture_of(image.numpy()) for image in painted])
+            mesh = 255 * np.mean([losses.grid_loss(image).sqrt().item() for image in painted])
+            stairs = np.mean([losses.seam_loss(image).item() for image in painted])
             figures = f"{noise:.2f} | {warp:.2f} | {texture:.2f} | {noise / texture:.3f} | {warp / texture:.3f} | {mesh:.2f} | {stairs:.2f}"
             if judges:
-                figures += " | {:.2f} | {:.2f}".format(*mean_losses(judges, painted))
+                figures += " | {:.2f} | {:.2f}".format(*gatys.mean_losses(judges, painted))
             print(f"| {network.name} | {style} | {figures} |", flush=True)
-
-
-def mean_losses(judges: list[gatys.Judge], painted: list[np.ndarray]) -> tuple[float, float]:
-    """Content and style loss."""
-    with torch.no_grad():
-        content, style, _ = zip(*(judge(torch.from_numpy(image)) for judge, image in zip(judges, painted)))
-    return torch.stack(content).mean().item(), torch.stack(style).mean().item()
 
 
 def image_of(path: Path) -> np.ndarray:

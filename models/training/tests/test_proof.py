@@ -68,6 +68,21 @@ def test_flicker_is_told_beside_what_the_painting_costs(exported, photos, painti
     assert 0 < float(told["content"]) < 20 and 0 < float(told["style |"].rstrip(" |")) < 20
 
 
+def test_the_losses_of_each_style_are_told_and_how_far_photo_is_off(lite, tmp_path, photos, painting, vgg_file, capsys):
+    for lesson in lite.lessons[1:]:
+        lesson.style = replace(lesson.style, file=painting.name)
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    arguments = ["losses", str(tmp_path / "lite.pt"), "--pictures", str(photos / "0.png"), str(photos / "1.png"),
+                 "--paintings", str(painting.parent), "--vgg", str(vgg_file), "--height", "64"]
+    assert __main__.main(arguments) == 0
+    *lines, photo = capsys.readouterr().out.splitlines()
+    told = {line.split(" | ")[0]: [float(part.strip(" |")) for part in line.split(" | ")[1:]] for line in lines[3:]}
+    assert list(told) == ["| waves", "| dots", "| mean"] and told["| waves"] != told["| dots"]
+    for mean, *each in zip(told["| mean"], told["| waves"], told["| dots"]):
+        assert 0 < mean < 20 and abs(mean - sum(each) / 2) < 0.002
+    assert photo.startswith("photo is off by 0 ") and ", 1 " in photo
+
+
 def test_the_curve_measures_only_what_its_table_lacks(exported, lite, tmp_path, photos, painting, vgg_file, monkeypatch, capsys):
     monkeypatch.setattr(curve, "MARKS", [0, 1, 2])
     for lesson in lite.lessons[1:]:
