@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,8 +12,11 @@ from .data import Style, read_styles, to_picture, to_tensor
 from .network import SHAPES
 from .problems import Problem
 from .proof import curve, flicker, held_out, speed
+from .teach import CROP_PX, SMALLEST_CROP_PX
 
 HERE = Path(__file__).parent
+# So short that one step is trained.
+LEAST_MINUTES = 1e-4
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +41,10 @@ def parser() -> argparse.ArgumentParser:
     add_vgg(teach)
     teach.add_argument("--run", type=Path, required=True, help="folder of this run; goes on where it stopped")
     teach.add_argument("--start", type=Path, help="checkpoint that a new run starts from; full also grows from lite")
-    teach.add_argument("--minutes", type=float, default=120.0, help="(default: %(default)s)")
+    length = teach.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=number(float, LEAST_MINUTES), default=120.0, help="(default: %(default)s)")
+    length.add_argument("--steps", type=number(int, 1), help="train for so many steps, however long they take")
+    teach.add_argument("--crop-px", type=number(int, SMALLEST_CROP_PX), default=CROP_PX, help="side of the squares of photographs it learns on (default: %(default)s)")
     teach.add_argument("--styles-a-step", type=int, default=2, help="(default: %(default)s)")
     teach.add_argument("--rate", type=float, default=4e-3, help="Adam's step at the start (default: %(default)s)")
     teach.add_argument("--threads", type=int, default=0, help="CPU threads (default: as many as there are cores)")
@@ -57,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     more.add_argument("--to", type=Path, help="checkpoint to write (default: the one that was read)")
     add_photos(more)
     add_vgg(more)
-    more.add_argument("--minutes", type=float, default=10.0, help="(default: %(default)s)")
+    more.add_argument("--minutes", type=number(float, LEAST_MINUTES), default=10.0, help="(default: %(default)s)")
     more.add_argument("--rate", type=float, default=4e-3, help="Adam's step at the start (default: %(default)s)")
     add_weights(more)
     more.set_defaults(run_command=run_add)
@@ -129,6 +136,18 @@ def parser() -> argparse.ArgumentParser:
     add_weights(slow)
     slow.set_defaults(run_command=run_curve)
     return top
+
+
+def number(kind: type, least: float) -> Callable[[str], float]:
+    """For argparse: a number that is not smaller than `least`."""
+
+    def read(text: str) -> float:
+        if kind(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is too small: at least {least}")
+        return kind(text)
+
+    read.__name__ = kind.__name__
+    return read
 
 
 def add_photos(command: argparse.ArgumentParser) -> None:

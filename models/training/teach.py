@@ -13,7 +13,10 @@ from .losses import Target
 from .network import BORDER_PX, one_hot
 from .vgg import Vgg
 
+# Side of the squares that photographs are cropped to, unless it is chosen, and of the window seen from near.
 CROP_PX, WINDOW_PX = 288, 96
+# With less, VGG's deepest layer sees too few cells of the picture at half size.
+SMALLEST_CROP_PX = 128
 SHIFT_PX = 16
 # The moved photograph is painted with a border this wide, so that the edge is out of the network's sight: what it
 # paints differently at an edge counts as instability.
@@ -48,7 +51,7 @@ class Teacher:
 
     def __init__(
         self, trained: Trained, eye: Vgg, targets: dict[int, Target], photos: Photos, weights: losses.Weights,
-        styles_a_step: int, seed: int, device: str,
+        styles_a_step: int, seed: int, device: str, crop_px: int = CROP_PX,
     ):
         # On a CPU, convolutions of a few channels are three times as fast with the channels last.
         self.trained, self.painter = trained, trained.painter.to(memory_format=torch.channels_last)
@@ -56,7 +59,7 @@ class Teacher:
             for block in self.painter.blocks:
                 block.precision = eye.precision
         self.eye, self.targets, self.photos, self.weights = eye, targets, photos, weights
-        self.styles_a_step, self.device = styles_a_step, device
+        self.styles_a_step, self.device, self.crop_px = styles_a_step, device, crop_px
         self.learnable = [parameter for parameter in self.painter.parameters() if parameter.requires_grad]
         rows = [row for row in self.painter.rows if row.requires_grad]
         trunk = [parameter for name, parameter in self.painter.named_parameters() if parameter.requires_grad and not name.startswith("rows.")]
@@ -77,7 +80,7 @@ class Teacher:
         content, style = losses.perceptual_losses(self.eye, painted, seen, [self.targets[row] for row in rows])
         strengths = torch.tensor([self.trained.lessons[row].style.strength for row in rows], device=self.device)
         painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows, FAR_BORDER_PX)
-        kept_px = CROP_PX - down, CROP_PX - right
+        kept_px = self.crop_px - down, self.crop_px - right
         stability = F.mse_loss(painted[:, :, down:, right:], painted_moved[:, :, : kept_px[0], : kept_px[1]])
         variation, grid, seams = (loss(painted) for loss in (losses.variation_loss, losses.grid_loss, losses.seam_loss))
         plain = F.mse_loss(self._paint(photo, [self.photo_row]), photo) if self.teaches_photo else photo.new_zeros(())
@@ -114,14 +117,14 @@ class Teacher:
         return rows
 
     def _pair(self) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-        """A photograph f32[1,3,CROP_PX,CROP_PX], and the same one moved by a few pixels."""
-        large = self.photos.crop(CROP_PX + SHIFT_PX).to(self.device)
+        """A photograph f32[1,3,crop_px,crop_px], and the same one moved by a few pixels."""
+        large = self.photos.crop(self.crop_px + SHIFT_PX).to(self.device)
         down, right = self.random.randint(0, SHIFT_PX), self.random.randint(0, SHIFT_PX)
-        moved = large[:, :, down : down + CROP_PX, right : right + CROP_PX]
-        return large[:, :, :CROP_PX, :CROP_PX], moved, (down, right)
+        moved = large[:, :, down : down + self.crop_px, right : right + self.crop_px]
+        return large[:, :, : self.crop_px, : self.crop_px], moved, (down, right)
 
     def _window(self) -> tuple[slice, slice]:
-        top, left = (self.random.randint(0, CROP_PX - WINDOW_PX) for _ in range(2))
+        top, left = (self.random.randint(0, self.crop_px - WINDOW_PX) for _ in range(2))
         return slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX)
 
     def _paint(self, photo: torch.Tensor, rows: list[int], border_px: int = BORDER_PX) -> torch.Tensor:

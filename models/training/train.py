@@ -26,7 +26,7 @@ COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation"
 
 @dataclass(frozen=True)
 class Plan:
-    """What the command line asks for."""
+    """What the command line asks for; where `steps` are given, they end the run and not the minutes."""
 
     network: str
     styles: list[Style]
@@ -36,6 +36,8 @@ class Plan:
     run: Path
     start: Path | None
     minutes: float
+    steps: int | None
+    crop_px: int
     weights: losses.Weights
     styles_a_step: int
     rate: float
@@ -71,7 +73,7 @@ def train(plan: Plan) -> None:
     add_rows(trained, plan.styles, targets, eye, photos)
     trained.painter.to(device)
     by_row = {trained.row(name): target.to(device) for name, target in targets.items()}
-    teacher = Teacher(trained, eye, by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device)
+    teacher = Teacher(trained, eye, by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device, plan.crop_px)
     if progress:
         restore(teacher, progress)
     run(plan, teacher)
@@ -83,7 +85,7 @@ def copy_first(trained: Trained, photos: Photos, plan: Plan) -> None:
     The paintings' rows start from the copying one. Without this the forms of the paintings come
     first, and the faces, for which there is no way yet, last.
     """
-    teacher = Teacher(trained, None, {}, photos, plan.weights, 0, plan.seed, "cpu")
+    teacher = Teacher(trained, None, {}, photos, plan.weights, 0, plan.seed, "cpu", plan.crop_px)
     for step in range(COPY_STEPS):
         error = teacher.copy(rate_at(step / COPY_STEPS, step, plan.rate))
         if teacher.step % (5 * REPORT_STEPS) == 0:
@@ -119,35 +121,41 @@ def restore(teacher: Teacher, progress: dict) -> None:
 
 
 def run(plan: Plan, teacher: Teacher) -> None:
-    """Until the minutes are over; Ctrl-C and SIGTERM end it sooner, and nothing is lost."""
+    """Until the minutes or the steps are over; Ctrl-C and SIGTERM end it sooner, and nothing is lost."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run_minutes(plan, teacher)
+        learn(plan, teacher)
     except KeyboardInterrupt:
         print(f"stopped at step {teacher.step}", flush=True)
     save(plan, teacher)
 
 
-def run_minutes(plan: Plan, teacher: Teacher) -> None:
+def learn(plan: Plan, teacher: Teacher) -> None:
     began = saved = time.monotonic()
     first_step, minutes = teacher.step, 0.0
     board = SummaryWriter(plan.run / "tensorboard", purge_step=first_step)
-    while minutes < plan.minutes:
-        rate = rate_at(minutes / plan.minutes, teacher.step - first_step, plan.rate)
+    while (done := part_done(plan, minutes, teacher.step - first_step)) < 1:
+        rate = rate_at(done, teacher.step - first_step, plan.rate)
         measured = teacher.learn(rate)
         now = time.monotonic()
         minutes = (now - began) / 60
         log(plan, teacher, measured, minutes, rate)
         if teacher.step % REPORT_STEPS == 0:
-            report(plan, teacher, measured, minutes, 60 * minutes / (teacher.step - first_step))
+            steps = teacher.step - first_step
+            report(teacher, measured, 60 * minutes / steps, minutes / part_done(plan, minutes, steps) - minutes)
             draw(board, teacher, measured, rate)
         if now - saved > plan.save_minutes * 60:
             save(plan, teacher)
             saved = now
 
 
+def part_done(plan: Plan, minutes: float, steps: int) -> float:
+    """How much of what was asked for, 0..1; a little more at the end."""
+    return steps / plan.steps if plan.steps else minutes / plan.minutes
+
+
 def rate_at(progress: float, steps: int, highest: float) -> float:
-    """Warm-up after every start, then a cosine down to the final rate at the last minute."""
+    """Warm-up after every start, then a cosine down to the final rate at the end."""
     cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
     return (FINAL_RATE + (highest - FINAL_RATE) * cosine) * min(1.0, (steps + 1) / WARM_UP_STEPS)
 
@@ -168,14 +176,14 @@ def log(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, rate: 
     checkpoint.guarded(path, lambda: append(heading=not path.exists()))
 
 
-def report(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, seconds_a_step: float) -> None:
+def report(teacher: Teacher, measured: Measured, seconds_a_step: float, minutes_left: float) -> None:
     lessons = [teacher.trained.lessons[row] for row in teacher.targets]
     content = sum(lesson.content_loss for lesson in lessons) / len(lessons)
     style = sum(lesson.style_loss for lesson in lessons) / len(lessons)
     print(
         f"step {teacher.step}  content {content:.3f}  style {style:.3f}  variation {measured.variation:.4f}  "
         f"grid {measured.grid:.5f}  seams {measured.seams:.3f}  stability {measured.stability:.5f}  photo {255 * measured.photo**0.5:.1f}/255  "
-        f"{seconds_a_step:.2f} s a step, {max(0.0, plan.minutes - minutes):.0f} min left",
+        f"{seconds_a_step:.2f} s a step, {max(0.0, minutes_left):.0f} min left",
         flush=True,
     )
 
