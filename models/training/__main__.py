@@ -142,9 +142,10 @@ def number(kind: type, least: float) -> Callable[[str], float]:
     """For argparse: a number that is not smaller than `least`."""
 
     def read(text: str) -> float:
-        if kind(text) < least:
+        value = kind(text)
+        if value < least:
             raise argparse.ArgumentTypeError(f"{text} is too small: at least {least}")
-        return kind(text)
+        return value
 
     read.__name__ = kind.__name__
     return read

@@ -132,16 +132,15 @@ def run(plan: Plan, teacher: Teacher) -> None:
 
 def learn(plan: Plan, teacher: Teacher) -> None:
     began = saved = time.monotonic()
-    first_step, minutes = teacher.step, 0.0
+    first_step, steps, minutes = teacher.step, 0, 0.0
     board = SummaryWriter(plan.run / "tensorboard", purge_step=first_step)
-    while (done := part_done(plan, minutes, teacher.step - first_step)) < 1:
-        rate = rate_at(done, teacher.step - first_step, plan.rate)
+    while (done := part_done(plan, minutes, steps)) < 1:
+        rate = rate_at(done, steps, plan.rate)
         measured = teacher.learn(rate)
         now = time.monotonic()
-        minutes = (now - began) / 60
+        steps, minutes = teacher.step - first_step, (now - began) / 60
         log(plan, teacher, measured, minutes, rate)
         if teacher.step % REPORT_STEPS == 0:
-            steps = teacher.step - first_step
             report(teacher, measured, 60 * minutes / steps, minutes / part_done(plan, minutes, steps) - minutes)
             draw(board, teacher, measured, rate)
         if now - saved > plan.save_minutes * 60:
