@@ -39,7 +39,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Painted:
-    """The same pairs by a network: mean total loss, and seconds a picture."""
+    """The same pairs by a network: mean total loss, and median seconds a picture."""
 
     network: str
     total: float
@@ -71,7 +71,11 @@ def measure(
             for network in opened:
                 painted[network.name].append(judged(network, judge, photo, row))
             print(f"{name} {path.stem}: reference {pairs[-1].totals[-1]:.3f}, " + ", ".join(f"{n} {p[-1].total:.3f}" for n, p in painted.items()), flush=True)
-    means = [Painted(name, *map(statistics.mean, zip(*((p.total, p.seconds) for p in each)))) for name, each in painted.items()]
+    # The median of the seconds: a neighbour on a shared machine makes a few pictures many times slower.
+    means = [
+        Painted(name, statistics.mean(p.total for p in each), statistics.median(p.seconds for p in each))
+        for name, each in painted.items()
+    ]
     summarise(pairs, means)
     draw(pairs, means, table.with_suffix(".png"))
 
