@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     add_photos(teach)
     add_vgg(teach)
     teach.add_argument("--run", type=Path, required=True, help="folder of this run; goes on where it stopped")
-    teach.add_argument("--start", type=Path, help="checkpoint that a new run starts from; full also grows from lite")
+    teach.add_argument("--start", type=Path, help="checkpoint that a new run starts from; it may be a wider one of the same network, and full also grows from lite")
     length = teach.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=number(float, LEAST_MINUTES), default=120.0, help="(default: %(default)s)")
     length.add_argument("--steps", type=number(int, 1), help="train for so many steps, however long they take")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from .data import Style
+from .data import Photos, Style
 from .grow import can_grow, grown
+from .narrow import can_narrow, narrowed
 from .network import SHAPES, Painter, Shape
 from .problems import Problem
 
@@ -109,15 +110,17 @@ def read(path: Path, network: str | None = None) -> tuple[Trained, dict | None]:
     return Trained(content["network"], painter, lessons), content["progress"]
 
 
-def start(path: Path, network: str) -> tuple[Trained, dict | None]:
-    """A network to go on with: read as it is, or grown from one that is nowhere larger."""
+def start(path: Path, network: str, photos: Photos) -> tuple[Trained, dict | None]:
+    """A network to go on with: read as it is, grown from a smaller one, or narrowed from a wider one by `photos`."""
     trained, progress = read(path)
     shape, wanted = trained.painter.shape, SHAPES[network]
     if shape == wanted:
         return Trained(network, trained.painter, trained.lessons), progress
-    if not can_grow(shape, wanted):
-        raise misfit(path, trained.network, shape, network)
-    return Trained(network, grown(trained.painter, wanted), trained.lessons), None
+    if can_grow(shape, wanted):
+        return Trained(network, grown(trained.painter, wanted), trained.lessons), None
+    if can_narrow(shape, wanted):
+        return Trained(network, narrowed(trained.painter, wanted, photos), trained.lessons), None
+    raise misfit(path, trained.network, shape, network)
 
 
 def misfit(path: Path, held: str, shape: Shape, wanted: str) -> Problem:

@@ -61,7 +61,7 @@ def train(plan: Plan) -> None:
     if state.exists():
         trained, progress = checkpoint.read(state, plan.network)
     elif plan.start:
-        trained, progress = checkpoint.start(plan.start, plan.network)
+        trained, progress = checkpoint.start(plan.start, plan.network, Photos(plan.photos, plan.seed))
     else:
         trained, progress = Trained(plan.network, Painter(SHAPES[plan.network], 1), [Lesson(PHOTO, None)]), None
     eye = vgg.at_fastest_precision(vgg.load(plan.vgg).to(device))

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from .. import checkpoint
+from ..data import Photos
 from ..grow import grown
-from ..network import SHAPES
+from ..network import SHAPES, Painter
 from ..problems import Problem
 
 
@@ -58,27 +59,48 @@ def test_a_checkpoint_of_another_shape_is_refused(lite, tmp_path, monkeypatch):
     checkpoint.write(tmp_path / "lite.pt", lite)
     narrower = replace(lite.painter.shape, width=48)
     monkeypatch.setitem(checkpoint.SHAPES, "lite", narrower)
-    for read in (checkpoint.read, checkpoint.start):
-        with pytest.raises(Problem, match="width=64.*width=48"):
-            read(tmp_path / "lite.pt", "lite")
+    with pytest.raises(Problem, match="width=64.*width=48"):
+        checkpoint.read(tmp_path / "lite.pt", "lite")
+    with pytest.raises(Problem, match="width=64.*width=48"):
+        checkpoint.start(tmp_path / "lite.pt", "lite", None)
 
 
 def test_full_grows_from_lite_and_paints_at_first_as_lite_does_on_a_picture_of_twice_the_size(lite, tmp_path):
     checkpoint.write(tmp_path / "lite.pt", lite, {"step": 7})
-    full, progress = checkpoint.start(tmp_path / "lite.pt", "full")
+    full, progress = checkpoint.start(tmp_path / "lite.pt", "full", None)
     assert (full.network, progress, full.lessons) == ("full", None, lite.lessons)
     photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
     with torch.no_grad():
         large = lite.painter(F.interpolate(photo, scale_factor=2.0), blend)
         assert torch.allclose(full.painter(photo, blend), F.avg_pool2d(large, 2), atol=1e-4)
     checkpoint.write(tmp_path / "full.pt", full, {"step": 8})
-    assert checkpoint.start(tmp_path / "full.pt", "full")[1] == {"step": 8}
+    assert checkpoint.start(tmp_path / "full.pt", "full", None)[1] == {"step": 8}
 
 
-def test_a_network_does_not_shrink(lite, tmp_path):
+def test_a_network_does_not_lose_whole_layers(lite, tmp_path):
     checkpoint.write(tmp_path / "lite.pt", lite)
     with pytest.raises(Problem, match="width=64.*width=48"):
-        checkpoint.start(tmp_path / "lite.pt", "nano")
+        checkpoint.start(tmp_path / "lite.pt", "nano", None)
+
+
+def test_a_wide_network_loses_just_the_channels_that_nothing_listens_to(lite, tmp_path, photos):
+    narrow = SHAPES["lite"]
+    wide = replace(narrow, expansion=narrow.expansion + 32, head=narrow.head + 16)
+    lite.painter = Painter(wide, 3)
+    with torch.no_grad():
+        for row in lite.painter.rows:
+            row.add_(0.3 * torch.randn_like(row))
+        for block in lite.painter.blocks:
+            block.narrow.weight[:, torch.randperm(wide.expansion)[:32]] = 0
+        lite.painter.join.weight[:, torch.randperm(wide.head)[:16]] = 0
+        lite.painter.paint_cells.weight[:, torch.randperm(wide.head)[:16]] = 0
+    checkpoint.write(tmp_path / "wide.pt", lite, {"step": 7})
+    started, progress = checkpoint.start(tmp_path / "wide.pt", "lite", Photos(photos, 1))
+    assert (started.painter.shape, progress, started.lessons) == (narrow, None, lite.lessons)
+    photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
+    with torch.no_grad():
+        painted, expected = started.painter(photo, blend), lite.painter(photo, blend)
+    assert F.mse_loss(painted, expected) < 1e-2 * expected.var()
 
 
 def test_copies_of_a_channel_learn_different_things(lite):
