@@ -21,9 +21,6 @@ SPREAD = 5
 # A far block looks at every third place only, so that it sees three times as far.
 FAR_STRIDE = 3
 
-# The scale and the offset of a style-conditioned layer, f32[B,C,1,1] each.
-Norm = tuple[torch.Tensor, torch.Tensor]
-
 
 @dataclass(frozen=True)
 class Shape:
@@ -54,7 +51,7 @@ class Shape:
 
 SHAPES = {
     "nano": Shape(stem=16, width=48, expansion=48, blocks=4, head=32),
-    "lite": Shape(stem=16, width=64, expansion=96, blocks=5, head=32),
+    "lite": Shape(stem=16, width=64, expansion=64, blocks=5, head=32),
     "full": Shape(stem=16, width=64, expansion=128, blocks=5, head=32, far_blocks=3, cell_px=2),
 }
 
@@ -110,17 +107,10 @@ class Painter(nn.Module):
         x = F.relu(self.down(detail))
         for block, (scale, offset) in zip(self.blocks, norms):
             x = block(x, scale, offset)
-        joined = self.join(self.beside_detail(x, last_norm, detail))
-        return F.pixel_shuffle(self.cells(joined), self.shape.cell_px)
-
-    def beside_detail(self, x: torch.Tensor, norm: Norm, detail: torch.Tensor) -> torch.Tensor:
-        """What the blocks say, f32[B,width,h,w], beside the detail that went past them, f32[B,stem,2h,2w]."""
-        x = self.lateral(style_norm(x, *norm))
-        return self.join_spread(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), detail], dim=1))
-
-    def cells(self, joined: torch.Tensor) -> torch.Tensor:
-        """A cell of pixels, f32[B,3*cell_px*cell_px,h,w], at each place of f32[B,head,h,w]."""
-        return self.paint_cells(F.pad(F.relu(joined), (0, 1, 0, 1)))
+        x = self.lateral(style_norm(x, *last_norm))
+        x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), detail], dim=1)
+        x = F.relu(self.join(self.join_spread(x)))
+        return F.pixel_shuffle(self.paint_cells(F.pad(x, (0, 1, 0, 1))), self.shape.cell_px)
 
     def paint(self, image: torch.Tensor, weights: torch.Tensor, border_px: int = BORDER_PX) -> torch.Tensor:
         """`forward` with a border of reflected pixels around the picture, which is cropped again; H and W are free."""
@@ -134,8 +124,8 @@ def style_norm(x: torch.Tensor, scale: torch.Tensor, offset: torch.Tensor) -> to
     return F.instance_norm(x, eps=NORM_EPSILON) * scale + offset
 
 
-def split_row(row: torch.Tensor, shape: Shape) -> list[Norm]:
-    """f32[B, row_length] -> the norm of each conditioned layer."""
+def split_row(row: torch.Tensor, shape: Shape) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """f32[B, row_length] -> for each conditioned layer its scale and offset, f32[B,C,1,1] each."""
     sizes = [channels for channels in shape.conditioned for _ in range(2)]
     parts = [part[:, :, None, None] for part in row.split(sizes, dim=1)]
     return list(zip(parts[0::2], parts[1::2]))

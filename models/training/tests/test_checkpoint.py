@@ -85,22 +85,19 @@ def test_a_network_does_not_lose_whole_layers(lite, tmp_path):
 
 def test_a_wide_network_loses_just_the_channels_that_nothing_listens_to(lite, tmp_path, photos):
     narrow = SHAPES["lite"]
-    wide = replace(narrow, expansion=narrow.expansion + 32, head=narrow.head + 16)
-    lite.painter = Painter(wide, 3)
+    lite.painter = Painter(replace(narrow, expansion=narrow.expansion + 32), 3)
     with torch.no_grad():
         for row in lite.painter.rows:
             row.add_(0.3 * torch.randn_like(row))
         for block in lite.painter.blocks:
-            block.narrow.weight[:, torch.randperm(wide.expansion)[:32]] = 0
-        lite.painter.join.weight[:, torch.randperm(wide.head)[:16]] = 0
-        lite.painter.paint_cells.weight[:, torch.randperm(wide.head)[:16]] = 0
+            block.narrow.weight[:, torch.randperm(narrow.expansion + 32)[:32]] = 0
     checkpoint.write(tmp_path / "wide.pt", lite, {"step": 7})
     started, progress = checkpoint.start(tmp_path / "wide.pt", "lite", Photos(photos, 1))
     assert (started.painter.shape, progress, started.lessons) == (narrow, None, lite.lessons)
     photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
     with torch.no_grad():
         painted, expected = started.painter(photo, blend), lite.painter(photo, blend)
-    assert F.mse_loss(painted, expected) < 1e-2 * expected.var()
+    assert F.mse_loss(painted, expected) < 1e-4 * expected.var()
 
 
 def test_copies_of_a_channel_learn_different_things(lite):
