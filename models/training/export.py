@@ -19,7 +19,7 @@ SMALLEST_PX = 32
 TOLERANCE = 1 / 255
 CHECKED_SIZES = [(32, 32), (88, 136), (360, 640), (480, 272)]
 TITLES = {
-    "nano": "Nano: two thirds of lite's time, for small machines",
+    "nano": "Nano: three quarters of lite's time, for small machines",
     "lite": "Lite: real time on a laptop CPU",
     "full": "Full: finer strokes, for files and fast machines",
 }
