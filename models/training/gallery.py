@@ -71,12 +71,12 @@ def comparison_sheet(networks: list[Trained], photo: Path, styles: list[str], he
 
 
 def write_gallery(trained: Trained, folder: Path, photos: list[Path], height_px: int) -> None:
-    """`<network>.jpg` (every photo in every style), `<network>_blend.jpg`, and in `previews` each style alone."""
+    """`<network>.jpg` (every photo in every style), `<network>_blend.jpg`, and in `previews` each row alone."""
     save(contact_sheet(trained, photos, height_px), folder / f"{trained.network}.jpg")
     first, *_, last = names = [trained.lessons[row].name for row in styled_rows(trained)]
     save(blend_sheet(trained, photos[0], [first, last, PHOTO], height_px), folder / f"{trained.network}_blend.jpg")
     picture = open_scaled(photos[0], height_px)
-    for name in names:
+    for name in (PHOTO, *names):
         save(paint(trained, picture, alone(trained, name)), folder / "previews" / trained.network / f"{name}.jpg")
 
 

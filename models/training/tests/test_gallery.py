@@ -14,7 +14,7 @@ def test_the_gallery_has_every_style(lite, tmp_path, photos):
     folder = tmp_path / "gallery"
     assert __main__.main(["gallery", *shown, "--checkpoint", str(tmp_path / "lite.pt"), "--to", str(folder), "--height", "64"]) == 0
     files = sorted(str(path.relative_to(folder)) for path in folder.glob("**/*.jpg"))
-    assert files == ["lite.jpg", "lite_blend.jpg", "previews/lite/dots.jpg", "previews/lite/waves.jpg"]
+    assert files == ["lite.jpg", "lite_blend.jpg", "previews/lite/dots.jpg", "previews/lite/photo.jpg", "previews/lite/waves.jpg"]
     with Image.open(folder / "lite.jpg") as sheet, Image.open(folder / "lite_blend.jpg") as blends:
         assert sheet.size == (3 * 64, 2 * 64) and blends.size == (5 * 64, 2 * 64)
 
