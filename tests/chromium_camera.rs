@@ -63,7 +63,7 @@ fn chromium_shows_the_painted_webcam() {
     let text = format!("[source]\nwidth = {}\nheight = {}\nfps = 15\n", SIZE.0, SIZE.1);
     std::fs::write(config, text).unwrap();
     let args =
-        ["--config", config, "--source", "camera:Webcam", "--style", "starry_night", "--rtsp", "off", "--http", "off"];
+        ["--config", config, "--source", "camera:Webcam", "--style", "metzinger", "--rtsp", "off", "--http", "off"];
     let run = Running::start(&[&args[..], &["--camera-out"]].concat()).started();
     // Two readers in a row: the module serves one at a time.
     let mut reader = Reader::open(LOOPBACK);
