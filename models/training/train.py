@@ -57,16 +57,19 @@ def train(plan: Plan) -> None:
     if plan.threads:
         torch.set_num_threads(plan.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    photos = Photos(plan.photos, plan.seed)
     state = plan.run / "state.pt"
     if state.exists():
         trained, progress = checkpoint.read(state, plan.network)
     elif plan.start:
-        trained, progress = checkpoint.start(plan.start, plan.network, Photos(plan.photos, plan.seed))
+        trained, progress = checkpoint.start(plan.start, plan.network, photos)
     else:
         trained, progress = Trained(plan.network, Painter(SHAPES[plan.network], 1), [Lesson(PHOTO, None)]), None
+    if progress:
+        # Other photographs than those that the run has begun with.
+        photos.random.seed(plan.seed + progress["step"])
     eye = vgg.at_fastest_precision(vgg.load(plan.vgg).to(device))
     print(f"losses are seen in {eye.precision} on {device}", flush=True)
-    photos = Photos(plan.photos, plan.seed + (progress["step"] if progress else 0))
     targets = {style.name: losses.style_target(eye, style, plan.paintings) for style in plan.styles}
     if not trained.lessons[0].steps:
         copy_first(trained, photos, plan)

@@ -11,10 +11,10 @@ from ..data import Style
 from ..network import SHAPES, Painter
 
 
-def random_painter(network):
+def random_painter(shape):
     """Three random styles: rows that differ, so that a mixed-up row shows."""
     torch.manual_seed(0)
-    painter = Painter(SHAPES[network], 3)
+    painter = Painter(shape, 3)
     with torch.no_grad():
         for row in painter.rows:
             row.add_(0.3 * torch.randn_like(row))
@@ -24,7 +24,7 @@ def random_painter(network):
 @pytest.fixture
 def lite():
     lessons = [Lesson(PHOTO, None, 5)] + [Lesson(name, style(name), 5, 0.5, 0.25) for name in ("waves", "dots")]
-    return Trained("lite", random_painter("lite"), lessons)
+    return Trained("lite", random_painter(SHAPES["lite"]), lessons)
 
 
 def style(name):

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from .. import checkpoint
 from ..data import Photos
 from ..grow import grown
-from ..network import SHAPES, Painter
+from ..network import SHAPES
 from ..problems import Problem
+from .conftest import random_painter
 
 
 def test_a_network_survives_the_way_to_disk_and_back(lite, tmp_path):
@@ -85,10 +86,8 @@ def test_a_network_does_not_lose_whole_layers(lite, tmp_path):
 
 def test_a_wide_network_loses_just_the_channels_that_nothing_listens_to(lite, tmp_path, photos):
     narrow = SHAPES["lite"]
-    lite.painter = Painter(replace(narrow, expansion=narrow.expansion + 32), 3)
+    lite.painter = random_painter(replace(narrow, expansion=narrow.expansion + 32))
     with torch.no_grad():
-        for row in lite.painter.rows:
-            row.add_(0.3 * torch.randn_like(row))
         for block in lite.painter.blocks:
             block.narrow.weight[:, torch.randperm(narrow.expansion + 32)[:32]] = 0
     checkpoint.write(tmp_path / "wide.pt", lite, {"step": 7})

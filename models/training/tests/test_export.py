@@ -15,7 +15,7 @@ from .conftest import random_painter
 
 @pytest.mark.parametrize("network", SHAPES)
 def test_onnx_runtime_agrees_with_pytorch_on_random_sizes_and_blends(network):
-    painter = random_painter(network)
+    painter = random_painter(SHAPES[network])
     model = export.to_onnx(painter)
     runtime, random = export.session(model.SerializeToString()), np.random.default_rng(3)
     for _ in range(4):
