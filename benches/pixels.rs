@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use impasto::style::tensor::{
-    Channels, Finish, Hold, Layout, PixelOrder, Pixels, PixelsMut, TensorSpec, pixels_to_tensor, tensor_to_pixels,
-    tensor_to_pixels_finished,
+    Channels, Finish, Layout, PixelOrder, Pixels, PixelsMut, TemporalFilter, TensorSpec, pixels_to_tensor,
+    tensor_to_pixels, tensor_to_pixels_finished,
 };
 
 const WIDTH: usize = 1280;
@@ -87,21 +87,21 @@ fn finish(criterion: &mut Criterion) {
         ("all", 0.7, 1.0, 0.5),
     ];
     for (name, strength, colours, steadiness) in looks {
-        let mut hold = Hold::default();
+        let mut filter = TemporalFilter::default();
         group.bench_function(name, |bencher| {
             let mut dst = pixels_mut(&mut data, order);
             bencher.iter(|| {
                 let source = black_box(&source);
-                let hold = (steadiness > 0.0).then(|| hold.watch(source, steadiness));
-                let mut finish = Finish { source, strength, colours, under: None, hold };
+                let filter = (steadiness > 0.0).then(|| filter.watch(source, steadiness));
+                let mut finish = Finish { source, strength, colours, under: None, filter };
                 tensor_to_pixels_finished(black_box(&tensor), &spec(layout), &mut finish, black_box(&mut dst));
             });
         });
     }
-    let mut hold = Hold::default();
+    let mut filter = TemporalFilter::default();
     group.bench_function("watch-alone", |bencher| {
         bencher.iter(|| {
-            hold.watch(black_box(&source), 0.5);
+            filter.watch(black_box(&source), 0.5);
         });
     });
 }

@@ -157,8 +157,8 @@ fn every_frame_keeps_its_time_in_every_container() {
     assert!(times(&late)[0] > 0.3);
     assert_same_times(&late, &output, 0.001);
     // Side by side or one after the other: the same pictures in the same order.
-    let (alone, _) = studio.good(&steady, "alone.mkv", &["--lanes", "1"]);
-    let (beside, _) = studio.good(&steady, "beside.mkv", &["--lanes", "3"]);
+    let (alone, _) = studio.good(&steady, "alone.mkv", &["--workers", "1"]);
+    let (beside, _) = studio.good(&steady, "beside.mkv", &["--workers", "3"]);
     assert_eq!(packets(&alone, "0:v"), packets(&beside, "0:v"));
 }
 
@@ -325,7 +325,7 @@ fn every_codec_that_is_installed_writes_every_frame() {
 
 /// Starts a conversion, waits until it has painted, and sends it `signal`.
 fn interrupt(studio: &Studio, input: &Path, output: &Path, signal: &str) -> (Option<i32>, String) {
-    let mut command = studio.command(input, output, &["--lanes", "1", "--threads", "1"]);
+    let mut command = studio.command(input, output, &["--workers", "1", "--threads", "1"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let parts = output.with_file_name(format!(".{}.parts", output.file_name().unwrap().to_string_lossy()));
     let painted = || {

@@ -11,10 +11,10 @@ use common::onnx;
 use common::{PATIENCE, assert_rising, packet_times, probe};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
-use impasto::config::plan::{PaintPlan, StreamPlan};
+use impasto::config::plan::{self, StreamPlan};
 use impasto::config::{Config, PaintConfig, RuntimeConfig};
-use impasto::control::Refusal;
-use impasto::engine::{Control, Live, Stylist, stylise_live};
+use impasto::control::ApiError;
+use impasto::engine::{Control, FramePainter, Live, stylise_live};
 use impasto::error::{Error, Result};
 use impasto::frame::Frame;
 use impasto::frame::ring::{Producer, ring};
@@ -70,10 +70,10 @@ impl Studio {
         impasto::gst::init().unwrap();
         let networks = onnx::networks();
         let runtime = RuntimeConfig { models: networks.path().into(), threads: 1, ..RuntimeConfig::default() };
-        let plan = PaintPlan::new(&paint, &runtime).unwrap();
+        let plan = plan::paint_plan(&paint, &runtime).unwrap();
         let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, width, height).build().unwrap();
-        let mut stylist = Stylist::new(plan.open_painter().unwrap(), &info.to_caps().unwrap()).unwrap();
-        let (control, mailbox, loader) = Control::new(&mut stylist, plan.palette(), frame_interval).unwrap();
+        let mut frame_painter = FramePainter::new(plan.open_painter().unwrap(), &info.to_caps().unwrap()).unwrap();
+        let (control, commands, loader) = Control::new(&mut frame_painter, plan, frame_interval).unwrap();
         let (sender, shown) = channel();
         let outputs = Arc::new(Outputs::default());
         outputs.add(Arc::new(Collector(sender)));
@@ -81,7 +81,8 @@ impl Studio {
         let (producer, consumer) = ring((0..3).map(|_| Frame::default()));
         // Held frames would come between the fed ones.
         let frame_interval = PATIENCE;
-        let live = Live { ring: consumer, stylist, mailbox, outputs, counters: Arc::clone(&counters), frame_interval };
+        let live =
+            Live { ring: consumer, frame_painter, commands, outputs, counters: Arc::clone(&counters), frame_interval };
         let stylise = std::thread::spawn(move || stylise_live(live));
         let threads = vec![stylise, loader];
         Self {
@@ -401,7 +402,7 @@ fn size_mirror_and_pause_change_live_without_a_lost_frame() {
     assert!(painted.iter().all(|(number, picture)| (*number < first) == (*picture == native)), "one clean change");
     let small = studio.paint(&source);
     assert_eq!(small.len(), native.len(), "the output keeps its size");
-    assert_eq!(studio.control.painting().room.as_deref(), Some("80x45"));
+    assert_eq!(studio.control.painting().bounding_box.as_deref(), Some("80x45"));
     let answer = studio.control.set_size(PaintSize::Native).unwrap();
     studio.paint_until(answer, &source).0.unwrap();
     assert_eq!(studio.paint(&source), native);
@@ -436,19 +437,19 @@ fn auto_steps_down_until_the_deadline_is_met() {
     let source = grey(size, 200);
     for frame in 0.. {
         assert_eq!(level(&studio.paint(&source)), 55, "frame {frame}");
-        if studio.control.painting().room.as_deref() == Some("160x90") {
+        if studio.control.painting().bounding_box.as_deref() == Some("160x90") {
             break;
         }
         assert!(frame < 100_000, "{:?}", studio.control.painting());
     }
     assert_eq!(studio.control.painting().size, PaintSize::Auto);
-    // A wish of the user ends it.
+    // A size that the user asks for ends it.
     let answer = studio.control.set_size(PaintSize::Native).unwrap();
     studio.paint_until(answer, &source).0.unwrap();
     for _ in 0..50 {
         studio.paint(&source);
     }
-    assert_eq!(studio.control.painting().room, None);
+    assert_eq!(studio.control.painting().bounding_box, None);
 }
 
 fn resident_megabytes() -> f64 {
@@ -546,7 +547,7 @@ fn a_running_stream_takes_every_command() {
     let file = folder.path().join("painted.mkv");
     handle.recorder.start(&file).unwrap();
     let error = handle.recorder.start(&folder.path().join("other.mkv")).unwrap_err();
-    assert!(matches!(&error, Refusal::Conflict(what) if what.contains("is in progress; stop it first")), "{error:?}");
+    assert!(matches!(&error, ApiError::Conflict(what) if what.contains("is in progress; stop it first")), "{error:?}");
 
     let applied = control.set_look(Look { styles: Mix::only("flipped"), ..Look::default() }).unwrap().wait().unwrap();
     assert!(applied.frame.is_some());
@@ -583,7 +584,7 @@ fn a_running_stream_takes_every_command() {
     }
 
     assert_eq!(handle.recorder.stop().unwrap(), file);
-    assert_eq!(handle.recorder.stop().unwrap_err(), Refusal::Conflict("no recording is in progress".into()));
+    assert_eq!(handle.recorder.stop().unwrap_err(), ApiError::Conflict("no recording is in progress".into()));
     let file = file.to_str().unwrap();
     assert_rising(&packet_times(file, "v"));
     assert_eq!(probe(file, "v", "stream=width,height"), "640,360");

@@ -21,7 +21,7 @@ use common::{Killed, PATIENCE, free_port};
 use gstreamer as gst;
 use impasto::capture::{Capture, Pace, Receiver, Source, Wiring};
 use impasto::config::{Config, plan};
-use impasto::engine::{Control, Inlet, Live, Stylist, stylise_live};
+use impasto::engine::{Control, FramePainter, Inlet, Live, stylise_live};
 use impasto::error::{Error, Result};
 use impasto::frame::{Frame, ring::ring};
 use impasto::metrics::Counters;
@@ -147,7 +147,7 @@ fn run() -> (u64, u64) {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let config = Config::default();
-    let paint = plan::PaintPlan::new(&config.paint, &config.runtime).unwrap();
+    let paint = plan::paint_plan(&config.paint, &config.runtime).unwrap();
     let templates = plan::templates(&config.runtime);
 
     let counters = Arc::new(Counters::default());
@@ -159,15 +159,15 @@ fn run() -> (u64, u64) {
         templates: templates.clone(),
         pace: Pace::RealTime,
         sound: false,
-        wish: ("640x360".parse().unwrap(), 30),
+        requested: ("640x360".parse().unwrap(), 30),
         fixed_caps: None,
         receiver: Arc::new(WatchedInlet { inlet: Arc::clone(&inlet), watch: Arc::clone(&capturing) }),
     };
     let capture = Capture::start(&Source::Showcase, &wiring).unwrap();
     let caps = first.recv_timeout(PATIENCE).unwrap();
     let frame_interval = Duration::from_millis(33);
-    let mut stylist = Stylist::new(paint.open_painter().unwrap(), &caps).unwrap();
-    let (control, mailbox, loader) = Control::new(&mut stylist, paint.palette(), frame_interval).unwrap();
+    let mut frame_painter = FramePainter::new(paint.open_painter().unwrap(), &caps).unwrap();
+    let (control, commands, loader) = Control::new(&mut frame_painter, paint, frame_interval).unwrap();
     let format = StreamFormat { caps, fps: 30, sound: false };
     let address = format!("127.0.0.1:{port}/live");
     outputs.add(Arc::new(
@@ -189,8 +189,8 @@ fn run() -> (u64, u64) {
     let deadline = Instant::now() + PATIENCE;
     let live = Live {
         ring: consumer,
-        stylist,
-        mailbox,
+        frame_painter,
+        commands,
         outputs: Arc::clone(&outputs),
         counters: Arc::clone(&counters),
         frame_interval,

@@ -52,7 +52,7 @@ pub struct Wiring {
     /// Whether to deliver sound.
     pub sound: bool,
     /// Wanted size and rate of the test picture, the showcase and the camera.
-    pub wish: (Size, u32),
+    pub requested: (Size, u32),
     /// The caps of an earlier run of this source: later pictures are fitted into that size.
     pub fixed_caps: Option<gst::Caps>,
     pub receiver: Arc<dyn Receiver>,
@@ -109,7 +109,7 @@ impl Capture {
         branches.connect(&head)?;
 
         let camera = match source {
-            Source::Camera(wish) => Some(camera::CameraThread::start(wish, wiring.wish, &head)?),
+            Source::Camera(requested) => Some(camera::CameraThread::start(requested, wiring.requested, &head)?),
             _ => None,
         };
         let capture = Self { pipeline, description: source.to_string(), facts, camera };
@@ -160,8 +160,8 @@ impl Capture {
     /// What to open when `source` is lost: the very camera it turned out to be, wherever that is plugged in then.
     pub fn this_again(&self, source: Source) -> Source {
         match (source, &self.camera) {
-            (Source::Camera(wish), Some(camera)) => {
-                Source::Camera(camera::CameraWish { which: camera.this_again(), ..wish })
+            (Source::Camera(requested), Some(camera)) => {
+                Source::Camera(camera::CameraRequest { which: camera.this_again(), ..requested })
             }
             (source, _) => source,
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::camera::{CameraWish, Which};
+use super::camera::{CameraRequest, Which};
 use super::{Wiring, animation, showcase};
 use crate::error::{Error, Result};
 
@@ -17,7 +17,7 @@ pub enum Source {
     Showcase,
     /// GStreamer's test picture.
     Test,
-    Camera(CameraWish),
+    Camera(CameraRequest),
     File(PathBuf),
     /// Anything GStreamer reads: rtsp://, http://, srt://, ...
     Url(String),
@@ -29,14 +29,14 @@ impl Source {
         match text {
             "showcase" => Ok(Self::Showcase),
             "test" => Ok(Self::Test),
-            "camera" => Ok(Self::Camera(CameraWish::new(Which::Any))),
+            "camera" => Ok(Self::Camera(CameraRequest::new(Which::Any))),
             _ => {
                 if let Some(which) = text.strip_prefix("camera:") {
                     if which.is_empty() {
                         let advice = "camera:0, camera:NAME or camera:/dev/video0; `impasto devices` lists them";
                         return Err(Error::usage(format!("`{text}`: cameras are named {advice}")));
                     }
-                    return Ok(Self::Camera(CameraWish::new(Which::parse(which))));
+                    return Ok(Self::Camera(CameraRequest::new(Which::parse(which))));
                 }
                 Ok(if text.contains("://") { Self::Url(text.into()) } else { Self::File(text.into()) })
             }
@@ -61,13 +61,13 @@ impl Source {
 
     /// The head of the pipeline.
     pub(super) fn build(&self, wiring: &Wiring) -> Result<gst::Bin> {
-        let (size, fps) = wiring.wish;
+        let (size, fps) = wiring.requested;
         let (width, height, fps) = (size.width.to_string(), size.height.to_string(), fps.to_string());
         let templates = &wiring.templates;
         match self {
             Self::Showcase => {
                 let bin = templates.load("capture/showcase", &[])?.build(&[("showcase", "appsrc")])?;
-                showcase::draw_into(&bin, size, wiring.wish.1)?;
+                showcase::draw_into(&bin, size, wiring.requested.1)?;
                 Ok(bin)
             }
             Self::Test => {
@@ -98,7 +98,7 @@ impl fmt::Display for Source {
         match self {
             Self::Showcase => f.write_str("showcase"),
             Self::Test => f.write_str("test picture"),
-            Self::Camera(wish) => wish.which.fmt(f),
+            Self::Camera(requested) => requested.which.fmt(f),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Url(url) => f.write_str(&without_password(url)),
         }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn sources_are_told_apart() {
         assert_eq!(Source::parse("test").unwrap(), Source::Test);
-        let camera = |which| Source::Camera(CameraWish::new(which));
+        let camera = |which| Source::Camera(CameraRequest::new(which));
         assert_eq!(Source::parse("camera:2").unwrap(), camera(Which::Index(2)));
         assert_eq!(Source::parse("camera:/dev/video1").unwrap(), camera(Which::Path("/dev/video1".into())));
         assert_eq!(Source::parse("camera:front").unwrap(), camera(Which::Name("front".into())));

@@ -11,12 +11,13 @@ use serde::Serialize;
 use super::{PaintArgs, print_json, say};
 use crate::capture::{Capture, Pace, Source, Wiring};
 use crate::config::Config;
-use crate::config::plan::{PaintPlan, templates};
-use crate::engine::{Inlet, Lane, Stylist, stylise_in_order};
+use crate::config::plan::{self, templates};
+use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::metrics::{Counters, median_ms, percentile_ms};
+use crate::style::PaintPlan;
 use crate::style::Size;
 use crate::style::painter::StageTimes;
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
@@ -76,7 +77,7 @@ impl BenchArgs {
         let mut config = Config::default();
         self.paint.apply(&mut config);
         crate::gst::init()?;
-        let plan = PaintPlan::new(&config.paint, &config.runtime)?;
+        let plan = plan::paint_plan(&config.paint, &config.runtime)?;
         let (bare, device) = self.bare(&plan)?;
         let whole = self.whole_path(&plan, &config)?;
         let report = Report {
@@ -122,7 +123,7 @@ impl BenchArgs {
         Ok((times, painter.device().name()))
     }
 
-    /// Sends test pictures through capture, ring and stylist; (latency, inference) of each.
+    /// Sends test pictures through capture, ring and frame painter; (latency, inference) of each.
     fn whole_path(&self, plan: &PaintPlan, config: &Config) -> Result<Vec<(Duration, Duration)>> {
         let counters = Arc::new(Counters::default());
         // One slot: the next picture is captured when this one is painted, so that no waiting is measured.
@@ -133,14 +134,14 @@ impl BenchArgs {
             templates: templates(&config.runtime),
             pace: Pace::Unlimited,
             sound: false,
-            wish: (self.picture, 30),
+            requested: (self.picture, 30),
             fixed_caps: None,
             receiver: inlet.clone(),
         };
         let capture = Capture::start(&Source::Showcase, &wiring)?;
         let caps = first.recv().map_err(|_| Error::input("the showcase delivers no picture"))?;
         gst_video::VideoInfo::from_caps(&caps).map_err(Error::input)?;
-        let stylist = Stylist::new(plan.open_painter()?, &caps)?;
+        let frame_painter = FramePainter::new(plan.open_painter()?, &caps)?;
 
         let measured = std::sync::Mutex::new(Vec::with_capacity(self.frames));
         let publish = |_: gst::Buffer, frame: &Frame| {
@@ -154,8 +155,8 @@ impl BenchArgs {
             }
             Ok(())
         };
-        let lane = Lane { ring: consumer, stylist };
-        stylise_in_order(vec![lane], &counters, &publish, &|| inlet.close())?;
+        let worker = Worker { ring: consumer, frame_painter };
+        stylise_in_order(vec![worker], &counters, &publish, &|| inlet.close())?;
         drop(capture);
         Ok(measured.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
     }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{PaintArgs, say};
-use crate::config::plan::{PaintPlan, RunPlan, StreamPlan};
+use crate::config::plan::{RunPlan, StreamPlan};
 use crate::config::{Config, locate};
 use crate::error::{Error, Result};
+use crate::style::PaintPlan;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::SessionOptions;
 use crate::style::onnx::inspect::NetworkInfo;

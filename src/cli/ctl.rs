@@ -10,8 +10,8 @@ use ureq::http::Method;
 use super::{print_json, say};
 use crate::control::client::Client;
 use crate::control::contract::{
-    Change, ConfigState, LIVE, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
-    StreamStatus,
+    Change, ConfigState, LIVE, LookNow, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest,
+    StreamState, StreamStatus,
 };
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
@@ -165,7 +165,7 @@ impl CtlArgs {
             Command::Pause => session.settings(Method::POST, "/pause", &()),
             Command::Resume => session.settings(Method::POST, "/resume", &()),
             Command::Source { source } => session.source(source),
-            Command::Record { file, stop } => session.record(&RecordWish { file, stop }),
+            Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
             Command::Snapshot { file } => session.snapshot(&file),
             Command::Paint { input, output, style } => session.paint(&input, &output, style),
             Command::Styles => session.styles(),
@@ -226,12 +226,12 @@ impl Session {
     }
 
     fn source(&self, source: String) -> Result<()> {
-        let state: StreamState = self.client.send(Method::POST, &self.path("/source"), &SourceWish { source })?;
+        let state: StreamState = self.client.send(Method::POST, &self.path("/source"), &SourceRequest { source })?;
         self.tell(&state, |state| format!("the source is now {}", state.source))
     }
 
-    fn record(&self, wish: &RecordWish) -> Result<()> {
-        let now: RecordNow = self.client.send(Method::POST, &self.path("/record"), wish)?;
+    fn record(&self, requested: &RecordRequest) -> Result<()> {
+        let now: RecordNow = self.client.send(Method::POST, &self.path("/record"), requested)?;
         self.tell(&now, |now| {
             let what = if now.recording { "recording into" } else { "finished" };
             format!("{what} {}", now.file)
@@ -365,7 +365,7 @@ fn describe(state: &StreamState) -> String {
             "network   {} on {}, painting at {}",
             state.network,
             state.device,
-            state.room.as_deref().unwrap_or("the picture's size")
+            state.bounding_box.as_deref().unwrap_or("the picture's size")
         ),
         format!("source    {}, {}, {} frames/s", state.source, state.picture, state.nominal_fps),
         format!(

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{PaintArgs, print_json, say};
 use crate::capture::camera::{CameraDescription, ControlDescription, FormatDescription, SizeDescription, describe_all};
-use crate::config::{Config, plan::PaintPlan};
+use crate::config::{Config, plan};
 use crate::error::Result;
 use crate::output::virtual_camera::loopbacks;
 use crate::style::onnx::{Device, Session, SessionOptions};
@@ -54,7 +54,7 @@ impl DevicesArgs {
     pub fn run(self) -> Result<()> {
         let mut config = Config::default();
         self.paint.apply(&mut config);
-        let plan = PaintPlan::new(&config.paint, &config.runtime)?;
+        let plan = plan::paint_plan(&config.paint, &config.runtime)?;
         let try_device = |device: Device| {
             let options = SessionOptions { device, ..plan.session.clone() };
             let error = Session::open(&plan.choice.network, &options).err();

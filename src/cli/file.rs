@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::PaintArgs;
-use crate::config::plan::{self, PaintPlan};
+use crate::config::plan;
 use crate::config::{Config, locate};
 use crate::convert::{Conversion, Kind, Options, Progress};
 use crate::error::Result;
@@ -47,8 +47,8 @@ pub struct FileArgs {
     #[arg(long, value_enum, default_value_t)]
     preset: Preset,
     /// Frames painted side by side, which share the threads; without it, chosen by cores and picture
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
-    lanes: Option<u8>,
+    #[arg(long, alias = "lanes", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: Option<u8>,
     /// Tell start, progress, notes and result as JSON lines
     #[arg(long)]
     json: bool,
@@ -72,11 +72,11 @@ impl FileArgs {
             codec: self.codec,
             crf: plan::crf(self.crf)?,
             preset: self.preset,
-            lanes: self.lanes.map(usize::from),
+            workers: self.workers.map(usize::from),
         };
         let kind = Kind::of(&self.input, &self.output, &options)?;
         let paint =
-            PaintPlan::new(&config.paint, &config.runtime).map_err(|error| locate(error, self.config.as_deref()))?;
+            plan::paint_plan(&config.paint, &config.runtime).map_err(|error| locate(error, self.config.as_deref()))?;
         let templates = plan::templates(&config.runtime);
         crate::gst::init()?;
         let shutdown = Shutdown::on_signals()?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::camera::{ControlValues, FormatWish};
+use crate::capture::camera::{ControlValues, FormatRequest};
 use crate::control::HttpAddress;
 use crate::control::contract::LIVE;
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub struct SourceConfig {
     pub width: usize,
     pub height: usize,
     pub fps: u32,
-    pub format: FormatWish,
+    pub format: FormatRequest,
     pub controls: ControlValues,
 }
 
@@ -137,7 +137,7 @@ impl Default for SourceConfig {
             width: 640,
             height: 360,
             fps: 30,
-            format: FormatWish::Auto,
+            format: FormatRequest::Auto,
             controls: ControlValues::new(),
         }
     }

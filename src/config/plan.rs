@@ -7,15 +7,14 @@ use super::{
     VirtualCameraConfig,
 };
 use crate::capture::Source;
-use crate::capture::camera::{self, CameraWish};
+use crate::capture::camera::{self, CameraRequest};
 use crate::control::HttpPlan;
-use crate::engine::Palette;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::virtual_camera::Device;
 use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
 use crate::style::onnx::SessionOptions;
-use crate::style::{Catalog, Choice, Look, PaintSize, Painter, Size};
+use crate::style::{Catalog, PaintPlan, Size};
 
 /// What `impasto run` does, checked.
 #[derive(Debug, Clone)]
@@ -37,7 +36,7 @@ pub struct StreamPlan {
     pub looped: bool,
     pub sound: bool,
     /// Wanted size and rate of camera, showcase and test picture.
-    pub wish: (Size, u32),
+    pub requested: (Size, u32),
     pub paint: PaintPlan,
     pub templates: Templates,
     pub rtsp: Option<RtspAddress>,
@@ -48,17 +47,6 @@ pub struct StreamPlan {
     pub virtual_cameras: Vec<VirtualCameraPlan>,
     /// Releases the source while nobody watches.
     pub on_demand: bool,
-}
-
-/// How to paint, resolved.
-#[derive(Debug, Clone)]
-pub struct PaintPlan {
-    pub look: Look,
-    pub choice: Choice,
-    /// All networks that a live change of the look may take.
-    pub catalog: Catalog,
-    pub size: PaintSize,
-    pub session: SessionOptions,
 }
 
 impl RunPlan {
@@ -93,7 +81,7 @@ impl RunPlan {
             Some(paint) => paint.catalog,
             None => catalog(&config.runtime).unwrap_or_default(),
         };
-        networks.for_each(|paint| all.know(paint.choice.network));
+        networks.for_each(|paint| all.add_fallback(paint.choice.network));
         let ControlConfig { http, token, hosts, recordings } = &config.control;
         let http = HttpPlan::new(*http, token, hosts, recordings.clone())?;
         Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http })
@@ -124,8 +112,8 @@ impl StreamPlan {
             source,
             looped: from.r#loop,
             sound: from.sound,
-            wish: (size, from.fps),
-            paint: PaintPlan::new(paint, runtime)?,
+            requested: (size, from.fps),
+            paint: paint_plan(paint, runtime)?,
             templates: templates(runtime),
             rtsp,
             rtsp_access: rtsp_access(output)?,
@@ -210,8 +198,8 @@ fn source(config: &SourceConfig, outputs: &[VirtualCameraPlan]) -> Result<Source
     };
     refuse_own(&source, outputs)?;
     Ok(match source {
-        Source::Camera(CameraWish { which, .. }) => {
-            Source::Camera(CameraWish { which, format: config.format, controls: config.controls.clone() })
+        Source::Camera(CameraRequest { which, .. }) => {
+            Source::Camera(CameraRequest { which, format: config.format, controls: config.controls.clone() })
         }
         other => other,
     })
@@ -220,7 +208,7 @@ fn source(config: &SourceConfig, outputs: &[VirtualCameraPlan]) -> Result<Source
 /// # Errors
 /// The source is one of the stream's own virtual cameras.
 pub fn refuse_own(source: &Source, outputs: &[VirtualCameraPlan]) -> Result<()> {
-    if let Source::Camera(CameraWish { which, .. }) = source
+    if let Source::Camera(CameraRequest { which, .. }) = source
         && let Some(path) = camera::path_of(which)
         && let Some(output) = outputs.iter().find(|output| output.device.is_at(&path))
     {
@@ -244,44 +232,21 @@ fn virtual_cameras(outputs: &[ExtraOutput]) -> Result<Vec<VirtualCameraPlan>> {
     outputs.iter().map(plan).collect()
 }
 
-impl PaintPlan {
-    /// # Errors
-    /// An unknown network or style, or a size that is none.
-    pub fn new(paint: &PaintConfig, runtime: &RuntimeConfig) -> Result<Self> {
-        let network = (!paint.network.is_empty()).then_some(paint.network.as_str());
-        let is_path = network.is_some_and(|network| Path::new(network).exists());
-        let catalog = catalog(runtime);
-        let mut catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
-        let look = paint.look();
-        let choice = catalog.choose(network, &look)?;
-        if is_path {
-            catalog.add(choice.network.clone());
-        }
-        Ok(Self { look, choice, catalog, size: paint.size, session: session_options(runtime) })
+/// How to paint, as the settings say.
+///
+/// # Errors
+/// An unknown network or style, or a size that is none.
+pub fn paint_plan(paint: &PaintConfig, runtime: &RuntimeConfig) -> Result<PaintPlan> {
+    let network = (!paint.network.is_empty()).then_some(paint.network.as_str());
+    let is_path = network.is_some_and(|network| Path::new(network).exists());
+    let catalog = catalog(runtime);
+    let mut catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
+    let look = paint.look();
+    let choice = catalog.choose(network, &look)?;
+    if is_path {
+        catalog.add(choice.network.clone());
     }
-
-    /// What a live stream may go over to.
-    pub fn palette(&self) -> Palette {
-        let Self { look, choice, catalog, size, session } = self.clone();
-        Palette { look, choice, catalog, size, session }
-    }
-
-    /// Loads the network and says in the log which device runs it and why not a better one.
-    pub fn open_painter(&self) -> Result<Painter> {
-        self.load_painter().inspect(Self::tell_device)
-    }
-
-    /// Loads the network.
-    pub fn load_painter(&self) -> Result<Painter> {
-        Painter::open(&self.choice, self.size.room(), &self.session)
-    }
-
-    /// Says in the log which device runs the network and why not a better one.
-    pub fn tell_device(painter: &Painter) {
-        let why = painter.passed_over();
-        let why = if why.is_empty() { String::new() } else { format!(" (not {})", why.join("; not ")) };
-        tracing::info!("painting on {}{why}", painter.device().name());
-    }
+    Ok(PaintPlan { look, choice, catalog, size: paint.size, session: session_options(runtime) })
 }
 
 /// How the settings say that a network shall run.

@@ -23,7 +23,7 @@ pub struct StreamState {
     /// The size to paint at, as it was asked for: `native`, `auto` or a box such as `640x360`.
     pub size: PaintSize,
     /// The box that is painted in now; none for the picture's own size.
-    pub room: Option<String>,
+    pub bounding_box: Option<String>,
     pub mirrored: bool,
     pub paused: bool,
     /// The source, without passwords.
@@ -124,14 +124,14 @@ pub struct SettingsPatch {
 /// `POST .../source`: another source, as `impasto run --source` takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SourceWish {
+pub struct SourceRequest {
     pub source: String,
 }
 
 /// `POST .../record`: begins a recording, or ends it with `"stop": true`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RecordWish {
+pub struct RecordRequest {
     /// A file name in the recordings folder (.mkv, .mp4, .mov, .webm); named after the time if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
@@ -139,7 +139,7 @@ pub struct RecordWish {
     pub stop: bool,
 }
 
-/// The answer to [`RecordWish`].
+/// The answer to [`RecordRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordNow {
     /// The file that is being written, or that is finished.

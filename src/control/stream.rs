@@ -18,7 +18,7 @@ use crate::style::{Look, LookPatch};
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ApiError {
     /// There is no such stream, file or page.
     NotFound(String),
     /// It cannot be done in the state that the stream is in.
@@ -29,17 +29,17 @@ pub enum Refusal {
     Failed(Error),
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
 /// The answer to a request.
-pub type Verdict<T> = Result<T, Refusal>;
+pub type ApiResult<T> = Result<T, ApiError>;
 
 /// A verdict that comes later.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Verdict<T>> + Send + 'a>>;
+pub type ApiFuture<'a, T> = Pin<Box<dyn Future<Output = ApiResult<T>> + Send + 'a>>;
 
 /// A running stream. Nothing here waits for the painting; what must wait is a future.
 pub trait Stream: Send + Sync {
@@ -55,28 +55,28 @@ pub trait Stream: Send + Sync {
     /// Paints in this look. Answers after the first frame in it; another network is loaded meanwhile, and the old one
     /// paints on. Refused: numbers that cannot be, unknown styles, styles of several networks, a network that does not
     /// load, a later change that took its place.
-    fn set_look(&self, look: Look) -> Pending<'_, Change<LookNow>>;
+    fn set_look(&self, look: Look) -> ApiFuture<'_, Change<LookNow>>;
 
     /// Changes some parts of the look; as [`Stream::set_look`].
-    fn patch_look(&self, patch: LookPatch) -> Pending<'_, Change<LookNow>>;
+    fn patch_look(&self, patch: LookPatch) -> ApiFuture<'_, Change<LookNow>>;
 
     /// Changes the inference size or mirrors the picture. Refused: a size that the network cannot paint at.
-    fn set_settings(&self, patch: SettingsPatch) -> Pending<'_, Change<SettingsNow>>;
+    fn set_settings(&self, patch: SettingsPatch) -> ApiFuture<'_, Change<SettingsNow>>;
 
     /// Holds the picture, or goes on. Never refused.
-    fn set_paused(&self, paused: bool) -> Pending<'_, Change<SettingsNow>>;
+    fn set_paused(&self, paused: bool) -> ApiFuture<'_, Change<SettingsNow>>;
 
     /// Goes over to another source with its first picture. Refused: a source that gives none; the old one stays.
-    fn set_source(&self, source: String) -> Pending<'_, StreamState>;
+    fn set_source(&self, source: String) -> ApiFuture<'_, StreamState>;
 
     /// Begins a recording into `file`. Refused: one is in progress, the file is there already or cannot be written.
-    fn start_recording(&self, file: &Path) -> Pending<'_, RecordNow>;
+    fn start_recording(&self, file: &Path) -> ApiFuture<'_, RecordNow>;
 
     /// Ends the recording; answers when its file is finished. Refused: none is in progress.
-    fn stop_recording(&self) -> Pending<'_, RecordNow>;
+    fn stop_recording(&self) -> ApiFuture<'_, RecordNow>;
 
     /// The latest painted frame as a PNG file. Refused: nothing was painted yet.
-    fn snapshot(&self) -> Pending<'_, Vec<u8>>;
+    fn snapshot(&self) -> ApiFuture<'_, Vec<u8>>;
 
     /// Small JPEG pictures of what is painted, or of what it is painted from.
     fn preview(&self, of: PreviewOf) -> Viewer;
@@ -146,28 +146,28 @@ impl Hub {
     }
 
     /// The stream of that name, whether it runs or not.
-    pub fn member(&self, name: &str) -> Verdict<Member> {
+    pub fn member(&self, name: &str) -> ApiResult<Member> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
         if streams.is_empty() {
-            return Err(Refusal::Later("no stream runs now".into()));
+            return Err(ApiError::Later("no stream runs now".into()));
         }
         streams.get(name).cloned().ok_or_else(|| {
             let names = || streams.keys().map(String::as_str);
             let (hint, all) = (did_you_mean(name, names()), names().collect::<Vec<_>>().join(", "));
-            Refusal::NotFound(format!("there is no stream `{name}`{hint}; there are: {all}"))
+            ApiError::NotFound(format!("there is no stream `{name}`{hint}; there are: {all}"))
         })
     }
 
     /// The running stream of that name.
-    pub fn get(&self, name: &str) -> Verdict<Arc<dyn Stream>> {
+    pub fn get(&self, name: &str) -> ApiResult<Arc<dyn Stream>> {
         match self.member(name)? {
             Member::Running(stream) => Ok(stream),
             Member::Down(state) => Err(match (state.status, &state.error) {
                 (StreamStatus::Failed, Some(error)) => {
-                    Refusal::Later(format!("stream `{name}` does not run, and is tried again: {error}"))
+                    ApiError::Later(format!("stream `{name}` does not run, and is tried again: {error}"))
                 }
-                (StreamStatus::Ended, _) => Refusal::Conflict(format!("stream `{name}` has ended: its file is over")),
-                _ => Refusal::Later(format!("stream `{name}` is starting; try again in a moment")),
+                (StreamStatus::Ended, _) => ApiError::Conflict(format!("stream `{name}` has ended: its file is over")),
+                _ => ApiError::Later(format!("stream `{name}` is starting; try again in a moment")),
             }),
         }
     }

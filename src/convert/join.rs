@@ -124,7 +124,7 @@ impl Join<'_> {
         muxer.link(&file).map_err(Error::output)?;
         let pad = request(&muxer, "video_%u").ok_or_else(|| self.failure("no video in this container"))?;
         if pad.has_property("trak-timescale") {
-            pad.set_property("trak-timescale", self.index.ticks.timescale());
+            pad.set_property("trak-timescale", self.index.timescale.ticks_per_second());
         }
         let source = video.static_pad("src").ok_or_else(|| self.failure("no video"))?;
         source.link(&pad).map_err(|error| self.failure(&format!("the encoded video does not fit: {error}")))?;
@@ -156,7 +156,7 @@ impl Join<'_> {
     /// The encoder's caps; streams with a variable frame rate do not claim a constant one.
     fn video_caps(&self) -> Result<gst::Caps> {
         let mut caps = self.index.caps.clone().ok_or_else(|| self.failure("no frame was painted"))?;
-        if !self.index.ticks.is_regular() {
+        if !self.index.timescale.is_regular() {
             caps.make_mut().set("framerate", gst::Fraction::new(0, 1));
         }
         Ok(caps)
@@ -266,7 +266,7 @@ impl Join<'_> {
     /// How long the last frame is shown: what the source says, unless that is a small part of the frame before,
     /// as for streams that claim a frame rate of thousands.
     fn last_duration(&self, said: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
-        let before = self.index.ticks.last_step();
+        let before = self.index.timescale.last_step();
         said.filter(|said| before.is_none_or(|before| *said * 10 >= before)).or(before)
     }
 

@@ -2,24 +2,24 @@
 
 mod chapters;
 mod encode;
-mod gate;
 mod join;
-mod lanes;
 mod parts;
 pub mod pictures;
 mod progress;
-mod ticks;
+mod resume_gate;
 mod timeline;
+mod timescale;
 mod video;
+mod workers;
 
 use std::path::{Path, PathBuf};
 
-use crate::config::plan::PaintPlan;
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Codec, Preset};
 use crate::gst::template::Templates;
 use crate::output::Container;
 use crate::shutdown::Shutdown;
+use crate::style::PaintPlan;
 
 pub use progress::{Event, Progress};
 
@@ -46,7 +46,7 @@ pub struct Options {
     pub crf: u8,
     pub preset: Preset,
     /// Frames painted side by side; `None` chooses by cores and picture.
-    pub lanes: Option<usize>,
+    pub workers: Option<usize>,
 }
 
 /// What IN and OUT are.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 
-use super::ticks::Ticks;
+use super::timescale::Timescale;
 use crate::error::{Error, Result};
 use crate::style::{Look, PaintSize};
 
@@ -135,7 +135,7 @@ impl Parts {
             }
             while let Some(packet) = reader.skip()? {
                 index.frames += 1;
-                index.ticks.note(packet.pts);
+                index.timescale.note(packet.pts);
                 index.last = Some(packet);
             }
             index.files.push(path);
@@ -170,7 +170,7 @@ pub struct Index {
     pub caps: Option<gst::Caps>,
     pub files: Vec<PathBuf>,
     pub frames: u64,
-    pub ticks: Ticks,
+    pub timescale: Timescale,
     pub last: Option<Packet>,
 }
 

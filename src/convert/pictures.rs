@@ -118,8 +118,8 @@ fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier
         style: &choice.style.name,
         device: painter.device().name(),
         picture,
-        lanes: 1,
-        threads: conversion.paint.session.threads.unwrap_or_else(super::lanes::cores),
+        workers: 1,
+        threads: conversion.paint.session.threads.unwrap_or_else(super::workers::cores),
         encoder: "no video".into(),
         resumed_frames: earlier,
     });

@@ -26,7 +26,7 @@ pub enum Event<'a> {
         device: &'a str,
         picture: String,
         /// Frames painted side by side, and the threads of each.
-        lanes: usize,
+        workers: usize,
         threads: usize,
         encoder: String,
         /// Frames that an interrupted run painted already.
@@ -72,13 +72,23 @@ impl Progress {
     /// Painting begins now: frame rates count from here.
     pub fn start(&mut self, event: &Event) {
         self.begun = Instant::now();
-        if let Event::Start { input, output, network, style, device, picture, lanes, threads, encoder, resumed_frames } =
-            event
+        if let Event::Start {
+            input,
+            output,
+            network,
+            style,
+            device,
+            picture,
+            workers,
+            threads,
+            encoder,
+            resumed_frames,
+        } = event
             && !self.json
         {
             self.line(&format!("{input} ({picture}) -> {output}"));
-            let lanes = if *lanes > 1 { format!("{lanes} frames side by side, ") } else { String::new() };
-            self.line(&format!("{style} by {network} on {device}, {lanes}{threads} threads a frame; {encoder}"));
+            let workers = if *workers > 1 { format!("{workers} frames side by side, ") } else { String::new() };
+            self.line(&format!("{style} by {network} on {device}, {workers}{threads} threads a frame; {encoder}"));
             if *resumed_frames > 0 {
                 self.line(&format!("going on after {resumed_frames} frames that are painted already"));
             }

@@ -1,4 +1,4 @@
-//! A recorded video: decoder -> rings -> stylists side by side -> encoder -> packets on disk -> joined file.
+//! A recorded video: decoder -> rings -> frame painters side by side -> encoder -> packets on disk -> joined file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use gstreamer_video as gst_video;
 
 use super::Conversion;
 use super::encode::Encode;
-use super::gate::{Gate, Opener};
 use super::join::Join;
-use super::lanes::{self, Lanes};
 use super::parts::{Index, Job, Parts};
 use super::progress::{Event, Progress};
+use super::resume_gate::{Opener, ResumeGate};
 use super::timeline::Timeline;
+use super::workers::{self, Workers};
 use crate::capture::{Capture, End, Pace, Source, Wiring};
-use crate::engine::{Inlet, Lane, Stylist, stylise_in_order};
+use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
@@ -28,7 +28,7 @@ use crate::shutdown::Shutdown;
 use crate::style::onnx::Device;
 use crate::style::{Look, Size};
 
-/// Slots of each lane's ring: one is painted, one waits.
+/// Slots of each worker's ring: one is painted, one waits.
 const SLOTS: usize = 2;
 
 /// How often the state is looked at.
@@ -125,12 +125,12 @@ fn paint(
     progress: &mut Progress,
 ) -> Result<Painted> {
     let (gate, opener) =
-        Gate::new(Timeline::of(&conversion.input), before.frames, before.last.map(|packet| packet.pts));
+        ResumeGate::new(Timeline::of(&conversion.input), before.frames, before.last.map(|packet| packet.pts));
     let wiring = Wiring {
         templates: conversion.templates.clone(),
         pace: Pace::Unlimited,
         sound: false,
-        wish: (Size::new(640, 360), 30),
+        requested: (Size::new(640, 360), 30),
         fixed_caps: None,
         receiver: gate.clone(),
     };
@@ -148,17 +148,19 @@ fn paint(
 
     let picture = Size::new(info.width() as usize, info.height() as usize);
     Container::of(&conversion.output)?.check_size(picture)?;
-    let (lanes, painters) = lanes::open(&conversion.paint, &conversion.options, picture)?;
+    let (workers, painters) = workers::open(&conversion.paint, &conversion.options, picture)?;
     let device = painters.first().map_or(Device::Cpu, |painter| painter.device());
-    let stylists = painters.into_iter().map(|painter| Stylist::new(painter, &caps)).collect::<Result<Vec<_>>>()?;
+    let frame_painters =
+        painters.into_iter().map(|painter| FramePainter::new(painter, &caps)).collect::<Result<Vec<_>>>()?;
     let encode = Encode::start(&caps, facts.decoded.as_ref(), encoder, &conversion.templates, parts.append()?)?;
-    progress.start(&start_event(conversion, encoder, picture, lanes, device, before.frames));
+    progress.start(&start_event(conversion, encoder, picture, workers, device, before.frames));
 
     let counters = Arc::new(Counters::default());
     let (producers, consumers): (Vec<_>, Vec<_>) =
-        stylists.iter().map(|_| ring(std::iter::repeat_with(Frame::default).take(SLOTS))).unzip();
+        frame_painters.iter().map(|_| ring(std::iter::repeat_with(Frame::default).take(SLOTS))).unzip();
     let (inlet, _) = Inlet::new(Pace::Unlimited, producers, Arc::clone(&counters), Box::new(|_, _| {}));
-    let lanes = consumers.into_iter().zip(stylists).map(|(ring, stylist)| Lane { ring, stylist }).collect();
+    let workers =
+        consumers.into_iter().zip(frame_painters).map(|(ring, frame_painter)| Worker { ring, frame_painter }).collect();
     let _ = opener.inlet.send(Arc::clone(&inlet));
 
     let publish = |buffer: gst::Buffer, frame: &Frame| encode.push(buffer, frame.pts, frame.duration);
@@ -175,7 +177,7 @@ fn paint(
         since: Instant::now(),
     };
     let (painted, end) = std::thread::scope(|scope| {
-        let painting = scope.spawn(|| stylise_in_order(lanes, &counters, &publish, &|| inlet.close()));
+        let painting = scope.spawn(|| stylise_in_order(workers, &counters, &publish, &|| inlet.close()));
         let end = watch.run(&painting, shutdown, progress);
         (painting.join().unwrap_or_else(|_| Err(Error::model("a stylise thread panicked"))), end)
     });
@@ -207,7 +209,7 @@ fn paint(
 /// Waits for the first picture to paint; `None` if there is none left after those painted before.
 fn first_picture(
     capture: &Capture,
-    gate: &Gate,
+    gate: &ResumeGate,
     opener: &Opener,
     input: &Path,
     shutdown: &Shutdown,
@@ -245,7 +247,7 @@ fn first_picture(
 struct Watch<'a> {
     conversion: &'a Conversion,
     capture: &'a Capture,
-    gate: &'a Gate,
+    gate: &'a ResumeGate,
     inlet: &'a Arc<Inlet>,
     encode: &'a Encode,
     counters: &'a Counters,
@@ -292,7 +294,7 @@ impl Watch<'_> {
             }
             self.show(progress);
         }
-        // A stylist that ended by an error of its own leaves the source without an end.
+        // A frame painter that ended by an error of its own leaves the source without an end.
         end.unwrap_or(Ok(End::Finished))
     }
 
@@ -364,7 +366,7 @@ fn start_event<'a>(
     conversion: &'a Conversion,
     encoder: &Encoder,
     picture: Size,
-    lanes: Lanes,
+    workers: Workers,
     device: Device,
     resumed_frames: u64,
 ) -> Event<'a> {
@@ -376,8 +378,8 @@ fn start_event<'a>(
         style: &choice.style.name,
         device: device.name(),
         picture: picture.to_string(),
-        lanes: lanes.count,
-        threads: lanes.threads,
+        workers: workers.count,
+        threads: workers.threads,
         encoder: encoder.to_string(),
         resumed_frames,
     }

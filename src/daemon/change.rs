@@ -4,7 +4,7 @@ use super::handle::Handle;
 use crate::config::plan::StreamPlan;
 use crate::config::{PaintConfig, RuntimeConfig, StreamConfig};
 use crate::control::contract::SettingsPatch;
-use crate::control::{Refusal, Stream, Verdict};
+use crate::control::{ApiError, ApiResult, Stream};
 use crate::error::Result;
 use crate::style::{LookPatch, PaintSize};
 
@@ -73,8 +73,8 @@ impl LiveChange {
     }
 }
 
-fn told<T>(verdict: Verdict<T>) -> Result<()> {
-    verdict.map(|_| ()).map_err(|refusal: Refusal| refusal.into())
+fn told<T>(verdict: ApiResult<T>) -> Result<()> {
+    verdict.map(|_| ()).map_err(|refusal: ApiError| refusal.into())
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl Entry {
             network: paint.network.clone(),
             device: String::new(),
             size: paint.size,
-            room: None,
+            bounding_box: None,
             mirrored: false,
             paused: false,
             // Read, it shows no password.

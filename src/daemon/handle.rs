@@ -16,7 +16,7 @@ use crate::config::plan::refuse_own;
 use crate::control::contract::{
     Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState, StreamStatus,
 };
-use crate::control::{self, Pending, Refusal, Verdict};
+use crate::control::{self, ApiError, ApiFuture, ApiResult};
 use crate::engine::{Answer, Control};
 use crate::error::{Error, Result};
 use crate::metrics::Counters;
@@ -118,7 +118,7 @@ impl Handle {
         self.changes.notify_one();
     }
 
-    async fn look_now(&self, answer: Result<Answer>) -> Verdict<Change<LookNow>> {
+    async fn look_now(&self, answer: Result<Answer>) -> ApiResult<Change<LookNow>> {
         let answer = answer?;
         // A network may take seconds to load: what is asked for is told at once.
         self.changed();
@@ -130,7 +130,7 @@ impl Handle {
         Ok(Change { now, frame: applied.frame, took_ms: applied.took_ms })
     }
 
-    async fn settings_now(&self, answers: Vec<Answer>) -> Verdict<Change<SettingsNow>> {
+    async fn settings_now(&self, answers: Vec<Answer>) -> ApiResult<Change<SettingsNow>> {
         let (mut frame, mut took_ms) = (None, 0.0);
         for answer in answers {
             let applied = answer.await?;
@@ -154,7 +154,7 @@ impl control::Stream for Handle {
             network: painting.network,
             device: painting.device.into(),
             size: painting.size,
-            room: painting.room,
+            bounding_box: painting.bounding_box,
             mirrored: painting.mirrored,
             paused: painting.paused,
             source: lock(&self.source).clone(),
@@ -187,36 +187,36 @@ impl control::Stream for Handle {
         &self.counters
     }
 
-    fn set_look(&self, look: Look) -> Pending<'_, Change<LookNow>> {
+    fn set_look(&self, look: Look) -> ApiFuture<'_, Change<LookNow>> {
         let answer = self.control.set_look(look);
         Box::pin(self.look_now(answer))
     }
 
-    fn patch_look(&self, patch: LookPatch) -> Pending<'_, Change<LookNow>> {
+    fn patch_look(&self, patch: LookPatch) -> ApiFuture<'_, Change<LookNow>> {
         let answer = self.control.patch_look(&patch);
         Box::pin(self.look_now(answer))
     }
 
-    fn set_settings(&self, patch: SettingsPatch) -> Pending<'_, Change<SettingsNow>> {
+    fn set_settings(&self, patch: SettingsPatch) -> ApiFuture<'_, Change<SettingsNow>> {
         let mirrored = patch.mirrored.map(|mirrored| Ok(self.control.set_mirrored(mirrored)));
         let size = patch.size.map(|size| self.control.set_size(size));
         let answers: Result<Vec<Answer>> = mirrored.into_iter().chain(size).collect();
         Box::pin(async move { self.settings_now(answers?).await })
     }
 
-    fn set_paused(&self, paused: bool) -> Pending<'_, Change<SettingsNow>> {
+    fn set_paused(&self, paused: bool) -> ApiFuture<'_, Change<SettingsNow>> {
         let answer = self.control.set_paused(paused);
         Box::pin(self.settings_now(vec![answer]))
     }
 
-    fn set_source(&self, source: String) -> Pending<'_, StreamState> {
+    fn set_source(&self, source: String) -> ApiFuture<'_, StreamState> {
         Box::pin(async move {
             self.take_source(Source::parse(&source)?).await?;
             Ok(self.state())
         })
     }
 
-    fn start_recording(&self, file: &Path) -> Pending<'_, RecordNow> {
+    fn start_recording(&self, file: &Path) -> ApiFuture<'_, RecordNow> {
         let (recorder, file) = (Arc::clone(&self.recorder), file.to_path_buf());
         Box::pin(async move {
             let begin = move || recorder.start(&file).map(|()| file);
@@ -226,7 +226,7 @@ impl control::Stream for Handle {
         })
     }
 
-    fn stop_recording(&self) -> Pending<'_, RecordNow> {
+    fn stop_recording(&self) -> ApiFuture<'_, RecordNow> {
         let recorder = Arc::clone(&self.recorder);
         Box::pin(async move {
             let file = run_blocking(move || recorder.stop()).await;
@@ -235,9 +235,9 @@ impl control::Stream for Handle {
         })
     }
 
-    fn snapshot(&self) -> Pending<'_, Vec<u8>> {
+    fn snapshot(&self) -> ApiFuture<'_, Vec<u8>> {
         let control = self.control.clone();
-        Box::pin(run_blocking(move || control.snapshot().map_err(Refusal::from)))
+        Box::pin(run_blocking(move || control.snapshot().map_err(ApiError::from)))
     }
 
     fn preview(&self, of: PreviewOf) -> Viewer {
@@ -246,8 +246,8 @@ impl control::Stream for Handle {
 }
 
 /// Runs what blocks on a thread made for it.
-async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> Verdict<T> + Send + 'static) -> Verdict<T> {
-    let failed = |error| Refusal::Failed(Error::output(format!("the work was broken off: {error}")));
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
+    let failed = |error| ApiError::Failed(Error::output(format!("the work was broken off: {error}")));
     spawn_blocking(work).await.map_err(failed)?
 }
 

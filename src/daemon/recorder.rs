@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::control::Refusal;
+use crate::control::ApiError;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::{Output, Outputs, Record, StreamFormat};
@@ -44,11 +44,11 @@ impl Recorder {
     ///
     /// # Errors
     /// One is in progress already, or the file cannot be written.
-    pub fn start(&self, path: &Path) -> Result<(), Refusal> {
+    pub fn start(&self, path: &Path) -> Result<(), ApiError> {
         let mut recording = self.recording();
         if let Some(recording) = recording.as_ref() {
             let path = recording.path.display();
-            return Err(Refusal::Conflict(format!("a recording into {path} is in progress; stop it first")));
+            return Err(ApiError::Conflict(format!("a recording into {path} is in progress; stop it first")));
         }
         let output: Arc<dyn Output> = Arc::new(Record::start(path, &self.format, self.crf, &self.templates)?);
         self.outputs.add(Arc::clone(&output));
@@ -60,7 +60,7 @@ impl Recorder {
     ///
     /// # Errors
     /// None is in progress, or its file cannot be finished.
-    pub fn stop(&self) -> Result<PathBuf, Refusal> {
+    pub fn stop(&self) -> Result<PathBuf, ApiError> {
         let Recording { output, path, .. } = self.begin_ending()?;
         self.outputs.remove(&output);
         let finished = output.finish();
@@ -70,23 +70,23 @@ impl Recorder {
     }
 
     /// The recording in progress, which from now on only this caller ends.
-    fn begin_ending(&self) -> Result<Recording, Refusal> {
+    fn begin_ending(&self) -> Result<Recording, ApiError> {
         match self.recording().as_mut() {
             Some(recording) if !recording.ending => {
                 recording.ending = true;
                 Ok(recording.clone())
             }
-            _ => Err(Refusal::Conflict("no recording is in progress".into())),
+            _ => Err(ApiError::Conflict("no recording is in progress".into())),
         }
     }
 }
 
-impl From<Refusal> for Error {
+impl From<ApiError> for Error {
     /// For callers on the command line, whom it ends.
-    fn from(refusal: Refusal) -> Self {
+    fn from(refusal: ApiError) -> Self {
         match refusal {
-            Refusal::NotFound(what) | Refusal::Conflict(what) | Refusal::Later(what) => Self::output(what),
-            Refusal::Failed(error) => error,
+            ApiError::NotFound(what) | ApiError::Conflict(what) | ApiError::Later(what) => Self::output(what),
+            ApiError::Failed(error) => error,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::capture::{Capture, End, Source, Wiring};
 use crate::error::Error;
 use crate::metrics::Counters;
 use crate::output::Outputs;
-use crate::output::attendance::Attendance;
+use crate::output::idle::IdleDetector;
 use crate::shutdown::Shutdown;
 
 /// How often the end of the source is looked for.
@@ -30,7 +30,7 @@ const CAMERA_BACK_OFF: Duration = Duration::from_secs(3);
 /// How long a source that shall take over may take to its first picture.
 const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The wish for another source.
+/// The request for another source.
 pub struct Switch {
     pub source: Source,
     pub reply: oneshot::Sender<Result<(), Error>>,
@@ -70,17 +70,17 @@ impl SourceKeeper {
     pub fn keep(mut self, capture: Capture) {
         let mut capture = Some(capture);
         let mut back_off = BACK_OFF.0;
-        let mut attendance = Attendance::default();
+        let mut idle = IdleDetector::default();
         let mut said = String::new();
         while !self.shutdown.is_given() {
-            if capture.is_none() && !self.is_wanted(&mut attendance) {
-                capture = self.wait_for_viewers(&mut attendance);
+            if capture.is_none() && !self.is_wanted(&mut idle) {
+                capture = self.wait_for_viewers(&mut idle);
                 back_off = BACK_OFF.0;
                 continue;
             }
             let before = self.counters.captured.load(Ordering::Relaxed);
             let watched = match capture.take() {
-                Some(running) => self.watch(&running, &mut attendance),
+                Some(running) => self.watch(&running, &mut idle),
                 None => match self.open(&self.source) {
                     Ok(started) => {
                         capture = Some(started);
@@ -137,17 +137,17 @@ impl SourceKeeper {
     }
 
     /// Takes a reading of who watches; true if frames are wanted.
-    fn is_wanted(&self, attendance: &mut Attendance) -> bool {
-        self.on_demand.as_ref().is_none_or(|outputs| attendance.note(outputs.usage(), Instant::now()))
+    fn is_wanted(&self, idle: &mut IdleDetector) -> bool {
+        self.on_demand.as_ref().is_none_or(|outputs| idle.note(outputs.usage(), Instant::now()))
     }
 
     /// Waits, with the source released, until somebody watches, or for another source.
-    fn wait_for_viewers(&mut self, attendance: &mut Attendance) -> Option<Capture> {
+    fn wait_for_viewers(&mut self, idle: &mut IdleDetector) -> Option<Capture> {
         let outputs = self.on_demand.clone()?;
         tracing::info!("nobody watches: {} is released", self.source);
         outputs.rest(true);
         let mut taking_over = None;
-        while taking_over.is_none() && !self.is_wanted(attendance) {
+        while taking_over.is_none() && !self.is_wanted(idle) {
             if self.shutdown.sleep(POLL) {
                 return None;
             }
@@ -159,7 +159,7 @@ impl SourceKeeper {
     }
 
     /// Waits for the end of one capture, for shutdown, for the last viewer to go, or for another source.
-    fn watch(&mut self, capture: &Capture, attendance: &mut Attendance) -> Watched {
+    fn watch(&mut self, capture: &Capture, idle: &mut IdleDetector) -> Watched {
         let captured = |this: &Self| this.counters.captured.load(Ordering::Relaxed);
         let (mut last, mut silent) = (captured(self), Duration::ZERO);
         while !self.shutdown.is_given() {
@@ -176,7 +176,7 @@ impl SourceKeeper {
                 let reason = format!("{} sent nothing for {seconds} s", self.source);
                 return Watched::Ended { end: End::Failed(reason), recorded: false };
             }
-            if !self.is_wanted(attendance) {
+            if !self.is_wanted(idle) {
                 return Watched::Unwatched;
             }
         }

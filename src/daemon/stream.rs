@@ -14,8 +14,8 @@ use super::recorder::Recorder;
 use super::report::{Started, Status};
 use super::source_keeper::SourceKeeper;
 use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
-use crate::config::plan::{PaintPlan, StreamPlan};
-use crate::engine::{Control, FirstPicture, Inlet, Live, Stylist, stylise_live};
+use crate::config::plan::StreamPlan;
+use crate::engine::{Control, FirstPicture, FramePainter, Inlet, Live, stylise_live};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
@@ -23,6 +23,7 @@ use crate::metrics::{Counters, Snapshot};
 use crate::output::{Outputs, Preview, Rtsp, RtspServers, StreamFormat, VirtualCamera, unused_path};
 use crate::shutdown::Shutdown;
 use crate::style::Choice;
+use crate::style::PaintPlan;
 
 /// Slots of a live ring: one is filled, one waits, one is painted.
 const LIVE_SLOTS: usize = 3;
@@ -62,7 +63,7 @@ impl Stream {
             templates: plan.templates.clone(),
             pace: Pace::RealTime,
             sound: plan.sound,
-            wish: plan.wish,
+            requested: plan.requested,
             fixed_caps: None,
             receiver: inlet.clone(),
         };
@@ -73,21 +74,21 @@ impl Stream {
         wiring.fixed_caps = Some(caps.clone());
         let format = stream_format(&caps, &capture.facts())?;
 
-        let mut stylist = Stylist::new(painter, &caps)?;
+        let mut frame_painter = FramePainter::new(painter, &caps)?;
         let frame_interval = Duration::from_secs(1) / format.fps;
-        let (control, mailbox, loader) = Control::new(&mut stylist, plan.paint.palette(), frame_interval)?;
+        let (control, commands, loader) = Control::new(&mut frame_painter, plan.paint.clone(), frame_interval)?;
         let recorder = Recorder::new(Arc::clone(&outputs), format.clone(), plan.crf, plan.templates.clone());
         let preview = open_outputs(&plan, servers, &format, &outputs, &recorder)
             .and_then(|preview| capture.play().map(|()| preview))
             .inspect_err(|_| drop(outputs.finish()))?;
         // Only now: what fails before is tried again and again.
-        PaintPlan::tell_device(stylist.painter());
+        PaintPlan::tell_device(frame_painter.painter());
 
         let shutdown = Shutdown::default();
         let live = Live {
             ring: consumer,
-            stylist,
-            mailbox,
+            frame_painter,
+            commands,
             outputs: Arc::clone(&outputs),
             counters: Arc::clone(&counters),
             frame_interval,

@@ -1,6 +1,6 @@
 //! Live control of a painted stream: commands come in here, and the stylise thread takes them between two frames.
 //!
-//! What the network at hand can do goes straight into the one-slot mailbox. Another network, or another inference
+//! What the network at hand can do goes straight into a one-slot mailbox. Another network, or another inference
 //! size, is loaded and warmed up on the loader thread first, while the old one paints. The newest command wins.
 
 use std::path::Path;
@@ -17,29 +17,21 @@ use gstreamer_video as gst_video;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::Stylist;
-use super::deadline::Deadline;
+use super::FramePainter;
 use super::loader::{self, Job};
+use super::size_controller::SizeController;
 use crate::error::{Error, Result};
+use crate::style::PaintPlan;
 use crate::style::catalog::Choice;
-use crate::style::look::Recipe;
+use crate::style::look::ResolvedLook;
 use crate::style::onnx::{Loaded, SessionOptions};
-use crate::style::{Brush, Catalog, Look, LookPatch, PaintSize, Size};
+use crate::style::{Catalog, Look, LookPatch, PaintSize, Size, SizedNetwork};
 
 /// Commands to one live stream; clones speak to the same stream.
 #[derive(Clone)]
 pub struct Control {
     shared: Arc<Shared>,
     jobs: Sender<Job>,
-}
-
-/// What a stream is painted with at first, and what it may go over to.
-pub struct Palette {
-    pub look: Look,
-    pub choice: Choice,
-    pub catalog: Catalog,
-    pub size: PaintSize,
-    pub session: SessionOptions,
 }
 
 /// What a command came to.
@@ -66,7 +58,7 @@ pub struct Painting {
     /// As it was asked for.
     pub size: PaintSize,
     /// The box that is painted in now; none for the picture's own size.
-    pub room: Option<String>,
+    pub bounding_box: Option<String>,
     pub mirrored: bool,
     pub paused: bool,
 }
@@ -76,36 +68,36 @@ pub(super) struct Shared {
     catalog: Catalog,
     session: Mutex<SessionOptions>,
     pub(super) info: gst_video::VideoInfo,
-    desk: Mutex<Desk>,
-    /// There is something in the mailbox: saves the stylise thread the lock for most frames.
-    has_mail: AtomicBool,
+    state: Mutex<ControlState>,
+    /// There is an update to take: saves the stylise thread the lock for most frames.
+    has_pending: AtomicBool,
     /// The latest frame that was shown.
     shown: Mutex<Option<gst::Buffer>>,
 }
 
 /// Where commands are put together.
-pub(super) struct Desk {
+pub(super) struct ControlState {
     /// Numbers looks; the loader drops what is no longer the newest.
     pub(super) look_ticket: u64,
     pub(super) size_ticket: u64,
-    /// The look asked for last, and the one that the mailbox or the painter has.
+    /// The look asked for last, and the one that the pending update or the painter has.
     look: Look,
     sent_look: Look,
     size: PaintSize,
-    pub(super) room: Option<Size>,
-    /// The network of the newest brush that was sent.
+    pub(super) bounding_box: Option<Size>,
+    /// The network that was sent last.
     pub(super) network: Loaded,
     pub(super) weights: Vec<f32>,
     mirrored: bool,
     paused: bool,
-    mail: Mail,
+    pending: PendingUpdate,
 }
 
 /// The one-slot mailbox: later commands are laid over earlier ones that were not taken yet.
 #[derive(Default)]
-struct Mail {
-    recipe: Option<Recipe>,
-    brush: Option<Brush>,
+struct PendingUpdate {
+    resolved: Option<ResolvedLook>,
+    sized: Option<SizedNetwork>,
     mirrored: Option<bool>,
     paused: Option<bool>,
     auto: Option<bool>,
@@ -119,68 +111,68 @@ pub(super) struct Reply {
 }
 
 /// The stylise thread's end.
-pub struct Mailbox {
+pub struct ControlReceiver {
     shared: Arc<Shared>,
     jobs: Sender<Job>,
     /// Commands that were taken and are not shown yet.
     replies: Vec<Reply>,
     paused: bool,
     /// Chooses the inference size in `auto`; none otherwise.
-    deadline: Option<Deadline>,
+    size_controller: Option<SizeController>,
     /// A size was asked for and has not come yet: times of the old one say nothing.
     resizing: bool,
     frame_interval: Duration,
 }
 
 impl Control {
-    /// Takes over `stylist`, which paints the look of `palette`. Returns the handle, the stylise thread's end, and the
+    /// Takes over `frame_painter`, which paints the look of `plan`. Returns the handle, the stylise thread's end, and the
     /// loader thread, which ends after [`Control::close`].
     ///
     /// # Errors
     /// The loader thread does not start.
     pub fn new(
-        stylist: &mut Stylist,
-        palette: Palette,
+        frame_painter: &mut FramePainter,
+        plan: PaintPlan,
         frame_interval: Duration,
-    ) -> Result<(Self, Mailbox, JoinHandle<()>)> {
+    ) -> Result<(Self, ControlReceiver, JoinHandle<()>)> {
         let (jobs, incoming) = std::sync::mpsc::channel();
-        let Palette { look, choice, catalog, size, session } = palette;
+        let PaintPlan { look, choice, catalog, size, session } = plan;
         let look = Look { styles: choice.mix, ..look };
-        let desk = Desk {
+        let state = ControlState {
             look_ticket: 0,
             size_ticket: 0,
             sent_look: look.clone(),
             look,
             size,
-            room: size.room(),
-            network: stylist.painter().network().clone(),
-            weights: choice.recipe.weights,
+            bounding_box: size.bounding_box(),
+            network: frame_painter.painter().network().clone(),
+            weights: choice.resolved.weights,
             mirrored: false,
             paused: false,
-            mail: Mail { auto: Some(size == PaintSize::Auto), ..Mail::default() },
+            pending: PendingUpdate { auto: Some(size == PaintSize::Auto), ..PendingUpdate::default() },
         };
         let shared = Arc::new(Shared {
             catalog,
             session: Mutex::new(session),
-            info: stylist.info().clone(),
-            desk: Mutex::new(desk),
-            has_mail: AtomicBool::new(true),
+            info: frame_painter.info().clone(),
+            state: Mutex::new(state),
+            has_pending: AtomicBool::new(true),
             shown: Mutex::new(None),
         });
         let retire = jobs.clone();
-        // A loader that is gone leaves the brush with its sender, which drops it: nothing is lost.
-        stylist.painter().retire_to(move |brush| drop(retire.send(Job::Retire(Box::new(brush)))));
+        // A loader that is gone leaves the network with its sender, which drops it: nothing is lost.
+        frame_painter.painter().retire_to(move |sized| drop(retire.send(Job::Retire(Box::new(sized)))));
         let thread = loader::start(Arc::clone(&shared), incoming)?;
-        let mailbox = Mailbox {
+        let commands = ControlReceiver {
             shared: Arc::clone(&shared),
             jobs: jobs.clone(),
             replies: Vec::new(),
             paused: false,
-            deadline: None,
+            size_controller: None,
             resizing: false,
             frame_interval,
         };
-        Ok((Self { shared, jobs }, mailbox, thread))
+        Ok((Self { shared, jobs }, commands, thread))
     }
 
     /// All networks and styles that [`Control::set_look`] knows.
@@ -189,15 +181,15 @@ impl Control {
     }
 
     pub fn painting(&self) -> Painting {
-        let desk = self.shared.desk();
+        let state = self.shared.state();
         Painting {
-            look: desk.look.clone(),
-            network: desk.network.manifest().name.clone(),
-            device: desk.network.device().name(),
-            size: desk.size,
-            room: desk.room.map(|room| room.to_string()),
-            mirrored: desk.mirrored,
-            paused: desk.paused,
+            look: state.look.clone(),
+            network: state.network.manifest().name.clone(),
+            device: state.network.device().name(),
+            size: state.size,
+            bounding_box: state.bounding_box.map(|bounding_box| bounding_box.to_string()),
+            mirrored: state.mirrored,
+            paused: state.paused,
         }
     }
 
@@ -208,7 +200,7 @@ impl Control {
     /// # Errors
     /// At once: numbers that cannot be, unknown styles (with the nearest name), styles of several networks.
     pub fn set_look(&self, look: Look) -> Result<Answer> {
-        self.change_look(&mut self.shared.desk(), look)
+        self.change_look(&mut self.shared.state(), look)
     }
 
     /// Changes the parts of the look that `patch` names; as [`Control::set_look`].
@@ -216,22 +208,22 @@ impl Control {
     /// # Errors
     /// As [`Control::set_look`].
     pub fn patch_look(&self, patch: &LookPatch) -> Result<Answer> {
-        let mut desk = self.shared.desk();
-        let look = desk.look.patched(patch);
-        self.change_look(&mut desk, look)
+        let mut state = self.shared.state();
+        let look = state.look.patched(patch);
+        self.change_look(&mut state, look)
     }
 
-    fn change_look(&self, desk: &mut Desk, look: Look) -> Result<Answer> {
-        let path = desk.network.manifest().path.clone();
+    fn change_look(&self, state: &mut ControlState, look: Look) -> Result<Answer> {
+        let path = state.network.manifest().path.clone();
         let choice = self.shared.catalog.resolve(&look, Some(&path))?;
         let look = Look { styles: choice.mix.clone(), ..look };
         let (reply, answer) = Reply::new();
-        desk.look_ticket += 1;
-        desk.look.clone_from(&look);
+        state.look_ticket += 1;
+        state.look.clone_from(&look);
         if same_network(&choice, &path) {
-            self.shared.send_look(desk, look, choice.recipe, None, reply);
+            self.shared.send_look(state, look, choice.resolved, None, reply);
         } else {
-            let ticket = desk.look_ticket;
+            let ticket = state.look_ticket;
             self.hand_over(Job::Load { ticket, look, choice: Box::new(choice), reply })?;
         }
         Ok(answer)
@@ -243,10 +235,10 @@ impl Control {
     /// The stream has ended.
     pub fn set_size(&self, size: PaintSize) -> Result<Answer> {
         let (reply, answer) = Reply::new();
-        let mut desk = self.shared.desk();
-        desk.size = size;
-        desk.mail.auto = Some(size == PaintSize::Auto);
-        let job = desk.resize(size.room(), Some(reply));
+        let mut state = self.shared.state();
+        state.size = size;
+        state.pending.auto = Some(size == PaintSize::Auto);
+        let job = state.resize(size.bounding_box(), Some(reply));
         self.hand_over(job)?;
         Ok(answer)
     }
@@ -263,17 +255,17 @@ impl Control {
 
     /// Swaps left and right, or no longer.
     pub fn set_mirrored(&self, mirrored: bool) -> Answer {
-        self.send(|desk| {
-            desk.mirrored = mirrored;
-            desk.mail.mirrored = Some(mirrored);
+        self.send(|state| {
+            state.mirrored = mirrored;
+            state.pending.mirrored = Some(mirrored);
         })
     }
 
     /// Holds the picture, or goes on. The outputs run on with the last frame.
     pub fn set_paused(&self, paused: bool) -> Answer {
-        self.send(|desk| {
-            desk.paused = paused;
-            desk.mail.paused = Some(paused);
+        self.send(|state| {
+            state.paused = paused;
+            state.pending.paused = Some(paused);
         })
     }
 
@@ -293,13 +285,13 @@ impl Control {
         let _ = self.jobs.send(Job::End);
     }
 
-    /// Puts what `write` writes into the mailbox.
-    fn send(&self, write: impl FnOnce(&mut Desk)) -> Answer {
+    /// Puts what `write` writes into the pending update.
+    fn send(&self, write: impl FnOnce(&mut ControlState)) -> Answer {
         let (reply, answer) = Reply::new();
-        let mut desk = self.shared.desk();
-        write(&mut desk);
-        desk.mail.replies.push(reply);
-        self.shared.has_mail.store(true, Ordering::Release);
+        let mut state = self.shared.state();
+        write(&mut state);
+        state.pending.replies.push(reply);
+        self.shared.has_pending.store(true, Ordering::Release);
         answer
     }
 
@@ -309,8 +301,8 @@ impl Control {
 }
 
 impl Shared {
-    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> MutexGuard<'_, ControlState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the next network shall run.
@@ -318,40 +310,45 @@ impl Shared {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a look into the mailbox, with the brush of its network if that is another. Returns the brush that it
+    /// Puts a look into the pending update, with its network if that is another. Returns the network that it
     /// replaces there, for the loader to drop.
     pub(super) fn send_look(
         &self,
-        desk: &mut Desk,
+        state: &mut ControlState,
         look: Look,
-        recipe: Recipe,
-        brush: Option<Brush>,
+        resolved: ResolvedLook,
+        sized: Option<SizedNetwork>,
         reply: Reply,
-    ) -> Option<Brush> {
-        desk.sent_look = look;
-        desk.weights.clone_from(&recipe.weights);
-        desk.mail.recipe = Some(recipe);
-        desk.mail.replies.push(reply);
-        let replaced = brush.and_then(|brush| {
-            desk.network = brush.network().clone();
-            desk.mail.brush.replace(brush)
+    ) -> Option<SizedNetwork> {
+        state.sent_look = look;
+        state.weights.clone_from(&resolved.weights);
+        state.pending.resolved = Some(resolved);
+        state.pending.replies.push(reply);
+        let replaced = sized.and_then(|sized| {
+            state.network = sized.network().clone();
+            state.pending.sized.replace(sized)
         });
-        self.has_mail.store(true, Ordering::Release);
+        self.has_pending.store(true, Ordering::Release);
         replaced
     }
 
-    /// Puts a brush of the same network for another size into the mailbox; returns the one that it replaces there.
-    pub(super) fn send_size(&self, desk: &mut Desk, brush: Brush, reply: Option<Reply>) -> Option<Brush> {
-        desk.mail.replies.extend(reply);
-        self.has_mail.store(true, Ordering::Release);
-        desk.mail.brush.replace(brush)
+    /// Puts the same network for another size into the pending update; returns the one that it replaces there.
+    pub(super) fn send_size(
+        &self,
+        state: &mut ControlState,
+        sized: SizedNetwork,
+        reply: Option<Reply>,
+    ) -> Option<SizedNetwork> {
+        state.pending.replies.extend(reply);
+        self.has_pending.store(true, Ordering::Release);
+        state.pending.sized.replace(sized)
     }
 }
 
-impl Desk {
+impl ControlState {
     /// The job that prepares the network for this box.
-    fn resize(&mut self, room: Option<Size>, reply: Option<Reply>) -> Job {
-        self.room = room;
+    fn resize(&mut self, bounding_box: Option<Size>, reply: Option<Reply>) -> Job {
+        self.bounding_box = bounding_box;
         self.size_ticket += 1;
         Job::Resize { ticket: self.size_ticket, reply }
     }
@@ -401,44 +398,44 @@ fn ended() -> Error {
     Error::output("the stream ended before it took the command")
 }
 
-impl Mailbox {
-    /// Between two frames: lets the stylist paint as the newest commands say.
-    pub fn deliver(&mut self, stylist: &mut Stylist) {
-        if !self.shared.has_mail.swap(false, Ordering::Acquire) {
+impl ControlReceiver {
+    /// Between two frames: lets the frame painter paint as the newest commands say.
+    pub fn deliver(&mut self, frame_painter: &mut FramePainter) {
+        if !self.shared.has_pending.swap(false, Ordering::Acquire) {
             return;
         }
-        let mail = std::mem::take(&mut self.shared.desk().mail);
-        let painter = stylist.painter();
-        match mail.brush {
-            Some(brush) if brush.network().manifest().path == painter.network().manifest().path => {
-                painter.change_size(brush);
+        let pending = std::mem::take(&mut self.shared.state().pending);
+        let painter = frame_painter.painter();
+        match pending.sized {
+            Some(sized) if sized.network().manifest().path == painter.network().manifest().path => {
+                painter.change_size(sized);
                 self.resizing = false;
-                if let Some(deadline) = &mut self.deadline {
-                    deadline.forget_times();
+                if let Some(size_controller) = &mut self.size_controller {
+                    size_controller.forget_times();
                 }
-                if let Some(recipe) = mail.recipe {
-                    painter.change_look(recipe, None);
+                if let Some(resolved) = pending.resolved {
+                    painter.change_look(resolved, None);
                 }
             }
-            brush => {
-                if let Some(recipe) = mail.recipe {
-                    if let (Some(_), Some(deadline)) = (&brush, &mut self.deadline) {
-                        deadline.forget_times();
+            sized => {
+                if let Some(resolved) = pending.resolved {
+                    if let (Some(_), Some(size_controller)) = (&sized, &mut self.size_controller) {
+                        size_controller.forget_times();
                     }
-                    painter.change_look(recipe, brush);
+                    painter.change_look(resolved, sized);
                 }
             }
         }
-        if let Some(mirrored) = mail.mirrored {
+        if let Some(mirrored) = pending.mirrored {
             painter.set_mirrored(mirrored);
         }
-        if let Some(auto) = mail.auto {
+        if let Some(auto) = pending.auto {
             let info = &self.shared.info;
             let picture = Size::new(info.width() as usize, info.height() as usize);
-            self.deadline = auto.then(|| Deadline::new(picture, self.frame_interval));
+            self.size_controller = auto.then(|| SizeController::new(picture, self.frame_interval));
         }
-        self.paused = mail.paused.unwrap_or(self.paused);
-        self.replies.extend(mail.replies);
+        self.paused = pending.paused.unwrap_or(self.paused);
+        self.replies.extend(pending.replies);
     }
 
     /// The picture shall be held.
@@ -446,18 +443,18 @@ impl Mailbox {
         self.paused
     }
 
-    /// A painted frame was shown: answers commands, keeps the frame for snapshots, and minds the deadline.
+    /// A painted frame was shown: answers commands, keeps the frame for snapshots, and lets the size controller note the time.
     pub fn shown(&mut self, frame: u64, picture: &gst::Buffer, inference: Duration) {
         *self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture.clone());
         // Only now: whoever is answered may take a snapshot at once.
         self.replies.drain(..).for_each(|reply| reply.applied(Some(frame)));
-        if let (Some(deadline), false) = (&mut self.deadline, self.resizing)
-            && let Some(room) = deadline.note(inference)
+        if let (Some(size_controller), false) = (&mut self.size_controller, self.resizing)
+            && let Some(bounding_box) = size_controller.note(inference)
         {
-            let mut desk = self.shared.desk();
-            if desk.size == PaintSize::Auto && desk.network.manifest().input.size.fixed.is_none() {
-                tracing::info!("inference takes too long or has time to spare: painting at {room}");
-                self.resizing = self.jobs.send(desk.resize(Some(room), None)).is_ok();
+            let mut state = self.shared.state();
+            if state.size == PaintSize::Auto && state.network.manifest().input.size.fixed.is_none() {
+                tracing::info!("inference takes too long or has time to spare: painting at {bounding_box}");
+                self.resizing = self.jobs.send(state.resize(Some(bounding_box), None)).is_ok();
             }
         }
     }

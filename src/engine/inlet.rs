@@ -18,8 +18,8 @@ pub type SoundSink = Box<dyn Fn(&gst::Sample, gst::ClockTime) + Send + Sync>;
 /// Tells the caps of the first picture: everything behind the capture is built from them.
 pub type FirstPicture = ChannelReceiver<gst::Caps>;
 
-/// Receives what a capture delivers. Frames go round robin to the lanes, so that lane `n` of `N` gets the
-/// frames `n, n + N, n + 2N, ...`; live streams have one lane.
+/// Receives what a capture delivers. Frames go round robin to the workers, so that worker `n` of `N` gets the
+/// frames `n, n + N, n + 2N, ...`; live streams have one worker.
 pub struct Inlet {
     pace: Pace,
     state: Mutex<State>,
@@ -30,7 +30,7 @@ pub struct Inlet {
 }
 
 struct State {
-    lanes: Vec<Producer<Frame>>,
+    workers: Vec<Producer<Frame>>,
     sequence: u64,
     /// The caps of the latest sample and what they say, parsed once for each change.
     caps: Option<(gst::Caps, gst_video::VideoInfo)>,
@@ -40,17 +40,17 @@ struct State {
 impl Inlet {
     pub fn new(
         pace: Pace,
-        lanes: Vec<Producer<Frame>>,
+        workers: Vec<Producer<Frame>>,
         counters: Arc<Counters>,
         sound: SoundSink,
     ) -> (Arc<Self>, FirstPicture) {
         let (first, first_picture) = sync_channel(1);
-        let closers = lanes.iter().map(Producer::closer).collect();
-        let state = State { lanes, sequence: 0, caps: None, first: Some(first) };
+        let closers = workers.iter().map(Producer::closer).collect();
+        let state = State { workers, sequence: 0, caps: None, first: Some(first) };
         (Arc::new(Self { pace, state: Mutex::new(state), closers, counters, sound }), first_picture)
     }
 
-    /// Says that no frame will follow; the stylists finish what waits and end.
+    /// Says that no frame will follow; the frame painters finish what waits and end.
     pub fn close(&self) {
         self.closers.iter().for_each(Closer::close);
     }
@@ -68,7 +68,7 @@ impl Receiver for Inlet {
     fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
         // Only the one streaming thread of the capture takes this lock while frames flow.
         let state = &mut *self.lock();
-        if state.lanes.iter().any(Producer::is_closed) {
+        if state.workers.iter().any(Producer::is_closed) {
             return Err(gst::FlowError::Eos);
         }
         let info = state.info_of(sample)?;
@@ -76,11 +76,11 @@ impl Receiver for Inlet {
         state.sequence += 1;
         Counters::count(&self.counters.captured);
 
-        let lane_count = state.lanes.len() as u64;
-        let lane = &mut state.lanes[(sequence % lane_count) as usize];
+        let worker_count = state.workers.len() as u64;
+        let worker = &mut state.workers[(sequence % worker_count) as usize];
         let slot = match self.pace {
-            Pace::RealTime => lane.try_acquire(),
-            Pace::Unlimited => Some(lane.acquire().ok_or(gst::FlowError::Eos)?),
+            Pace::RealTime => worker.try_acquire(),
+            Pace::Unlimited => Some(worker.acquire().ok_or(gst::FlowError::Eos)?),
         };
         let Some(mut slot) = slot else {
             Counters::count(&self.counters.dropped_busy);
@@ -93,7 +93,7 @@ impl Receiver for Inlet {
         // Not earlier: a file's reader waits for the slot, which is no delay of the picture.
         slot.captured_at = Some(Instant::now());
         slot.sequence = sequence;
-        lane.submit(slot);
+        worker.submit(slot);
         Ok(gst::FlowSuccess::Ok)
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::{Mailbox, Stylist};
+use super::{ControlReceiver, FramePainter};
 use crate::frame::Frame;
 use crate::frame::ring::{Consumer, Taken};
 use crate::gst::shared_clock;
@@ -22,9 +22,9 @@ const DIM_AFTER: Duration = Duration::from_secs(2);
 /// What the live loop works with.
 pub struct Live {
     pub ring: Consumer<Frame>,
-    pub stylist: Stylist,
+    pub frame_painter: FramePainter,
     /// Brings the commands that change the painting.
-    pub mailbox: Mailbox,
+    pub commands: ControlReceiver,
     pub outputs: Arc<Outputs>,
     pub counters: Arc<Counters>,
     /// The time between two frames, for repeating the last one.
@@ -45,17 +45,17 @@ pub fn stylise_live(mut live: Live) {
     loop {
         let taken = live.ring.take_newest(patience, Frame::clear);
         Counters::count(&live.counters.turns);
-        live.mailbox.deliver(&mut live.stylist);
+        live.commands.deliver(&mut live.frame_painter);
         match taken {
             Taken::Closed => break,
             Taken::TimedOut if live.outputs.is_resting() => {
-                live.mailbox.nothing_shown();
+                live.commands.nothing_shown();
                 // By the time somebody looks again, it would be an old picture.
                 last = None;
                 patience = HOLD_AFTER;
             }
             Taken::TimedOut => {
-                live.mailbox.nothing_shown();
+                live.commands.nothing_shown();
                 if let Some(buffer) = &mut last {
                     held.dim(buffer);
                     live.outputs.publish(buffer, clock.time().saturating_sub(lag));
@@ -66,19 +66,19 @@ pub fn stylise_live(mut live: Live) {
             Taken::Slot { mut slot, stale } => {
                 patience = HOLD_AFTER;
                 (0..stale).for_each(|_| Counters::count(&live.counters.dropped_stale));
-                if let (true, Some(buffer)) = (live.mailbox.is_paused(), &last) {
-                    live.mailbox.nothing_shown();
+                if let (true, Some(buffer)) = (live.commands.is_paused(), &last) {
+                    live.commands.nothing_shown();
                     live.outputs.publish(buffer, slot.pts);
                     Counters::count(&live.counters.held);
                     slot.clear();
                     live.ring.give_back(slot);
                     continue;
                 }
-                let painted = match live.stylist.paint(&slot) {
+                let painted = match live.frame_painter.paint(&slot) {
                     Ok((buffer, times)) => {
                         failing = false;
                         live.counters.note_painted(times);
-                        live.mailbox.shown(slot.sequence, &buffer, times.inference);
+                        live.commands.shown(slot.sequence, &buffer, times.inference);
                         Some(buffer)
                     }
                     Err(error) => {
@@ -86,7 +86,7 @@ pub fn stylise_live(mut live: Live) {
                             tracing::warn!("frames pass unpainted: {error}");
                         }
                         failing = true;
-                        live.mailbox.failed(&error);
+                        live.commands.failed(&error);
                         Counters::count(&live.counters.unpainted);
                         slot.picture.take().map(|picture| picture.into_buffer())
                     }

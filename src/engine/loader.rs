@@ -9,18 +9,18 @@ use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::onnx::Loaded;
 use crate::style::tensor::PixelOrder;
-use crate::style::{Brush, Look, Size};
+use crate::style::{Look, Size, SizedNetwork};
 
 /// Work for the loader, done one after the other.
 pub(super) enum Job {
     /// Load another network for this look.
     Load { ticket: u64, look: Look, choice: Box<Choice>, reply: Reply },
-    /// Prepare the network for the box that the desk says.
+    /// Prepare the network for the box that the control state says.
     Resize { ticket: u64, reply: Option<Reply> },
     /// Load the network that paints again, because sessions shall run in another way.
     Reopen,
     /// Drop it: freeing a session takes time that the stylise thread does not have.
-    Retire(Box<Brush>),
+    Retire(Box<SizedNetwork>),
     /// Nothing will follow.
     End,
 }
@@ -37,7 +37,7 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
                     spare = None;
                     reopen(&shared);
                 }
-                Job::Retire(brush) => drop(brush),
+                Job::Retire(sized) => drop(sized),
                 Job::End => break,
             }
         }
@@ -49,33 +49,33 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
 
 fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, choice: Choice, reply: Reply) {
     let superseded = || Error::usage("a later change of the look took its place");
-    if shared.desk().look_ticket != ticket {
+    if shared.state().look_ticket != ticket {
         return reply.refused(superseded());
     }
-    let room = shared.desk().room;
+    let bounding_box = shared.state().bounding_box;
     let loaded = match spare.take().filter(|spare| spare.manifest().path == choice.network.path) {
         Some(spare) => Ok(spare),
         None => Loaded::open(&choice.network, &shared.session()),
     };
-    let brush = loaded.and_then(|loaded| prepare(shared, loaded, room, &choice.recipe.weights));
-    let mut desk = shared.desk();
-    let newest = desk.look_ticket == ticket;
-    match brush {
-        Ok(brush) if newest => {
-            let loaded = brush.network();
+    let sized = loaded.and_then(|loaded| prepare(shared, loaded, bounding_box, &choice.resolved.weights));
+    let mut state = shared.state();
+    let newest = state.look_ticket == ticket;
+    match sized {
+        Ok(sized) if newest => {
+            let loaded = sized.network();
             tracing::info!("network {} on {}", loaded.manifest().name, loaded.device().name());
-            let replaced = shared.send_look(&mut desk, look, choice.recipe, Some(brush), reply);
-            drop(desk);
+            let replaced = shared.send_look(&mut state, look, choice.resolved, Some(sized), reply);
+            drop(state);
             drop(replaced);
         }
-        Ok(brush) => {
-            drop(desk);
-            *spare = Some(brush.network().clone());
+        Ok(sized) => {
+            drop(state);
+            *spare = Some(sized.network().clone());
             reply.refused(superseded());
         }
         Err(error) => {
             if newest {
-                desk.back_to_sent_look();
+                state.back_to_sent_look();
             }
             reply.refused(error);
         }
@@ -83,9 +83,9 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, ch
 }
 
 fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
-    let (loaded, room, weights, newest) = {
-        let desk = shared.desk();
-        (desk.network.clone(), desk.room, desk.weights.clone(), desk.size_ticket == ticket)
+    let (loaded, bounding_box, weights, newest) = {
+        let state = shared.state();
+        (state.network.clone(), state.bounding_box, state.weights.clone(), state.size_ticket == ticket)
     };
     let superseded = || Error::usage("a later change of the size took its place");
     if !newest {
@@ -94,10 +94,10 @@ fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
         }
         return;
     }
-    match prepare(shared, loaded, room, &weights) {
-        Ok(brush) => {
+    match prepare(shared, loaded, bounding_box, &weights) {
+        Ok(sized) => {
             // Only this thread changes the network, so that it is still the same.
-            let replaced = shared.send_size(&mut shared.desk(), brush, reply);
+            let replaced = shared.send_size(&mut shared.state(), sized, reply);
             drop(replaced);
         }
         Err(error) => match reply {
@@ -108,27 +108,27 @@ fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
 }
 
 fn reopen(shared: &Shared) {
-    let (old, room, weights) = {
-        let desk = shared.desk();
-        (desk.network.clone(), desk.room, desk.weights.clone())
+    let (old, bounding_box, weights) = {
+        let state = shared.state();
+        (state.network.clone(), state.bounding_box, state.weights.clone())
     };
     let loaded = Loaded::open(old.manifest(), &shared.session());
-    match loaded.and_then(|loaded| prepare(shared, loaded, room, &weights)) {
-        Ok(brush) => {
-            let mut desk = shared.desk();
-            desk.network = brush.network().clone();
-            let replaced = shared.send_size(&mut desk, brush, None);
-            drop(desk);
+    match loaded.and_then(|loaded| prepare(shared, loaded, bounding_box, &weights)) {
+        Ok(sized) => {
+            let mut state = shared.state();
+            state.network = sized.network().clone();
+            let replaced = shared.send_size(&mut state, sized, None);
+            drop(state);
             drop(replaced);
         }
         Err(error) => tracing::warn!("the threads of inference stay as they are: {error}"),
     }
 }
 
-/// A brush that is warm for the live picture.
-fn prepare(shared: &Shared, loaded: Loaded, room: Option<Size>, weights: &[f32]) -> Result<Brush> {
-    let mut brush = Brush::new(loaded, room)?;
-    brush.set_weights(weights);
-    brush.prepare(Size::new(shared.info.width() as usize, shared.info.height() as usize), PixelOrder::Bgrx)?;
-    Ok(brush)
+/// The network, warm for the live picture.
+fn prepare(shared: &Shared, loaded: Loaded, bounding_box: Option<Size>, weights: &[f32]) -> Result<SizedNetwork> {
+    let mut sized = SizedNetwork::new(loaded, bounding_box)?;
+    sized.set_weights(weights);
+    sized.prepare(Size::new(shared.info.width() as usize, shared.info.height() as usize), PixelOrder::Bgrx)?;
+    Ok(sized)
 }

@@ -1,17 +1,17 @@
-//! The stylise stage between capture and outputs: the inlet fills ring slots, stylists paint them, the control changes
+//! The stylise stage between capture and outputs: the inlet fills ring slots, frame painters paint them, the control changes
 //! how.
 
 mod control;
-mod deadline;
+mod frame_painter;
 mod inlet;
 mod live;
 mod loader;
 mod ordered;
+mod size_controller;
 mod snapshot;
-mod stylist;
 
-pub use control::{Answer, Applied, Control, Mailbox, Painting, Palette};
+pub use control::{Answer, Applied, Control, ControlReceiver, Painting};
+pub use frame_painter::FramePainter;
 pub use inlet::{FirstPicture, Inlet};
 pub use live::{Live, stylise_live};
-pub use ordered::{Lane, stylise_in_order};
-pub use stylist::Stylist;
+pub use ordered::{Worker, stylise_in_order};

@@ -1,30 +1,30 @@
-//! Painting a file: every frame, in order, by several stylists side by side.
+//! Painting a file: every frame, in order, by several frame painters side by side.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use gstreamer as gst;
 
-use super::Stylist;
+use super::FramePainter;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::Consumer;
 use crate::metrics::Counters;
 
-/// One stylist and the ring that feeds it.
-pub struct Lane {
+/// One frame painter and the ring that feeds it.
+pub struct Worker {
     pub ring: Consumer<Frame>,
-    pub stylist: Stylist,
+    pub frame_painter: FramePainter,
 }
 
 /// Paints until every ring is closed and empty. `publish` gets the painted frames in the source's order,
 /// one at a time; its blocking is the back-pressure that keeps queues short. After an error `abandon` is called:
-/// it must close the capture's end of the rings, so that the other lanes end too.
+/// it must close the capture's end of the rings, so that the other workers end too.
 ///
 /// # Errors
-/// The first error of a stylist or of `publish`.
+/// The first error of a frame painter or of `publish`.
 pub fn stylise_in_order(
-    lanes: Vec<Lane>,
+    workers: Vec<Worker>,
     counters: &Counters,
     publish: &(impl Fn(gst::Buffer, &Frame) -> Result<()> + Sync),
     abandon: &(impl Fn() + Sync),
@@ -37,10 +37,10 @@ pub fn stylise_in_order(
         abandon();
     };
     std::thread::scope(|scope| {
-        for (number, lane) in lanes.into_iter().enumerate() {
+        for (number, worker) in workers.into_iter().enumerate() {
             let (turnstile, give_up) = (&turnstile, &give_up);
             let work = move || {
-                if let Err(error) = work_lane(lane, turnstile, counters, publish) {
+                if let Err(error) = run_worker(worker, turnstile, counters, publish) {
                     give_up(error);
                 }
             };
@@ -53,14 +53,14 @@ pub fn stylise_in_order(
     first_error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
-fn work_lane(
-    mut lane: Lane,
+fn run_worker(
+    mut worker: Worker,
     turnstile: &Turnstile,
     counters: &Counters,
     publish: &(impl Fn(gst::Buffer, &Frame) -> Result<()> + Sync),
 ) -> Result<()> {
-    while let Some(mut slot) = lane.ring.take_next() {
-        let (buffer, times) = lane.stylist.paint(&slot)?;
+    while let Some(mut slot) = worker.ring.take_next() {
+        let (buffer, times) = worker.frame_painter.paint(&slot)?;
         counters.note_painted(times);
         if !turnstile.wait_for(slot.sequence) {
             break;
@@ -68,7 +68,7 @@ fn work_lane(
         publish(buffer, &slot)?;
         turnstile.pass(slot.sequence);
         slot.clear();
-        lane.ring.give_back(slot);
+        worker.ring.give_back(slot);
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Where painted frames go: any mix of outputs, each with its own queue, counters and failure.
 
-pub mod attendance;
 mod container;
+pub mod idle;
 mod preview;
 mod record;
 mod rtsp;
 pub mod virtual_camera;
 
-pub use attendance::Usage;
 pub use container::{Container, part_path, unused_path};
+pub use idle::Usage;
 pub use preview::{Preview, PreviewOf, Viewer};
 pub use record::Record;
 pub use rtsp::{Rtsp, RtspAccess, RtspAddress, RtspServers};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::look::{Look, Mix, Recipe};
+use super::look::{Look, Mix, ResolvedLook};
 use super::manifest::{Manifest, Style, StyleSummary};
 use crate::error::{Error, Result};
 
@@ -28,7 +28,7 @@ pub struct Choice {
     /// All styles, with a sum of 1.
     pub mix: Mix,
     /// The whole look, for this network.
-    pub recipe: Recipe,
+    pub resolved: ResolvedLook,
 }
 
 impl Catalog {
@@ -76,7 +76,7 @@ impl Catalog {
     }
 
     /// Adds a network behind the others, if it is not among them.
-    pub fn know(&mut self, network: Manifest) {
+    pub fn add_fallback(&mut self, network: Manifest) {
         if self.networks.iter().all(|known| known.path != network.path) {
             self.networks.push(network);
         }
@@ -167,7 +167,7 @@ fn choice(network: &Manifest, look: &Look) -> Result<Choice> {
             weights[row] += weight;
         }
     }
-    Ok(Choice { network: network.clone(), style, mix, recipe: look.recipe(weights) })
+    Ok(Choice { network: network.clone(), style, mix, resolved: look.resolved(weights) })
 }
 
 fn unknown_style(wanted: &str, networks: &[Manifest]) -> Error {
@@ -247,7 +247,7 @@ mod tests {
             let look = Look { styles: styles.parse().unwrap(), ..Look::default() };
             let preferred = preferred.map(|name| folder.path().join(name).with_extension("toml"));
             let choice = catalog.resolve(&look, preferred.as_deref()).map_err(|error| error.to_string())?;
-            Ok::<_, String>((choice.network.name, choice.style.name, choice.recipe.weights))
+            Ok::<_, String>((choice.network.name, choice.style.name, choice.resolved.weights))
         };
         let found = |network: &str, style: &str, weights: &[f32]| Ok((network.into(), style.into(), weights.to_vec()));
         assert_eq!(resolve("", None), found("lite", "waves", &[0.0, 1.0, 0.0]));

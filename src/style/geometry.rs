@@ -1,4 +1,4 @@
-//! Which size a network paints a picture at: pure arithmetic from the size rule and the wish.
+//! Which size a network paints a picture at: pure arithmetic from the size rule and the requested box.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,14 +47,14 @@ impl Size {
         Self { width, height }
     }
 
-    /// Scaled to fit into `room`, aspect ratio kept, at least 1x1.
-    fn fit_into(self, room: Size) -> Size {
-        let by_width = room.width * self.height <= room.height * self.width;
-        let scale = |side: usize, room: usize, own: usize| ((side * room + own / 2) / own).max(1);
+    /// Scaled to fit into `bounding_box`, aspect ratio kept, at least 1x1.
+    fn fit_into(self, bounding_box: Size) -> Size {
+        let by_width = bounding_box.width * self.height <= bounding_box.height * self.width;
+        let scale = |side: usize, bounding_box: usize, own: usize| ((side * bounding_box + own / 2) / own).max(1);
         if by_width {
-            Size::new(room.width, scale(self.height, room.width, self.width).min(room.height))
+            Size::new(bounding_box.width, scale(self.height, bounding_box.width, self.width).min(bounding_box.height))
         } else {
-            Size::new(scale(self.width, room.height, self.height).min(room.width), room.height)
+            Size::new(scale(self.width, bounding_box.height, self.height).min(bounding_box.width), bounding_box.height)
         }
     }
 }
@@ -78,7 +78,7 @@ impl std::str::FromStr for Size {
 
 impl PaintSize {
     /// The box to scale into; `auto` begins at the picture's own size.
-    pub fn room(self) -> Option<Size> {
+    pub fn bounding_box(self) -> Option<Size> {
         match self {
             Self::Box(size) => Some(size),
             Self::Native | Self::Auto => None,
@@ -123,12 +123,12 @@ impl From<PaintSize> for String {
 }
 
 impl Geometry {
-    /// Finds the sizes for `picture`. `wish` is a box to scale the picture into before painting (never up);
+    /// Finds the sizes for `picture`. `requested` is a box to scale the picture into before painting (never up);
     /// a network with a fixed size gets the picture scaled into that.
     ///
     /// # Errors
     /// A side of 0 or above [`MAX_SIDE`].
-    pub fn new(picture: Size, wish: Option<Size>, rule: &SizeRule) -> Result<Self> {
+    pub fn new(picture: Size, requested: Option<Size>, rule: &SizeRule) -> Result<Self> {
         for side in [picture.width, picture.height] {
             if !(1..=MAX_SIDE).contains(&side) {
                 return Err(Error::input(format!(
@@ -138,11 +138,18 @@ impl Geometry {
         }
         let border = rule.border;
         if let Some([width, height]) = rule.fixed {
-            let room = Size::new(width - 2 * border, height - 2 * border);
-            return Ok(Self { picture, painted: picture.fit_into(room), tensor: Size::new(width, height), border });
+            let bounding_box = Size::new(width - 2 * border, height - 2 * border);
+            return Ok(Self {
+                picture,
+                painted: picture.fit_into(bounding_box),
+                tensor: Size::new(width, height),
+                border,
+            });
         }
-        let painted = match wish {
-            Some(room) if picture.width > room.width || picture.height > room.height => picture.fit_into(room),
+        let painted = match requested {
+            Some(bounding_box) if picture.width > bounding_box.width || picture.height > bounding_box.height => {
+                picture.fit_into(bounding_box)
+            }
             _ => picture,
         };
         let step = rule.multiple_of.unwrap_or(1);
@@ -201,16 +208,16 @@ mod tests {
         #[test]
         fn what_is_painted_fits_and_keeps_its_shape(
             width in 1usize..3000, height in 1usize..3000,
-            room in proptest::option::of((16usize..2000, 16usize..2000)),
+            bounding_box in proptest::option::of((16usize..2000, 16usize..2000)),
             multiple_of in 1usize..33, min in 1usize..65, border in 0usize..50,
         ) {
             let rule = SizeRule { fixed: None, multiple_of: Some(multiple_of), min: Some(min), border };
-            let wish = room.map(|(width, height)| Size::new(width, height));
-            let geometry = Geometry::new(Size::new(width, height), wish, &rule).unwrap();
+            let requested = bounding_box.map(|(width, height)| Size::new(width, height));
+            let geometry = Geometry::new(Size::new(width, height), requested, &rule).unwrap();
             let (painted, tensor) = (geometry.painted, geometry.tensor);
             prop_assert!(painted.width <= width && painted.height <= height, "never scaled up");
-            if let Some(room) = wish {
-                prop_assert!(painted.width <= room.width && painted.height <= room.height);
+            if let Some(bounding_box) = requested {
+                prop_assert!(painted.width <= bounding_box.width && painted.height <= bounding_box.height);
             }
             prop_assert!(tensor.width >= painted.width + 2 * border && tensor.height >= painted.height + 2 * border);
             prop_assert!(tensor.width % multiple_of == 0 && tensor.width >= min);

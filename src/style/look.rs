@@ -64,7 +64,7 @@ pub struct Mix(pub BTreeMap<String, f32>);
 
 /// What a look comes down to for one network.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Recipe {
+pub struct ResolvedLook {
     /// One weight for each row of the style input; empty for a network without one.
     pub weights: Vec<f32>,
     /// How much of the painted picture is seen: 0 to 1.
@@ -110,9 +110,9 @@ impl Look {
         self.styles.check()
     }
 
-    /// The recipe of this look with these weights.
-    pub fn recipe(&self, weights: Vec<f32>) -> Recipe {
-        Recipe {
+    /// This look, resolved, with these weights.
+    pub fn resolved(&self, weights: Vec<f32>) -> ResolvedLook {
+        ResolvedLook {
             weights,
             strength: self.strength,
             colours: if self.keep_colours { 1.0 } else { 0.0 },

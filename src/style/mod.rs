@@ -1,18 +1,20 @@
 //! Networks and their styles: manifests, the catalog, pixel passes and the painter that runs ONNX Runtime.
 
-pub mod brush;
 pub mod catalog;
 pub mod geometry;
 pub mod look;
 pub mod manifest;
 pub mod onnx;
+mod paint_plan;
 pub mod painter;
 pub mod propose;
+pub mod sized_network;
 pub mod tensor;
 pub mod trial;
 
-pub use brush::Brush;
 pub use catalog::{Catalog, Choice};
 pub use geometry::{PaintSize, Size};
 pub use look::{Look, LookPatch};
+pub use paint_plan::PaintPlan;
 pub use painter::Painter;
+pub use sized_network::SizedNetwork;

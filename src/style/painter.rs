@@ -2,40 +2,40 @@
 
 use std::time::{Duration, Instant};
 
-use super::brush::Brush;
-pub use super::brush::StageTimes;
 use super::catalog::Choice;
 use super::geometry::Size;
-use super::look::Recipe;
+use super::look::ResolvedLook;
 use super::onnx::{Device, Loaded, SessionOptions};
-use super::tensor::{Finish, Hold, PixelOrder, Pixels, PixelsMut, mirror_pixels};
+use super::sized_network::SizedNetwork;
+pub use super::sized_network::StageTimes;
+use super::tensor::{Finish, PixelOrder, Pixels, PixelsMut, TemporalFilter, mirror_pixels};
 use crate::error::Result;
 
 /// Owns everything that painting a stream needs; nothing is allocated between changes of look or size.
 pub struct Painter {
-    brush: Brush,
-    /// The brush of the network that is being left, until the cross-fade is over.
+    sized: SizedNetwork,
+    /// The network that is being left, until the cross-fade is over.
     outgoing: Option<Outgoing>,
     fade: Fade,
-    hold: Hold,
+    filter: TemporalFilter,
     mirrored: bool,
     /// The mirrored source; empty until it is needed.
     mirror: Vec<u8>,
-    retire: Option<Box<dyn Fn(Brush) + Send>>,
+    retire: Option<Box<dyn Fn(SizedNetwork) + Send>>,
 }
 
-/// A brush that paints below the new one while they cross-fade.
+/// A network that paints below the new one while they cross-fade.
 struct Outgoing {
-    brush: Brush,
+    sized: SizedNetwork,
     painted: Vec<u8>,
 }
 
 /// A change of the look on its way.
 struct Fade {
-    from: Recipe,
-    to: Recipe,
+    from: ResolvedLook,
+    to: ResolvedLook,
     /// What is painted now.
-    now: Recipe,
+    now: ResolvedLook,
     begun: Duration,
     /// 0 to 1; 1 when it is over.
     progress: f32,
@@ -44,17 +44,17 @@ struct Fade {
 }
 
 impl Painter {
-    /// Loads the chosen network; `wish` is the size to paint at (`None`: the picture's own).
+    /// Loads the chosen network; `requested` is the size to paint at (`None`: the picture's own).
     ///
     /// # Errors
     /// The network does not load.
-    pub fn open(choice: &Choice, wish: Option<Size>, options: &SessionOptions) -> Result<Self> {
-        let brush = Brush::new(Loaded::open(&choice.network, options)?, wish)?;
+    pub fn open(choice: &Choice, requested: Option<Size>, options: &SessionOptions) -> Result<Self> {
+        let sized = SizedNetwork::new(Loaded::open(&choice.network, options)?, requested)?;
         Ok(Self {
-            brush,
+            sized,
             outgoing: None,
-            fade: Fade::new(choice.recipe.clone()),
-            hold: Hold::default(),
+            fade: Fade::new(choice.resolved.clone()),
+            filter: TemporalFilter::default(),
             mirrored: false,
             mirror: Vec::new(),
             retire: None,
@@ -63,7 +63,7 @@ impl Painter {
 
     /// The network that paints.
     pub fn network(&self) -> &Loaded {
-        self.brush.network()
+        self.sized.network()
     }
 
     /// The device that really runs the network.
@@ -81,52 +81,52 @@ impl Painter {
     /// # Errors
     /// The network cannot take this size.
     pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<()> {
-        self.brush.set_weights(&self.fade.now.weights);
-        self.brush.prepare(picture, order)?;
+        self.sized.set_weights(&self.fade.now.weights);
+        self.sized.prepare(picture, order)?;
         if self.fade.to.steadiness > 0.0 {
-            self.hold.prepare(picture, order);
+            self.filter.prepare(picture, order);
         }
         Ok(())
     }
 
-    /// Who gets the brushes that have painted their last picture; without it they are dropped at once.
-    pub fn retire_to(&mut self, retire: impl Fn(Brush) + Send + 'static) {
+    /// Who gets the sized networks that have painted their last picture; without it they are dropped at once.
+    pub fn retire_to(&mut self, retire: impl Fn(SizedNetwork) + Send + 'static) {
         self.retire = Some(Box::new(retire));
     }
 
-    /// From the next picture on, fades to `recipe`: within the same network, or over to that of `brush`, which must be
+    /// From the next picture on, fades to `resolved`: within the same network, or over to `sized`, which must be
     /// prepared.
-    pub fn change_look(&mut self, recipe: Recipe, brush: Option<Brush>) {
-        let Some(brush) = brush else {
-            self.fade.begin(recipe);
+    pub fn change_look(&mut self, resolved: ResolvedLook, sized: Option<SizedNetwork>) {
+        let Some(sized) = sized else {
+            self.fade.begin(resolved);
             return;
         };
-        let left = std::mem::replace(&mut self.brush, brush);
-        // In the middle of another cross-fade the brush that is seen more goes on below.
+        let left = std::mem::replace(&mut self.sized, sized);
+        // In the middle of another cross-fade the network that is seen more goes on below.
         let below = match self.outgoing.take() {
             Some(outgoing) if self.fade.progress < 0.5 => {
                 self.retire(left);
-                outgoing.brush
+                outgoing.sized
             }
             Some(outgoing) => {
-                self.retire(outgoing.brush);
+                self.retire(outgoing.sized);
                 left
             }
             None => left,
         };
-        if recipe.fade > Duration::ZERO {
-            self.outgoing = Some(Outgoing { brush: below, painted: Vec::new() });
+        if resolved.fade > Duration::ZERO {
+            self.outgoing = Some(Outgoing { sized: below, painted: Vec::new() });
         } else {
             self.retire(below);
         }
         // Weights of another network mean something else: they do not fade.
-        self.fade.now.weights.clone_from(&recipe.weights);
-        self.fade.begin(recipe);
+        self.fade.now.weights.clone_from(&resolved.weights);
+        self.fade.begin(resolved);
     }
 
-    /// From the next picture on, paints with `brush`: the same network, prepared for another size.
-    pub fn change_size(&mut self, brush: Brush) {
-        let left = std::mem::replace(&mut self.brush, brush);
+    /// From the next picture on, paints with `sized`: the same network, prepared for another size.
+    pub fn change_size(&mut self, sized: SizedNetwork) {
+        let left = std::mem::replace(&mut self.sized, sized);
         self.retire(left);
     }
 
@@ -141,7 +141,7 @@ impl Painter {
         if self.fade.progress >= 1.0
             && let Some(outgoing) = self.outgoing.take()
         {
-            self.retire(outgoing.brush);
+            self.retire(outgoing.sized);
         }
     }
 
@@ -158,45 +158,45 @@ impl Painter {
         } else {
             source
         };
-        let Recipe { weights, strength, colours, steadiness, .. } = &self.fade.now;
-        self.brush.set_weights(weights);
+        let ResolvedLook { weights, strength, colours, steadiness, .. } = &self.fade.now;
+        self.sized.set_weights(weights);
         let mut under = None;
-        if let Some(Outgoing { brush, painted }) = &mut self.outgoing {
+        if let Some(Outgoing { sized, painted }) = &mut self.outgoing {
             painted.resize(source.data().len(), 0);
             let mut pixels = PixelsMut::like(painted, source);
-            brush.paint(source, None, &mut pixels)?;
+            sized.paint(source, None, &mut pixels)?;
             under = Some((Pixels::like(painted, source), self.fade.progress));
         }
         // While the painting itself changes there is nothing to hold, but it is watched for what comes after.
         let repaints = self.fade.repaints() || under.is_some();
-        let hold = if *steadiness > 0.0 {
-            Some(self.hold.watch(source, if repaints { 0.0 } else { *steadiness }))
+        let filter = if *steadiness > 0.0 {
+            Some(self.filter.watch(source, if repaints { 0.0 } else { *steadiness }))
         } else {
-            self.hold.forget();
+            self.filter.forget();
             None
         };
-        let mut finish = Finish { source, strength: *strength, colours: *colours, under, hold };
+        let mut finish = Finish { source, strength: *strength, colours: *colours, under, filter };
         let before = begun.elapsed();
-        let mut times = self.brush.paint(source, (!finish.is_plain()).then_some(&mut finish), painted)?;
+        let mut times = self.sized.paint(source, (!finish.is_plain()).then_some(&mut finish), painted)?;
         times.before += before;
         Ok(times)
     }
 
-    fn retire(&self, brush: Brush) {
+    fn retire(&self, sized: SizedNetwork) {
         if let Some(retire) = &self.retire {
-            retire(brush);
+            retire(sized);
         }
     }
 }
 
 impl Fade {
-    fn new(recipe: Recipe) -> Self {
-        let (from, now) = (recipe.clone(), recipe.clone());
-        Self { from, to: recipe, now, begun: Duration::ZERO, progress: 1.0, time: Duration::ZERO }
+    fn new(resolved: ResolvedLook) -> Self {
+        let (from, now) = (resolved.clone(), resolved.clone());
+        Self { from, to: resolved, now, begun: Duration::ZERO, progress: 1.0, time: Duration::ZERO }
     }
 
     /// Begins at what is painted now and at the time of the latest picture, so that the next one shows the change.
-    fn begin(&mut self, to: Recipe) {
+    fn begin(&mut self, to: ResolvedLook) {
         self.from.clone_from(&self.now);
         self.to = to;
         self.begun = self.time;
@@ -232,17 +232,17 @@ impl Fade {
 mod tests {
     use super::*;
 
-    fn recipe(weights: &[f32], strength: f32, fade_ms: u64) -> Recipe {
+    fn resolved(weights: &[f32], strength: f32, fade_ms: u64) -> ResolvedLook {
         let fade = Duration::from_millis(fade_ms);
-        Recipe { weights: weights.to_vec(), strength, colours: 0.0, steadiness: 0.0, fade }
+        ResolvedLook { weights: weights.to_vec(), strength, colours: 0.0, steadiness: 0.0, fade }
     }
 
     #[test]
     fn a_fade_goes_straight_from_what_is_painted_to_the_new_look() {
         let at = Duration::from_millis;
-        let mut fade = Fade::new(recipe(&[1.0, 0.0], 1.0, 0));
+        let mut fade = Fade::new(resolved(&[1.0, 0.0], 1.0, 0));
         fade.advance(at(1000));
-        fade.begin(recipe(&[0.0, 1.0], 0.0, 400));
+        fade.begin(resolved(&[0.0, 1.0], 0.0, 400));
         let mut shown = Vec::new();
         for time in [1100, 1200, 1300, 1400, 1500] {
             fade.advance(at(time));
@@ -250,14 +250,14 @@ mod tests {
         }
         assert_eq!(shown, [(0.75, 0.75), (0.5, 0.5), (0.25, 0.25), (0.0, 0.0), (0.0, 0.0)]);
         // Turned round half-way, it goes back from there.
-        fade.begin(recipe(&[1.0, 0.0], 1.0, 200));
+        fade.begin(resolved(&[1.0, 0.0], 1.0, 200));
         fade.advance(at(1600));
         assert_eq!(fade.now.weights, [0.5, 0.5]);
-        fade.begin(recipe(&[0.0, 1.0], 1.0, 200));
+        fade.begin(resolved(&[0.0, 1.0], 1.0, 200));
         fade.advance(at(1700));
         assert_eq!(fade.now.weights, [0.25, 0.75]);
         // No fade: at once. A source that begins anew does not stall one.
-        fade.begin(recipe(&[1.0, 0.0], 1.0, 0));
+        fade.begin(resolved(&[1.0, 0.0], 1.0, 0));
         fade.advance(at(5));
         assert_eq!((fade.progress, fade.now.weights.as_slice()), (1.0, [1.0, 0.0].as_slice()));
     }

@@ -39,7 +39,7 @@ impl Trial {
     /// Whatever loading and running tells.
     pub fn run(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
         let mut session = Session::open(manifest, options)?;
-        session.set_weights(&Choice::of(manifest, &Look::default())?.recipe.weights);
+        session.set_weights(&Choice::of(manifest, &Look::default())?.resolved.weights);
         let Geometry { painted, tensor, border, .. } = Geometry::new(PICTURE, None, &manifest.input.size)?;
         session.prepare(tensor, border)?;
         let pixels = test_picture(painted);

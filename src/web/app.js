@@ -202,8 +202,8 @@ function show() {
   const sizes = SIZES.includes(stream.size) ? SIZES : [...SIZES, stream.size];
   showList(size, sizes, (value) => element("option", { value }, SIZE_TITLES[value] ?? value));
   if (!size.disabled) setValue(size, stream.size);
-  const room = stream.room ? `within ${stream.room}` : `at ${stream.picture}`;
-  const painting = `${stream.network} paints ${room} on ${stream.device}; the output is ${stream.picture}.`;
+  const box = stream.bounding_box ? `within ${stream.bounding_box}` : `at ${stream.picture}`;
+  const painting = `${stream.network} paints ${box} on ${stream.device}; the output is ${stream.picture}.`;
   the("size-now").textContent = stream.status === "running" ? painting : "";
   the("source-now").textContent = `Now: ${stream.source}, ${stream.nominal_fps} frames a second${stream.sound ? ", with sound" : ""}`;
 

@@ -8,7 +8,7 @@ mod modes;
 pub use controls::{ControlDescription, ControlValues};
 pub use find::{Identity, Which, is_any_there, path_of};
 use find::{cameras, find};
-pub use modes::{FormatDescription, FormatWish, SizeDescription};
+pub use modes::{FormatDescription, FormatRequest, SizeDescription};
 
 use std::io;
 use std::path::Path;
@@ -38,15 +38,15 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which camera to take, and how to set it up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CameraWish {
+pub struct CameraRequest {
     pub which: Which,
-    pub format: FormatWish,
+    pub format: FormatRequest,
     pub controls: ControlValues,
 }
 
-impl CameraWish {
+impl CameraRequest {
     pub fn new(which: Which) -> Self {
-        Self { which, format: FormatWish::Auto, controls: ControlValues::new() }
+        Self { which, format: FormatRequest::Auto, controls: ControlValues::new() }
     }
 }
 
@@ -97,8 +97,8 @@ impl CameraThread {
     ///
     /// # Errors
     /// There is no such camera, it is busy, closed to us, or has no format we read; each with what to do.
-    pub fn start(wish: &CameraWish, wanted: (Size, u32), head: &gst::Bin) -> Result<Self> {
-        let node = find(&wish.which)?;
+    pub fn start(requested: &CameraRequest, wanted: (Size, u32), head: &gst::Bin) -> Result<Self> {
+        let node = find(&requested.which)?;
         let identity = Identity::from(&node);
         let feed = head
             .by_name("camera")
@@ -108,11 +108,11 @@ impl CameraThread {
         let (opened, wait_opened) = sync_channel(1);
         let (running, ended) = sync_channel(0);
         let thread = {
-            let (stop, wish) = (Arc::clone(&stop), wish.clone());
+            let (stop, requested) = (Arc::clone(&stop), requested.clone());
             // nokhwa's camera must stay on the thread that opened it.
             let body = move || {
                 let _running = running;
-                match open(&node, &wish, wanted) {
+                match open(&node, &requested, wanted) {
                     Err(error) => drop(opened.send(Err(error))),
                     Ok((camera, frames)) => {
                         drop(opened.send(Ok(())));
@@ -128,7 +128,7 @@ impl CameraThread {
         Ok(this)
     }
 
-    /// A wish for this very camera, wherever it will be plugged in.
+    /// A request for this very camera, wherever it will be plugged in.
     pub fn this_again(&self) -> Which {
         Which::Known(self.identity.clone())
     }
@@ -147,15 +147,16 @@ impl Drop for CameraThread {
 }
 
 /// Sets the camera up and starts it.
-fn open(node: &Node, wish: &CameraWish, (size, fps): (Size, u32)) -> Result<(nokhwa::Camera, Frames)> {
+fn open(node: &Node, requested: &CameraRequest, (size, fps): (Size, u32)) -> Result<(nokhwa::Camera, Frames)> {
     let name = format!("camera:{} ({})", node.index, node.card);
     let failed =
         |what: &str, error: io::Error| Error::input(format!("{name}: {what}: {}", explain(&error, &node.path)));
     let device = v4l2::open(&node.path).map_err(|error| failed("cannot be opened", error))?;
     let formats = modes::formats(&device);
     let modes = modes::modes(&formats);
-    let mode = modes::nearest(&modes, wish.format, size, fps).ok_or_else(|| no_format(&name, wish.format, &formats))?;
-    controls::apply(&device, &wish.controls)?;
+    let mode = modes::nearest(&modes, requested.format, size, fps)
+        .ok_or_else(|| no_format(&name, requested.format, &formats))?;
+    controls::apply(&device, &requested.controls)?;
 
     // nokhwa refuses a camera that another program left at a broken rate, and does not say how lines are padded.
     let pixels = v4l2::format_of(mode.size.width as u32, mode.size.height as u32, mode.readable().fourcc);
@@ -169,8 +170,8 @@ fn open(node: &Node, wish: &CameraWish, (size, fps): (Size, u32)) -> Result<(nok
         let why = if busy { busy_text(&node.path) } else { error.to_string() };
         Error::input(format!("{name}: cannot be started: {why}"))
     })?;
-    let as_wished = mode.size == size && mode.fps == fps;
-    let wished = if as_wished { String::new() } else { format!(", the nearest it has to {size} at {fps} frames/s") };
+    let as_requested = mode.size == size && mode.fps == fps;
+    let wished = if as_requested { String::new() } else { format!(", the nearest it has to {size} at {fps} frames/s") };
     tracing::info!("{name} delivers {mode}{wished}");
     Ok((camera, Frames::new(&mode, &set)?))
 }
@@ -222,11 +223,11 @@ fn busy_text(path: &Path) -> String {
     }
 }
 
-fn no_format(name: &str, wish: FormatWish, formats: &[FormatDescription]) -> Error {
+fn no_format(name: &str, requested: FormatRequest, formats: &[FormatDescription]) -> Error {
     let letters = |bytes: &[u8; 4]| String::from_utf8_lossy(bytes).into_owned();
-    let fits = |wanted: FormatWish| wish == FormatWish::Auto || wish == wanted;
+    let fits = |wanted: FormatRequest| requested == FormatRequest::Auto || requested == wanted;
     let wanted: Vec<_> =
-        READABLE.iter().filter(|readable| fits(readable.wish)).map(|readable| letters(readable.fourcc)).collect();
+        READABLE.iter().filter(|readable| fits(readable.requested)).map(|readable| letters(readable.fourcc)).collect();
     let offered: Vec<_> = formats.iter().map(|format| format.format.as_str()).collect();
     Error::input(format!(
         "{name}: has no format that was asked for ({}); it offers {}; set another [source] format or choose another \

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::Context;
 use crate::control::contract::StreamState;
-use crate::control::{Hub, Verdict};
+use crate::control::{ApiResult, Hub};
 
 /// How often figures are told; other changes at once.
 const FIGURES_INTERVAL: Duration = Duration::from_millis(500);
@@ -74,7 +74,7 @@ struct Listener {
 }
 
 /// `GET /api/v1/events`
-pub async fn events(State(context): State<Context>) -> Verdict<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+pub async fn events(State(context): State<Context>) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let place = context.long_answer()?;
     let mut feed = context.feed.listen();
     feed.mark_unchanged();

@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 
 use super::address::{FIRST_PORT, HttpAddress, HttpPlan};
-use super::{Hub, Refusal, Verdict};
+use super::{ApiError, ApiResult, Hub};
 use crate::error::{Error, Result};
 use crate::style::Catalog;
 use crate::style::onnx::SessionOptions;
@@ -58,9 +58,9 @@ pub struct Context {
 
 impl Context {
     /// Takes the place of one long answer until the permit is dropped.
-    fn long_answer(&self) -> Verdict<OwnedSemaphorePermit> {
+    fn long_answer(&self) -> ApiResult<OwnedSemaphorePermit> {
         let full =
-            || Refusal::Later(format!("{MOST_LONG_ANSWERS} event streams and previews are open, and no more fit"));
+            || ApiError::Later(format!("{MOST_LONG_ANSWERS} event streams and previews are open, and no more fit"));
         Arc::clone(&self.long_answers).try_acquire_owned().map_err(|_| full())
     }
 }

@@ -13,12 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::Context;
 use super::body;
 use super::problem::problem;
-use crate::control::{Refusal, Verdict};
+use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures::{self, Format};
 use crate::error::{Error, Result};
 use crate::style::onnx::{Loaded, SessionOptions};
 use crate::style::tensor::{Finish, PixelOrder};
-use crate::style::{Brush, Choice, Look, LookPatch, Size};
+use crate::style::{Choice, Look, LookPatch, Size, SizedNetwork};
 
 /// The largest upload.
 const LARGEST_FILE: usize = 32 * 1024 * 1024;
@@ -62,8 +62,8 @@ impl Photo {
         choice: Choice,
         format: Format,
         place: OwnedSemaphorePermit,
-    ) -> Verdict<Vec<u8>> {
-        let closed = |_| Refusal::Later("the server stops".into());
+    ) -> ApiResult<Vec<u8>> {
+        let closed = |_| ApiError::Later("the server stops".into());
         let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(closed)?;
         let (loaded, session) = (Arc::clone(&self.loaded), self.session.clone());
         let (reply, answer) = oneshot::channel();
@@ -95,8 +95,8 @@ async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec
     let patch = Query::<LookPatch>::from_request_parts(&mut head, &()).await;
     let Query(patch) = patch.map_err(|error| problem(StatusCode::UNPROCESSABLE_ENTITY, error.body_text()))?;
     let look = Look::default().patched(&patch);
-    let choice = context.catalog.resolve(&look, None).map_err(|error| Refusal::from(error).into_response())?;
-    let full = |_| Refusal::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
+    let choice = context.catalog.resolve(&look, None).map_err(|error| ApiError::from(error).into_response())?;
+    let full = |_| ApiError::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
     let place = Arc::clone(&context.photo.waiting).try_acquire_owned().map_err(|error| full(error).into_response())?;
     let file = body::read(&head.headers, body, LARGEST_FILE, UPLOAD_PATIENCE).await?;
     let (format, kind) = wanted(&head.headers);
@@ -137,16 +137,16 @@ fn paint_file(
     drop(loaded);
 
     let size = Size::new(picture.width() as usize, picture.height() as usize);
-    let room = (size.width > ROOM.width || size.height > ROOM.height).then_some(ROOM);
-    let mut brush = Brush::new(network, room)?;
-    brush.set_weights(&choice.recipe.weights);
-    brush.prepare(size, PixelOrder::Rgbx)?;
+    let bounding_box = (size.width > ROOM.width || size.height > ROOM.height).then_some(ROOM);
+    let mut sized = SizedNetwork::new(network, bounding_box)?;
+    sized.set_weights(&choice.resolved.weights);
+    sized.prepare(size, PixelOrder::Rgbx)?;
     let painted = pictures::paint_picture(picture, |source, painted| {
-        let (strength, colours) = (choice.recipe.strength, choice.recipe.colours);
-        let mut finish = Finish { source, strength, colours, under: None, hold: None };
-        brush.paint(source, Some(&mut finish), painted).map(|_| ())
+        let (strength, colours) = (choice.resolved.strength, choice.resolved.colours);
+        let mut finish = Finish { source, strength, colours, under: None, filter: None };
+        sized.paint(source, Some(&mut finish), painted).map(|_| ())
     })?;
-    drop(brush);
+    drop(sized);
     let mut file = Vec::new();
     pictures::encode_picture(&mut file, format, painted, icc_profile).map_err(Error::output)?;
     Ok(file)

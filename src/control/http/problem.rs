@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::control::Refusal;
+use crate::control::ApiError;
 use crate::control::contract::Problem;
 use crate::error::Error;
 
@@ -26,7 +26,7 @@ pub fn problem(status: StatusCode, detail: impl Into<String>) -> Response {
     response
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self {
             Self::NotFound(what) => problem(StatusCode::NOT_FOUND, what),

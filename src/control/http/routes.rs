@@ -14,9 +14,9 @@ use super::body::Json;
 use super::problem::problem;
 use super::{Context, events, exposition, guard, pages, photo, preview};
 use crate::control::contract::{
-    Change, ConfigState, LookNow, RecordNow, RecordWish, SettingsNow, SettingsPatch, SourceWish, StreamState,
+    Change, ConfigState, LookNow, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest, StreamState,
 };
-use crate::control::{Member, Refusal, Verdict};
+use crate::control::{ApiError, ApiResult, Member};
 use crate::output::PreviewOf;
 use crate::style::manifest::StyleSummary;
 use crate::style::{Look, LookPatch};
@@ -72,8 +72,8 @@ pub fn router(context: Context) -> Router {
         .with_state(context)
 }
 
-async fn no_such_route(Path(path): Path<String>) -> Refusal {
-    Refusal::NotFound(format!("there is no /api/{path}; GET /api/v1/openapi.json describes what there is"))
+async fn no_such_route(Path(path): Path<String>) -> ApiError {
+    ApiError::NotFound(format!("there is no /api/{path}; GET /api/v1/openapi.json describes what there is"))
 }
 
 async fn wrong_method() -> Response {
@@ -93,11 +93,11 @@ async fn config(State(context): State<Context>) -> JsonAnswer<ConfigState> {
     JsonAnswer(context.hub.config())
 }
 
-async fn stream(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<StreamState>> {
+async fn stream(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<StreamState>> {
     Ok(JsonAnswer(context.hub.member(&name)?.state()))
 }
 
-async fn look(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<Look>> {
+async fn look(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<Look>> {
     Ok(JsonAnswer(context.hub.member(&name)?.state().look))
 }
 
@@ -105,7 +105,7 @@ async fn set_look(
     State(context): State<Context>,
     Path(name): Path<String>,
     Json(look): Json<Look>,
-) -> Verdict<JsonAnswer<Change<LookNow>>> {
+) -> ApiResult<JsonAnswer<Change<LookNow>>> {
     Ok(JsonAnswer(context.hub.get(&name)?.set_look(look).await?))
 }
 
@@ -113,7 +113,7 @@ async fn patch_look(
     State(context): State<Context>,
     Path(name): Path<String>,
     Json(patch): Json<LookPatch>,
-) -> Verdict<JsonAnswer<Change<LookNow>>> {
+) -> ApiResult<JsonAnswer<Change<LookNow>>> {
     Ok(JsonAnswer(context.hub.get(&name)?.patch_look(patch).await?))
 }
 
@@ -121,42 +121,45 @@ async fn set_settings(
     State(context): State<Context>,
     Path(name): Path<String>,
     Json(patch): Json<SettingsPatch>,
-) -> Verdict<JsonAnswer<Change<SettingsNow>>> {
+) -> ApiResult<JsonAnswer<Change<SettingsNow>>> {
     Ok(JsonAnswer(context.hub.get(&name)?.set_settings(patch).await?))
 }
 
-async fn pause(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<Change<SettingsNow>>> {
+async fn pause(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<Change<SettingsNow>>> {
     Ok(JsonAnswer(context.hub.get(&name)?.set_paused(true).await?))
 }
 
-async fn resume(State(context): State<Context>, Path(name): Path<String>) -> Verdict<JsonAnswer<Change<SettingsNow>>> {
+async fn resume(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+) -> ApiResult<JsonAnswer<Change<SettingsNow>>> {
     Ok(JsonAnswer(context.hub.get(&name)?.set_paused(false).await?))
 }
 
 async fn set_source(
     State(context): State<Context>,
     Path(name): Path<String>,
-    Json(wish): Json<SourceWish>,
-) -> Verdict<JsonAnswer<StreamState>> {
-    Ok(JsonAnswer(context.hub.get(&name)?.set_source(wish.source).await?))
+    Json(requested): Json<SourceRequest>,
+) -> ApiResult<JsonAnswer<StreamState>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.set_source(requested.source).await?))
 }
 
 async fn record(
     State(context): State<Context>,
     Path(name): Path<String>,
-    Json(wish): Json<RecordWish>,
-) -> Verdict<JsonAnswer<RecordNow>> {
+    Json(requested): Json<RecordRequest>,
+) -> ApiResult<JsonAnswer<RecordNow>> {
     let stream = context.hub.get(&name)?;
-    if wish.stop {
+    if requested.stop {
         return Ok(JsonAnswer(stream.stop_recording().await?));
     }
-    let file = recording_file(&context.plan.recordings, wish.file)?;
+    let file = recording_file(&context.plan.recordings, requested.file)?;
     Ok(JsonAnswer(stream.start_recording(&file).await?))
 }
 
 /// A new file in the recordings folder: nothing is overwritten, and nothing is written elsewhere.
-fn recording_file(folder: &std::path::Path, wish: Option<String>) -> Verdict<PathBuf> {
-    let file = wish.unwrap_or_else(|| {
+fn recording_file(folder: &std::path::Path, requested: Option<String>) -> ApiResult<PathBuf> {
+    let file = requested.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         format!("impasto-{}.mkv", now.as_secs())
     });
@@ -164,11 +167,11 @@ fn recording_file(folder: &std::path::Path, wish: Option<String>) -> Verdict<Pat
     if !is_plain {
         let what =
             format!("`{file}` is no plain file name: recordings are written into the folder {}", folder.display());
-        return Err(Refusal::Failed(crate::error::Error::usage(what)));
+        return Err(ApiError::Failed(crate::error::Error::usage(what)));
     }
     let path = folder.join(file);
     if path.exists() {
-        return Err(Refusal::Conflict(format!("{} is there already; choose another name", path.display())));
+        return Err(ApiError::Conflict(format!("{} is there already; choose another name", path.display())));
     }
     std::fs::create_dir_all(folder).map_err(|error| {
         crate::error::Error::output(format!("{}: {error}; set [control] recordings in the config", folder.display()))
@@ -176,7 +179,7 @@ fn recording_file(folder: &std::path::Path, wish: Option<String>) -> Verdict<Pat
     Ok(path)
 }
 
-async fn snapshot(State(context): State<Context>, Path(name): Path<String>) -> Verdict<impl IntoResponse> {
+async fn snapshot(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<impl IntoResponse> {
     let png = context.hub.get(&name)?.snapshot().await?;
     Ok(([(header::CONTENT_TYPE, "image/png")], png))
 }
@@ -251,12 +254,12 @@ mod tests {
         let recordings = folder.path().join("recordings");
         let file = |name: &str| recording_file(&recordings, Some(name.into()));
         for trick in ["../x.mkv", "a/b.mkv", "/etc/x.mkv", "..", ".hidden.mkv", "a\\b.mkv", "a\0.mkv"] {
-            assert!(matches!(file(trick), Err(Refusal::Failed(_))), "{trick}");
+            assert!(matches!(file(trick), Err(ApiError::Failed(_))), "{trick}");
         }
         assert!(!recordings.exists(), "nothing was made for a name that cannot be");
         assert_eq!(file("take 1.mkv"), Ok(recordings.join("take 1.mkv")));
         std::fs::write(recordings.join("take 1.mkv"), "").unwrap();
-        assert!(matches!(file("take 1.mkv"), Err(Refusal::Conflict(_))));
+        assert!(matches!(file("take 1.mkv"), Err(ApiError::Conflict(_))));
         let named = recording_file(&recordings, None).unwrap();
         assert!(named.starts_with(&recordings) && named.extension().unwrap() == "mkv");
     }

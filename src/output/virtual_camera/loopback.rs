@@ -10,7 +10,7 @@ use v4l::video::Output as _;
 use super::Sink;
 use super::viewers::Viewers;
 use crate::error::{Error, Result};
-use crate::output::attendance::Usage;
+use crate::output::idle::Usage;
 use crate::style::Size;
 use crate::v4l2::holders::holders;
 use crate::v4l2::{self, Node};
@@ -48,16 +48,16 @@ impl From<Node> for Loopback {
 }
 
 impl Loopback {
-    /// Finds the device that `wish` means: "auto", a path, or a card label.
+    /// Finds the device that `requested` means: "auto", a path, or a card label.
     ///
     /// # Errors
     /// There is none, or several; says how to load the module or which to name.
-    pub fn find(wish: &str) -> Result<Self> {
+    pub fn find(requested: &str) -> Result<Self> {
         let nodes = v4l2::nodes();
-        let found = choose(wish, &nodes).map_err(|what| {
-            let path = Path::new(wish);
+        let found = choose(requested, &nodes).map_err(|what| {
+            let path = Path::new(requested);
             let denied = v4l2::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
-            let what = if denied { format!("{wish}: {}", v4l2::permission_advice(path)) } else { what };
+            let what = if denied { format!("{requested}: {}", v4l2::permission_advice(path)) } else { what };
             Error::output(format!("virtual camera: {what}"))
         })?;
         if found.captures && found.outputs {
@@ -73,22 +73,22 @@ impl Loopback {
     }
 }
 
-fn choose<'a>(wish: &str, nodes: &'a [Node]) -> Result<&'a Node, String> {
+fn choose<'a>(requested: &str, nodes: &'a [Node]) -> Result<&'a Node, String> {
     let loopbacks: Vec<_> = nodes.iter().filter(|node| node.is_loopback()).collect();
     let names = || {
         let names = loopbacks.iter().map(|node| format!("{} ({})", node.path.display(), node.card));
         names.collect::<Vec<_>>().join(", ")
     };
-    if wish.starts_with('/') {
-        let path = std::fs::canonicalize(wish).unwrap_or_else(|_| wish.into());
+    if requested.starts_with('/') {
+        let path = std::fs::canonicalize(requested).unwrap_or_else(|_| requested.into());
         let node = nodes.iter().find(|node| node.path == path);
         return match node {
             Some(node) if node.is_loopback() => Ok(node),
-            Some(node) => Err(format!("{wish} is no loopback device but {}", node.card)),
-            None => Err(format!("there is no {wish}; {LOAD_ADVICE}")),
+            Some(node) => Err(format!("{requested} is no loopback device but {}", node.card)),
+            None => Err(format!("there is no {requested}; {LOAD_ADVICE}")),
         };
     }
-    if wish == "auto" {
+    if requested == "auto" {
         return match loopbacks.as_slice() {
             [] => Err(format!("there is no v4l2loopback device; {LOAD_ADVICE}")),
             [only] => Ok(only),
@@ -101,12 +101,12 @@ fn choose<'a>(wish: &str, nodes: &'a [Node]) -> Result<&'a Node, String> {
             }
         };
     }
-    let labelled: Vec<_> = loopbacks.iter().filter(|node| node.card == wish).collect();
+    let labelled: Vec<_> = loopbacks.iter().filter(|node| node.card == requested).collect();
     match labelled.as_slice() {
         [only] => Ok(only),
         [] if loopbacks.is_empty() => Err(format!("there is no v4l2loopback device; {LOAD_ADVICE}")),
-        [] => Err(format!("no loopback device is labelled `{wish}`; there are {}", names())),
-        _ => Err(format!("several loopback devices are labelled `{wish}`; name one by its path: {}", names())),
+        [] => Err(format!("no loopback device is labelled `{requested}`; there are {}", names())),
+        _ => Err(format!("several loopback devices are labelled `{requested}`; name one by its path: {}", names())),
     }
 }
 
@@ -221,8 +221,8 @@ mod tests {
         assert_eq!(choose("auto", &two).unwrap().index, 11);
         let strange = [node(10, "A", "v4l2 loopback"), node(11, "B", "v4l2 loopback")];
         assert!(choose("auto", &strange).unwrap_err().contains("several loopback devices: /dev/video10 (A)"));
-        for wish in ["auto", "Impasto", "/dev/video77"] {
-            let advice = choose(wish, std::slice::from_ref(&webcam)).unwrap_err();
+        for requested in ["auto", "Impasto", "/dev/video77"] {
+            let advice = choose(requested, std::slice::from_ref(&webcam)).unwrap_err();
             assert!(advice.contains("modprobe v4l2loopback exclusive_caps=1 card_label=Impasto"), "{advice}");
         }
     }

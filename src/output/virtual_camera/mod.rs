@@ -1,11 +1,11 @@
 //! A camera that other programs pick like any other: painted pictures in, v4l2loopback or PipeWire out.
 
-mod canvas;
-mod card;
 mod loopback;
 #[cfg(feature = "pipewire")]
 mod pipewire;
+mod standby;
 mod viewers;
+mod yuyv;
 
 pub use loopback::{Loopback, loopbacks};
 
@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 
-use super::attendance::Usage;
+use super::idle::Usage;
 use super::{Output, Place, StreamFormat};
 use crate::error::{Error, Result};
 use crate::style::Size;
-use canvas::Canvas;
+use yuyv::YuyvConverter;
 
 /// The longest pause between two frames. Chromium drops a camera that is silent, so the last frame is repeated at
 /// least ten times a second, with a margin for a busy machine.
@@ -57,17 +57,17 @@ pub enum Device {
 }
 
 impl Device {
-    /// Reads "pipewire", or finds the loopback device that `wish` means: "auto", a path, or a label.
+    /// Reads "pipewire", or finds the loopback device that `requested` means: "auto", a path, or a label.
     ///
     /// # Errors
     /// There is no such device, or this build has no PipeWire; each with what to do.
-    pub fn find(wish: &str) -> Result<Self> {
-        match wish {
+    pub fn find(requested: &str) -> Result<Self> {
+        match requested {
             "pipewire" if cfg!(feature = "pipewire") => Ok(Self::PipeWire),
             "pipewire" => Err(Error::usage(
                 "this impasto was built without PipeWire; build it with `cargo build --release --features pipewire`",
             )),
-            wish => Loopback::find(wish).map(Self::Loopback),
+            requested => Loopback::find(requested).map(Self::Loopback),
         }
     }
 
@@ -135,7 +135,7 @@ struct State {
 /// What a camera shows.
 enum Show {
     Picture(gst::Buffer),
-    Card,
+    Standby,
 }
 
 /// What the camera's thread is to do now.
@@ -147,25 +147,25 @@ enum Step {
 }
 
 impl VirtualCamera {
-    /// Opens the camera and shows the card until the first picture comes.
+    /// Opens the camera and shows the standby picture until the first picture comes.
     ///
     /// # Errors
     /// The device is busy, closed to us, or refuses the format; each with what to do.
     pub fn start(plan: &VirtualCameraPlan, format: &StreamFormat) -> Result<Self> {
-        let canvas = Canvas::new(&format.caps, plan.size, plan.mirror)?;
+        let converter = YuyvConverter::new(&format.caps, plan.size, plan.mirror)?;
         let no_thread = |error: &dyn fmt::Display| Error::output(format!("virtual camera thread: {error}"));
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(|error| no_thread(&error))?;
         let shared = Arc::new(Shared { state: Mutex::default(), wake });
-        shared.show(Show::Card);
+        shared.show(Show::Standby);
         let (opened, wait_opened) = sync_channel(1);
         let thread = {
             let (shared, device, fps) = (Arc::clone(&shared), plan.device.clone(), format.fps);
             // What PipeWire makes must stay on the thread that made it.
-            let body = move || match device.open(canvas.size(), fps) {
+            let body = move || match device.open(converter.size(), fps) {
                 Err(error) => drop(opened.send(Err(error))),
                 Ok(sink) => {
                     drop(opened.send(Ok(())));
-                    keep_writing(&device, sink, canvas, fps, &shared);
+                    keep_writing(&device, sink, converter, fps, &shared);
                 }
             };
             std::thread::Builder::new().name("virtual-camera".into()).spawn(body)
@@ -195,9 +195,9 @@ impl Output for VirtualCamera {
         self.shared.lock().usage
     }
 
-    /// A picture from before would be an old one by the time somebody looks: the card takes its place.
+    /// A picture from before would be an old one by the time somebody looks: the standby picture takes its place.
     fn rest(&self) {
-        self.shared.show(Show::Card);
+        self.shared.show(Show::Standby);
     }
 
     /// A picture that the camera's thread did not take in time was replaced by a newer one.
@@ -260,8 +260,8 @@ fn poll<const N: usize>(files: [BorrowedFd; N], patience: Duration) -> [bool; N]
 }
 
 /// The thread body: shows what comes, repeats the last frame while nothing does, sets the device up again if it breaks.
-fn keep_writing(device: &Device, sink: Box<dyn Sink>, mut canvas: Canvas, fps: u32, shared: &Shared) {
-    let card = card::draw(canvas.from());
+fn keep_writing(device: &Device, sink: Box<dyn Sink>, mut converter: YuyvConverter, fps: u32, shared: &Shared) {
+    let standby = standby::draw(converter.from());
     let mut sink = Some(sink);
     let mut retry_at = Instant::now();
     loop {
@@ -271,12 +271,12 @@ fn keep_writing(device: &Device, sink: Box<dyn Sink>, mut canvas: Canvas, fps: u
         }
         let drawn = match shared.take() {
             Step::Stop => return,
-            Step::Show(Show::Picture(picture)) => canvas.draw(&picture),
-            Step::Show(Show::Card) => canvas.draw(&card),
+            Step::Show(Show::Picture(picture)) => converter.draw(&picture),
+            Step::Show(Show::Standby) => converter.draw(&standby),
             Step::Repeat => Ok(()),
         };
         let written = drawn.and_then(|()| match &mut sink {
-            Some(sink) => canvas.with_bytes(|bytes| sink.write(bytes)),
+            Some(sink) => converter.with_bytes(|bytes| sink.write(bytes)),
             None => Ok(()),
         });
         if let Err(error) = written {
@@ -286,7 +286,7 @@ fn keep_writing(device: &Device, sink: Box<dyn Sink>, mut canvas: Canvas, fps: u
             retry_at = Instant::now() + RETRY;
         }
         if sink.is_none() && Instant::now() >= retry_at {
-            sink = device.open(canvas.size(), fps).ok();
+            sink = device.open(converter.size(), fps).ok();
             retry_at = Instant::now() + RETRY;
             if sink.is_some() {
                 tracing::info!("virtual camera {device} is back");

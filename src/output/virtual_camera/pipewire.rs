@@ -18,7 +18,7 @@ use pipewire::sys as pw_sys;
 
 use super::{Sink, poll};
 use crate::error::{Error, Result};
-use crate::output::attendance::Usage;
+use crate::output::idle::Usage;
 use crate::style::Size;
 
 /// How long PipeWire may take to answer when the camera is set up.

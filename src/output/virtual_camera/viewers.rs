@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::inotify;
 use v4l::v4l_sys::{self, v4l2_event, v4l2_event_subscription};
 
-use crate::output::attendance::Usage;
+use crate::output::idle::Usage;
 use crate::v4l2::{self, Argument, holders::holders, ioctl};
 
 /// v4l2loopback's event: somebody began to stream from the device, or the last one stopped.

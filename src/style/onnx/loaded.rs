@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ort::session::Session as OrtSession;
 
 use super::inspect::{self, NetworkInfo};
-use super::session::lie;
+use super::session::manifest_mismatch;
 use super::{Device, SessionOptions, library};
 use crate::error::{Error, Result};
 use crate::style::manifest::Manifest;
@@ -100,7 +100,7 @@ impl Network {
                 )),
             });
         };
-        NetworkInfo::of(&session).fits(manifest).map_err(|what| lie(manifest, &what))?;
+        NetworkInfo::of(&session).fits(manifest).map_err(|what| manifest_mismatch(manifest, &what))?;
         Ok(Self { manifest: manifest.clone(), session, device, passed_over, options: options.clone(), written })
     }
 }

@@ -67,7 +67,7 @@ impl Session {
     pub fn new(loaded: Loaded) -> Result<Self> {
         let names = Names::new(&loaded.0.manifest);
         let mut this = Self { loaded, constants: Vec::new(), weights: None, tensors: None, names };
-        this.make_constants().map_err(|what| lie(&this.loaded.0.manifest, &what))?;
+        this.make_constants().map_err(|what| manifest_mismatch(&this.loaded.0.manifest, &what))?;
         Ok(this)
     }
 
@@ -91,7 +91,7 @@ impl Session {
     /// The network does not run at this size, or its output is not what the manifest says.
     pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
         self.tensors = None;
-        self.try_prepare(size, border).map_err(|what| lie(&self.loaded.0.manifest, &what))
+        self.try_prepare(size, border).map_err(|what| manifest_mismatch(&self.loaded.0.manifest, &what))
     }
 
     fn try_prepare(&mut self, size: Size, border: usize) -> Result<(), String> {
@@ -248,7 +248,7 @@ impl Names {
 }
 
 /// The network does something else than its manifest says.
-pub(super) fn lie(manifest: &Manifest, what: &str) -> Error {
+pub(super) fn manifest_mismatch(manifest: &Manifest, what: &str) -> Error {
     Error::model(format!("{} does not fit its manifest {}: {what}", manifest.file, manifest.path.display()))
 }
 

@@ -1,7 +1,7 @@
 //! What is seen of the painted picture: cross-fade, steadiness, colours and strength, row by row while it is in the cache.
 
 use super::simd::{self, Pass};
-use super::{Channels, Hold, Pixel, Pixels, PixelsMut};
+use super::{Channels, Pixel, Pixels, PixelsMut, TemporalFilter};
 
 /// How a painted picture is finished. In this order: it is laid over what lies `under` it, held steady, and blended
 /// with the unpainted picture.
@@ -16,13 +16,13 @@ pub struct Finish<'a> {
     /// The painted picture that is being left, and how much the new one covers of it: 0 to 1.
     pub under: Option<(Pixels<'a>, f32)>,
     /// Holds still areas, once it has watched the source.
-    pub hold: Option<&'a mut Hold>,
+    pub filter: Option<&'a mut TemporalFilter>,
 }
 
 impl Finish<'_> {
     /// True if it changes nothing.
     pub fn is_plain(&self) -> bool {
-        self.strength >= 1.0 && self.colours <= 0.0 && self.under.is_none() && self.hold.is_none()
+        self.strength >= 1.0 && self.colours <= 0.0 && self.under.is_none() && self.filter.is_none()
     }
 
     /// # Panics
@@ -35,7 +35,7 @@ impl Finish<'_> {
             same(self.source) && self.under.as_ref().is_none_or(|(under, _)| same(under)),
             "the unpainted picture differs from the painted one in size or pixel order"
         );
-        assert!(self.hold.as_ref().is_none_or(|hold| hold.fits(dst)), "the held picture has another size");
+        assert!(self.filter.as_ref().is_none_or(|filter| filter.fits(dst)), "the held picture has another size");
     }
 
     /// What the rows of this picture go through.
@@ -45,7 +45,7 @@ impl Finish<'_> {
         Rows {
             source: self.source,
             under: self.under.map(|(under, part)| (under, clamp(part, 1.0))),
-            hold: self.hold.as_deref_mut(),
+            filter: self.filter.as_deref_mut(),
             blend: Blend {
                 painted: strength * (1.0 - colours),
                 luminance: strength * colours,
@@ -88,7 +88,7 @@ impl Pass for InPlace<'_, '_> {
 pub(super) struct Rows<'a> {
     source: &'a Pixels<'a>,
     under: Option<(Pixels<'a>, f32)>,
-    hold: Option<&'a mut Hold>,
+    filter: Option<&'a mut TemporalFilter>,
     blend: Blend,
 }
 
@@ -106,8 +106,8 @@ impl Rows<'_> {
                 *pixel = Pixel::from_colours(mix(under.colours(), pixel.colours(), *part));
             }
         }
-        if let Some(hold) = &mut self.hold {
-            hold.hold_row(y, row);
+        if let Some(filter) = &mut self.filter {
+            filter.hold_row(y, row);
         }
         let blend = self.blend;
         let (pixels, _) = row.as_chunks_mut::<BYTES>();

@@ -4,9 +4,9 @@
 //! compiler vectorises; they are compiled twice (`simd`). Results are the same to the last bit on every CPU.
 
 mod finish;
-mod hold;
 mod mirror;
 mod simd;
+mod temporal_filter;
 mod to_pixels;
 mod to_tensor;
 
@@ -16,8 +16,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use finish::{Finish, finish_pixels};
-pub use hold::Hold;
 pub use mirror::mirror_pixels;
+pub use temporal_filter::TemporalFilter;
 pub use to_pixels::{tensor_to_pixels, tensor_to_pixels_finished};
 pub use to_tensor::pixels_to_tensor;
 

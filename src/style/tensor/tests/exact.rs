@@ -5,13 +5,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::finish::InPlace;
-use super::super::hold::Watch;
 use super::super::simd::Pass;
+use super::super::temporal_filter::Watch;
 use super::super::to_pixels::ToPixels;
 use super::super::to_tensor::ToTensor;
 use super::super::*;
 use super::CANARY;
-use super::reference::{ReferenceHold, reference_finish, reference_pixels, reference_tensor};
+use super::reference::{ReferenceFilter, reference_finish, reference_pixels, reference_tensor};
 use crate::style::geometry::Size;
 
 /// A picture's shape and the tensor that it goes to or comes from.
@@ -142,7 +142,7 @@ proptest! {
         reference_finish(under.map(|part| (&below, part)), &source, strength, colours, dst);
 
         let mut finish = Finish {
-            source: &source, strength, colours, under: under.map(|part| (below, part)), hold: None,
+            source: &source, strength, colours, under: under.map(|part| (below, part)), filter: None,
         };
         let mut data = vec![CANARY; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut data, 0);
@@ -182,7 +182,7 @@ proptest! {
         for (strength, colours, expected) in [(0.0, colours, source), (-1.0, colours, source),
                                               (f32::NAN, colours, source), (1.0, 0.0, painted.as_ref()),
                                               (7.0, f32::NAN, painted.as_ref())] {
-            let mut finish = Finish { source: &source, strength, colours, under: None, hold: None };
+            let mut finish = Finish { source: &source, strength, colours, under: None, filter: None };
             tensor_to_pixels_finished(&tensor, &case.spec, &mut finish, dst);
             for y in 0..case.height {
                 prop_assert_eq!(dst.row_mut(y) as &[u8], expected.row(y), "strength {}, row {}", strength, y);
@@ -198,7 +198,7 @@ proptest! {
         let source = case.pixels(&source, 0);
         let mut data = vec![0; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut data, 0);
-        let mut finish = Finish { source: &source, strength, colours: 1.0, under: None, hold: None };
+        let mut finish = Finish { source: &source, strength, colours: 1.0, under: None, filter: None };
         tensor_to_pixels_finished(&tensor, &case.spec, &mut finish, dst);
         for y in 0..case.height {
             let bytes = case.order.bytes();
@@ -221,7 +221,7 @@ proptest! {
         steadiness in vec(part(), 6),
         painted in vec(any::<u8>(), 1..50),
     ) {
-        let (mut hold, mut bare, mut reference) = (Hold::default(), Hold::default(), ReferenceHold::default());
+        let (mut filter, mut bare, mut reference) = (TemporalFilter::default(), TemporalFilter::default(), ReferenceFilter::default());
         for (number, (noise, scene)) in pictures.iter().enumerate() {
             let source: Vec<u8> = noise.iter().map(|noise| scene.saturating_add(*noise)).collect();
             let source = case.pixels(&source, 0);
@@ -231,11 +231,11 @@ proptest! {
                 rows.for_each(|row| row.iter_mut().skip(3).step_by(4).take(case.width).for_each(|x| *x = 255));
             }
             let mut expected = painted.clone();
-            reference.hold(&source, steadiness[number], &mut case.pixels_mut(&mut expected, 0));
+            reference.filter(&source, steadiness[number], &mut case.pixels_mut(&mut expected, 0));
 
-            let finish = |hold| Finish { source: &source, strength: 1.0, colours: 0.0, under: None, hold: Some(hold) };
+            let finish = |filter| Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter: Some(filter) };
             let mut data = painted.clone();
-            let held = hold.watch(&source, steadiness[number]);
+            let held = filter.watch(&source, steadiness[number]);
             finish_pixels(&mut finish(held), &mut case.pixels_mut(&mut data, 0));
             prop_assert_eq!(&data, &expected, "picture {}", number);
 

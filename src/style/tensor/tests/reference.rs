@@ -124,9 +124,9 @@ pub fn reference_finish(
     }
 }
 
-/// [`Hold`] written down pixel by pixel.
+/// [`TemporalFilter`] written down pixel by pixel.
 #[derive(Default)]
-pub struct ReferenceHold {
+pub struct ReferenceFilter {
     /// What the source looked like, and what was shown, as colours by place.
     source: Vec<[u8; 3]>,
     shown: Vec<[u8; 3]>,
@@ -134,8 +134,8 @@ pub struct ReferenceHold {
     pictures: usize,
 }
 
-impl ReferenceHold {
-    pub fn hold(&mut self, source: &Pixels, steadiness: f32, painted: &mut PixelsMut) {
+impl ReferenceFilter {
+    pub fn filter(&mut self, source: &Pixels, steadiness: f32, painted: &mut PixelsMut) {
         let (width, height, bytes) = (source.width(), source.height(), source.order().bytes());
         let colours = |row: &[u8], x: usize| [0, 1, 2].map(|colour| row[x * bytes + colour]);
         let blank = self.source.is_empty();

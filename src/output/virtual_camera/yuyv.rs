@@ -18,7 +18,7 @@ fn colours() -> gst_video::VideoColorimetry {
 }
 
 /// Draws pictures into one buffer of its own; nothing is allocated from one picture to the next.
-pub struct Canvas {
+pub struct YuyvConverter {
     from: gst_video::VideoInfo,
     to: gst_video::VideoInfo,
     converter: gst_video::VideoConverter,
@@ -27,7 +27,7 @@ pub struct Canvas {
     mirrored: Option<gst::Buffer>,
 }
 
-impl Canvas {
+impl YuyvConverter {
     /// For pictures of `caps` (BGRx). Without a wanted size the camera has the picture's own, in square pixels.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Canvas {
         &self.from
     }
 
-    /// Draws `picture`, which has the caps that the canvas was made for.
+    /// Draws `picture`, which has the caps that the converter was made for.
     ///
     /// # Errors
     /// A buffer that is no such picture.
@@ -193,9 +193,9 @@ mod tests {
     #[test]
     fn colour_bars_keep_their_colours_and_mirror() {
         for mirror in [false, true] {
-            let mut canvas = Canvas::new(&caps(64, 8), None, mirror).unwrap();
-            canvas.draw(&bars(64, 8, BARS)).unwrap();
-            canvas.with_bytes(|bytes| {
+            let mut converter = YuyvConverter::new(&caps(64, 8), None, mirror).unwrap();
+            converter.draw(&bars(64, 8, BARS)).unwrap();
+            converter.with_bytes(|bytes| {
                 assert_eq!(bytes.len(), 64 * 8 * 2);
                 for (index, [b, g, r]) in BARS.iter().enumerate() {
                     let index = if mirror { BARS.len() - 1 - index } else { index };
@@ -209,9 +209,9 @@ mod tests {
 
     #[test]
     fn a_fixed_size_keeps_the_shape_and_is_black_around_it() {
-        let mut canvas = Canvas::new(&caps(64, 64), Some(Size::new(128, 64)), false).unwrap();
-        canvas.draw(&bars(64, 64, &[[255, 255, 255]])).unwrap();
-        canvas.with_bytes(|bytes| {
+        let mut converter = YuyvConverter::new(&caps(64, 64), Some(Size::new(128, 64)), false).unwrap();
+        converter.draw(&bars(64, 64, &[[255, 255, 255]])).unwrap();
+        converter.with_bytes(|bytes| {
             assert_eq!(rgb(bytes, 128, 10, 32), [0, 0, 0]);
             assert_eq!(rgb(bytes, 128, 64, 32), [255, 255, 255]);
             assert_eq!(rgb(bytes, 128, 120, 32), [0, 0, 0]);
@@ -222,7 +222,7 @@ mod tests {
     fn pixels_that_are_not_square_are_made_square() {
         let mut caps = caps(64, 64);
         caps.make_mut().set("pixel-aspect-ratio", gst::Fraction::new(2, 1));
-        assert_eq!(Canvas::new(&caps, None, false).unwrap().size(), Size::new(128, 64));
+        assert_eq!(YuyvConverter::new(&caps, None, false).unwrap().size(), Size::new(128, 64));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! The inference size that meets the deadline: steps along a ladder of sizes by the times that inference takes.
+//! The inference size that keeps the frame rate: steps along a ladder of sizes by the times that inference takes.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const LASTS: u32 = 300;
 
 /// Chooses the size for a stream whose picture and frame rate are settled.
 #[derive(Debug)]
-pub struct Deadline {
+pub struct SizeController {
     /// Largest first; the first is the picture's own size.
     ladder: Vec<Size>,
     place: usize,
@@ -41,7 +41,7 @@ pub struct Deadline {
     stepped_up: bool,
 }
 
-impl Deadline {
+impl SizeController {
     pub fn new(picture: Size, frame_interval: Duration) -> Self {
         let scaled = |(part, of): (usize, usize)| {
             // Even sides: chroma of most formats is halved.
@@ -67,7 +67,7 @@ impl Deadline {
         self.ladder[self.place]
     }
 
-    /// Notes how long the latest inference at [`Deadline::size`] took; says to which size to go from here, if to another.
+    /// Notes how long the latest inference at [`SizeController::size`] took; says to which size to go from here, if to another.
     pub fn note(&mut self, inference: Duration) -> Option<Size> {
         self.times[self.seen % WINDOW] = inference;
         self.seen += 1;
@@ -138,41 +138,41 @@ mod tests {
     }
 
     /// Runs for `frames`; the sizes it went to.
-    fn run(deadline: &mut Deadline, milliseconds: f64, frames: usize) -> Vec<Size> {
-        (0..frames).filter_map(|frame| deadline.note(takes(milliseconds, deadline.size(), frame))).collect()
+    fn run(controller: &mut SizeController, milliseconds: f64, frames: usize) -> Vec<Size> {
+        (0..frames).filter_map(|frame| controller.note(takes(milliseconds, controller.size(), frame))).collect()
     }
 
     #[test]
     fn a_slow_machine_goes_down_at_once_and_stays() {
-        let mut deadline = Deadline::new(PICTURE, INTERVAL);
+        let mut controller = SizeController::new(PICTURE, INTERVAL);
         // 100 ms for the whole picture, 125 now and then: 26.7 ms allow 46 % of the sides.
-        assert_eq!(run(&mut deadline, 100.0, ENOUGH), [Size::new(532, 300)]);
-        assert_eq!(run(&mut deadline, 100.0, 10_000), []);
+        assert_eq!(run(&mut controller, 100.0, ENOUGH), [Size::new(532, 300)]);
+        assert_eq!(run(&mut controller, 100.0, 10_000), []);
     }
 
     #[test]
     fn a_fast_machine_stays_at_the_whole_picture() {
-        let mut deadline = Deadline::new(PICTURE, INTERVAL);
-        assert_eq!(run(&mut deadline, 20.0, 10_000), []);
-        assert_eq!(deadline.size(), PICTURE);
+        let mut controller = SizeController::new(PICTURE, INTERVAL);
+        assert_eq!(run(&mut controller, 20.0, 10_000), []);
+        assert_eq!(controller.size(), PICTURE);
     }
 
     #[test]
     fn it_climbs_again_when_the_machine_is_free() {
-        let mut deadline = Deadline::new(PICTURE, INTERVAL);
-        run(&mut deadline, 100.0, 100);
-        let climbed = run(&mut deadline, 10.0, 2_000);
+        let mut controller = SizeController::new(PICTURE, INTERVAL);
+        run(&mut controller, 100.0, 100);
+        let climbed = run(&mut controller, 10.0, 2_000);
         assert_eq!(climbed, [(640, 360), (852, 480), (1066, 600), (1280, 720)].map(|(w, h)| Size::new(w, h)));
     }
 
     #[test]
     fn a_step_that_does_not_last_is_tried_less_and_less() {
-        let mut deadline = Deadline::new(PICTURE, INTERVAL);
+        let mut controller = SizeController::new(PICTURE, INTERVAL);
         let (mut changes, mut frame) = (0, 0);
         while frame < 30_000 {
             // The next larger size always turns out slower than its pixels let expect.
-            let penalty = if deadline.size().width > 640 { 2.0 } else { 1.0 };
-            changes += usize::from(deadline.note(takes(30.0 * penalty, deadline.size(), frame)).is_some());
+            let penalty = if controller.size().width > 640 { 2.0 } else { 1.0 };
+            changes += usize::from(controller.note(takes(30.0 * penalty, controller.size(), frame)).is_some());
             frame += 1;
         }
         assert!((3..40).contains(&changes), "{changes} changes in {frame} frames");
@@ -180,20 +180,20 @@ mod tests {
 
     #[test]
     fn the_smallest_picture_has_one_step() {
-        let mut deadline = Deadline::new(Size::new(80, 64), INTERVAL);
-        assert_eq!(run(&mut deadline, 100_000.0, 1_000), []);
+        let mut controller = SizeController::new(Size::new(80, 64), INTERVAL);
+        assert_eq!(run(&mut controller, 100_000.0, 1_000), []);
     }
 
     proptest! {
-        /// Whatever the machine, it settles, and where it settles the deadline is met unless no step meets it.
+        /// Whatever the machine, it settles, and where it settles the frame rate is kept unless no step meets it.
         #[test]
         fn it_settles_within_the_budget(milliseconds in 1.0f64..2_000.0) {
-            let mut deadline = Deadline::new(PICTURE, INTERVAL);
-            run(&mut deadline, milliseconds, 2_000);
-            prop_assert_eq!(run(&mut deadline, milliseconds, 5_000), vec![]);
-            let slowest = takes(milliseconds, deadline.size(), 0);
-            let last = deadline.size() == *deadline.ladder.last().unwrap();
-            prop_assert!(slowest <= INTERVAL.mul_f64(BUDGET) || last, "{:?} at {}", slowest, deadline.size());
+            let mut controller = SizeController::new(PICTURE, INTERVAL);
+            run(&mut controller, milliseconds, 2_000);
+            prop_assert_eq!(run(&mut controller, milliseconds, 5_000), vec![]);
+            let slowest = takes(milliseconds, controller.size(), 0);
+            let last = controller.size() == *controller.ladder.last().unwrap();
+            prop_assert!(slowest <= INTERVAL.mul_f64(BUDGET) || last, "{:?} at {}", slowest, controller.size());
         }
     }
 }

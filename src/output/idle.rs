@@ -21,12 +21,12 @@ const COOL_DOWN: Duration = Duration::from_secs(5);
 
 /// Decides from readings when a stream may sleep. Time is passed in.
 #[derive(Debug, Default)]
-pub struct Attendance {
+pub struct IdleDetector {
     absent_readings: u32,
     absent_since: Option<Instant>,
 }
 
-impl Attendance {
+impl IdleDetector {
     /// Takes one reading; true if frames are wanted.
     pub fn note(&mut self, usage: Usage, now: Instant) -> bool {
         if usage != Usage::Absent {
@@ -48,15 +48,15 @@ mod tests {
     fn sleeps_after_two_readings_and_the_cool_down_and_wakes_at_once() {
         let begin = Instant::now();
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
-        let mut attendance = Attendance::default();
-        assert!(attendance.note(Usage::Watched, at(0)));
-        assert!(attendance.note(Usage::Absent, at(1)));
-        assert!(attendance.note(Usage::Absent, at(5)));
-        assert!(!attendance.note(Usage::Absent, at(6)));
-        assert!(attendance.note(Usage::Watched, at(7)));
-        assert!(attendance.note(Usage::Absent, at(60)), "one reading is never enough");
-        assert!(!attendance.note(Usage::Absent, at(65)));
-        assert!(attendance.note(Usage::Unknown, at(66)), "in doubt it is watched");
+        let mut idle = IdleDetector::default();
+        assert!(idle.note(Usage::Watched, at(0)));
+        assert!(idle.note(Usage::Absent, at(1)));
+        assert!(idle.note(Usage::Absent, at(5)));
+        assert!(!idle.note(Usage::Absent, at(6)));
+        assert!(idle.note(Usage::Watched, at(7)));
+        assert!(idle.note(Usage::Absent, at(60)), "one reading is never enough");
+        assert!(!idle.note(Usage::Absent, at(65)));
+        assert!(idle.note(Usage::Unknown, at(66)), "in doubt it is watched");
     }
 
     proptest! {
@@ -65,14 +65,14 @@ mod tests {
         fn never_asleep_within_the_cool_down(readings in proptest::collection::vec((0u8..3, 0u64..3000), 1..60)) {
             let begin = Instant::now();
             let (mut now, mut last_seen) = (begin, begin);
-            let mut attendance = Attendance::default();
+            let mut idle = IdleDetector::default();
             for (usage, pause) in readings {
                 now += Duration::from_millis(pause);
                 let usage = [Usage::Watched, Usage::Absent, Usage::Unknown][usize::from(usage)];
                 if usage != Usage::Absent {
                     last_seen = now;
                 }
-                let wanted = attendance.note(usage, now);
+                let wanted = idle.note(usage, now);
                 prop_assert!(wanted || now - last_seen >= COOL_DOWN);
                 prop_assert!(wanted || usage == Usage::Absent);
             }

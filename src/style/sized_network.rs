@@ -13,10 +13,10 @@ use super::tensor::{
 use crate::error::{Error, Result};
 
 /// Owns a session and everything that painting one size needs; nothing is allocated between changes of size.
-pub struct Brush {
+pub struct SizedNetwork {
     session: Session,
     /// The box that pictures are scaled into before painting.
-    wish: Option<Size>,
+    requested: Option<Size>,
     prepared: Option<Prepared>,
 }
 
@@ -46,13 +46,13 @@ pub struct StageTimes {
     pub after: Duration,
 }
 
-impl Brush {
-    /// Paints with `network`; `wish` is the size to paint at (`None`: the picture's own).
+impl SizedNetwork {
+    /// Paints with `network`; `requested` is the size to paint at (`None`: the picture's own).
     ///
     /// # Errors
     /// No memory for the network's inputs.
-    pub fn new(network: Loaded, wish: Option<Size>) -> Result<Self> {
-        Ok(Self { session: Session::new(network)?, wish, prepared: None })
+    pub fn new(network: Loaded, requested: Option<Size>) -> Result<Self> {
+        Ok(Self { session: Session::new(network)?, requested, prepared: None })
     }
 
     pub fn network(&self) -> &Loaded {
@@ -66,7 +66,7 @@ impl Brush {
 
     /// Allocates and warms up for pictures of this size; painting does it by itself when the size changes.
     pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<Geometry> {
-        let geometry = Geometry::new(picture, self.wish, &self.network().manifest().input.size)?;
+        let geometry = Geometry::new(picture, self.requested, &self.network().manifest().input.size)?;
         self.prepared = None;
         self.session.prepare(geometry.tensor, geometry.border)?;
         let scaling = (!geometry.is_direct()).then(|| Scaling::new(geometry.painted, order));

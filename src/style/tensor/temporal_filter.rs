@@ -43,9 +43,9 @@ const PHASE_A_BYTE: u8 = 157;
 /// This part of the blocks is taken as still when the noise level is measured.
 const QUIET_PART: usize = 5;
 
-/// The memory of one stream: what was shown, and what the source looked like. Empty until [`Hold::watch`].
+/// The memory of one stream: what was shown, and what the source looked like. Empty until [`TemporalFilter::watch`].
 #[derive(Debug, Default)]
-pub struct Hold {
+pub struct TemporalFilter {
     shape: Option<(Size, PixelOrder)>,
     /// Every [`ROW_STEP`]th row of the source as it was, rows packed.
     reference: Vec<u8>,
@@ -74,7 +74,7 @@ pub struct Hold {
     blank: bool,
 }
 
-impl Hold {
+impl TemporalFilter {
     /// Allocates for pictures of this size; watching does it by itself.
     pub fn prepare(&mut self, size: Size, order: PixelOrder) {
         if self.shape == Some((size, order)) {
@@ -115,7 +115,7 @@ impl Hold {
     }
 
     pub(super) fn watch_with(&mut self, source: &Pixels, steadiness: f32, run: impl FnOnce(Watch<'_>)) -> &mut Self {
-        run(Watch { source, hold: self });
+        run(Watch { source, filter: self });
         self.phase = self.phase.wrapping_add(PHASE_A_PICTURE);
         if std::mem::take(&mut self.blank) {
             self.weights.fill(0);
@@ -178,38 +178,38 @@ fn still_up_to(noise: f32) -> f32 {
 
 pub(super) struct Watch<'a> {
     pub source: &'a Pixels<'a>,
-    pub hold: &'a mut Hold,
+    pub filter: &'a mut TemporalFilter,
 }
 
 impl Pass for Watch<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { source, hold } = self;
+        let Self { source, filter } = self;
         let bytes = source.order().bytes();
         let (row, block) = (source.width() * bytes, BLOCK * bytes);
-        let still = still_up_to(hold.noise.unwrap_or(0.0));
+        let still = still_up_to(filter.noise.unwrap_or(0.0));
         for top in (0..source.height()).step_by(BLOCK) {
             let rows = || (top..(top + BLOCK).min(source.height())).step_by(ROW_STEP);
-            hold.apart.fill(0);
+            filter.apart.fill(0);
             for y in rows() {
-                let reference = &hold.reference[y / ROW_STEP * row..][..row];
-                for ((apart, source), reference) in hold.apart.iter_mut().zip(source.row(y)).zip(reference) {
+                let reference = &filter.reference[y / ROW_STEP * row..][..row];
+                for ((apart, source), reference) in filter.apart.iter_mut().zip(source.row(y)).zip(reference) {
                     *apart += u16::from(source.abs_diff(*reference));
                 }
             }
-            let motion = &mut hold.motion[top / BLOCK * hold.wide..][..hold.wide];
-            let blocks = hold.apart.chunks(block).zip(hold.steps.chunks_mut(block));
+            let motion = &mut filter.motion[top / BLOCK * filter.wide..][..filter.wide];
+            let blocks = filter.apart.chunks(block).zip(filter.steps.chunks_mut(block));
             for (motion, (apart, steps)) in motion.iter_mut().zip(blocks) {
                 // The fourth byte of a pixel means nothing.
                 let colours = apart.chunks_exact(bytes).map(|pixel| u32::from(pixel[0] + pixel[1] + pixel[2]));
                 let count = rows().len() * apart.len() / bytes * 3;
                 *motion = (colours.sum::<u32>() * MOTION_SCALE / count as u32).min(255) as u8;
                 // Still blocks follow by one step a picture, which averages the noise out; moving ones at once.
-                steps.fill(if hold.blank || f32::from(*motion) > still { 255 } else { 1 });
+                steps.fill(if filter.blank || f32::from(*motion) > still { 255 } else { 1 });
             }
             for y in rows() {
-                let reference = &mut hold.reference[y / ROW_STEP * row..][..row];
-                for ((reference, source), step) in reference.iter_mut().zip(source.row(y)).zip(&hold.steps) {
+                let reference = &mut filter.reference[y / ROW_STEP * row..][..row];
+                for ((reference, source), step) in reference.iter_mut().zip(source.row(y)).zip(&filter.steps) {
                     let up = source.saturating_sub(*reference).min(*step);
                     let down = reference.saturating_sub(*source).min(*step);
                     *reference = reference.wrapping_add(up).wrapping_sub(down);
@@ -219,7 +219,7 @@ impl Pass for Watch<'_> {
     }
 }
 
-impl Hold {
+impl TemporalFilter {
     /// Moves row `y`, newly painted, towards what was shown before, and remembers the outcome. Rows come in order.
     #[inline(always)]
     pub(super) fn hold_row(&mut self, y: usize, row: &mut [u8]) {

@@ -18,7 +18,7 @@ const JITTER_NS: u64 = 1_000_000 + ROUNDING_NS;
 
 /// What the times of a stream's frames have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ticks {
+pub struct Timescale {
     fits: [bool; USUAL.len()],
     last: Option<u64>,
     /// The shortest and the longest time between two frames.
@@ -26,13 +26,13 @@ pub struct Ticks {
     last_step: Option<u64>,
 }
 
-impl Default for Ticks {
+impl Default for Timescale {
     fn default() -> Self {
         Self { fits: [true; USUAL.len()], last: None, steps: None, last_step: None }
     }
 }
 
-impl Ticks {
+impl Timescale {
     /// Takes the time of one more frame into account.
     pub fn note(&mut self, time: gst::ClockTime) {
         let time = time.nseconds();
@@ -49,7 +49,7 @@ impl Ticks {
     }
 
     /// Ticks a second: the smallest usual number that all times fit.
-    pub fn timescale(&self) -> u32 {
+    pub fn ticks_per_second(&self) -> u32 {
         let fitting = self.fits.iter().position(|fits| *fits);
         USUAL[fitting.unwrap_or(USUAL.len() - 1)]
     }
@@ -77,22 +77,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn ticks_of(times: impl IntoIterator<Item = u64>) -> Ticks {
-        let mut ticks = Ticks::default();
-        times.into_iter().for_each(|time| ticks.note(gst::ClockTime::from_nseconds(time)));
-        ticks
+    fn timescale_of(times: impl IntoIterator<Item = u64>) -> Timescale {
+        let mut timescale = Timescale::default();
+        times.into_iter().for_each(|time| timescale.note(gst::ClockTime::from_nseconds(time)));
+        timescale
     }
 
     #[test]
     fn known_rates_get_known_timescales() {
-        let frames = |scale: u64, step: u64| ticks_of((0..500).map(move |n| n * step * SECOND / scale));
-        assert_eq!(frames(30, 1).timescale(), 600);
-        assert_eq!(frames(30_000, 1001).timescale(), 30_000);
-        assert_eq!(frames(24_000, 1001).timescale(), 24_000);
-        assert_eq!(ticks_of([0, 33_000_000, 67_000_000]).timescale(), 1_000);
-        assert_eq!(ticks_of([0, SECOND / 90_000, SECOND]).timescale(), 90_000);
-        assert!(frames(30, 1).is_regular() && ticks_of([0, 33_000_000, 67_000_000, 100_000_000]).is_regular());
-        assert!(!ticks_of([0, 33_000_000, 100_000_000]).is_regular());
+        let frames = |scale: u64, step: u64| timescale_of((0..500).map(move |n| n * step * SECOND / scale));
+        assert_eq!(frames(30, 1).ticks_per_second(), 600);
+        assert_eq!(frames(30_000, 1001).ticks_per_second(), 30_000);
+        assert_eq!(frames(24_000, 1001).ticks_per_second(), 24_000);
+        assert_eq!(timescale_of([0, 33_000_000, 67_000_000]).ticks_per_second(), 1_000);
+        assert_eq!(timescale_of([0, SECOND / 90_000, SECOND]).ticks_per_second(), 90_000);
+        assert!(frames(30, 1).is_regular() && timescale_of([0, 33_000_000, 67_000_000, 100_000_000]).is_regular());
+        assert!(!timescale_of([0, 33_000_000, 100_000_000]).is_regular());
     }
 
     proptest! {
@@ -105,7 +105,7 @@ mod tests {
                 tick += u128::from(*step);
                 (tick * u128::from(SECOND) / grid) as u64
             }).collect();
-            let scale = ticks_of(times.iter().copied()).timescale();
+            let scale = timescale_of(times.iter().copied()).ticks_per_second();
             prop_assert!(scale <= USUAL[which]);
             for time in times {
                 prop_assert!(distance_to_tick(time, scale) <= ROUNDING_NS);

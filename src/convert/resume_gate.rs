@@ -16,7 +16,7 @@ use crate::error::Error;
 const SAME_TIME_NS: u64 = 500_000;
 
 /// Receives what the capture of a file delivers.
-pub struct Gate {
+pub struct ResumeGate {
     timeline: Timeline,
     /// Frames to skip, and the time that the last of them must have.
     skip: u64,
@@ -37,7 +37,7 @@ pub struct Opener {
     pub inlet: SyncSender<Arc<Inlet>>,
 }
 
-impl Gate {
+impl ResumeGate {
     /// A gate that skips `skip` frames, the last of which has the time `last_skipped`.
     pub fn new(timeline: Timeline, skip: u64, last_skipped: Option<gst::ClockTime>) -> (Arc<Self>, Opener) {
         let (first, first_caps) = sync_channel(1);
@@ -89,7 +89,7 @@ impl Gate {
     }
 }
 
-impl Receiver for Gate {
+impl Receiver for ResumeGate {
     fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
         let time = self.timeline.place(sample).unwrap_or(time);
         if self.stopped.load(Ordering::Acquire) {

@@ -1,4 +1,4 @@
-//! The still card that a virtual camera shows until a painted picture is there.
+//! The standby picture that a virtual camera shows until a painted picture is there.
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
@@ -11,7 +11,7 @@ const DABS: &[(f32, f32, f32, [f32; 3])] = &[
     (0.0, -0.14, 0.17, [78.0, 184.0, 236.0]),
 ];
 
-/// Draws the card in the layout of `info` (BGRx).
+/// Draws the standby picture in the layout of `info` (BGRx).
 pub fn draw(info: &gst_video::VideoInfo) -> gst::Buffer {
     let (width, height) = (info.width() as usize, info.height() as usize);
     let stride = info.stride()[0] as usize;
@@ -47,8 +47,8 @@ mod tests {
         crate::gst::init().unwrap();
         for (width, height) in [(2, 2), (320, 180), (639, 357)] {
             let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, width, height).build().unwrap();
-            let card = draw(&info);
-            assert_eq!(card.size(), info.size());
+            let standby = draw(&info);
+            assert_eq!(standby.size(), info.size());
         }
         assert_eq!(colour_at(0, 0, 320, 180), [38, 32, 28, 255]);
         assert!(colour_at(160, 65, 320, 180)[2] > 150, "a dab above the middle");

@@ -12,13 +12,13 @@ use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
 use crate::style::{Painter, Size};
 
 /// A painter with a pool of buffers of the stream's size.
-pub struct Stylist {
+pub struct FramePainter {
     painter: Painter,
     pool: gst_video::VideoBufferPool,
     info: gst_video::VideoInfo,
 }
 
-impl Stylist {
+impl FramePainter {
     /// Prepares `painter` for pictures of `caps` (BGRx) and warms it up.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Stylist {
     }
 }
 
-impl Drop for Stylist {
+impl Drop for FramePainter {
     fn drop(&mut self) {
         let _ = self.pool.set_active(false);
     }
