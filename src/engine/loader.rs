@@ -63,7 +63,7 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, ch
     match sized {
         Ok(sized) if newest => {
             let loaded = sized.network();
-            tracing::info!("network {} on {}", loaded.manifest().name, loaded.device().name());
+            tracing::info!("network {} on {}", loaded.manifest().name, loaded.backend());
             let replaced = shared.send_look(&mut state, look, choice.resolved, Some(sized), reply);
             drop(state);
             drop(replaced);

@@ -131,7 +131,7 @@ fn paint_file(
     let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
     let network = match loaded.take().filter(|loaded| loaded.manifest().path == choice.network.path) {
         Some(network) => network,
-        None => Loaded::open(&choice.network, session)?,
+        None => Loaded::open(&choice.network, &session.for_pictures())?,
     };
     *loaded = Some(network.clone());
     drop(loaded);

@@ -5,12 +5,13 @@ use std::io::Read;
 use std::path::Path;
 
 use ort::session::Session as OrtSession;
-use ort::value::{Outlet, TensorElementType};
+use ort::value::{Outlet, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 
 use super::library;
 use super::session::MAX_INPUTS;
 use crate::error::{Error, Result};
+use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::Layout;
 
@@ -103,6 +104,25 @@ impl NetworkInfo {
             None => Ok(()),
         }
     }
+}
+
+/// The names that the picture's input has for sides without a length, with the lengths that a picture of `size` gives
+/// them.
+pub(super) fn free_dimensions(session: &OrtSession, manifest: &Manifest, size: Size) -> Vec<(String, i64)> {
+    let (width, height) = (size.width as i64, size.height as i64);
+    let lengths = match manifest.input.layout {
+        Layout::Nchw => [1, 3, height, width],
+        Layout::Nhwc => [1, height, width, 3],
+    };
+    let input = session.inputs().iter().find(|input| input.name() == manifest.input.name);
+    let Some(ValueType::Tensor { shape, dimension_symbols, .. }) = input.map(Outlet::dtype) else {
+        return Vec::new();
+    };
+    let sides = shape.iter().zip(dimension_symbols.iter()).zip(lengths);
+    sides
+        .filter(|((side, name), _)| **side < 0 && !name.is_empty())
+        .map(|((_, name), length)| (name.to_string(), length))
+        .collect()
 }
 
 impl TensorInfo {
