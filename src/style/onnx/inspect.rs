@@ -72,9 +72,13 @@ impl NetworkInfo {
     /// What differs, and what to write where that is known.
     pub(super) fn fits(&self, manifest: &Manifest) -> Result<(), String> {
         let picture = find("input", &self.inputs, &manifest.input.name, 4)?;
-        check_channels(picture, manifest.input.layout)?;
+        check_channels(picture, manifest.input.layout, 1)?;
         check_sides(picture, manifest)?;
-        check_channels(find("output", &self.outputs, &manifest.output.name, 4)?, manifest.output.layout)?;
+        check_channels(
+            find("output", &self.outputs, &manifest.output.name, 4)?,
+            manifest.output.layout,
+            manifest.output.cells,
+        )?;
 
         let mut fed = vec![manifest.input.name.as_str()];
         if let Some(style) = &manifest.style_input {
@@ -173,18 +177,19 @@ fn find<'a>(kind: &str, there: &'a [TensorInfo], name: &str, rank: usize) -> Res
     Ok(found)
 }
 
-fn check_channels(picture: &TensorInfo, layout: Layout) -> Result<(), String> {
+fn check_channels(picture: &TensorInfo, layout: Layout, cells: usize) -> Result<(), String> {
     let (index, other) = match layout {
         Layout::Nchw => (1, "nhwc"),
         Layout::Nhwc => (3, "nchw"),
     };
     let is = |index: usize, length: usize| picture.shape[index].is_none_or(|side| side == length);
     let lies_otherwise = picture.shape[4 - index] == Some(3) && picture.shape[index] != Some(3);
-    if is(0, 1) && is(index, 3) && !lies_otherwise {
+    if is(0, 1) && is(index, 3 * cells * cells) && !lies_otherwise {
         return Ok(());
     }
     let hint = if lies_otherwise { format!("; write layout = \"{other}\"") } else { String::new() };
-    Err(format!("{picture} is not one picture of 3 colours{hint}"))
+    let cells = if cells > 1 { format!(" in cells of {cells}x{cells} pixels") } else { String::new() };
+    Err(format!("{picture} is not one picture of 3 colours{cells}{hint}"))
 }
 
 /// A network of one size needs a manifest that says so.

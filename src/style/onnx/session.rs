@@ -132,14 +132,21 @@ impl Session {
         let running = self.loaded.session_on(backend, size)?;
         let Size { width, height } = size;
         let (input, output) = (&self.loaded.0.manifest.input, &self.loaded.0.manifest.output);
-        let input_spec =
-            TensorSpec { layout: input.layout, channels: input.channels, range: input.range, width, height, border };
+        let input_spec = TensorSpec {
+            layout: input.layout,
+            channels: input.channels,
+            range: input.range,
+            width,
+            height,
+            border,
+            cells: 1,
+        };
         let allocator = picture_allocator(&running, backend.device)?;
         let mut input_tensor = tensor(&allocator, &shape_of(&input_spec))?;
         input_tensor.extract_tensor_mut().1.fill((input.range[0] + input.range[1]) / 2.0);
 
         let painted = self.run_to_new_output(&running, &input_tensor)?;
-        let (painted_height, painted_width) = picture_size(&painted, output.layout)?;
+        let (painted_height, painted_width) = picture_size(&painted, output.layout, output.cells)?;
         if painted_width < width || painted_height < height {
             return Err(format!(
                 "[output] `{}` is {painted_width}x{painted_height}, smaller than its input of {size}",
@@ -153,6 +160,7 @@ impl Session {
             width: painted_width,
             height: painted_height,
             border,
+            cells: output.cells,
         };
         let output_tensor = tensor(&allocator, &shape_of(&output_spec))?;
         self.tensors = Some(Tensors { running, input: input_tensor, output: output_tensor, input_spec, output_spec });
@@ -298,20 +306,22 @@ fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {
 
 fn shape_of(spec: &TensorSpec) -> [i64; 4] {
     let (width, height) = (spec.width as i64, spec.height as i64);
+    let cells = spec.cells as i64;
     match spec.layout {
-        Layout::Nchw => [1, 3, height, width],
+        Layout::Nchw => [1, 3 * cells * cells, height / cells, width / cells],
         Layout::Nhwc => [1, height, width, 3],
     }
 }
 
-/// Height and width of the output of a trial run, whose shape must be batch 1 with 3 channels.
-fn picture_size(value: &ort::value::DynValue, layout: Layout) -> Result<(usize, usize), String> {
+/// Height and width in pixels of the output of a trial run, whose shape must be batch 1 with 3 channels, or those of cells.
+fn picture_size(value: &ort::value::DynValue, layout: Layout, cells: usize) -> Result<(usize, usize), String> {
     let (shape, _) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
     let size = match (layout, &shape[..]) {
-        (Layout::Nchw, [1, 3, height, width]) | (Layout::Nhwc, [1, height, width, 3]) => (*height, *width),
+        (Layout::Nchw, [1, channels, height, width]) if *channels == (3 * cells * cells) as i64 => (*height, *width),
+        (Layout::Nhwc, [1, height, width, 3]) => (*height, *width),
         _ => {
             return Err(format!("[output] has the shape {shape:?}, which is not one 3-channel picture"));
         }
     };
-    Ok((size.0 as usize, size.1 as usize))
+    Ok((size.0 as usize * cells, size.1 as usize * cells))
 }
