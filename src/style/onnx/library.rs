@@ -11,6 +11,10 @@ use crate::error::{Error, Result};
 /// The version that `./dev setup` fetches; any library from 1.24 on is taken.
 pub const PINNED_VERSION: &str = "1.32.0";
 
+/// The environment variable, and its value, that must be set before the library is loaded: from 1.29 on it starts a
+/// thread that sends telemetry, which the switch in its API comes too late for.
+pub const NO_TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
+
 /// One per process: ONNX Runtime keeps global state.
 static LOADED: OnceLock<Result<(Environment, PathBuf)>> = OnceLock::new();
 
