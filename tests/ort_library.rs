@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -197,4 +198,41 @@ fn openvino_paints_what_the_cpu_paints() {
     // 60 dB and 40 dB of 255 levels.
     assert!(mean_square(paint("openvino", "f32")) < 0.07);
     assert!(mean_square(paint("openvino", "bf16")) < 6.5);
+}
+
+/// The uploader of ONNX Runtime asks the proxy of the environment, so that a proxy of our own sees what it would send.
+#[test]
+fn nothing_is_sent_to_anybody() {
+    // The build with OpenVINO is older than the telemetry.
+    let plain = |path: &PathBuf| path.exists() && !path.with_file_name("libonnxruntime_providers_openvino.so").exists();
+    let library = candidates().into_iter().find(plain).unwrap_or_else(installed);
+    let home = tempfile::tempdir().unwrap();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+
+    // It waits some seconds before it sends.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_impasto"));
+    command.current_dir(project("")).args(["run", "--source", "test", "--rtsp", "off", "--http", "off"]);
+    command.args(["--size", "160x96", "--duration", "6"]);
+    for (name, value) in [("HOME", home.path()), ("ORT_DYLIB_PATH", &library), ("TMPDIR", home.path())] {
+        command.env(name, value);
+    }
+    for name in ["https_proxy", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env(name, &address);
+    }
+    command.env_remove("XDG_CACHE_HOME").env_remove("no_proxy").env_remove("NO_PROXY");
+    assert_paints("without telemetry", command.env_remove("ORT_DISABLE_TELEMETRY"));
+
+    let asked = proxy.accept().map(|(_, client)| client);
+    assert!(asked.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{asked:?}");
+    let mut left = files_below(home.path());
+    // GStreamer's list of its plugins.
+    left.retain(|file| !file.to_string_lossy().contains("/gstreamer-1.0/"));
+    assert_eq!(left, Vec::<PathBuf>::new());
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }

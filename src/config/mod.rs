@@ -205,8 +205,8 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let mut config: Self = toml::from_str(text).map_err(|error| explain(&error))?;
-        let written = text.parse().map_err(|error| explain(&error))?;
+        let mut config: Self = toml::from_str(text).map_err(|error| explain(&error, text))?;
+        let written = text.parse().map_err(|error| explain(&error, text))?;
         stream::inherit(&mut config.stream, &written)?;
         Ok(config)
     }

@@ -147,8 +147,8 @@ impl Manifest {
 
     /// Checks `text` as if it had been read from `path`; errors as [`Manifest::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let mut manifest: Manifest =
-            toml::from_str(text).map_err(|error| Error::model(format!("{}: {}", path.display(), explain(&error))))?;
+        let mut manifest: Manifest = toml::from_str(text)
+            .map_err(|error| Error::model(format!("{}: {}", path.display(), explain(&error, text))))?;
         manifest.path = path.to_path_buf();
         manifest.check().map_err(|what| Error::model(format!("{}: {what}", path.display())))?;
         Ok(manifest)

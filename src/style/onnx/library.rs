@@ -15,6 +15,10 @@ pub const PINNED_VERSION: &str = "1.32.0";
 /// the plain one.
 const CACHED: [&str; 2] = ["onnxruntime-openvino-1.24.1", "onnxruntime-1.32.0"];
 
+/// The environment variable, and its value, that must be set before the library is loaded: from 1.29 on it starts a
+/// thread that sends telemetry, which the switch in its API comes too late for.
+pub const NO_TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
+
 /// One per process: ONNX Runtime keeps global state.
 static LOADED: OnceLock<Result<(Environment, PathBuf)>> = OnceLock::new();
 

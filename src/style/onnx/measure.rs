@@ -72,8 +72,10 @@ pub(super) fn fastest(session: &mut Session, size: Size, border: usize) -> Resul
             return Ok(measured);
         }
     }
-    let measured = compare(session, &backends, size, border)?;
-    timings::remember(&key, &measured);
+    let (measured, time) = compare(session, &backends, size, border)?;
+    if time >= FAST_ENOUGH {
+        timings::remember(&key, &measured);
+    }
     Ok(measured)
 }
 
@@ -84,13 +86,13 @@ struct Candidate {
     painted: Vec<f32>,
 }
 
-/// Times all `backends`, and leaves `session` prepared for the fastest.
+/// Times all `backends`, and leaves `session` prepared for the fastest; also its time.
 fn compare(
     session: &mut Session,
     backends: &[Backend],
     size: Size,
     border: usize,
-) -> Result<Measured, (Backend, String)> {
+) -> Result<(Measured, Duration), (Backend, String)> {
     let mut ran: Vec<Candidate> = Vec::new();
     let mut failed = Vec::new();
     for &backend in backends {
@@ -120,11 +122,11 @@ fn compare(
         reasons.push(format!("not {}: {}{accuracy}", other.backend, shown(other.time)));
     }
     reasons.extend(failed.iter().map(|(backend, reason)| format!("not {backend}: {reason}")));
-    let backend = best.backend;
+    let (backend, time) = (best.backend, best.time);
     if ran.last().is_none_or(|last| last.backend != backend) || failed.last().is_some() {
         session.prepare_on(backend, size, border).map_err(|what| (backend, what))?;
     }
-    Ok(Measured { backend, reasons })
+    Ok((Measured { backend, reasons }, time))
 }
 
 /// The least time of a few runs on a test picture, and what came out.
