@@ -20,4 +20,5 @@ pub mod output;
 pub mod redact;
 pub mod shutdown;
 pub mod style;
+mod suggest;
 mod v4l2;

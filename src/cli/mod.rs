@@ -16,7 +16,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-use crate::style::catalog::did_you_mean;
+use crate::suggest::did_you_mean;
 
 pub use args::PaintArgs;
 

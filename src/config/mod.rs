@@ -13,9 +13,9 @@ use crate::control::HttpAddress;
 use crate::control::contract::LIVE;
 use crate::error::{Error, Result};
 use crate::style::PaintSize;
-use crate::style::catalog::explain;
 use crate::style::look::{Look, LookPatch, Mix};
 use crate::style::onnx::{Device, Precision};
+use crate::suggest::explain;
 
 pub use settings::Settings;
 pub use stream::StreamConfig;

@@ -13,8 +13,8 @@ use super::contract::{
 };
 use crate::error::Error;
 use crate::output::{PreviewOf, Viewer};
-use crate::style::catalog::did_you_mean;
 use crate::style::{Look, LookPatch};
+use crate::suggest::did_you_mean;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::explain;
 use super::tensor::{CELL_SIDES, Channels, Layout};
 use crate::error::{Error, Result};
+use crate::suggest::explain;
 
 /// One network, as written in `<name>.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

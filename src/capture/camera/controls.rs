@@ -8,7 +8,7 @@ use v4l::v4l_sys::{self, v4l2_control, v4l2_query_ext_ctrl, v4l2_querymenu};
 use v4l::v4l2::vidioc;
 
 use crate::error::{Error, Result};
-use crate::style::catalog::did_you_mean;
+use crate::suggest::did_you_mean;
 use crate::v4l2::{Argument, ioctl, text_of};
 
 /// A value as the config writes it: a number, a switch, or the words of a menu.

@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::problem::problem;
-use crate::style::catalog::suggestion;
+use crate::suggest::suggestion;
 
 /// The largest JSON body: a look with every style of a large catalog takes a few kilobytes.
 const LARGEST_JSON: usize = 64 * 1024;

@@ -9,11 +9,13 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 
 use super::library;
-use super::session::MAX_INPUTS;
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::Layout;
+
+/// An image, style weights and up to six constants.
+pub(super) const MAX_INPUTS: usize = 8;
 
 /// Inputs, outputs and notes of a network.
 #[derive(Debug, Clone, Default)]
@@ -255,4 +257,9 @@ const HEAD: u64 = 64;
 /// ONNX Runtime refused the file.
 pub(super) fn cannot_load(path: &Path, reason: &str) -> Error {
     Error::model(format!("{}: ONNX Runtime cannot load it: {reason}", path.display()))
+}
+
+/// The network does something else than its manifest says.
+pub(super) fn manifest_mismatch(manifest: &Manifest, what: &str) -> Error {
+    Error::model(format!("{} does not fit its manifest {}: {what}", manifest.file, manifest.path.display()))
 }

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 
 use ort::session::Session as OrtSession;
 
-use super::inspect::{self, NetworkInfo};
-use super::measure::{self, Measured};
-use super::provider::Backend;
-use super::session::manifest_mismatch;
-use super::{SessionOptions, library};
-use crate::error::Result;
+use super::inspect::{self, NetworkInfo, manifest_mismatch};
+use super::library;
+use super::options::SessionOptions;
+use super::provider::{Backend, Device};
+use super::timings::Measured;
+use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 
@@ -101,12 +101,30 @@ impl Network {
         library::load(options.library.as_deref())?;
         let written = written(manifest);
         inspect::check_file(&manifest.model_path(), manifest.sha256.as_deref())?;
-        measure::check(options)?;
+        check_device(options)?;
         let on_cpu = open_on(manifest, Backend::CPU, options, &[])
             .map_err(|reason| inspect::cannot_load(&manifest.model_path(), &reason))?;
         NetworkInfo::of(&on_cpu).fits(manifest).map_err(|what| manifest_mismatch(manifest, &what))?;
         let (manifest, options) = (manifest.clone(), options.clone());
         Ok(Self { manifest, on_cpu: Arc::new(on_cpu), measured: OnceLock::new(), options, written })
+    }
+}
+
+/// Fails at once for a device that is not there, or cannot compute in the wanted precision.
+fn check_device(options: &SessionOptions) -> Result<()> {
+    let SessionOptions { device, precision, .. } = options;
+    let unusable = |reason: String| {
+        Error::model(format!(
+            "device {}: {reason}; choose another with --device (auto takes the fastest that runs)",
+            device.name()
+        ))
+    };
+    let backends = device.backends(*precision).map_err(unusable)?;
+    match backends.first() {
+        Some(backend) if *device != Device::Auto => {
+            backend.provider(options.thread_count()).map(|_| ()).map_err(unusable)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -153,7 +171,6 @@ fn open_on(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::style::onnx::Device;
 
     #[test]
     fn a_network_of_one_thread_is_in_memory_once() {

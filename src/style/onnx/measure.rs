@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use super::inspect::manifest_mismatch;
+use super::library;
 use super::provider::{Backend, Precision};
-use super::session::{Session, SessionOptions};
-use super::timings::{self, Key};
-use super::{Device, library};
+use super::session::Session;
+use super::timings::{self, Key, Measured};
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::tensor::{PixelOrder, Pixels, TensorSpec, pixels_to_tensor};
@@ -27,28 +28,28 @@ const HOPELESS: f64 = 1.5;
 /// Painted in bf16, a picture must be so near to the one in f32: differences of less than one level of 255 on average.
 const LEAST_PSNR_DB: f64 = 40.0;
 
-/// What paints, and how that was found.
-pub(super) struct Measured {
-    pub backend: Backend,
-    /// For people: how fast it is, and each other one with its time or why it does not run.
-    pub reasons: Vec<String>,
-}
-
-/// Fails at once for a device that is not there, or cannot compute in the wanted precision.
-pub(super) fn check(options: &SessionOptions) -> Result<()> {
-    let SessionOptions { device, precision, .. } = options;
-    let unusable = |reason: String| {
-        Error::model(format!(
-            "device {}: {reason}; choose another with --device (auto takes the fastest that runs)",
-            device.name()
-        ))
-    };
-    let backends = device.backends(*precision).map_err(unusable)?;
-    match backends.first() {
-        Some(backend) if *device != Device::Auto => {
-            backend.provider(options.thread_count()).map(|_| ()).map_err(unusable)
-        }
-        _ => Ok(()),
+impl Session {
+    /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from
+    /// the left and the top, and tries the network once, which finds its real output size and warms it up. The first
+    /// time, what can run it is measured at this size, and the fastest taken.
+    ///
+    /// # Errors
+    /// The network does not run at this size, or its output is not what the manifest says.
+    pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
+        self.release();
+        let loaded = self.loaded().clone();
+        let backend = loaded.settle(|| fastest(self, size, border));
+        let prepared = backend.and_then(|backend| match self.is_prepared() {
+            true => Ok(()),
+            false => self.prepare_on(backend, size, border).map_err(|what| (backend, what)),
+        });
+        prepared.map_err(|(backend, what)| match backend {
+            Backend::CPU => manifest_mismatch(self.loaded().manifest(), &what),
+            backend => Error::model(format!(
+                "{} does not run on {backend}: {what}; choose another with --device (auto takes the fastest that runs)",
+                self.loaded().manifest().file
+            )),
+        })
     }
 }
 
@@ -57,7 +58,7 @@ pub(super) fn check(options: &SessionOptions) -> Result<()> {
 ///
 /// # Errors
 /// None runs: why the last one does not.
-pub(super) fn fastest(session: &mut Session, size: Size, border: usize) -> Result<Measured, (Backend, String)> {
+fn fastest(session: &mut Session, size: Size, border: usize) -> Result<Measured, (Backend, String)> {
     let options = session.loaded().0.options.clone();
     let on_cpu = |reason| (Backend::CPU, reason);
     let backends = options.device.backends(options.precision).map_err(on_cpu)?;

@@ -4,10 +4,12 @@ pub mod inspect;
 pub mod library;
 mod loaded;
 mod measure;
+mod options;
 pub mod provider;
 pub mod session;
 mod timings;
 
 pub use loaded::Loaded;
+pub use options::SessionOptions;
 pub use provider::{Backend, Device, Precision};
-pub use session::{Session, SessionOptions};
+pub use session::Session;

@@ -1,7 +1,6 @@
 //! One network loaded into ONNX Runtime, with tensors that are allocated once and reused for every frame.
 
 use std::ffi::CString;
-use std::path::PathBuf;
 use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,40 +10,14 @@ use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, Memory
 use ort::session::Session as OrtSession;
 use ort::value::Tensor;
 
-use super::provider::{Backend, Precision};
-use super::{Device, Loaded, measure};
+use super::inspect::{MAX_INPUTS, manifest_mismatch};
+use super::loaded::Loaded;
+use super::options::SessionOptions;
+use super::provider::{Backend, Device};
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::{Layout, TensorSpec};
-
-/// How a session shall run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SessionOptions {
-    pub device: Device,
-    pub precision: Precision,
-    /// Threads of one inference; `None` lets ONNX Runtime take all cores.
-    pub threads: Option<usize>,
-    /// Threads spin for work between frames too: 5-11 % faster for files, but burns a core in a live stream. Otherwise
-    /// they spin briefly between the operators of one frame, and sleep between frames.
-    pub spin: bool,
-    /// The ONNX Runtime library, if it is not to be looked for.
-    pub library: Option<PathBuf>,
-}
-
-impl SessionOptions {
-    /// How many threads that is on this machine.
-    pub fn thread_count(&self) -> usize {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-    }
-
-    /// The same for pictures that are painted once, each of another size: measuring devices and building a session for
-    /// each size takes longer than it gains, so that `auto` is the CPU.
-    pub fn for_pictures(&self) -> Self {
-        let cpu = self.device == Device::Auto && self.precision != Precision::Bf16;
-        Self { device: if cpu { Device::Cpu } else { self.device }, ..self.clone() }
-    }
-}
 
 /// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
 pub struct Session {
@@ -95,6 +68,15 @@ impl Session {
         &self.loaded
     }
 
+    /// Forgets the size that it is prepared for.
+    pub(super) fn release(&mut self) {
+        self.tensors = None;
+    }
+
+    pub(super) fn is_prepared(&self) -> bool {
+        self.tensors.is_some()
+    }
+
     /// Sets the weight of each style; ignored by a network without a style input.
     pub fn set_weights(&mut self, weights: &[f32]) {
         if let Some(tensor) = &mut self.weights {
@@ -103,30 +85,8 @@ impl Session {
         }
     }
 
-    /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from
-    /// the left and the top, and tries the network once, which finds its real output size and warms it up. The first
-    /// time, what can run it is measured at this size, and the fastest taken.
-    ///
-    /// # Errors
-    /// The network does not run at this size, or its output is not what the manifest says.
-    pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
-        self.tensors = None;
-        let loaded = self.loaded.clone();
-        let backend = loaded.settle(|| measure::fastest(self, size, border));
-        let prepared = backend.and_then(|backend| match self.tensors {
-            Some(_) => Ok(()),
-            None => self.prepare_on(backend, size, border).map_err(|what| (backend, what)),
-        });
-        prepared.map_err(|(backend, what)| match backend {
-            Backend::CPU => manifest_mismatch(&self.loaded.0.manifest, &what),
-            backend => Error::model(format!(
-                "{} does not run on {backend}: {what}; choose another with --device (auto takes the fastest that runs)",
-                self.loaded.0.manifest.file
-            )),
-        })
-    }
-
-    /// As [`Session::prepare`], on this backend.
+    /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from the
+    /// left and the top, and tries the network on `backend` once, which finds its real output size and warms it up.
     pub(super) fn prepare_on(&mut self, backend: Backend, size: Size, border: usize) -> Result<(), String> {
         self.tensors = None;
         let running = self.loaded.session_on(backend, size)?;
@@ -253,9 +213,6 @@ impl Session {
     }
 }
 
-/// An image, style weights and up to six constants.
-pub(super) const MAX_INPUTS: usize = 8;
-
 /// The raw input pointers of one run, on the stack.
 struct InputValues {
     values: [*const ort::sys::OrtValue; MAX_INPUTS],
@@ -282,11 +239,6 @@ impl Names {
         let inputs = std::iter::once(manifest.input.name.as_str()).chain(style).chain(constants);
         Self { inputs: inputs.map(c_string).collect(), output: c_string(&manifest.output.name) }
     }
-}
-
-/// The network does something else than its manifest says.
-pub(super) fn manifest_mismatch(manifest: &Manifest, what: &str) -> Error {
-    Error::model(format!("{} does not fit its manifest {}: {what}", manifest.file, manifest.path.display()))
 }
 
 /// Host memory for the picture tensors: page-locked where a GPU copies from it.

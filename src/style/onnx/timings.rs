@@ -9,14 +9,20 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::library;
-use super::measure::Measured;
+use super::options::SessionOptions;
 use super::provider::Backend;
-use super::session::SessionOptions;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 
 /// The file keeps so many; beyond that it begins anew.
 const MOST: usize = 500;
+
+/// What paints, and how that was found.
+pub(super) struct Measured {
+    pub backend: Backend,
+    /// For people: how fast it is, and each other one with its time or why it does not run.
+    pub reasons: Vec<String>,
+}
 
 /// Everything that the times depend on, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
