@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::source_state::Playing;
 use super::stream::Stream;
 use crate::capture::Source;
 use crate::config::StreamConfig;
-use crate::control::Member;
 use crate::control::contract::{StreamState, StreamStatus};
+use crate::control::{ApiResult, Member, Starter};
 use crate::error::Error;
 use crate::metrics::Snapshot;
 
@@ -25,8 +27,18 @@ pub struct Entry {
     back_off: Duration,
     /// What was told of it last, so that it is told once.
     pub said: Option<Error>,
+    /// Who asked it to start with another source.
+    pub asked: Option<Asked>,
     /// Goes before what its threads log; disabled for a stream that is alone.
     pub span: Span,
+}
+
+/// A stream that does not run shall start with another source.
+pub struct Asked {
+    pub playing: Playing,
+    pub reply: oneshot::Sender<ApiResult<StreamState>>,
+    /// What it is again if that fails.
+    pub before: State,
 }
 
 pub enum State {
@@ -48,7 +60,7 @@ pub enum Then {
 
 impl Entry {
     pub fn new(config: StreamConfig) -> Self {
-        Self { config, state: State::Ended, run: 0, back_off: BACK_OFF.0, said: None, span: Span::none() }
+        Self { config, state: State::Ended, run: 0, back_off: BACK_OFF.0, said: None, asked: None, span: Span::none() }
     }
 
     /// It failed: it waits before it is tried again, longer each time.
@@ -70,9 +82,9 @@ impl Entry {
     }
 
     /// What others see of it while it does not run: what it shall be.
-    pub fn down(&self, status: StreamStatus, error: Option<String>) -> Member {
+    pub fn down(&self, status: StreamStatus, error: Option<String>, start: Option<Starter>) -> Member {
         let StreamConfig { name, source, paint, .. } = &self.config;
-        Member::Down(Arc::new(StreamState {
+        let state = StreamState {
             name: name.clone(),
             status,
             error,
@@ -94,6 +106,7 @@ impl Entry {
             recording: None,
             failures: Vec::new(),
             uptime_s: 0,
-        }))
+        };
+        Member::Down(Arc::new(state), start)
     }
 }

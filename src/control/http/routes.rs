@@ -141,7 +141,7 @@ async fn set_source(
     Path(name): Path<String>,
     Json(requested): Json<SourceRequest>,
 ) -> ApiResult<JsonAnswer<StreamState>> {
-    Ok(JsonAnswer(context.hub.get(&name)?.set_source(requested.source).await?))
+    Ok(JsonAnswer(context.hub.set_source(&name, requested).await?))
 }
 
 async fn record(
