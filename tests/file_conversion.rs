@@ -563,3 +563,30 @@ fn machines_are_told_in_json_lines() {
     assert!(first["encoder"].as_str().is_some_and(|encoder| encoder.starts_with("H.264 with ")), "{first}");
     assert_eq!((last["event"].as_str(), last["frames"].as_u64()), (Some("done"), Some(50)));
 }
+
+#[test]
+fn the_quality_decides_on_size_and_likeness_with_every_codec() {
+    let studio = Studio::new();
+    let noise = "-f lavfi -i testsrc2=s=320x180:r=25:d=1,noise=alls=40:allf=t -pix_fmt yuv420p -c:v ffv1";
+    let clip = studio.media("noise.mkv", noise);
+    let likeness = |file: &Path| -> f64 {
+        let filter = "[0:v][1:v]psnr";
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-i"]).arg(file).arg("-i").arg(&clip).args(["-lavfi", filter, "-f", "null", "-"]);
+        let said = finish(&mut command).stderr;
+        let average = said.split("average:").nth(1).and_then(|rest| rest.split(' ').next()).expect("a PSNR");
+        average.parse().expect("a number")
+    };
+    for codec in ["h264", "h265", "vp9", "av1"] {
+        let found = [8, 20, 32].map(|crf| {
+            let (output, _) =
+                studio.good(&clip, &format!("{codec}-{crf}.mkv"), &["--codec", codec, "--crf", &crf.to_string()]);
+            assert_eq!(times(&output).len(), 25, "{codec} at {crf}");
+            (std::fs::metadata(&output).unwrap().len() as f64, likeness(&output))
+        });
+        for pair in found.windows(2) {
+            let ((size, psnr), (smaller, worse)) = (pair[0], pair[1]);
+            assert!(size > 1.3 * smaller && psnr > worse + 2.0, "{codec}: {found:?}");
+        }
+    }
+}

@@ -63,8 +63,10 @@ const H264: &[Candidate] = &[
     hardware("vah264enc", "rate-control=cqp qpi={crf} qpp={crf} b-frames=0"),
     hardware("vtenc_h264", "allow-frame-reordering=false"),
     hardware("v4l2h264enc", ""),
-    software("x264enc", "pass=qual quantizer={crf50} speed-preset={x26} bframes=0 key-int-max=250"),
-    software("openh264enc", "rate-control=off qp-min={crf} qp-max={crf} complexity=medium"),
+    // Without a capacity of 0, the VBV buffer holds it to the default bit rate whatever the quality is.
+    software("x264enc", "pass=qual quantizer={crf50} vbv-buf-capacity=0 speed-preset={x26} bframes=0 key-int-max=250"),
+    // It keeps to the quantizers only where it controls the bit rate, which therefore is one that is never reached.
+    software("openh264enc", "rate-control=bitrate bitrate=100000000 qp-min={crf} qp-max={crf} complexity=medium"),
 ];
 const H265: &[Candidate] = &[
     hardware("nvh265enc", "rc-mode=constqp qp-const={crf} bframes=0"),
@@ -76,8 +78,10 @@ const VP9: &[Candidate] = &[
     hardware("vavp9enc", ""),
     software(
         "vp9enc",
-        "end-usage=cq cq-level={q} min-quantizer=0 max-quantizer=63 target-bitrate=0 {vpx} row-mt=true \
-         threads=4 keyframe-max-dist=250",
+        // A bit rate that is never reached: 0 is one that goes by the size. Without lag: the element loses frames of
+        // the last ones when they are large.
+        "end-usage=cq cq-level={q} min-quantizer={q} max-quantizer={q} target-bitrate=1000000000 lag-in-frames=0 \
+         {vpx} row-mt=true threads=4 keyframe-max-dist=250",
     ),
 ];
 const AV1: &[Candidate] = &[
@@ -151,16 +155,21 @@ impl Encoder {
                 names.join(", ")
             ))
         })?;
-        let qualities = [("{crf50}", crf.min(50)), ("{crf}", crf), ("{q}", rescaled(crf))];
-        let mut settings = found.settings.to_string();
-        for (placeholder, value) in qualities {
+        let launch = found.launch(codec, crf, preset);
+        Ok(Self { codec, element: found.element, hardware: found.hardware, launch })
+    }
+}
+
+impl Candidate {
+    fn launch(&self, codec: Codec, crf: u8, preset: Preset) -> String {
+        let mut settings = self.settings.to_string();
+        for (placeholder, value) in [("{crf50}", crf.min(50)), ("{crf}", crf), ("{q}", rescaled(crf))] {
             settings = settings.replace(placeholder, &value.to_string());
         }
         for (placeholder, word) in preset.words() {
             settings = settings.replace(placeholder, word);
         }
-        let launch = format!("{} name=encoder {settings} ! {}", found.element, codec.parser());
-        Ok(Self { codec, element: found.element, hardware: found.hardware, launch })
+        format!("{} name=encoder {settings} ! {}", self.element, codec.parser())
     }
 }
 
@@ -205,6 +214,34 @@ mod tests {
                 let launch = format!("{} ! fakesink", encoder.launch);
                 gst::parse::bin_from_description_full(&launch, true, None, gst::ParseFlags::FATAL_ERRORS)
                     .unwrap_or_else(|error| panic!("{launch}: {error}"));
+            }
+        }
+    }
+
+    /// The bytes and packets of one second of a noisy picture.
+    fn encoded(launch: &str) -> (usize, usize) {
+        let text = format!(
+            "videotestsrc pattern=snow num-buffers=30 ! video/x-raw,width=80,height=44,framerate=30/1 ! videoscale \
+             ! videoconvert ! video/x-raw,format=I420,width=320,height=180 ! {launch} ! appsink name=packets sync=false"
+        );
+        let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let sink = pipeline.by_name("packets").unwrap().downcast::<gstreamer_app::AppSink>().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let packets = std::iter::from_fn(|| sink.pull_sample().ok()).map(|sample| sample.buffer().unwrap().size());
+        let sizes: Vec<_> = packets.collect();
+        pipeline.set_state(gst::State::Null).unwrap();
+        (sizes.iter().sum(), sizes.len())
+    }
+
+    #[test]
+    fn each_software_encoder_spends_what_the_quality_takes_and_loses_no_frame() {
+        crate::gst::init().unwrap();
+        for codec in [Codec::H264, Codec::H265, Codec::Vp9, Codec::Av1] {
+            for candidate in codec.candidates().iter().filter(|candidate| !candidate.hardware && opens(candidate)) {
+                let sizes = [10, 20, 30, 40].map(|crf| encoded(&candidate.launch(codec, crf, Preset::Fast)));
+                assert!(sizes.iter().all(|(_, frames)| *frames == 30), "{}: {sizes:?}", candidate.element);
+                let falls = sizes.windows(2).all(|pair| pair[0].0 as f64 > 1.1 * pair[1].0 as f64);
+                assert!(falls, "{}: {sizes:?}", candidate.element);
             }
         }
     }
