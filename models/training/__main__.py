@@ -11,7 +11,7 @@ from . import add, checkpoint, export, gallery, gatys, losses, train, vgg
 from .data import Style, read_styles, to_picture, to_tensor
 from .network import SHAPES
 from .problems import Problem
-from .proof import curve, flicker, held_out, speed
+from .proof import curve, flicker, frame, held_out, speed
 from .teach import CROP_PX, SMALLEST_CROP_PX
 
 HERE = Path(__file__).parent
@@ -113,6 +113,10 @@ def parser() -> argparse.ArgumentParser:
     fast.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     fast.add_argument("--seconds", type=float, default=1.0, help="a turn (default: %(default)s)")
     fast.set_defaults(run_command=lambda o: speed.measure(o.networks, o.threads, o.rounds, o.seconds))
+
+    edge = commands.add_parser("frame", help="how much a flat grey picture is painted differently at its edge")
+    edge.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
+    edge.set_defaults(run_command=lambda o: frame.measure(o.networks))
 
     calm = commands.add_parser("flicker", help="how much paintings move when the picture does not, and how much of the network's grid they show")
     calm.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")

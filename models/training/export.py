@@ -63,7 +63,8 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     detail = graph.relu(graph.conv("image", painter.stem, "stem"))
     x = graph.relu(graph.conv(detail, painter.down, "down"))
     for number, block in enumerate(painter.blocks):
-        spread = graph.conv(style_norm(graph, x, number), block.spread, f"block{number}.spread")
+        edged = edge_repeated(graph, style_norm(graph, x, number), block.reach, f"block{number}.edged")
+        spread = graph.conv(edged, block.spread, f"block{number}.spread")
         wide = graph.relu(graph.conv(spread, block.widen, f"block{number}.widen"))
         x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"block{number}.narrow")], f"block{number}")
     x = graph.conv(style_norm(graph, x, len(painter.blocks)), painter.lateral, "lateral")
@@ -97,6 +98,11 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
 def style_norm(graph: Graph, x: str, layer: int) -> str:
     inputs = [x, f"layer{layer}.scale", f"layer{layer}.offset"]
     return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
+
+
+def edge_repeated(graph: Graph, x: str, reach: int, name: str) -> str:
+    pads = graph.constant(f"{name}.pads", np.array([0, 0, reach, reach] * 2, np.int64))
+    return graph.node("Pad", [x, pads], name, mode="edge")
 
 
 def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSession:

@@ -13,8 +13,8 @@ from .losses import Target
 from .network import BORDER_PX, one_hot
 from .vgg import Vgg
 
-# Side of the squares that photographs are cropped to, unless it is chosen, and of the window seen from near.
-CROP_PX, WINDOW_PX = 288, 96
+# Side of the squares that photographs are cropped to, unless it is chosen.
+CROP_PX = 256
 # With less, VGG's deepest layer sees too few cells of the picture at half size.
 SMALLEST_CROP_PX = 128
 SHIFT_PX = 16
@@ -30,11 +30,12 @@ ROW_RATE = 3.0
 
 @dataclass(frozen=True)
 class Measured:
-    """The losses of one step; `content` and `style` have one value for each row painted."""
+    """The losses of one step; `content`, `style` and its part `forms` have one value for each row painted."""
 
     rows: list[int]
     content: list[float]
     style: list[float]
+    forms: list[float]
     variation: float
     grid: float
     seams: float
@@ -76,8 +77,8 @@ class Teacher:
         rows = self._deal()
         photo, moved, (down, right) = self._pair()
         painted = self._paint(photo, rows)
-        seen = losses.photo_content(self.eye, photo, self._window())
-        content, style = losses.perceptual_losses(self.eye, painted, seen, [self.targets[row] for row in rows])
+        wanted = losses.photo_content(self.eye, photo)
+        seen = losses.perceptual_losses(self.eye, painted, wanted, [self.targets[row] for row in rows])
         strengths = torch.tensor([self.trained.lessons[row].style.strength for row in rows], device=self.device)
         painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows, FAR_BORDER_PX)
         kept_px = self.crop_px - down, self.crop_px - right
@@ -87,8 +88,8 @@ class Teacher:
 
         weigh = self.weights
         loss = (
-            weigh.content * content.mean()
-            + weigh.style * (strengths * style).mean()
+            weigh.content * seen.content.mean()
+            + weigh.style * (strengths * (seen.style + (weigh.forms - 1) * seen.forms)).mean()
             + weigh.variation * variation
             + weigh.grid * grid
             + weigh.seams * seams
@@ -97,7 +98,7 @@ class Teacher:
         )
         self._correct(loss, rate)
         shared = [loss.item() for loss in (variation, grid, seams, stability, plain)]
-        measured = Measured(rows, content.tolist(), style.tolist(), *shared)
+        measured = Measured(rows, *(each.tolist() for each in (seen.content, seen.style, seen.forms)), *shared)
         self._keep_book(measured)
         return measured
 
@@ -122,10 +123,6 @@ class Teacher:
         down, right = self.random.randint(0, SHIFT_PX), self.random.randint(0, SHIFT_PX)
         moved = large[:, :, down : down + self.crop_px, right : right + self.crop_px]
         return large[:, :, : self.crop_px, : self.crop_px], moved, (down, right)
-
-    def _window(self) -> tuple[slice, slice]:
-        top, left = (self.random.randint(0, self.crop_px - WINDOW_PX) for _ in range(2))
-        return slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX)
 
     def _paint(self, photo: torch.Tensor, rows: list[int], border_px: int = BORDER_PX) -> torch.Tensor:
         styles = one_hot(rows, len(self.trained.lessons)).to(self.device)

@@ -21,7 +21,7 @@ REPORT_STEPS = 20
 SAMPLE_PX = 320
 FINAL_RATE = 2e-4
 COPY_STEPS = 600
-COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation", "grid", "seams", "stability", "photo", "rate"]
+COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "forms", "variation", "grid", "seams", "stability", "photo", "rate"]
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,9 @@ def log(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, rate: 
             table = csv.writer(file)
             if heading:
                 table.writerow(COLUMNS)
-            for row, content, style in zip(measured.rows, measured.content, measured.style):
+            for row, *losses_of_row in zip(measured.rows, measured.content, measured.style, measured.forms):
                 name = teacher.trained.lessons[row].name
-                table.writerow([teacher.step, f"{minutes:.2f}", name, f"{content:.4f}", f"{style:.4f}", *shared])
+                table.writerow([teacher.step, f"{minutes:.2f}", name, *(f"{loss:.4f}" for loss in losses_of_row), *shared])
 
     checkpoint.guarded(path, lambda: append(heading=not path.exists()))
 

@@ -8,7 +8,7 @@ import torch
 
 from .. import __main__, checkpoint, export
 from ..problems import Problem
-from ..proof import curve, flicker, networks, speed
+from ..proof import curve, flicker, frame, networks, speed
 
 
 @pytest.fixture
@@ -33,6 +33,17 @@ def test_a_moved_picture_seen_along_its_flow_is_the_picture():
     seen, inside = flicker.look_along(second, flow)
     assert not inside[5, 5] and not inside[:, -4:].any() and inside[10, 10]
     assert np.abs(seen - first)[:, :, inside].max() < 1e-6
+
+
+def test_a_frame_is_told_in_levels(capsys):
+    class Framed:
+        def paint(self, image, style):
+            painted = image.copy()
+            painted[:, :, :, :10] += 10 / 255
+            painted[:, :, 150:, 200] += 2 / 255
+            return painted
+
+    assert abs(frame.frame_of(Framed(), 0) - 8) < 0.1
 
 
 def test_flow_files_are_read_and_others_refused(tmp_path):
