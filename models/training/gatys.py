@@ -35,7 +35,7 @@ class Judge:
 
     def __call__(self, painted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Content, style and total loss (with total variation, without stability: a still has none)."""
-        seen = losses.perceptual_losses(self.vgg, painted, self.content, [self.target])
+        seen = losses.perceptual_losses(self.vgg, painted, self.content, self.target)
         variation = losses.variation_loss(painted)
         weigh = self.weights
         total = weigh.content * seen.content + weigh.style * self.strength * seen.style + weigh.variation * variation

@@ -60,13 +60,19 @@ def gram(features: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Target:
-    """What a painting asks for, seen from near (strokes) and from twice as far (forms)."""
+    """What paintings ask for, seen from near (strokes) and from twice as far (forms): f32[N,C,C] for each layer."""
 
     near: Grams
     far: Grams
 
-    def to(self, device: str) -> "Target":
-        return Target(*({layer: gram.to(device) for layer, gram in grams.items()} for grams in (self.near, self.far)))
+    def of(self, rows: torch.Tensor) -> "Target":
+        """What some of the paintings ask for, by their place."""
+        return Target(*({layer: gram.index_select(0, rows) for layer, gram in grams.items()} for grams in (self.near, self.far)))
+
+
+def stacked(targets: list[Target]) -> Target:
+    near, far = ({layer: torch.cat([grams[layer] for grams in each]) for layer in each[0]} for each in zip(*((t.near, t.far) for t in targets)))
+    return Target(near, far)
 
 
 def painting_target(vgg: Vgg, image: torch.Tensor) -> Target:
@@ -86,10 +92,12 @@ def style_target(vgg: Vgg, style: Style, folder: Path) -> Target:
 
 def content_loss(features: Features, photo: Features) -> torch.Tensor:
     """f32[B]: squared feature distance, by the photo's mean square; 0 is the photo, 1 is a blank."""
-    return sum(
-        weight * (features[layer] - photo[layer]).square().mean((1, 2, 3)) / photo[layer].square().mean((1, 2, 3))
-        for layer, weight in CONTENT.items()
-    )
+
+    def distance(painted: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        wanted = wanted.repeat_interleave(len(painted) // len(wanted), dim=0)
+        return (painted - wanted).square().mean((1, 2, 3)) / wanted.square().mean((1, 2, 3))
+
+    return sum(weight * distance(features[layer], photo[layer]) for layer, weight in CONTENT.items())
 
 
 def style_loss(features: Features, target: Grams, layers: dict[str, float]) -> torch.Tensor:
@@ -148,7 +156,7 @@ class Content:
 
 
 def photo_content(vgg: Vgg, photo: torch.Tensor) -> Content:
-    """photo f32[1,3,H,W]."""
+    """photo f32[P,3,H,W]."""
     with torch.no_grad():
         return Content(vgg(photo, last="relu3_3"), vgg(halved(photo), last="relu3_3"))
 
@@ -162,17 +170,15 @@ class Seen:
     forms: torch.Tensor
 
 
-def perceptual_losses(vgg: Vgg, painted: torch.Tensor, photo: Content, targets: list[Target]) -> Seen:
-    """painted f32[B,3,H,W] from one photo, seen whole at full and at half size.
+def perceptual_losses(vgg: Vgg, painted: torch.Tensor, photo: Content, target: Target) -> Seen:
+    """painted f32[B,3,H,W] of one photo or of several, as many pictures of each, seen whole at full and at half size.
 
     Whole, because a small window that has to have the statistics of the whole painting gets the same small
     forms as the next one.
     """
     near = vgg(painted, last="relu3_3")
     far = vgg(halved(painted))
-    near_grams = {layer: torch.cat([t.near[layer] for t in targets]) for layer in NEAR}
-    far_grams = {layer: torch.cat([t.far[layer] for t in targets]) for layer in FAR}
     content = (content_loss(near, photo.near) + content_loss(far, photo.far)) / 2
-    forms = style_loss(far, far_grams, FORMS) / 2
-    style = (style_loss(near, near_grams, NEAR) + style_loss(far, far_grams, STROKES)) / 2 + forms
+    forms = style_loss(far, target.far, FORMS) / 2
+    style = (style_loss(near, target.near, NEAR) + style_loss(far, target.far, STROKES)) / 2 + forms
     return Seen(content, style, forms)
