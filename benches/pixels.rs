@@ -14,7 +14,7 @@ const ORDERS: [PixelOrder; 2] = [PixelOrder::Bgrx, PixelOrder::Rgb];
 const LAYOUTS: [Layout; 2] = [Layout::Nchw, Layout::Nhwc];
 
 fn spec(layout: Layout) -> TensorSpec {
-    TensorSpec { layout, channels: Channels::Rgb, range: [0.0, 1.0], width: WIDTH, height: HEIGHT, border: 0 }
+    TensorSpec { layout, channels: Channels::Rgb, range: [0.0, 1.0], width: WIDTH, height: HEIGHT, border: 0, cells: 1 }
 }
 
 fn picture(order: PixelOrder) -> Vec<u8> {
@@ -66,6 +66,13 @@ fn to_pixels(criterion: &mut Criterion) {
     }
     let tensor = painted(Layout::Nchw);
     let mut data = picture(PixelOrder::Bgrx);
+    for cells in [2, 4] {
+        let spec = TensorSpec { cells, ..spec(Layout::Nchw) };
+        group.bench_function(format!("Bgrx-cells-{cells}"), |bencher| {
+            let mut dst = pixels_mut(&mut data, PixelOrder::Bgrx);
+            bencher.iter(|| tensor_to_pixels(black_box(&tensor), &spec, black_box(&mut dst)));
+        });
+    }
     group.bench_function("Bgrx-Nchw-scalar", |bencher| {
         bencher.iter(|| scalar_to_pixels(black_box(&tensor), black_box(&mut data)));
     });

@@ -2,25 +2,31 @@
 
 use std::fmt;
 
+use crate::redact::redact;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, grouped by who can mend it. The text names the thing that failed and the next step.
+/// What went wrong, grouped by who can mend it. The text names the thing that failed and the next step; shown, it is
+/// without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A flag, an environment variable, the config file or a template is wrong. Exit code 2.
-    #[error("{0}")]
+    #[error("{}", redact(.0))]
     Usage(String),
     /// The source cannot be read: missing, unreadable, not media, lost. Exit code 3.
-    #[error("{0}")]
+    #[error("{}", redact(.0))]
     Input(String),
     /// The network, its manifest or ONNX Runtime failed. Exit code 4.
-    #[error("{0}")]
+    #[error("{}", redact(.0))]
     Model(String),
     /// An output cannot be opened or written. Exit code 5.
-    #[error("{0}")]
+    #[error("{}", redact(.0))]
     Output(String),
+    /// It cannot be done in the state that things are in, or something later took its place. Exit code 5.
+    #[error("{}", redact(.0))]
+    Conflict(String),
     /// Stopped by Ctrl-C or SIGTERM before the work was done. Exit code 130.
-    #[error("{0}")]
+    #[error("{}", redact(.0))]
     Interrupted(String),
 }
 
@@ -41,6 +47,10 @@ impl Error {
         Self::Output(text.to_string())
     }
 
+    pub fn conflict(text: impl fmt::Display) -> Self {
+        Self::Conflict(text.to_string())
+    }
+
     /// The same error with another text.
     pub fn map_text(self, change: impl FnOnce(String) -> String) -> Self {
         match self {
@@ -48,6 +58,7 @@ impl Error {
             Self::Input(text) => Self::Input(change(text)),
             Self::Model(text) => Self::Model(change(text)),
             Self::Output(text) => Self::Output(change(text)),
+            Self::Conflict(text) => Self::Conflict(change(text)),
             Self::Interrupted(text) => Self::Interrupted(change(text)),
         }
     }
@@ -57,7 +68,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::Input(_) => 3,
             Self::Model(_) => 4,
-            Self::Output(_) => 5,
+            Self::Output(_) | Self::Conflict(_) => 5,
             Self::Interrupted(_) => 130,
         }
     }

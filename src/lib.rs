@@ -17,6 +17,7 @@ pub mod frame;
 pub mod gst;
 pub mod metrics;
 pub mod output;
+pub mod redact;
 pub mod shutdown;
 pub mod style;
 mod v4l2;

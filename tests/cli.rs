@@ -267,8 +267,8 @@ fn a_device_that_cannot_run_says_why_and_auto_tells_its_choice() {
     assert_eq!(chosen.code, 0, "{}", chosen.stderr);
     let report: serde_json::Value = serde_json::from_str(&chosen.stdout).unwrap();
     let device = report["device"].as_str().unwrap();
-    assert!(chosen.stderr.contains(&format!("painting on {device}")), "{}", chosen.stderr);
-    assert!(device == "cuda" || chosen.stderr.contains("(not cuda: "), "{}", chosen.stderr);
+    assert!(chosen.stderr.contains(&format!("painting on {device} (")), "{}", chosen.stderr);
+    assert!(chosen.stderr.contains(" ms a picture"), "{}", chosen.stderr);
 
     let devices: serde_json::Value = serde_json::from_str(&run(&["devices", "--json"]).stdout).unwrap();
     for device in devices["inference"].as_array().unwrap() {
@@ -276,10 +276,12 @@ fn a_device_that_cannot_run_says_why_and_auto_tells_its_choice() {
         let Finished { code, stdout, stderr } = bench(name);
         if device["usable"] == true {
             let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-            assert_eq!((code, report["device"].as_str()), (0, Some(name)), "{stderr}");
+            assert_eq!(code, 0, "{stderr}");
+            // With its precision, where that was measured.
+            assert!(report["device"].as_str().unwrap().starts_with(name), "{stdout}");
         } else {
             assert_eq!(code, 4, "{name}: {stderr}");
-            assert!(stderr.contains(&format!("device {name}: ")) && stderr.contains("--device (auto"), "{stderr}");
+            assert!(stderr.contains(name) && stderr.contains("--device (auto"), "{stderr}");
         }
     }
 }

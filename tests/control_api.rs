@@ -22,17 +22,24 @@ struct Studio {
 
 impl Studio {
     fn open(more: &[&str]) -> Self {
+        Self::guarded("", more)
+    }
+
+    /// With a token; none if it is empty.
+    fn guarded(token: &str, more: &[&str]) -> Self {
         let (folder, networks) = (tempfile::tempdir().unwrap(), onnx::networks());
         let config = folder.path().join("impasto.toml");
         let text = format!(
             "[source]\ninput = \"test\"\nwidth = 320\nheight = 180\nfps = 15\n[paint]\nstyles = \"same\"\n\
-             [output]\nrtsp = \"off\"\n[control]\nrecordings = {:?}\n[runtime]\nmodels = {:?}\nthreads = 1\n",
+             [output]\nrtsp = \"off\"\n[control]\ntoken = {token:?}\nrecordings = {:?}\n[runtime]\nmodels = {:?}\nthreads = 1\n",
             folder.path().join("recordings"),
             networks.path(),
         );
         std::fs::write(&config, text).unwrap();
         let (run, api) = Api::start(&[&["--config", config.to_str().unwrap()], more].concat());
-        until("the first picture is painted", || api.json("POST", "/api/v1/streams/live/snapshot", "{}").status != 422);
+        let own = ("Authorization", format!("Bearer {token}"));
+        let painted = || api.ask("POST", "/api/v1/streams/live/snapshot", &[(own.0, &own.1)], b"").status == 200;
+        until("the first picture is painted", painted);
         Self { run, api, folder, _networks: networks }
     }
 
@@ -234,9 +241,62 @@ fn events_begin_with_everything_and_go_on_with_what_changes() {
 }
 
 #[test]
+fn those_who_only_hold_places_give_them_up() {
+    let studio = Studio::open(&[]);
+    let api = &studio.api;
+    // More than there are places; none of them asks anything, or all of it.
+    let idle: Vec<_> = (0..300).map(|_| api.connect()).collect();
+    let started = |head: &str| {
+        let mut stream = api.connect();
+        stream.write_all(format!("{head} HTTP/1.1\r\nHost: {}\r\n", api.address).as_bytes()).unwrap();
+        stream
+    };
+    let begun: Vec<_> = (0..300).map(|_| started("GET /api/v1/streams")).collect();
+    let unfinished = |path: &str, length: usize| {
+        let mut stream = started(&format!("POST {path}"));
+        let head = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{{");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let bodies: Vec<_> = (0..300).map(|_| unfinished("/api/v1/streams/live/source", 99)).collect();
+    assert_eq!(api.get("/api/v1/streams").status, 200);
+
+    let uploads: Vec<_> = (0..20).map(|_| unfinished("/api/v1/paint?style=same", 1_000_000)).collect();
+    let photo = std::fs::read(project("models/showcase/chelsea.jpg")).unwrap();
+    let painted = api.ask("POST", "/api/v1/paint?style=same", &[], &photo);
+    assert_eq!((painted.status, painted.header("content-type")), (200, Some("image/png")));
+    // The first of those who never finish was closed long before its time.
+    let mut first = uploads.into_iter().next().unwrap();
+    assert!(first.read(&mut [0]).map_or(true, |read| read == 0));
+    drop((idle, begun, bodies));
+    studio.close();
+}
+
+#[test]
+fn what_cannot_be_now_is_a_conflict() {
+    let studio = Studio::open(&[]);
+    let api = &studio.api;
+    assert_eq!(api.json("POST", "/api/v1/streams/live/pause", "{}").status, 200);
+    assert_eq!(api.json("POST", "/api/v1/streams/live/record", "{}").status, 200);
+    api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).assert_problem(409, "nothing was recorded");
+    assert_eq!(api.json("POST", "/api/v1/streams/live/resume", "{}").status, 200);
+    api.json("PATCH", LOOK, "[]").assert_problem(422, "a JSON object");
+    api.json("PUT", LOOK, r#"[{"same": 1.0}, 1.0]"#).assert_problem(422, "a JSON object");
+    api.json("PATCH", LOOK, r#"{"styles": {"same": 1, "same": 2}}"#).assert_problem(422, "`same` is there twice");
+    api.json("PATCH", LOOK, r#"{"strength": 1, "strength": 0}"#).assert_problem(422, "`strength` is there twice");
+    for name in ["a\\nb.mkv", "a\\u202egpj.mkv", "a\\u001b[2J.mkv"] {
+        api.json("POST", "/api/v1/streams/live/record", &format!(r#"{{"file": "{name}"}}"#))
+            .assert_problem(422, "name");
+        api.json("POST", "/api/v1/streams/live/source", &format!(r#"{{"source": "{name}"}}"#))
+            .assert_problem(422, "source");
+    }
+    studio.close();
+}
+
+#[test]
 fn strangers_are_turned_away() {
     let token = "0123456789abcdef";
-    let studio = Studio::open(&["--token", token]);
+    let studio = Studio::guarded(token, &[]);
     let api = &studio.api;
     let bearer = format!("Bearer {token}");
     let own = ("Authorization", bearer.as_str());
@@ -262,7 +322,19 @@ fn strangers_are_turned_away() {
     let session = api.ask("POST", "/api/v1/session", &[own], b"");
     let cookie = session.header("set-cookie").expect("a cookie");
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-    assert_eq!(ask(&[("Cookie", cookie.split(';').next().unwrap())]).status, 200);
+    let cookie = cookie.split(';').next().unwrap();
+    assert_eq!(ask(&[("Cookie", cookie)]).status, 200);
+    // It is not the token, differs from session to session, and from server to server of one machine.
+    let (name, id) = cookie.split_once('=').unwrap();
+    assert!(
+        name.ends_with(api.address.rsplit(':').next().unwrap()) && !cookie.contains(token) && id.len() == 64,
+        "{cookie}"
+    );
+    let another = api.ask("POST", "/api/v1/session", &[own], b"");
+    assert!(!another.header("set-cookie").unwrap().contains(id));
+    ask(&[("Cookie", &format!("{name}={token}"))]).assert_problem(401, "token");
+    assert_eq!(ask(&[("Authorization", &format!("bearer {token}"))]).status, 200);
+    assert_eq!(api.get("/").header("cross-origin-resource-policy"), Some("same-origin"));
 
     // An address that others reach needs a good token; one that is taken ends the run, unless none was named.
     let refused = run(&["run", "--http", "0.0.0.0:0", "--source", "test", "--rtsp", "off"]);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use common::rtsp::RtspClient;
 use common::*;
 
 /// Painting small keeps the tests quick on a busy machine; the picture keeps its size.
@@ -79,6 +80,76 @@ fn several_clients_watch_at_once_come_late_and_go() {
 
     let ended = run.interrupt();
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
+}
+
+#[test]
+fn all_are_fed_whatever_they_asked_by_and_whoever_leaves() {
+    let port = free_port();
+    let run = Running::start(&[&["--source", "test", "--rtsp", &address(port).0], &SMALL[..]].concat()).started();
+    let mut plain = RtspClient::connect(port);
+    assert_eq!(plain.ask("DESCRIBE", "/live", "Accept: application/sdp\r\n").status, 200);
+    plain.play("/live", "/stream=0");
+    plain.assert_fed("alone");
+
+    let mut query = RtspClient::connect(port);
+    assert_eq!(query.ask("DESCRIBE", "/live?x=1", "Accept: application/sdp\r\n").status, 200);
+    query.play("/live", "/stream=0?x=1");
+    query.assert_fed("with a query");
+    plain.assert_fed("after a query");
+
+    let mut blunt = RtspClient::connect(port);
+    blunt.play("/live", "/stream=0");
+    blunt.assert_fed("without DESCRIBE");
+    plain.assert_fed("after a SETUP without DESCRIBE");
+    query.assert_fed("after a SETUP without DESCRIBE");
+
+    let mut lost = RtspClient::connect(port);
+    let answer = lost.ask("SETUP", "/live/stream=7", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
+    assert_eq!(answer.status, 404, "{answer:?}");
+    plain.assert_fed("after a SETUP of nothing");
+    run.wait_for_status("four clients", |status| status["clients"] == 4);
+
+    drop(query);
+    drop(lost);
+    run.wait_for_status("two clients", |status| status["clients"] == 2);
+    plain.assert_fed("after two have left");
+    drop(plain);
+    blunt.assert_fed("as the last one");
+    let mut again = RtspClient::connect(port);
+    drop(blunt);
+    again.play("/live?y", "/stream=0");
+    again.assert_fed("after all others have left");
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
+fn an_encoder_that_fails_is_told_and_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in ["capture", "output"] {
+        std::fs::create_dir(folder.path().join(kind)).unwrap();
+        for file in std::fs::read_dir(project("pipelines").join(kind)).unwrap().flatten() {
+            std::fs::copy(file.path(), folder.path().join(kind).join(file.file_name())).unwrap();
+        }
+    }
+    let template = folder.path().join("output/rtsp.launch");
+    let text = std::fs::read_to_string(&template).unwrap();
+    let breaks = text.replace("! rtph264pay", "! identity error-after=40 ! rtph264pay");
+    assert_ne!(breaks, text);
+    std::fs::write(&template, breaks).unwrap();
+
+    let port = free_port();
+    let pipelines = ["--pipelines", folder.path().to_str().unwrap()];
+    let source = ["--source", "test", "--rtsp", &address(port).0];
+    let run = Running::start(&[&source[..], &pipelines, &SMALL].concat()).started();
+    for _ in 0..2 {
+        let mut client = RtspClient::connect(port);
+        client.play("/live", "/stream=0");
+        let failed = run.wait_for("the failure", |event| event["event"] == "failed");
+        let what = failed["what"].as_str().unwrap();
+        assert!(what.contains("/live: ") && what.contains("Failed after iterations as requested"), "{what}");
+        while client.packet().is_ok() {}
+    }
+    assert_eq!(run.interrupt().code, Some(0));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::Read;
+use std::net::TcpStream;
 use std::process::Command;
 
 use common::*;
@@ -74,6 +76,19 @@ fn the_stream_travels_encrypted() {
     assert_eq!(started["rtsp"], format!("rtsps://{address}"));
     assert_eq!(see(&format!("rtsps://{address}")), Ok("640,360".into()));
     see(&format!("rtsp://{address}")).expect_err("nothing is sent unencrypted");
+    // Connections that never begin to speak TLS are closed, the oldest first, and keep nobody out.
+    let socket = address.split('/').next().unwrap();
+    let silent: Vec<_> = (0..40).map(|_| TcpStream::connect(socket).unwrap()).collect();
+    assert_eq!(see(&format!("rtsps://{address}")), Ok("640,360".into()));
+    for mut stream in silent {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Closed with or without what it would have said in TLS.
+        let closed = stream.read(&mut [0; 1]);
+        assert!(
+            closed.as_ref().map_or_else(|error| error.kind() == std::io::ErrorKind::ConnectionReset, |read| *read == 0),
+            "{closed:?}"
+        );
+    }
     assert_eq!(run.interrupt().code, Some(0));
 
     let refused = common::run(&["run", "--config", &config(&certificate), "--source", "test", "--rtsp", &address]);

@@ -222,7 +222,10 @@ fn it_comes_back_with_the_daemon() {
 
     // With a token now: it is asked for, and kept by the browser.
     studio.lose();
-    studio.restart(&["--token", "0123456789abcdef"]);
+    let config = studio.folder.path().join("impasto.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[control]", "[control]\ntoken = \"0123456789abcdef\"")).unwrap();
+    studio.restart(&[]);
     browser.wait_for("document.getElementById('token-dialog').open");
     browser.press("#token", &format!("wrong{}", key::ENTER));
     browser.wait_for("/not the token/.test(document.getElementById('notices').textContent)");
@@ -280,8 +283,28 @@ fn several_streams_are_chosen_from_a_list_and_a_bad_config_is_told() {
     std::fs::write(&file, &two).unwrap();
     studio.api.wait_for_status("lobby", "running");
     browser.wait_for(&format!("{listed} && document.getElementById('stream').length === 2"));
+
+    // An answer that comes when another stream is chosen belongs to the one that was asked.
+    browser.value(
+        "window.fetch = ((real) => async (address, request) => { const answer = await real(address, request); \
+         if (request?.method === 'PATCH') { window.held = true; await new Promise((go) => (window.go = go)); } \
+         return answer; })(window.fetch), 0",
+    );
+    browser.click("#mirror");
+    browser.wait_for("window.held === true");
     browser.press("#stream", "lobby");
     wait_to_see("the other stream", &browser, &inverted(&same), 0.02, 0.98);
+    browser.value("(window.go(), 0)");
+    browser.wait_for("!document.getElementById('mirror').disabled");
+    assert_eq!(browser.value("document.getElementById('mirror').ariaPressed"), "false");
+    browser.press("#stream", "live");
+    browser.wait_for("document.getElementById('mirror').ariaPressed === 'true'");
+    browser.click("#mirror");
+    browser.wait_for("window.held && document.getElementById('mirror').disabled");
+    browser.value("(window.go(), 0)");
+    browser.wait_for("document.getElementById('mirror').ariaPressed === 'false'");
+    browser.press("#stream", "lobby");
+    wait_to_see("the other stream again", &browser, &inverted(&same), 0.02, 0.98);
 
     std::fs::write(&file, two.replace("negative", "negativ")).unwrap();
     browser.wait_for("/did you mean `negative`/.test(document.getElementById('config').textContent)");

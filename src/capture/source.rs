@@ -9,6 +9,7 @@ use gstreamer::prelude::*;
 use super::camera::{CameraRequest, Which};
 use super::{Wiring, animation, showcase};
 use crate::error::{Error, Result};
+use crate::redact::redact;
 
 /// Where frames come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl fmt::Display for Source {
             Self::Test => f.write_str("test picture"),
             Self::Camera(requested) => requested.which.fmt(f),
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Url(url) => f.write_str(&without_password(url)),
+            Self::Url(url) => f.write_str(&redact(url)),
         }
     }
 }
@@ -136,17 +137,6 @@ fn check_file(path: &Path) -> Result<()> {
         return Err(Error::input(format!("{} is empty (0 bytes)", path.display())));
     }
     std::fs::File::open(path).map(|_| ()).map_err(|error| Error::input(format!("{}: {error}", path.display())))
-}
-
-/// An address fit for logs: user and password are left out.
-fn without_password(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => match rest.split_once('@') {
-            Some((_, host)) => format!("{scheme}://{host}"),
-            None => url.to_string(),
-        },
-        None => url.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::Config;
-use crate::style::onnx::Device;
+use crate::style::onnx::{Device, Precision};
 use crate::style::{LookPatch, PaintSize};
 
 /// How to paint. A flag beats its environment variable, which beats the config file.
@@ -23,6 +23,9 @@ pub struct PaintArgs {
     /// Device to run the network on
     #[arg(long, env = "IMPASTO_DEVICE", value_enum)]
     pub device: Option<Device>,
+    /// Numbers to compute in: auto takes bf16 where processor and device have it and nobody can see the difference
+    #[arg(long, env = "IMPASTO_PRECISION", value_enum)]
+    pub precision: Option<Precision>,
     /// Threads that inference takes, over all streams; 0 takes all cores
     #[arg(long, env = "IMPASTO_THREADS", value_name = "N")]
     pub threads: Option<usize>,
@@ -47,6 +50,7 @@ impl PaintArgs {
         });
         let runtime = &mut config.runtime;
         overlay(&mut runtime.device, &self.device);
+        overlay(&mut runtime.precision, &self.precision);
         overlay(&mut runtime.threads, &self.threads);
         overlay(&mut runtime.library, &self.library);
         overlay(&mut runtime.models, &self.models);

@@ -120,7 +120,8 @@ impl BenchArgs {
                 times.push(stage_times);
             }
         }
-        Ok((times, painter.device().name()))
+        PaintPlan::tell_backend(&painter);
+        Ok((times, painter.network().backend().name()))
     }
 
     /// Sends test pictures through capture, ring and frame painter; (latency, inference) of each.

@@ -24,6 +24,7 @@ Examples:
   impasto ctl strength 0.5                      half painted, half source
   impasto ctl watch                             follow what happens
 
+A token that the daemon asks for is read from IMPASTO_TOKEN.
 Answers are for people on a terminal, and JSON otherwise or with --json.";
 
 #[derive(Debug, Args)]
@@ -32,8 +33,8 @@ pub struct CtlArgs {
     /// Where the daemon's HTTP API is
     #[arg(long, global = true, env = "IMPASTO_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     server: String,
-    /// Token that the daemon asks for
-    #[arg(long, global = true, env = "IMPASTO_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    /// Token that the daemon asks for; only from the environment
+    #[arg(long, global = true, env = "IMPASTO_TOKEN", hide = true, hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
     /// The stream, where there are several
     #[arg(long, global = true, default_value = LIVE, value_name = "NAME")]

@@ -10,7 +10,13 @@ use crate::capture::camera::{CameraDescription, ControlDescription, FormatDescri
 use crate::config::{Config, plan};
 use crate::error::Result;
 use crate::output::virtual_camera::loopbacks;
+use crate::style::Size;
+use crate::style::geometry::Geometry;
+use crate::style::manifest::Manifest;
 use crate::style::onnx::{Device, Session, SessionOptions};
+
+/// The size at which devices are tried.
+const TRIED_AT: Size = Size::new(320, 180);
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -57,7 +63,7 @@ impl DevicesArgs {
         let plan = plan::paint_plan(&config.paint, &config.runtime)?;
         let try_device = |device: Device| {
             let options = SessionOptions { device, ..plan.session.clone() };
-            let error = Session::open(&plan.choice.network, &options).err();
+            let error = try_network(&plan.choice.network, &options).err();
             let reason = error.map(|error| error.to_string());
             InferenceDevice { name: device.name(), usable: reason.is_none(), reason }
         };
@@ -89,6 +95,12 @@ impl DevicesArgs {
         }
         Ok(())
     }
+}
+
+/// Paints one small picture.
+fn try_network(network: &Manifest, options: &SessionOptions) -> Result<()> {
+    let geometry = Geometry::new(TRIED_AT, None, &network.input.size)?;
+    Session::open(network, options)?.prepare(geometry.tensor, geometry.border)
 }
 
 fn print_camera(camera: &CameraDescription) -> Result<()> {

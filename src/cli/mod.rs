@@ -12,7 +12,8 @@ mod version;
 
 use std::io::Write;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 use crate::style::catalog::did_you_mean;
@@ -66,6 +67,17 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the command line and the environment; shows help and mistakes itself.
+    ///
+    /// # Errors
+    /// A secret is given as a flag.
+    pub fn read() -> Result<Self> {
+        let mut command = Self::command();
+        let matches = command.get_matches_mut();
+        refuse_secrets(&command, &matches)?;
+        Self::from_arg_matches(&matches).map_err(|error| Error::usage(error.to_string()))
+    }
+
     /// Carries out the command.
     pub fn run(self) -> Result<()> {
         match self.command {
@@ -84,6 +96,23 @@ impl Cli {
             }
             Command::Man { command } => manual(command.as_deref()),
         }
+    }
+}
+
+/// Refuses flags whose values are hidden in the help: what is given to a program can be read by every user of the machine.
+fn refuse_secrets(command: &clap::Command, given: &ArgMatches) -> Result<()> {
+    let is_given = |arg: &&clap::Arg| {
+        arg.is_hide_env_values_set() && given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+    };
+    if let Some(arg) = command.get_arguments().find(is_given) {
+        let (flag, variable) = (arg.get_long().unwrap_or_default(), arg.get_env().unwrap_or_default().display());
+        return Err(Error::usage(format!(
+            "--{flag}: everybody on this machine could read it in the list of processes; set {variable} instead"
+        )));
+    }
+    match given.subcommand() {
+        Some((name, given)) => command.find_subcommand(name).map_or(Ok(()), |command| refuse_secrets(command, given)),
+        None => Ok(()),
     }
 }
 
@@ -116,9 +145,9 @@ fn print_bytes(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// `println!` whose reader may have left, and which tells what else goes wrong.
+/// `println!` without secrets, whose reader may have left, and which tells what else goes wrong.
 macro_rules! say {
-    ($($part:tt)*) => { $crate::cli::print_bytes(format!("{}\n", format_args!($($part)*)).as_bytes()) };
+    ($($part:tt)*) => { $crate::cli::print_bytes($crate::redact::redact(&format!("{}\n", format_args!($($part)*))).as_bytes()) };
 }
 use say;
 

@@ -15,6 +15,9 @@ The stream runs until its file is over, --duration has passed, or Ctrl-C or SIGT
 recording and exit with 0; a signal before the stream runs, or a second one, exits with 130. A camera or stream that
 is lost is opened again until it is back, and the last picture is held meanwhile.
 
+Secrets are never flags, which every user of the machine can read: IMPASTO_TOKEN, or [control] token in the config, is
+what the HTTP API asks for; IMPASTO_RTSP_PASSWORD, or rtsp_password, goes with --rtsp-user.
+
 Flags act on every stream of the config. A config that is changed is taken while it runs; SIGHUP reads it again at once.";
 
 #[derive(Debug, Args)]
@@ -38,8 +41,8 @@ pub struct RunArgs {
     /// Name that RTSP clients must show, with the password in IMPASTO_RTSP_PASSWORD
     #[arg(long, env = "IMPASTO_RTSP_USER", value_name = "NAME")]
     rtsp_user: Option<String>,
-    /// Password that RTSP clients must show
-    #[arg(long, env = "IMPASTO_RTSP_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    /// Password that RTSP clients must show; only from the environment, or the config
+    #[arg(long, env = "IMPASTO_RTSP_PASSWORD", hide = true, hide_env_values = true, value_name = "PASSWORD")]
     rtsp_password: Option<String>,
     /// Record into FILE (.mp4, .mov, .mkv, .webm), or into FILE-2 and so on if it is there already
     #[arg(long, value_name = "FILE")]
@@ -47,8 +50,8 @@ pub struct RunArgs {
     /// Serve the web page and the HTTP API at ADDR:PORT; auto (127.0.0.1:8080, or the next free port) or off
     #[arg(long, env = "IMPASTO_HTTP", value_name = "ADDR:PORT")]
     http: Option<HttpAddress>,
-    /// Token that the HTTP API asks for; needed where other machines can reach it
-    #[arg(long, env = "IMPASTO_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    /// Token that the HTTP API asks for; only from the environment, or the config
+    #[arg(long, env = "IMPASTO_TOKEN", hide = true, hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
     /// Be a camera for other programs: auto, a v4l2loopback device by path or label, or pipewire
     #[arg(long, env = "IMPASTO_CAMERA_OUT", value_name = "DEVICE", num_args = 0..=1, default_missing_value = "auto")]

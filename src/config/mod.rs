@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::style::PaintSize;
 use crate::style::catalog::explain;
 use crate::style::look::{Look, LookPatch, Mix};
-use crate::style::onnx::Device;
+use crate::style::onnx::{Device, Precision};
 
 pub use settings::Settings;
 pub use stream::StreamConfig;
@@ -66,6 +66,7 @@ pub struct PaintConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct RuntimeConfig {
     pub device: Device,
+    pub precision: Precision,
     pub threads: usize,
     pub library: PathBuf,
     pub models: PathBuf,
@@ -204,8 +205,8 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let mut config: Self = toml::from_str(text).map_err(|error| explain(&error))?;
-        let written = text.parse().map_err(|error| explain(&error))?;
+        let mut config: Self = toml::from_str(text).map_err(|error| explain(&error, text))?;
+        let written = text.parse().map_err(|error| explain(&error, text))?;
         stream::inherit(&mut config.stream, &written)?;
         Ok(config)
     }

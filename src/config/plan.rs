@@ -253,6 +253,7 @@ pub fn paint_plan(paint: &PaintConfig, runtime: &RuntimeConfig) -> Result<PaintP
 pub fn session_options(runtime: &RuntimeConfig) -> SessionOptions {
     SessionOptions {
         device: runtime.device,
+        precision: runtime.precision,
         threads: (runtime.threads > 0).then_some(runtime.threads),
         spin: false,
         library: set(&runtime.library),

@@ -119,7 +119,7 @@ impl Client {
         let detail = answer.body_mut().read_json::<Problem>().map(|problem| problem.detail);
         let detail = detail.unwrap_or_else(|_| format!("{} answers {status}: is it Impasto?", self.server));
         Err(match status {
-            StatusCode::UNAUTHORIZED => Error::usage(format!("{detail}; ctl takes it from IMPASTO_TOKEN or --token")),
+            StatusCode::UNAUTHORIZED => Error::usage(format!("{detail}; ctl takes it from IMPASTO_TOKEN")),
             status if status.is_client_error() => Error::usage(detail),
             _ => Error::output(detail),
         })

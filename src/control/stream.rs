@@ -31,7 +31,10 @@ pub enum ApiError {
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match error {
+            Error::Conflict(what) => Self::Conflict(what),
+            error => Self::Failed(error),
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Format {
 /// # Errors
 /// IN is no picture or too large, or OUT cannot be written; OUT is not touched then.
 pub fn convert(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
-    let mut painter = conversion.paint.open_painter()?;
+    let mut painter = conversion.paint.open_picture_painter()?;
     announce(conversion, &painter, "picture".into(), 0, progress);
     paint(&conversion.input, &conversion.output, &mut painter)?;
     progress.done(conversion.output.display().to_string(), 1);
@@ -65,7 +65,7 @@ pub fn convert_folder(conversion: &Conversion, shutdown: &Shutdown, progress: &m
         progress.note(&format!("{others} other files in {} are left out", input.display()));
     }
     std::fs::create_dir_all(output).map_err(|error| Error::output(format!("{}: {error}", output.display())))?;
-    let mut painter = conversion.paint.open_painter()?;
+    let mut painter = conversion.paint.open_picture_painter()?;
 
     let targets: Vec<_> = pictures.iter().map(|picture| output.join(picture.file_name().unwrap_or_default())).collect();
     let finished = |target: &Path| conversion.options.resume && target.exists();
@@ -116,7 +116,7 @@ fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier
         output: conversion.output.display().to_string(),
         network: &choice.network.name,
         style: &choice.style.name,
-        device: painter.device().name(),
+        device: painter.network().backend().name(),
         picture,
         workers: 1,
         threads: conversion.paint.session.threads.unwrap_or_else(super::workers::cores),

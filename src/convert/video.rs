@@ -25,7 +25,7 @@ use crate::gst::encoder::Encoder;
 use crate::metrics::Counters;
 use crate::output::Container;
 use crate::shutdown::Shutdown;
-use crate::style::onnx::Device;
+use crate::style::onnx::Backend;
 use crate::style::{Look, Size};
 
 /// Slots of each worker's ring: one is painted, one waits.
@@ -149,11 +149,11 @@ fn paint(
     let picture = Size::new(info.width() as usize, info.height() as usize);
     Container::of(&conversion.output)?.check_size(picture)?;
     let (workers, painters) = workers::open(&conversion.paint, &conversion.options, picture)?;
-    let device = painters.first().map_or(Device::Cpu, |painter| painter.device());
+    let backend = painters.first().map_or(Backend::CPU, |painter| painter.network().backend());
     let frame_painters =
         painters.into_iter().map(|painter| FramePainter::new(painter, &caps)).collect::<Result<Vec<_>>>()?;
     let encode = Encode::start(&caps, facts.decoded.as_ref(), encoder, &conversion.templates, parts.append()?)?;
-    progress.start(&start_event(conversion, encoder, picture, workers, device, before.frames));
+    progress.start(&start_event(conversion, encoder, picture, workers, backend, before.frames));
 
     let counters = Arc::new(Counters::default());
     let (producers, consumers): (Vec<_>, Vec<_>) =
@@ -367,7 +367,7 @@ fn start_event<'a>(
     encoder: &Encoder,
     picture: Size,
     workers: Workers,
-    device: Device,
+    backend: Backend,
     resumed_frames: u64,
 ) -> Event<'a> {
     let choice = &conversion.paint.choice;
@@ -376,7 +376,7 @@ fn start_event<'a>(
         output: conversion.output.display().to_string(),
         network: &choice.network.name,
         style: &choice.style.name,
-        device: device.name(),
+        device: backend.name(),
         picture: picture.to_string(),
         workers: workers.count,
         threads: workers.threads,

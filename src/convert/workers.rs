@@ -3,7 +3,7 @@
 use super::Options;
 use crate::error::Result;
 use crate::style::PaintPlan;
-use crate::style::onnx::Device;
+use crate::style::tensor::PixelOrder;
 use crate::style::{Painter, Size};
 
 /// More workers gain nothing more, but each needs memory for a whole network.
@@ -33,8 +33,11 @@ pub fn open(plan: &PaintPlan, options: &Options, picture: Size) -> Result<(Worke
     plan.session.threads = Some(workers.threads);
     // Nothing else has to be done at once as in a live stream, so waiting threads may keep a core awake.
     plan.session.spin = workers.count == 1;
-    let mut painters = vec![plan.open_painter()?];
-    if painters[0].device() != Device::Cpu && options.workers.is_none() {
+    let mut painter = plan.open_painter()?;
+    painter.prepare(picture, PixelOrder::Bgrx)?;
+    PaintPlan::tell_backend(&painter);
+    let mut painters = vec![painter];
+    if !painters[0].network().backend().device.is_processor() && options.workers.is_none() {
         // A GPU is shared by nobody: one frame after the other keeps it busy.
         workers.count = 1;
     }

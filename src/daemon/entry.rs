@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Span;
 
+use super::report::Status;
 use super::stream::Stream;
 use crate::capture::Source;
 use crate::config::StreamConfig;
@@ -12,6 +13,7 @@ use crate::control::Member;
 use crate::control::contract::{StreamState, StreamStatus};
 use crate::error::Error;
 use crate::metrics::Snapshot;
+use crate::redact::redact;
 
 /// The wait before a stream that failed is tried again, and the longest one.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
@@ -25,6 +27,8 @@ pub struct Entry {
     back_off: Duration,
     /// What was told of it last, so that it is told once.
     pub said: Option<Error>,
+    /// The status that was told to people last.
+    pub told: Option<Status>,
     /// Goes before what its threads log; disabled for a stream that is alone.
     pub span: Span,
 }
@@ -48,7 +52,7 @@ pub enum Then {
 
 impl Entry {
     pub fn new(config: StreamConfig) -> Self {
-        Self { config, state: State::Ended, run: 0, back_off: BACK_OFF.0, said: None, span: Span::none() }
+        Self { config, state: State::Ended, run: 0, back_off: BACK_OFF.0, said: None, told: None, span: Span::none() }
     }
 
     /// It failed: it waits before it is tried again, longer each time.
@@ -83,8 +87,7 @@ impl Entry {
             bounding_box: None,
             mirrored: false,
             paused: false,
-            // Read, it shows no password.
-            source: Source::parse(&source.input).map_or_else(|_| source.input.clone(), |source| source.to_string()),
+            source: Source::parse(&source.input).map_or_else(|_| redact(&source.input), |source| source.to_string()),
             picture: String::new(),
             nominal_fps: source.fps,
             sound: false,

@@ -85,6 +85,26 @@ impl Report {
     }
 }
 
+/// A frame rate counts as another one from this part of the old one on.
+const OTHER_RATE: f64 = 0.25;
+
+impl Status {
+    /// False if all goes on as it did when `told` was told: with the same clients, about as fast, and with losses that have
+    /// at most doubled.
+    pub fn is_news_after(&self, told: &Self) -> bool {
+        let losses = |status: &Self| {
+            let counts = &status.counts;
+            [counts.dropped_busy, counts.dropped_stale, status.dropped_by_outputs, counts.unpainted, counts.held]
+        };
+        let has_lost = losses(self).into_iter().zip(losses(told)).any(|(now, then)| now > 2 * then);
+        let rate_change = (self.frames_per_second - told.frames_per_second).abs();
+        has_lost
+            || (self.clients, self.resting) != (told.clients, told.resting)
+            || self.counts.reconnects != told.counts.reconnects
+            || rate_change > OTHER_RATE * told.frames_per_second
+    }
+}
+
 /// Prints a line; a reader that went away is no reason to stop a stream.
 fn print(line: &str) {
     let mut out = std::io::stdout().lock();
@@ -160,6 +180,23 @@ mod tests {
             line.ends_with("; since the start 1 dropped while painting was busy, 3 dropped by outputs, 1 reconnects"),
             "{line}"
         );
+        let (before, mut after) = (status(&counters, 3), status(&counters, 6));
+        assert!(!after.is_news_after(&before), "twice as many were lost, no more");
+        after.frames_per_second = 24.0;
+        assert!(!after.is_news_after(&before));
+        for change in [
+            (|status| status.clients = 1) as fn(&mut Status),
+            |status| status.resting = true,
+            |status| status.dropped_by_outputs = 7,
+            |status| status.counts.unpainted = 1,
+            |status| status.counts.reconnects += 1,
+            |status| status.frames_per_second = 20.0,
+            |status| status.frames_per_second = 40.0,
+        ] {
+            let mut changed = before.clone();
+            change(&mut changed);
+            assert!(changed.is_news_after(&before), "{changed}");
+        }
         let json = serde_json::to_value(Report::Status(status(&counters, 3))).unwrap();
         assert_eq!((&json["event"], &json["dropped_busy"]), (&"status".into(), &1.into()));
     }

@@ -50,8 +50,7 @@ impl Stream {
     /// # Errors
     /// Whatever keeps it from starting; nothing is left running then.
     pub fn start(plan: StreamPlan, servers: &RtspServers, on_end: OnEnd, changes: Arc<Notify>) -> Result<Self> {
-        let painter = plan.paint.load_painter()?;
-        let device = painter.device();
+        let painter = plan.paint.open_painter()?;
 
         let counters = Arc::new(Counters::default());
         let outputs = Arc::new(Outputs::default());
@@ -82,7 +81,8 @@ impl Stream {
             .and_then(|preview| capture.play().map(|()| preview))
             .inspect_err(|_| drop(outputs.finish()))?;
         // Only now: what fails before is tried again and again.
-        PaintPlan::tell_device(frame_painter.painter());
+        PaintPlan::tell_backend(frame_painter.painter());
+        let device = frame_painter.painter().network().backend().name();
 
         let shutdown = Shutdown::default();
         let live = Live {
@@ -94,7 +94,7 @@ impl Stream {
             frame_interval,
         };
         let stylise = spawn("stylise", &on_end, move || stylise_live(live))?;
-        let started = started(&plan, &format, device.name(), recorder.file());
+        let started = started(&plan, &format, device, recorder.file());
         let source = Arc::new(Mutex::new(plan.source.to_string()));
         let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
         let (switch, switches) = std::sync::mpsc::channel();

@@ -67,7 +67,7 @@ impl Streams {
         match (news, &entry.state) {
             (News::Started(Ok(stream)), State::Starting) => {
                 self.have_run = true;
-                entry.said = None;
+                (entry.said, entry.told) = (None, None);
                 self.hub.put(&entry.config.name, Member::Running(stream.handle()));
                 let started = Report::Started(stream.started(self.web.clone()));
                 entry.span.in_scope(|| started.tell(self.json));
@@ -131,13 +131,20 @@ impl Streams {
         running.map(|(entry, stream)| (entry.config.name.clone(), turns(stream))).collect()
     }
 
-    /// Tells the figures of all running streams, and returns them.
+    /// Tells the figures of all running streams, to people those that changed; and returns them.
     pub fn tell_status(&mut self) -> Vec<Status> {
         let mut statuses = Vec::new();
         for entry in &mut self.entries {
             if let State::Running(stream) = &mut entry.state {
                 let status = stream.status();
-                entry.span.in_scope(|| Report::Status(status.clone()).tell(self.json));
+                let is_news = entry.told.as_ref().is_none_or(|told| status.is_news_after(told));
+                entry.span.in_scope(|| match is_news || self.json {
+                    true => Report::Status(status.clone()).tell(self.json),
+                    false => tracing::debug!("{status}"),
+                });
+                if is_news {
+                    entry.told = Some(status.clone());
+                }
                 statuses.push(status);
             }
         }

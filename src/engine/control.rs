@@ -185,7 +185,7 @@ impl Control {
         Painting {
             look: state.look.clone(),
             network: state.network.manifest().name.clone(),
-            device: state.network.device().name(),
+            device: state.network.backend().name(),
             size: state.size,
             bounding_box: state.bounding_box.map(|bounding_box| bounding_box.to_string()),
             mirrored: state.mirrored,

@@ -48,7 +48,7 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
 }
 
 fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, choice: Choice, reply: Reply) {
-    let superseded = || Error::usage("a later change of the look took its place");
+    let superseded = || Error::conflict("a later change of the look took its place");
     if shared.state().look_ticket != ticket {
         return reply.refused(superseded());
     }
@@ -63,7 +63,7 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, ch
     match sized {
         Ok(sized) if newest => {
             let loaded = sized.network();
-            tracing::info!("network {} on {}", loaded.manifest().name, loaded.device().name());
+            tracing::info!("network {} on {}", loaded.manifest().name, loaded.backend());
             let replaced = shared.send_look(&mut state, look, choice.resolved, Some(sized), reply);
             drop(state);
             drop(replaced);
@@ -87,7 +87,7 @@ fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
         let state = shared.state();
         (state.network.clone(), state.bounding_box, state.weights.clone(), state.size_ticket == ticket)
     };
-    let superseded = || Error::usage("a later change of the size took its place");
+    let superseded = || Error::conflict("a later change of the size took its place");
     if !newest {
         if let Some(reply) = reply {
             reply.refused(superseded());

@@ -123,7 +123,7 @@ impl Output for Record {
         if self.state().begin.is_none() {
             let _ = self.pipeline.set_state(gst::State::Null);
             let _ = std::fs::remove_file(&self.part);
-            return Err(Error::output(format!("{}: no frame came, nothing was recorded", self.path.display())));
+            return Err(Error::conflict(format!("{}: no frame came, nothing was recorded", self.path.display())));
         }
         for feed in std::iter::once(&self.picture).chain(&self.sound) {
             let _ = feed.end_of_stream();

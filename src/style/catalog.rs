@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::look::{Look, Mix, ResolvedLook};
 use super::manifest::{Manifest, Style, StyleSummary};
 use crate::error::{Error, Result};
+use crate::redact::names_secret;
 
 /// The network that paints when none is named and several know the style.
 const DEFAULT_NETWORK: &str = "lite";
@@ -203,9 +204,21 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> S
         .unwrap_or_default()
 }
 
-/// A TOML error with its place, and the nearest name for an unknown one.
-pub fn explain(error: &toml::de::Error) -> String {
-    format!("{}{}", error.to_string().trim_end(), suggestion(error.message()))
+/// A TOML error in `text` with its place, and the nearest name for an unknown one. The line itself is not told, nor a
+/// value that may be a secret.
+pub fn explain(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().trim_end();
+    let Some(span) = error.span() else { return format!("{message}{}", suggestion(message)) };
+    let before = text.get(..span.start).unwrap_or(text);
+    let (line, begin) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |at| at + 1));
+    let column = before[begin..].chars().count() + 1;
+    let tells_a_name =
+        ["unknown field", "missing field", "duplicate key"].iter().any(|start| message.starts_with(start));
+    let message = match names_secret(text[begin..].lines().next().unwrap_or_default()) && !tells_a_name {
+        true => "the value cannot be used; write it as \"...\"",
+        false => message,
+    };
+    format!("line {line}, column {column}: {message}{}", suggestion(message))
 }
 
 /// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::catalog::explain;
-use super::tensor::{Channels, Layout};
+use super::tensor::{CELL_SIDES, Channels, Layout};
 use crate::error::{Error, Result};
 
 /// One network, as written in `<name>.toml`.
@@ -63,6 +63,9 @@ pub struct ImageOutput {
     pub channels: Channels,
     /// Tensor values of pixel 0 and of pixel 255; values outside are clamped.
     pub range: [f32; 2],
+    /// The side of the squares of pixels that the channels of one place hold: [`super::tensor::TensorSpec::cells`].
+    #[serde(default = "one")]
+    pub cells: usize,
 }
 
 /// Which picture sizes a network takes.
@@ -144,8 +147,8 @@ impl Manifest {
 
     /// Checks `text` as if it had been read from `path`; errors as [`Manifest::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let mut manifest: Manifest =
-            toml::from_str(text).map_err(|error| Error::model(format!("{}: {}", path.display(), explain(&error))))?;
+        let mut manifest: Manifest = toml::from_str(text)
+            .map_err(|error| Error::model(format!("{}: {}", path.display(), explain(&error, text))))?;
         manifest.path = path.to_path_buf();
         manifest.check().map_err(|what| Error::model(format!("{}: {what}", path.display())))?;
         Ok(manifest)
@@ -196,6 +199,13 @@ impl Manifest {
         }
         if let Some(fixed) = size.fixed.filter(|fixed| fixed.iter().any(|&side| side <= 2 * size.border)) {
             return Err(format!("[input] size: a border of {} leaves nothing of {fixed:?}", size.border));
+        }
+        let cells = self.output.cells;
+        if !CELL_SIDES.contains(&cells) || (cells > 1 && self.output.layout != Layout::Nchw) {
+            return Err(format!("[output] cells = {cells}: 2, 4 or 8, and the layout is nchw"));
+        }
+        if !size.border.is_multiple_of(cells) {
+            return Err(format!("[input] size: border {} is no multiple of [output] cells = {cells}", size.border));
         }
         if self.styles.is_empty() {
             return Err("has no [[style]]".into());

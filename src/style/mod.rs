@@ -10,6 +10,7 @@ pub mod painter;
 pub mod propose;
 pub mod sized_network;
 pub mod tensor;
+mod test_picture;
 pub mod trial;
 
 pub use catalog::{Catalog, Choice};

@@ -17,26 +17,32 @@ pub struct PaintPlan {
 }
 
 impl PaintPlan {
-    /// Loads the network and says in the log which device runs it and why not a better one.
-    ///
-    /// # Errors
-    /// The network cannot be loaded.
-    pub fn open_painter(&self) -> Result<Painter> {
-        self.load_painter().inspect(Self::tell_device)
-    }
-
     /// Loads the network.
     ///
     /// # Errors
     /// The network cannot be loaded.
-    pub fn load_painter(&self) -> Result<Painter> {
-        Painter::open(&self.choice, self.size.bounding_box(), &self.session)
+    pub fn open_painter(&self) -> Result<Painter> {
+        self.open_with(&self.session)
     }
 
-    /// Says in the log which device runs the network and why not a better one.
-    pub fn tell_device(painter: &Painter) {
-        let why = painter.passed_over();
-        let why = if why.is_empty() { String::new() } else { format!(" (not {})", why.join("; not ")) };
-        tracing::info!("painting on {}{why}", painter.device().name());
+    /// As [`PaintPlan::open_painter`], for pictures that are painted once each.
+    ///
+    /// # Errors
+    /// The network cannot be loaded.
+    pub fn open_picture_painter(&self) -> Result<Painter> {
+        self.open_with(&self.session.for_pictures())
+    }
+
+    fn open_with(&self, session: &SessionOptions) -> Result<Painter> {
+        Painter::open(&self.choice, self.size.bounding_box(), session)
+    }
+
+    /// Says in the log what runs the network of a painter that is prepared, and why nothing else.
+    pub fn tell_backend(painter: &Painter) {
+        let (network, backend) = (painter.network(), painter.network().backend());
+        match network.reasons() {
+            [] => tracing::info!("painting on {backend}"),
+            reasons => tracing::info!("painting on {backend} ({})", reasons.join("; ")),
+        }
     }
 }

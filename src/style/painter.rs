@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::catalog::Choice;
 use super::geometry::Size;
 use super::look::ResolvedLook;
-use super::onnx::{Device, Loaded, SessionOptions};
+use super::onnx::{Loaded, SessionOptions};
 use super::sized_network::SizedNetwork;
 pub use super::sized_network::StageTimes;
 use super::tensor::{Finish, PixelOrder, Pixels, PixelsMut, TemporalFilter, mirror_pixels};
@@ -64,16 +64,6 @@ impl Painter {
     /// The network that paints.
     pub fn network(&self) -> &Loaded {
         self.sized.network()
-    }
-
-    /// The device that really runs the network.
-    pub fn device(&self) -> Device {
-        self.network().device()
-    }
-
-    /// Why better devices were passed over.
-    pub fn passed_over(&self) -> &[String] {
-        self.network().passed_over()
     }
 
     /// Allocates and warms up for pictures of this size; painting does it by itself when the size changes.

@@ -66,6 +66,11 @@ impl SizedNetwork {
 
     /// Allocates and warms up for pictures of this size; painting does it by itself when the size changes.
     pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<Geometry> {
+        if let Some(Prepared { geometry, order: prepared, .. }) = &self.prepared
+            && (geometry.picture, *prepared) == (picture, order)
+        {
+            return Ok(*geometry);
+        }
         let geometry = Geometry::new(picture, self.requested, &self.network().manifest().input.size)?;
         self.prepared = None;
         self.session.prepare(geometry.tensor, geometry.border)?;

@@ -8,6 +8,7 @@ use super::look::Look;
 use super::manifest::Manifest;
 use super::onnx::{Session, SessionOptions};
 use super::tensor::{PixelOrder, Pixels, pixels_to_tensor};
+use super::test_picture::test_picture;
 use crate::error::{Error, Result};
 
 /// The test picture; a network of one size gets it scaled by repeating pixels.
@@ -55,7 +56,7 @@ impl Trial {
         let outside = output.iter().filter(|&&value| !(low - margin..=high + margin).contains(&value)).count();
         Ok(Self {
             tensor,
-            device: session.loaded().device().name(),
+            device: session.loaded().backend().name(),
             inference,
             values: [
                 output.iter().copied().fold(f32::INFINITY, f32::min),
@@ -82,17 +83,4 @@ impl Trial {
             manifest.path.display()
         )))
     }
-}
-
-/// Soft colours with an edge in every direction.
-fn test_picture(size: Size) -> Vec<u8> {
-    let mut pixels = Vec::with_capacity(3 * size.width * size.height);
-    for y in 0..size.height {
-        for x in 0..size.width {
-            let (across, down) = (x * 255 / size.width, y * 255 / size.height);
-            let inside = (across.abs_diff(128)).pow(2) + (down.abs_diff(128)).pow(2) < 4000;
-            pixels.extend([across as u8, if inside { 230 } else { down as u8 }, (255 - across) as u8]);
-        }
-    }
-    pixels
 }

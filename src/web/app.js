@@ -25,22 +25,32 @@ let photoLook = null;
 
 const view = () => document.body.dataset.view;
 const link = () => document.body.dataset.link;
-const path = (rest = "") => `streams/${encodeURIComponent(stream.name)}${rest}`;
+const path = (rest = "", name = stream.name) => `streams/${encodeURIComponent(name)}${rest}`;
+
+/** Notes what the stream `name` answered, whichever is shown by then. */
+function note(name, now) {
+  const asked = streams.get(name);
+  if (asked && now) Object.assign(asked, now);
+}
 
 // The look
 
-const changes = new Changes(
-  async (patch) => {
-    const now = await askJson("PATCH", path("/look"), patch);
-    if (stream) Object.assign(stream, pick(now, "look", "network"));
-  },
-  (problem) => {
-    if (problem) notice(problem.message);
-    show();
-  },
-);
+/** The changes that are wished of each stream, by its name. */
+const changes = new Map();
 
-const look = () => (view() === "photo" ? photoLook : { ...stream.look, ...changes.open });
+function changesOf(name) {
+  if (!changes.has(name)) {
+    const send = async (patch) => note(name, pick(await askJson("PATCH", path("/look", name), patch), "look", "network"));
+    const settled = (problem) => {
+      if (problem) notice(problem.message);
+      show();
+    };
+    changes.set(name, new Changes(send, settled));
+  }
+  return changes.get(name);
+}
+
+const look = () => (view() === "photo" ? photoLook : { ...stream.look, ...changesOf(stream.name).open });
 
 function change(patch) {
   if (!stream) return;
@@ -48,7 +58,7 @@ function change(patch) {
     photoLook = { ...photoLook, ...patch };
     photo.paint(photoLook);
   } else {
-    changes.push(patch);
+    changesOf(stream.name).push(patch);
   }
   show();
 }
@@ -136,9 +146,9 @@ function setComparing(wanted) {
 async function act(button, action) {
   if (!stream || button.disabled) return;
   button.disabled = true;
+  const { name } = stream;
   try {
-    const now = await action();
-    if (now && stream) Object.assign(stream, now);
+    note(name, await action());
   } catch (problem) {
     notice(problem.message);
   } finally {
@@ -152,9 +162,10 @@ const ACTIONS = {
   pause: () => act(the("pause"), () => settings("POST", stream.paused ? "/resume" : "/pause")),
   mirror: () => act(the("mirror"), () => settings("PATCH", "", { mirrored: !stream.mirrored })),
   snapshot: () => act(the("snapshot"), async () => {
+    const painted = Object.keys(stream.look.styles).join("-");
     const png = await (await ask("POST", path("/snapshot"))).blob();
     const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-    download(png, `impasto-${Object.keys(stream.look.styles).join("-")}-${time}.png`);
+    download(png, `impasto-${painted}-${time}.png`);
   }),
   record: () => act(the("record"), async () => {
     const { file, recording } = await askJson("POST", path("/record"), stream.recording ? { stop: true } : {});

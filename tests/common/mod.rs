@@ -6,6 +6,7 @@ pub mod browser;
 pub mod http;
 mod media;
 pub mod onnx;
+pub mod rtsp;
 mod running;
 
 use std::path::PathBuf;

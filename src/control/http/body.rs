@@ -1,12 +1,15 @@
 //! Request bodies within limits of size and time, and JSON that says what is wrong with it.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::problem::problem;
 use crate::style::catalog::suggestion;
@@ -30,12 +33,84 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
             return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
         let bytes = read(&head.headers, body, LARGEST_JSON, JSON_PATIENCE).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+        // Read as a value of its own first: a struct would be read from an array too, and of a doubled key the last counts.
+        let read = serde_json::from_slice::<Object>(&bytes).and_then(|_| serde_json::from_slice(&bytes));
+        read.map(Self).map_err(|error| {
             let what = error.to_string();
             let hint = suggestion(&what);
             let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
             problem(status, format!("the JSON body cannot be used: {what}{hint}"))
         })
+    }
+}
+
+/// A JSON object in which no object has a key twice.
+struct Object;
+
+/// Any JSON value of that kind.
+struct Value;
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Strict { expected: "a JSON object" }).map(|Value| Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Strict { expected: "JSON" })
+    }
+}
+
+struct Strict {
+    expected: &'static str,
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if let Some(doubled) = keys.replace(key) {
+                return Err(A::Error::custom(format!("`{doubled}` is there twice")));
+            }
+            map.next_value::<Value>()?;
+        }
+        Ok(Value)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Value, A::Error> {
+        while values.next_element::<Value>()?.is_some() {}
+        Ok(Value)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+        Ok(Value)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
+        Ok(Value)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Value, E> {
+        Ok(Value)
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value)
     }
 }
 
@@ -82,4 +157,24 @@ fn is_limit(error: &axum::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_objects_with_each_key_once_are_taken() {
+        let why =
+            |text: &str| serde_json::from_str::<Object>(text).err().map_or(String::new(), |error| error.to_string());
+        for right in ["{}", r#"{"a": [1, -1, 0.5, null, true, "a", {"a": 1}, {"a": 2}], "b": {"a": 1}}"#] {
+            assert_eq!(why(right), "", "{right}");
+        }
+        for wrong in ["[]", r#"[{"a": 1}, 0.5]"#, "1", "null", r#""a""#] {
+            assert!(why(wrong).contains("expected a JSON object"), "{wrong}: {}", why(wrong));
+        }
+        for doubled in [r#"{"a": 1, "a": 1}"#, r#"{"b": [{"a": {}, "b": 1, "a": 2}]}"#, r#"{"a": 1, "\u0061": 1}"#] {
+            assert!(why(doubled).contains("`a` is there twice"), "{doubled}: {}", why(doubled));
+        }
+    }
 }

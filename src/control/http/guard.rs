@@ -5,14 +5,11 @@ use std::net::IpAddr;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use subtle::ConstantTimeEq;
 
 use super::Context;
 use super::problem::problem;
-
-/// The cookie that carries the token for pages, whose pictures and event streams cannot send it in a header.
-const COOKIE: &str = "impasto_token";
 
 /// Turns away what a page of another site could send, and whoever lacks the token; sets the headers that keep pages of
 /// other sites from showing ours.
@@ -27,6 +24,7 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
             header::CONTENT_SECURITY_POLICY,
             "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
         ),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
@@ -53,7 +51,9 @@ fn refusal(context: &Context, headers: &HeaderMap, uri: &Uri) -> Option<Response
         return Some(problem(StatusCode::FORBIDDEN, "pages of other sites may not use this server"));
     }
     match &context.plan.token {
-        Some(token) if is_guarded(uri.path()) && !shows_token(headers, token) => {
+        Some(token)
+            if is_guarded(uri.path()) && !shows_token(headers, token) && !context.sessions.is_shown(headers) =>
+        {
             let detail = "this needs the token: send the header `Authorization: Bearer TOKEN`";
             let mut response = problem(StatusCode::UNAUTHORIZED, detail);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -89,19 +89,10 @@ fn is_same_origin(origin: &str, host: &str) -> bool {
 }
 
 fn shows_token(headers: &HeaderMap, token: &str) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
-    let bearer = text(header::AUTHORIZATION).strip_prefix("Bearer ");
-    let cookie = text(header::COOKIE).split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-    bearer.or(cookie).is_some_and(|shown| shown.as_bytes().ct_eq(token.as_bytes()).into())
-}
-
-/// `POST /api/v1/session`: whoever shows the token gets it as a cookie, which scripts cannot read and which is not sent
-/// along from other sites.
-pub async fn open_session(State(context): State<Context>) -> Response {
-    let token = context.plan.token.as_deref().unwrap_or_default();
-    let cookie = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/");
-    let cookie = HeaderValue::from_str(&cookie).unwrap_or_else(|_| unreachable!("checked by the plan"));
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+    shown.is_some_and(|(scheme, shown)| {
+        scheme.eq_ignore_ascii_case("bearer") && shown.trim().as_bytes().ct_eq(token.as_bytes()).into()
+    })
 }
 
 #[cfg(test)]
@@ -132,16 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_read_from_header_and_cookie() {
+    fn the_token_is_read_from_its_header() {
         let shows = |name, value: &str| {
             let headers = HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
             shows_token(&headers, "secret")
         };
-        assert!(shows(header::AUTHORIZATION, "Bearer secret"));
-        assert!(shows(header::COOKIE, "a=b; impasto_token=secret"));
+        for right in ["Bearer secret", "bearer secret", "BEARER  secret"] {
+            assert!(shows(header::AUTHORIZATION, right), "{right}");
+        }
         for wrong in ["Bearer secre", "Bearer secret2", "Bearer ", "secret", "Basic secret"] {
             assert!(!shows(header::AUTHORIZATION, wrong), "{wrong}");
         }
-        assert!(!shows(header::COOKIE, "not_impasto_token=secret") && !shows_token(&HeaderMap::new(), "secret"));
+        assert!(!shows(header::COOKIE, "impasto_token=secret") && !shows_token(&HeaderMap::new(), "secret"));
     }
 }

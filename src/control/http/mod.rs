@@ -3,6 +3,7 @@
 //! It runs on threads of its own. Everything that a client could make grow has a bound with a name.
 
 mod body;
+mod connections;
 mod events;
 mod exposition;
 mod guard;
@@ -11,6 +12,7 @@ mod photo;
 mod preview;
 mod problem;
 mod routes;
+mod session;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,10 +30,14 @@ use crate::error::{Error, Result};
 use crate::style::Catalog;
 use crate::style::onnx::SessionOptions;
 
+use connections::{Connection, Places};
 pub use routes::ROUTES;
 
-/// Connections at a time; more wait until one is closed.
+/// Connections at a time. One more closes the one that has kept the server waiting longest, or is not taken.
 const MOST_CONNECTIONS: usize = 256;
+
+/// Those of one address, for which its own make room: behind a proxy, all clients have one.
+const MOST_OF_ONE_ADDRESS: usize = 192;
 
 /// Event streams and previews at a time; more are refused, so that commands always find a connection.
 const MOST_LONG_ANSWERS: usize = 128;
@@ -54,6 +60,7 @@ pub struct Context {
     feed: events::Feed,
     photo: Arc<photo::Photo>,
     long_answers: Arc<Semaphore>,
+    sessions: Arc<session::Sessions>,
 }
 
 impl Context {
@@ -107,13 +114,13 @@ pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: S
         catalog: Arc::new(catalog),
         plan: Arc::new(plan),
         long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),
+        sessions: Arc::new(session::Sessions::new(address_of(&listener).port())),
     };
     let service = TowerToHyperService::new(routes::router(context));
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Places::new(MOST_CONNECTIONS, MOST_OF_ONE_ADDRESS);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file handles, mostly: others must be closed first.
                 tracing::debug!("a connection was not accepted: {error}");
@@ -121,10 +128,20 @@ pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: S
                 continue;
             }
         };
+        let connection = Connection::new(peer.ip());
+        let Some(place) = places.take(&connection) else {
+            tracing::debug!("{peer}: all places are taken");
+            continue;
+        };
         let service = service.clone();
         tokio::spawn(async move {
-            if let Err(error) = answer(socket, service).await {
-                tracing::debug!("a connection broke off: {error}");
+            tokio::select! {
+                ended = answer(socket, &connection, service) => {
+                    if let Err(error) = ended {
+                        tracing::debug!("a connection broke off: {error}");
+                    }
+                }
+                () = connection.closed() => tracing::debug!("{peer}: closed for another"),
             }
             drop(place);
         });
@@ -132,7 +149,11 @@ pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: S
 }
 
 /// Answers the requests of one connection.
-async fn answer(socket: TcpStream, service: TowerToHyperService<axum::Router>) -> hyper::Result<()> {
+async fn answer(
+    socket: TcpStream,
+    connection: &Arc<Connection>,
+    service: TowerToHyperService<axum::Router>,
+) -> hyper::Result<()> {
     // Events and previews are small pieces that must not wait for each other.
     let _ = socket.set_nodelay(true);
     let mut socket = TimeoutStream::new(socket);
@@ -141,6 +162,6 @@ async fn answer(socket: TcpStream, service: TowerToHyperService<axum::Router>) -
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(Box::pin(socket)), service)
+        .serve_connection(TokioIo::new(Box::pin(socket)), connection.service(service))
         .await
 }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::Context;
 use super::body;
+use super::connections::{Connection, Places};
 use super::problem::problem;
 use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures::{self, Format};
@@ -32,7 +33,10 @@ const MOST_PIXELS: usize = 40_000_000;
 /// Larger photographs are painted in this box and scaled back, which bounds time and memory.
 const ROOM: Size = Size::new(1920, 1920);
 
-/// Uploads at a time, of which one is painted; more are asked to come again.
+/// Uploads at a time; one more takes the place of the one that the server has awaited longest.
+const MOST_UPLOADS: usize = 8;
+
+/// Photographs at a time that have come and wait to be painted; more are asked to come again.
 const MOST_WAITING: usize = 4;
 
 /// How much the live picture goes first where both want a core: 0 to 19.
@@ -43,6 +47,7 @@ pub struct Photo {
     session: SessionOptions,
     /// The network that painted last.
     loaded: Arc<Mutex<Option<Loaded>>>,
+    uploads: Places,
     waiting: Arc<Semaphore>,
     turn: Arc<Semaphore>,
 }
@@ -52,7 +57,8 @@ impl Photo {
         // One thread: the other cores are for the live picture.
         let session = SessionOptions { threads: Some(1), spin: false, ..session };
         let (waiting, turn) = (Arc::new(Semaphore::new(MOST_WAITING)), Arc::new(Semaphore::new(1)));
-        Self { session, loaded: Arc::default(), waiting, turn }
+        let uploads = Places::new(MOST_UPLOADS, MOST_UPLOADS);
+        Self { session, loaded: Arc::default(), uploads, waiting, turn }
     }
 
     /// Paints on a thread of its own, when it is its turn.
@@ -97,8 +103,12 @@ async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec
     let look = Look::default().patched(&patch);
     let choice = context.catalog.resolve(&look, None).map_err(|error| ApiError::from(error).into_response())?;
     let full = |_| ApiError::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
-    let place = Arc::clone(&context.photo.waiting).try_acquire_owned().map_err(|error| full(error).into_response())?;
+    let upload = head.extensions.get::<Arc<Connection>>().map(|connection| context.photo.uploads.take(connection));
+    let busy = || ApiError::Later(format!("{MOST_UPLOADS} photographs are on their way; try again in a moment"));
+    let upload = upload.flatten().ok_or_else(|| busy().into_response())?;
     let file = body::read(&head.headers, body, LARGEST_FILE, UPLOAD_PATIENCE).await?;
+    let place = Arc::clone(&context.photo.waiting).try_acquire_owned().map_err(|error| full(error).into_response())?;
+    drop(upload);
     let (format, kind) = wanted(&head.headers);
     let painted = context.photo.paint(file, choice, format, place).await;
     painted.map(|painted| (kind, painted)).map_err(IntoResponse::into_response)
@@ -131,7 +141,7 @@ fn paint_file(
     let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
     let network = match loaded.take().filter(|loaded| loaded.manifest().path == choice.network.path) {
         Some(network) => network,
-        None => Loaded::open(&choice.network, session)?,
+        None => Loaded::open(&choice.network, &session.for_pictures())?,
     };
     *loaded = Some(network.clone());
     drop(loaded);

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use crate::control::ApiError;
 use crate::control::contract::Problem;
 use crate::error::Error;
+use crate::redact::redact;
 
 /// How long those should wait who came too early, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -16,7 +17,7 @@ pub fn problem(status: StatusCode, detail: impl Into<String>) -> Response {
         r#type: "about:blank".into(),
         title: status.canonical_reason().unwrap_or_default().into(),
         status: status.as_u16(),
-        detail: detail.into(),
+        detail: redact(&detail.into()),
     };
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
     let mut response = (status, kind, serde_json::to_string(&problem).unwrap_or_default()).into_response();
@@ -42,6 +43,7 @@ fn status(error: &Error) -> StatusCode {
     match error {
         Error::Usage(_) | Error::Input(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Model(_) | Error::Output(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Conflict(_) => StatusCode::CONFLICT,
         Error::Interrupted(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

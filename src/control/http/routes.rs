@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::{Context, events, exposition, guard, pages, photo, preview};
+use super::{Context, events, exposition, guard, pages, photo, preview, session};
 use crate::control::contract::{
     Change, ConfigState, LookNow, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest, StreamState,
 };
@@ -55,7 +55,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/config", || get(config)),
     route("GET", "/api/v1/events", || get(events::events)),
     route("GET", "/api/v1/openapi.json", || get(openapi)),
-    route("POST", "/api/v1/session", || post(guard::open_session)),
+    route("POST", "/api/v1/session", || post(session::open_session)),
     route("GET", "/metrics", || get(exposition::metrics)),
     route("GET", "/healthz", || get(healthy)),
     route("GET", "/readyz", || get(ready)),
@@ -141,7 +141,11 @@ async fn set_source(
     Path(name): Path<String>,
     Json(requested): Json<SourceRequest>,
 ) -> ApiResult<JsonAnswer<StreamState>> {
-    Ok(JsonAnswer(context.hub.get(&name)?.set_source(requested.source).await?))
+    let stream = context.hub.get(&name)?;
+    if !is_shown_as_written(&requested.source) {
+        return Err(unprintable("the source"));
+    }
+    Ok(JsonAnswer(stream.set_source(requested.source).await?))
 }
 
 async fn record(
@@ -157,12 +161,29 @@ async fn record(
     Ok(JsonAnswer(stream.start_recording(&file).await?))
 }
 
+/// False for a name with line ends and other controls, or with marks that are not seen or turn the direction of what
+/// follows: in a log or on a page it would pass for something else.
+fn is_shown_as_written(name: &str) -> bool {
+    let is_hidden = |c: char| {
+        let is_mark = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        c.is_control() || is_mark
+    };
+    !name.chars().any(is_hidden)
+}
+
+fn unprintable(what: &str) -> ApiError {
+    ApiError::Failed(crate::error::Error::usage(format!("{what} has line ends, direction marks or the like in it")))
+}
+
 /// A new file in the recordings folder: nothing is overwritten, and nothing is written elsewhere.
 fn recording_file(folder: &std::path::Path, requested: Option<String>) -> ApiResult<PathBuf> {
     let file = requested.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         format!("impasto-{}.mkv", now.as_secs())
     });
+    if !is_shown_as_written(&file) {
+        return Err(unprintable("the name of the recording"));
+    }
     let is_plain = !file.starts_with('.') && !file.contains(['/', '\\', '\0']) && file.len() <= 200;
     if !is_plain {
         let what =
@@ -231,6 +252,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::control::contract::Problem;
 
     #[test]
     fn the_openapi_document_describes_exactly_the_routes() {
@@ -249,11 +271,44 @@ mod tests {
     }
 
     #[test]
+    fn the_openapi_document_shows_each_refusal() {
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let responses = document["components"]["responses"].as_object().unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters") {
+                let told = operation["responses"].as_object().unwrap();
+                let expected = ["401", "403", "421"].into_iter().skip(usize::from(path.ends_with('z')));
+                assert!(expected.into_iter().all(|code| told.contains_key(code)), "{method} {path}");
+                for (code, response) in told.iter().filter(|(code, _)| code.starts_with(['4', '5'])) {
+                    let name = response["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+                    let example = &responses[name]["content"]["application/problem+json"]["example"];
+                    let example: Problem = serde_json::from_value(example.clone()).unwrap();
+                    let status = StatusCode::from_bytes(code.as_bytes()).unwrap();
+                    assert_eq!(
+                        (example.status, Some(example.title.as_str())),
+                        (status.as_u16(), status.canonical_reason())
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn recordings_stay_in_their_folder() {
         let folder = tempfile::tempdir().unwrap();
         let recordings = folder.path().join("recordings");
         let file = |name: &str| recording_file(&recordings, Some(name.into()));
-        for trick in ["../x.mkv", "a/b.mkv", "/etc/x.mkv", "..", ".hidden.mkv", "a\\b.mkv", "a\0.mkv"] {
+        for trick in [
+            "../x.mkv",
+            "a/b.mkv",
+            "/etc/x.mkv",
+            "..",
+            ".hidden.mkv",
+            "a\\b.mkv",
+            "a\0.mkv",
+            "a\n.mkv",
+            "a\u{202e}vkm.mkv",
+        ] {
             assert!(matches!(file(trick), Err(ApiError::Failed(_))), "{trick}");
         }
         assert!(!recordings.exists(), "nothing was made for a name that cannot be");

@@ -1,23 +1,27 @@
 //! The RTSP output: one shared media that any number of clients watch over TCP or UDP.
 
+mod factory;
 mod server;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gstreamer as gst;
+use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
+use gstreamer_video as gst_video;
 
 use super::{Output, Place, StreamFormat, Usage, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
-use crate::gst::shared_clock;
 use crate::gst::template::Templates;
+use crate::gst::{bus, shared_clock};
+use factory::SharedFactory;
 pub use server::RtspServers;
 use server::Server;
 
@@ -82,17 +86,23 @@ pub struct Rtsp {
     dropped: AtomicU64,
     servers: RtspServers,
     server: Mutex<Option<Arc<Server>>>,
+    /// It was told that nobody can come any more.
+    told_lost: AtomicBool,
 }
 
 /// What a server has at one path.
 #[derive(Default)]
 struct Mount {
-    /// The appsrcs of the media that clients watch now; empty while nobody does.
-    feeds: Mutex<Option<Feeds>>,
+    /// One of each media that clients watch now: a second one is built while the first one is being ended.
+    feeds: Mutex<Vec<Feeds>>,
     clients: Mutex<Vec<gst_rtsp_server::RTSPClient>>,
+    /// Why a media stopped working, until it is told.
+    failure: Mutex<Option<String>>,
 }
 
+/// Where a media takes pictures and sound.
 struct Feeds {
+    media: glib::WeakRef<gst_rtsp_server::RTSPMedia>,
     picture: gst_app::AppSrc,
     sound: Option<gst_app::AppSrc>,
     payloader: gst::Element,
@@ -111,16 +121,14 @@ impl Rtsp {
         kbps: u32,
         templates: &Templates,
     ) -> Result<Self> {
-        let factory = gst_rtsp_server::RTSPMediaFactory::new();
-        factory.set_launch(&launch_text(format, kbps, templates)?);
-        factory.set_shared(true);
+        let factory = SharedFactory::new(&launch_text(format, kbps, templates)?);
         factory.set_clock(Some(&shared_clock()));
         let mount = Arc::new(Mount::default());
         {
             let (mount, format) = (Arc::clone(&mount), format.clone());
             factory.connect_media_configure(move |_, rtsp_media| configure(rtsp_media, &mount, &format));
         }
-        let server = servers.mount(address, access, factory, &mount)?;
+        let server = servers.mount(address, access, factory.upcast(), &mount)?;
         Ok(Self {
             place: format!("{}{}{}", access.scheme(), address.socket, address.path),
             path: address.path.clone(),
@@ -128,29 +136,30 @@ impl Rtsp {
             dropped: AtomicU64::new(0),
             servers: servers.clone(),
             server: Mutex::new(Some(server)),
+            told_lost: AtomicBool::default(),
         })
     }
 }
 
 impl Output for Rtsp {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
-        let feeds = self.mount.feeds();
-        if let Some(pts) = feeds.as_ref().and_then(|feeds| time_in(&feeds.picture, time))
-            && let Some(feeds) = feeds.as_ref()
-        {
-            if is_full(&feeds.picture) {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
+        let mut missed = false;
+        for feeds in self.mount.feeds().iter() {
+            if let Some(pts) = time_in(&feeds.picture, time) {
+                missed |= is_full(&feeds.picture);
+                let _ = feeds.picture.push_buffer(retimed(buffer, pts));
             }
-            let _ = feeds.picture.push_buffer(retimed(buffer, pts));
+        }
+        if missed {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime) {
-        let feeds = self.mount.feeds();
-        if let Some(sound) = feeds.as_ref().and_then(|feeds| feeds.sound.as_ref())
-            && let Some(pts) = time_in(sound, time)
-        {
-            let _ = sound.push_buffer(retimed_sound(buffer, pts));
+        for sound in self.mount.feeds().iter().filter_map(|feeds| feeds.sound.as_ref()) {
+            if let Some(pts) = time_in(sound, time) {
+                let _ = sound.push_buffer(retimed_sound(buffer, pts));
+            }
         }
     }
 
@@ -171,11 +180,20 @@ impl Output for Rtsp {
     }
 
     fn take_failure(&self) -> Option<Error> {
-        None
+        if let Some(what) = lock(&self.mount.failure).take() {
+            // What has failed gives no more pictures: those who come again get another media.
+            self.mount.dismiss_clients();
+            return Some(Error::output(format!("{}: {what}; its clients must come again", self.place)));
+        }
+        let is_lost = lock(&self.server).as_ref().is_some_and(|server| !server.is_listening());
+        (is_lost && !self.told_lost.swap(true, Ordering::Relaxed)).then(|| {
+            Error::output(format!("{}: the port is lost, and nobody can come any more; start it anew", self.place))
+        })
     }
 
     fn finish(&self) -> Result<()> {
-        if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let server = lock(&self.server).take();
+        if let Some(server) = server {
             self.servers.unmount(server, &self.path);
         }
         Ok(())
@@ -190,13 +208,30 @@ impl Drop for Rtsp {
 }
 
 impl Mount {
-    fn feeds(&self) -> MutexGuard<'_, Option<Feeds>> {
-        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    fn feeds(&self) -> MutexGuard<'_, Vec<Feeds>> {
+        lock(&self.feeds)
     }
 
     fn clients(&self) -> MutexGuard<'_, Vec<gst_rtsp_server::RTSPClient>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.clients)
     }
+
+    /// Closes the connections of all who watch.
+    fn dismiss_clients(&self) {
+        let clients = std::mem::take(&mut *self.clients());
+        clients.into_iter().for_each(|client| client.close());
+    }
+
+    /// Asks each encoder for a picture that can be shown without those before it.
+    fn ask_for_key_frames(&self) {
+        for pad in self.feeds().iter().filter_map(|feeds| feeds.payloader.static_pad("sink")) {
+            pad.push_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The media as launch text, checked by building it once: a broken template is said at the start, not to the
@@ -228,17 +263,36 @@ fn configure(rtsp_media: &gst_rtsp_server::RTSPMedia, mount: &Arc<Mount>, format
     if let Some(sound) = &sound {
         sound.set_caps(Some(&sound_caps()));
     }
-    without_processing_deadline(&bin);
-    *mount.feeds() = Some(Feeds { picture, sound, payloader });
+    if let Some(pipeline) = bin.parent().and_then(|parent| parent.downcast::<gst::Pipeline>().ok()) {
+        without_processing_deadline(&pipeline);
+        note_failure(&pipeline, mount);
+    }
+    let mut feeds = mount.feeds();
+    // One that was never prepared is not unprepared either.
+    feeds.retain(|feeds| feeds.media.upgrade().is_some());
+    feeds.push(Feeds { media: rtsp_media.downgrade(), picture, sound, payloader });
+    drop(feeds);
     let mount = Arc::clone(mount);
-    rtsp_media.connect_unprepared(move |_| *mount.feeds() = None);
+    rtsp_media.connect_unprepared(move |ended| {
+        mount.feeds().retain(|feeds| feeds.media.upgrade().is_some_and(|media| media != *ended));
+    });
+}
+
+/// Remembers the first error of a media, which the server itself keeps quiet about.
+fn note_failure(pipeline: &gst::Pipeline, mount: &Arc<Mount>) {
+    let (Some(bus), mount) = (pipeline.bus(), Arc::clone(mount)) else {
+        return;
+    };
+    bus.enable_sync_message_emission();
+    bus.connect_sync_message(Some("error"), move |_, message| {
+        if let gst::MessageView::Error(error) = message.view() {
+            lock(&mount.failure).get_or_insert_with(|| bus::describe(error));
+        }
+    });
 }
 
 /// The server's sinks would add 20 ms of "processing deadline"; what they do takes microseconds.
-fn without_processing_deadline(bin: &gst::Bin) {
-    let Some(pipeline) = bin.parent().and_then(|parent| parent.downcast::<gst::Bin>().ok()) else {
-        return;
-    };
+fn without_processing_deadline(pipeline: &gst::Pipeline) {
     pipeline.connect_deep_element_added(|_, _, element| {
         if element.has_property("processing-deadline") {
             element.set_property("processing-deadline", gst::ClockTime::ZERO);

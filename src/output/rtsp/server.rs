@@ -1,23 +1,28 @@
 //! RTSP servers: one for each port, with the streams that are served there at its paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::glib;
-use gstreamer::prelude::*;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
-use gstreamer_video as gst_video;
 
 use super::{Mount, RtspAccess, RtspAddress};
 use crate::error::{Error, Result};
 
-/// How often sessions that timed out are looked for.
-const SESSION_CLEANUP_SECONDS: u32 = 2;
+/// How often sessions that timed out, and clients that ask for nothing, are looked for.
+const CLEANUP_SECONDS: u32 = 2;
+
+/// Connections that have asked for nothing yet: one more closes the oldest of them. Each takes 4 MB while its TLS begins.
+const MOST_SILENT: usize = 8;
+
+/// How long a client may take to ask for something.
+const SILENCE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The part that clients who showed the password play.
 const VIEWER: &str = "viewer";
@@ -43,6 +48,10 @@ pub(super) struct Server {
 /// What is served, by path.
 #[derive(Default)]
 struct Mounts(Mutex<BTreeMap<String, Arc<Mount>>>);
+
+/// Clients that have asked for nothing yet, in the order in which they came.
+#[derive(Default)]
+struct Silent(Mutex<VecDeque<(Instant, gst_rtsp_server::RTSPClient)>>);
 
 impl RtspServers {
     /// Serves `factory` at the address, whose clients `mount` counts.
@@ -89,8 +98,9 @@ impl RtspServers {
             mount_points.remove_factory(path);
         }
         let mount = server.mounts.lock().remove(path);
-        let clients = mount.map(|mount| std::mem::take(&mut *mount.clients()));
-        clients.into_iter().flatten().for_each(|client| client.close());
+        if let Some(mount) = mount {
+            mount.dismiss_clients();
+        }
         drop(server);
     }
 
@@ -103,6 +113,45 @@ impl Mounts {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Mount>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What is served at `path`, which may go on with the name of a track.
+    fn find(&self, path: &str) -> Option<Arc<Mount>> {
+        let mounts = self.lock();
+        let is_below =
+            |known: &str| path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let found = mounts.iter().filter(|(known, _)| is_below(known)).max_by_key(|(known, _)| known.len());
+        found.map(|(_, mount)| Arc::clone(mount))
+    }
+
+    /// The mounts that `client` watches.
+    fn watched_by(&self, client: &gst_rtsp_server::RTSPClient) -> Vec<Arc<Mount>> {
+        self.lock().values().filter(|mount| mount.clients().contains(client)).cloned().collect()
+    }
+}
+
+impl Silent {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, gst_rtsp_server::RTSPClient)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one that has just come; returns the one that must go for it.
+    fn add(&self, client: &gst_rtsp_server::RTSPClient) -> Option<gst_rtsp_server::RTSPClient> {
+        let mut silent = self.lock();
+        silent.push_back((Instant::now(), client.clone()));
+        if silent.len() > MOST_SILENT { silent.pop_front().map(|(_, client)| client) } else { None }
+    }
+
+    /// It has asked for something, or is gone.
+    fn remove(&self, client: &gst_rtsp_server::RTSPClient) {
+        self.lock().retain(|(_, known)| known != client);
+    }
+
+    /// Takes out those that came before `latest`.
+    fn take_older(&self, latest: Instant) -> Vec<gst_rtsp_server::RTSPClient> {
+        let mut silent = self.lock();
+        let count = silent.partition_point(|(since, _)| *since < latest);
+        silent.drain(..count).map(|(_, client)| client).collect()
+    }
 }
 
 impl Server {
@@ -114,10 +163,11 @@ impl Server {
         server.set_service(&address.socket.port().to_string());
         access.guard(&server)?;
         let mounts = Arc::new(Mounts::default());
-        watch_clients(&server, &mounts);
+        let silent = Arc::new(Silent::default());
+        watch_clients(&server, &mounts, &silent);
 
         let source = server.attach(Some(&context)).map_err(|_| taken(address, "it is in use"))?;
-        forget_lost_clients(&server, &context);
+        forget_lost_clients(&server, &context, silent);
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let thread = {
             let (main_loop, context) = (main_loop.clone(), context.clone());
@@ -128,6 +178,12 @@ impl Server {
         };
         let (address, access) = (address.clone(), access.clone());
         Ok(Self { address, access, mounts, server, main_loop, context, source: Some(source), thread: Some(thread) })
+    }
+
+    /// False once nobody can come any more.
+    pub(super) fn is_listening(&self) -> bool {
+        let is_attached = self.source.as_ref().is_some_and(|source| self.context.find_source_by_id(source).is_some());
+        is_attached && self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     fn mount_points(&self) -> Result<gst_rtsp_server::RTSPMountPoints> {
@@ -207,55 +263,108 @@ fn taken(address: &RtspAddress, why: &str) -> Error {
 }
 
 /// Counts each client where it watches, and asks that encoder for a key frame when it begins to play.
-fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>) {
-    let mounts = Arc::clone(mounts);
+fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, silent: &Arc<Silent>) {
+    let (mounts, silent) = (Arc::clone(mounts), Arc::clone(silent));
     server.connect_client_connected(move |_, client| {
-        // It is known from the first request that names a path; before the media is built, because a stream that
-        // sleeps must wake for it.
-        let watched: Arc<OnceLock<Arc<Mount>>> = Arc::default();
-        let (mounts, found) = (Arc::clone(&mounts), Arc::clone(&watched));
-        client.connect_pre_describe_request(move |client, context| {
-            let path = context.uri().map(|uri| uri.decode_path_components().join("/"));
-            let mount = path.and_then(|path| mounts.lock().get(&path).cloned());
-            if let Some(mount) = mount
-                && found.set(Arc::clone(&mount)).is_ok()
-            {
-                mount.clients().push(client.clone());
+        if let Some(oldest) = silent.add(client) {
+            oldest.close();
+        }
+        // It watches from the first request that names a path; before the media is built, because a stream that sleeps
+        // must wake for it.
+        let watch = {
+            let (mounts, silent) = (Arc::clone(&mounts), Arc::clone(&silent));
+            move |client: &gst_rtsp_server::RTSPClient, context: &gst_rtsp_server::RTSPContext| {
+                silent.remove(client);
+                let path = context.uri().map(|uri| uri.decode_path_components().join("/"));
+                if let Some(mount) = path.and_then(|path| mounts.find(&path)) {
+                    let mut clients = mount.clients();
+                    if !clients.contains(client) {
+                        clients.push(client.clone());
+                    }
+                }
+                gst_rtsp::RTSPStatusCode::Ok
             }
+        };
+        client.connect_pre_describe_request(watch.clone());
+        client.connect_pre_setup_request(watch);
+        let heard = Arc::clone(&silent);
+        client.connect_pre_options_request(move |client, _| {
+            heard.remove(client);
             gst_rtsp::RTSPStatusCode::Ok
         });
-        let left = Arc::clone(&watched);
+        let (left, gone) = (Arc::clone(&mounts), Arc::clone(&silent));
         client.connect_closed(move |client| {
-            if let Some(mount) = left.get() {
-                mount.clients().retain(|known| known != client);
-            }
+            gone.remove(client);
+            left.watched_by(client).iter().for_each(|mount| mount.clients().retain(|known| known != client));
         });
-        client.connect_play_request(move |_, _| {
-            let feeds = watched.get().map(|mount| mount.feeds());
-            let payloader = feeds.and_then(|feeds| feeds.as_ref()?.payloader.static_pad("sink"));
-            if let Some(pad) = payloader {
-                pad.push_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
-            }
+        let played = Arc::clone(&mounts);
+        client.connect_play_request(move |client, _| {
+            played.watched_by(client).iter().for_each(|mount| mount.ask_for_key_frames());
         });
     });
 }
 
-/// Clients over UDP that vanish without a word keep a session; when it times out, the server must be told to look.
-fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext) {
+/// Clients over UDP that vanish without a word keep a session; when it times out, the server must be told to look. Those
+/// that never say a word have no session.
+fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext, silent: Arc<Silent>) {
     let Some(sessions) = server.session_pool() else {
         return;
     };
     let look = move || {
         sessions.cleanup();
+        if let Some(latest) = Instant::now().checked_sub(SILENCE_PATIENCE) {
+            silent.take_older(latest).iter().for_each(|client| client.close());
+        }
         glib::ControlFlow::Continue
     };
-    glib::timeout_source_new_seconds(SESSION_CLEANUP_SECONDS, None, glib::Priority::DEFAULT, look)
-        .attach(Some(context));
+    glib::timeout_source_new_seconds(CLEANUP_SECONDS, None, glib::Priority::DEFAULT, look).attach(Some(context));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_who_say_nothing_make_room_for_others() {
+        gst::init().unwrap();
+        let silent = Silent::default();
+        let clients: Vec<_> = (0..MOST_SILENT + 2).map(|_| gst_rtsp_server::RTSPClient::new()).collect();
+        for client in &clients[..MOST_SILENT] {
+            assert_eq!(silent.add(client), None);
+        }
+        silent.remove(&clients[1]);
+        assert_eq!(silent.add(&clients[MOST_SILENT]), None, "the second one has spoken");
+        assert_eq!(silent.add(&clients[MOST_SILENT + 1]).as_ref(), Some(&clients[0]));
+        assert!(silent.take_older(Instant::now() - Duration::from_secs(60)).is_empty());
+        assert_eq!(silent.take_older(Instant::now() + Duration::from_secs(60)), clients[2..]);
+    }
+
+    #[test]
+    fn a_path_is_found_with_the_name_of_a_track_behind_it() {
+        let mounts = Mounts::default();
+        for path in ["/live", "/live/two"] {
+            mounts.lock().insert(path.into(), Arc::default());
+        }
+        let finds = |path: &str| {
+            let found = mounts.find(path)?;
+            mounts.lock().iter().find(|(_, mount)| Arc::ptr_eq(mount, &found)).map(|(path, _)| path.clone())
+        };
+        assert_eq!(finds("/live").as_deref(), Some("/live"));
+        assert_eq!(finds("/live/stream=0").as_deref(), Some("/live"));
+        assert_eq!(finds("/live/two/stream=0").as_deref(), Some("/live/two"));
+        assert_eq!(finds("/live2"), None);
+    }
+
+    #[test]
+    fn a_port_that_is_lost_is_noticed() {
+        gst::init().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port();
+        let address = RtspAddress::for_stream(&format!("127.0.0.1:{port}"), "hall").unwrap();
+        let server = Server::start(&address, &RtspAccess::default()).unwrap();
+        assert!(server.is_listening());
+        server.context.find_source_by_id(server.source.as_ref().unwrap()).unwrap().destroy();
+        assert!(!server.is_listening());
+    }
 
     #[test]
     fn streams_share_a_port_until_the_last_one_leaves_it() {

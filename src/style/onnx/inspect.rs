@@ -5,12 +5,13 @@ use std::io::Read;
 use std::path::Path;
 
 use ort::session::Session as OrtSession;
-use ort::value::{Outlet, TensorElementType};
+use ort::value::{Outlet, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 
 use super::library;
 use super::session::MAX_INPUTS;
 use crate::error::{Error, Result};
+use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::Layout;
 
@@ -71,9 +72,13 @@ impl NetworkInfo {
     /// What differs, and what to write where that is known.
     pub(super) fn fits(&self, manifest: &Manifest) -> Result<(), String> {
         let picture = find("input", &self.inputs, &manifest.input.name, 4)?;
-        check_channels(picture, manifest.input.layout)?;
+        check_channels(picture, manifest.input.layout, 1)?;
         check_sides(picture, manifest)?;
-        check_channels(find("output", &self.outputs, &manifest.output.name, 4)?, manifest.output.layout)?;
+        check_channels(
+            find("output", &self.outputs, &manifest.output.name, 4)?,
+            manifest.output.layout,
+            manifest.output.cells,
+        )?;
 
         let mut fed = vec![manifest.input.name.as_str()];
         if let Some(style) = &manifest.style_input {
@@ -103,6 +108,25 @@ impl NetworkInfo {
             None => Ok(()),
         }
     }
+}
+
+/// The names that the picture's input has for sides without a length, with the lengths that a picture of `size` gives
+/// them.
+pub(super) fn free_dimensions(session: &OrtSession, manifest: &Manifest, size: Size) -> Vec<(String, i64)> {
+    let (width, height) = (size.width as i64, size.height as i64);
+    let lengths = match manifest.input.layout {
+        Layout::Nchw => [1, 3, height, width],
+        Layout::Nhwc => [1, height, width, 3],
+    };
+    let input = session.inputs().iter().find(|input| input.name() == manifest.input.name);
+    let Some(ValueType::Tensor { shape, dimension_symbols, .. }) = input.map(Outlet::dtype) else {
+        return Vec::new();
+    };
+    let sides = shape.iter().zip(dimension_symbols.iter()).zip(lengths);
+    sides
+        .filter(|((side, name), _)| **side < 0 && !name.is_empty())
+        .map(|((_, name), length)| (name.to_string(), length))
+        .collect()
 }
 
 impl TensorInfo {
@@ -153,18 +177,19 @@ fn find<'a>(kind: &str, there: &'a [TensorInfo], name: &str, rank: usize) -> Res
     Ok(found)
 }
 
-fn check_channels(picture: &TensorInfo, layout: Layout) -> Result<(), String> {
+fn check_channels(picture: &TensorInfo, layout: Layout, cells: usize) -> Result<(), String> {
     let (index, other) = match layout {
         Layout::Nchw => (1, "nhwc"),
         Layout::Nhwc => (3, "nchw"),
     };
     let is = |index: usize, length: usize| picture.shape[index].is_none_or(|side| side == length);
     let lies_otherwise = picture.shape[4 - index] == Some(3) && picture.shape[index] != Some(3);
-    if is(0, 1) && is(index, 3) && !lies_otherwise {
+    if is(0, 1) && is(index, 3 * cells * cells) && !lies_otherwise {
         return Ok(());
     }
     let hint = if lies_otherwise { format!("; write layout = \"{other}\"") } else { String::new() };
-    Err(format!("{picture} is not one picture of 3 colours{hint}"))
+    let cells = if cells > 1 { format!(" in cells of {cells}x{cells} pixels") } else { String::new() };
+    Err(format!("{picture} is not one picture of 3 colours{cells}{hint}"))
 }
 
 /// A network of one size needs a manifest that says so.

@@ -11,6 +11,14 @@ use crate::error::{Error, Result};
 /// The version that `./dev setup` fetches; any library from 1.24 on is taken.
 pub const PINNED_VERSION: &str = "1.32.0";
 
+/// The folders in the cache that `./dev setup` fills, the faster first: with OpenVINO where there is a build of it, and
+/// the plain one.
+const CACHED: [&str; 2] = ["onnxruntime-openvino-1.24.1", "onnxruntime-1.32.0"];
+
+/// The environment variable, and its value, that must be set before the library is loaded: from 1.29 on it starts a
+/// thread that sends telemetry, which the switch in its API comes too late for.
+pub const NO_TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
+
 /// One per process: ONNX Runtime keeps global state.
 static LOADED: OnceLock<Result<(Environment, PathBuf)>> = OnceLock::new();
 
@@ -67,7 +75,7 @@ pub fn version(path: &Path) -> Result<String> {
 /// in the system's folders.
 pub fn candidates() -> Vec<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(file_name())));
-    let cached = cache_folder().map(|cache| cache.join(format!("onnxruntime-{PINNED_VERSION}")).join(file_name()));
+    let cached = cache_folder().into_iter().flat_map(|cache| CACHED.map(|folder| cache.join(folder).join(file_name())));
     let system = ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/opt/homebrew/lib"].map(PathBuf::from);
     let multiarch = PathBuf::from(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH));
     let system = system.into_iter().chain([multiarch]).map(|folder| folder.join(file_name()));
@@ -75,7 +83,7 @@ pub fn candidates() -> Vec<PathBuf> {
 }
 
 /// `$XDG_CACHE_HOME/impasto` or `~/.cache/impasto`.
-fn cache_folder() -> Option<PathBuf> {
+pub(super) fn cache_folder() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
     Some(cache.join("impasto"))

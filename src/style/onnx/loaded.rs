@@ -1,14 +1,17 @@
 //! A network in memory, and sharing it among all who paint with it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
 use ort::session::Session as OrtSession;
 
 use super::inspect::{self, NetworkInfo};
+use super::measure::{self, Measured};
+use super::provider::Backend;
 use super::session::manifest_mismatch;
-use super::{Device, SessionOptions, library};
-use crate::error::{Error, Result};
+use super::{SessionOptions, library};
+use crate::error::Result;
+use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 
 /// How long a thread of a live stream's network spins for the next operator, in microseconds.
@@ -20,11 +23,11 @@ pub struct Loaded(pub(super) Arc<Network>);
 
 pub(super) struct Network {
     pub(super) manifest: Manifest,
-    pub(super) session: OrtSession,
-    pub(super) device: Device,
-    /// Why better devices were passed over, for the log.
-    passed_over: Vec<String>,
-    options: SessionOptions,
+    /// Runs at any size, on ONNX Runtime's own CPU provider.
+    on_cpu: Arc<OrtSession>,
+    /// What paints, since it was first asked for at a size.
+    measured: OnceLock<Measured>,
+    pub(super) options: SessionOptions,
     /// When the file was written.
     written: Option<SystemTime>,
 }
@@ -34,10 +37,10 @@ pub(super) struct Network {
 static SHARED: Mutex<Vec<Weak<Network>>> = Mutex::new(Vec::new());
 
 impl Loaded {
-    /// Loads the network on the first device of `options.device` that runs it, or takes the one that is in memory.
+    /// Loads the network, or takes the one that is in memory. What runs it is settled when a size is prepared.
     ///
     /// # Errors
-    /// The file is missing, is no ONNX network, does not match its manifest, or the device cannot run.
+    /// The file is missing, is no ONNX network, does not match its manifest, or the named device is not there.
     pub fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
         if options.threads != Some(1) {
             return Network::open(manifest, options).map(|network| Self(Arc::new(network)));
@@ -61,47 +64,49 @@ impl Loaded {
         &self.0.manifest
     }
 
-    /// The device that really runs this network.
-    pub fn device(&self) -> Device {
-        self.0.device
+    /// What really runs this network; the CPU as long as no size was prepared.
+    pub fn backend(&self) -> Backend {
+        self.0.measured.get().map_or(Backend::CPU, |measured| measured.backend)
     }
 
-    /// Why better devices were passed over: "cuda: the loaded ONNX Runtime library was built without it".
-    pub fn passed_over(&self) -> &[String] {
-        &self.0.passed_over
+    /// How fast it is and why others were passed over: "9.6 ms a picture; not cuda: the loaded ONNX Runtime library was
+    /// built without it". Empty where there was no choice.
+    pub fn reasons(&self) -> &[String] {
+        self.0.measured.get().map_or(&[], |measured| &measured.reasons)
+    }
+
+    /// What shall run this network: settled by `measure` on the first call, for all who share it.
+    pub(super) fn settle<E>(&self, measure: impl FnOnce() -> Result<Measured, E>) -> Result<Backend, E> {
+        if let Some(measured) = self.0.measured.get() {
+            return Ok(measured.backend);
+        }
+        let measured = measure()?;
+        Ok(self.0.measured.get_or_init(|| measured).backend)
+    }
+
+    /// A session on `backend` for input tensors of `size`. The CPU's own is shared by all sizes; others are built for one
+    /// size, which lets them plan their memory and pick their kernels.
+    pub(super) fn session_on(&self, backend: Backend, size: Size) -> Result<Arc<OrtSession>, String> {
+        if backend == Backend::CPU {
+            return Ok(Arc::clone(&self.0.on_cpu));
+        }
+        let Network { manifest, options, on_cpu, .. } = &*self.0;
+        let free = inspect::free_dimensions(on_cpu, manifest, size);
+        open_on(manifest, backend, options, &free).map(Arc::new)
     }
 }
 
 impl Network {
     fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
-        let (environment, _) = library::load(options.library.as_deref())?;
+        library::load(options.library.as_deref())?;
         let written = written(manifest);
         inspect::check_file(&manifest.model_path(), manifest.sha256.as_deref())?;
-        let mut passed_over = Vec::new();
-        let mut opened = None;
-        for device in options.device.order() {
-            match open_on(environment, manifest, device, options) {
-                Ok(session) => {
-                    opened = Some((device, session));
-                    break;
-                }
-                Err(reason) => passed_over.push(format!("{}: {reason}", device.name())),
-            }
-        }
-        let Some((device, session)) = opened else {
-            return Err(match options.device {
-                Device::Auto | Device::Cpu => {
-                    let reason = passed_over.pop().unwrap_or_default();
-                    inspect::cannot_load(&manifest.model_path(), reason.trim_start_matches("cpu: "))
-                }
-                _ => Error::model(format!(
-                    "device {}; choose another with --device (auto takes the best that runs)",
-                    passed_over.join("; ")
-                )),
-            });
-        };
-        NetworkInfo::of(&session).fits(manifest).map_err(|what| manifest_mismatch(manifest, &what))?;
-        Ok(Self { manifest: manifest.clone(), session, device, passed_over, options: options.clone(), written })
+        measure::check(options)?;
+        let on_cpu = open_on(manifest, Backend::CPU, options, &[])
+            .map_err(|reason| inspect::cannot_load(&manifest.model_path(), &reason))?;
+        NetworkInfo::of(&on_cpu).fits(manifest).map_err(|what| manifest_mismatch(manifest, &what))?;
+        let (manifest, options) = (manifest.clone(), options.clone());
+        Ok(Self { manifest, on_cpu: Arc::new(on_cpu), measured: OnceLock::new(), options, written })
     }
 }
 
@@ -113,13 +118,15 @@ fn written(manifest: &Manifest) -> Option<SystemTime> {
     std::fs::metadata(manifest.model_path()).and_then(|file| file.modified()).ok()
 }
 
+/// A session on `backend`, in which the dimensions named in `free` have these lengths.
 fn open_on(
-    environment: &ort::environment::Environment,
     manifest: &Manifest,
-    device: Device,
+    backend: Backend,
     options: &SessionOptions,
+    free: &[(String, i64)],
 ) -> Result<OrtSession, String> {
-    let provider = device.provider()?;
+    let (environment, _) = library::load(options.library.as_deref()).map_err(|error| error.to_string())?;
+    let provider = backend.provider(options.thread_count())?;
     let build = || -> Result<OrtSession, ort::Error> {
         let mut builder = OrtSession::builder(environment)?;
         if !options.spin {
@@ -132,6 +139,9 @@ fn open_on(
         if let Some(threads) = options.threads {
             builder = builder.with_intra_threads(threads)?;
         }
+        for (name, length) in free {
+            builder = builder.with_dimension_override(name, *length)?;
+        }
         if let Some(provider) = provider {
             builder = builder.with_execution_providers([provider])?;
         }
@@ -143,6 +153,7 @@ fn open_on(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::style::onnx::Device;
 
     #[test]
     fn a_network_of_one_thread_is_in_memory_once() {

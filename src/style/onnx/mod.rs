@@ -3,9 +3,11 @@
 pub mod inspect;
 pub mod library;
 mod loaded;
+mod measure;
 pub mod provider;
 pub mod session;
+mod timings;
 
 pub use loaded::Loaded;
-pub use provider::Device;
+pub use provider::{Backend, Device, Precision};
 pub use session::{Session, SessionOptions};

@@ -3,13 +3,16 @@
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::ptr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::Session as OrtSession;
 use ort::value::Tensor;
 
-use super::{Device, Loaded};
+use super::provider::{Backend, Precision};
+use super::{Device, Loaded, measure};
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
@@ -19,6 +22,7 @@ use crate::style::tensor::{Layout, TensorSpec};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionOptions {
     pub device: Device,
+    pub precision: Precision,
     /// Threads of one inference; `None` lets ONNX Runtime take all cores.
     pub threads: Option<usize>,
     /// Threads spin for work between frames too: 5-11 % faster for files, but burns a core in a live stream. Otherwise
@@ -26,6 +30,20 @@ pub struct SessionOptions {
     pub spin: bool,
     /// The ONNX Runtime library, if it is not to be looked for.
     pub library: Option<PathBuf>,
+}
+
+impl SessionOptions {
+    /// How many threads that is on this machine.
+    pub fn thread_count(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// The same for pictures that are painted once, each of another size: measuring devices and building a session for
+    /// each size takes longer than it gains, so that `auto` is the CPU.
+    pub fn for_pictures(&self) -> Self {
+        let cpu = self.device == Device::Auto && self.precision != Precision::Bf16;
+        Self { device: if cpu { Device::Cpu } else { self.device }, ..self.clone() }
+    }
 }
 
 /// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
@@ -37,8 +55,9 @@ pub struct Session {
     names: Names,
 }
 
-/// The picture tensors for one size.
+/// The picture tensors for one size, and what paints them.
 struct Tensors {
+    running: Arc<OrtSession>,
     input: Tensor<f32>,
     output: Tensor<f32>,
     input_spec: TensorSpec,
@@ -52,7 +71,7 @@ struct Names {
 }
 
 impl Session {
-    /// Loads the network on the first device of `options.device` that runs it.
+    /// Loads the network.
     ///
     /// # Errors
     /// As [`Loaded::open`].
@@ -85,26 +104,49 @@ impl Session {
     }
 
     /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from
-    /// the left and the top, and tries the network once, which finds its real output size and warms it up.
+    /// the left and the top, and tries the network once, which finds its real output size and warms it up. The first
+    /// time, what can run it is measured at this size, and the fastest taken.
     ///
     /// # Errors
     /// The network does not run at this size, or its output is not what the manifest says.
     pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
         self.tensors = None;
-        self.try_prepare(size, border).map_err(|what| manifest_mismatch(&self.loaded.0.manifest, &what))
+        let loaded = self.loaded.clone();
+        let backend = loaded.settle(|| measure::fastest(self, size, border));
+        let prepared = backend.and_then(|backend| match self.tensors {
+            Some(_) => Ok(()),
+            None => self.prepare_on(backend, size, border).map_err(|what| (backend, what)),
+        });
+        prepared.map_err(|(backend, what)| match backend {
+            Backend::CPU => manifest_mismatch(&self.loaded.0.manifest, &what),
+            backend => Error::model(format!(
+                "{} does not run on {backend}: {what}; choose another with --device (auto takes the fastest that runs)",
+                self.loaded.0.manifest.file
+            )),
+        })
     }
 
-    fn try_prepare(&mut self, size: Size, border: usize) -> Result<(), String> {
+    /// As [`Session::prepare`], on this backend.
+    pub(super) fn prepare_on(&mut self, backend: Backend, size: Size, border: usize) -> Result<(), String> {
+        self.tensors = None;
+        let running = self.loaded.session_on(backend, size)?;
         let Size { width, height } = size;
         let (input, output) = (&self.loaded.0.manifest.input, &self.loaded.0.manifest.output);
-        let input_spec =
-            TensorSpec { layout: input.layout, channels: input.channels, range: input.range, width, height, border };
-        let allocator = self.allocator()?;
+        let input_spec = TensorSpec {
+            layout: input.layout,
+            channels: input.channels,
+            range: input.range,
+            width,
+            height,
+            border,
+            cells: 1,
+        };
+        let allocator = picture_allocator(&running, backend.device)?;
         let mut input_tensor = tensor(&allocator, &shape_of(&input_spec))?;
         input_tensor.extract_tensor_mut().1.fill((input.range[0] + input.range[1]) / 2.0);
 
-        let painted = self.run_to_new_output(&input_tensor)?;
-        let (painted_height, painted_width) = picture_size(&painted, output.layout)?;
+        let painted = self.run_to_new_output(&running, &input_tensor)?;
+        let (painted_height, painted_width) = picture_size(&painted, output.layout, output.cells)?;
         if painted_width < width || painted_height < height {
             return Err(format!(
                 "[output] `{}` is {painted_width}x{painted_height}, smaller than its input of {size}",
@@ -118,9 +160,10 @@ impl Session {
             width: painted_width,
             height: painted_height,
             border,
+            cells: output.cells,
         };
         let output_tensor = tensor(&allocator, &shape_of(&output_spec))?;
-        self.tensors = Some(Tensors { input: input_tensor, output: output_tensor, input_spec, output_spec });
+        self.tensors = Some(Tensors { running, input: input_tensor, output: output_tensor, input_spec, output_spec });
         Ok(())
     }
 
@@ -142,26 +185,31 @@ impl Session {
         let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("prepare comes first"));
         let mut output = tensors.output.ptr().cast_mut();
         let inputs = InputValues::new(&tensors.input, self.weights.as_ref(), &self.constants);
-        self.run_raw(&inputs, &mut output)
+        self.run_raw(&tensors.running, &inputs, &mut output)
             .map_err(|reason| Error::model(format!("{}: {reason}", self.loaded.0.manifest.model_path().display())))?;
         Ok(begun.elapsed())
     }
 
     /// Runs once into an output that ONNX Runtime allocates; its shape is the network's true one.
-    fn run_to_new_output(&self, input: &Tensor<f32>) -> Result<ort::value::DynValue, String> {
+    fn run_to_new_output(&self, running: &OrtSession, input: &Tensor<f32>) -> Result<ort::value::DynValue, String> {
         let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
         let mut output = ptr::null_mut();
-        self.run_raw(&inputs, &mut output)?;
+        self.run_raw(running, &inputs, &mut output)?;
         let output = ptr::NonNull::new(output).ok_or("no output came back")?;
         // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
-        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(self.loaded.0.session.allocator())) })
+        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(running.allocator())) })
     }
 
     /// Calls `OrtApi::Run` on values that exist already.
     ///
     /// JUSTIFICATION: `ort`'s safe `run` allocates its output and several vectors for every call, and its
     /// IoBinding deadlocks on borrowed tensors in rc.15; this call allocates nothing on our side.
-    fn run_raw(&self, inputs: &InputValues, output: &mut *mut ort::sys::OrtValue) -> Result<(), String> {
+    fn run_raw(
+        &self,
+        running: &OrtSession,
+        inputs: &InputValues,
+        output: &mut *mut ort::sys::OrtValue,
+    ) -> Result<(), String> {
         let mut names = [ptr::null(); MAX_INPUTS];
         for (name, owned) in names.iter_mut().zip(&self.names.inputs) {
             *name = owned.as_ptr();
@@ -173,7 +221,7 @@ impl Session {
         // sessions may share, is documented to run on many threads at once.
         let status = unsafe {
             (ort::api::ort().Run)(
-                self.loaded.0.session.ptr().cast_mut(),
+                running.ptr().cast_mut(),
                 ptr::null(),
                 names.as_ptr(),
                 inputs.values.as_ptr(),
@@ -185,17 +233,6 @@ impl Session {
         };
         // SAFETY: the status came from ONNX Runtime just now and is freed by this conversion.
         unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.to_string())
-    }
-
-    /// Host memory for the picture tensors: page-locked where a GPU copies from it.
-    fn allocator(&self) -> Result<Allocator, String> {
-        let device = match self.loaded.0.device {
-            Device::Cuda | Device::TensorRt => AllocationDevice::CUDA_PINNED,
-            _ => return Ok(Allocator::default()),
-        };
-        MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::CPUInput)
-            .and_then(|memory| Allocator::new(&self.loaded.0.session, memory))
-            .map_err(|error| error.to_string())
     }
 
     fn make_constants(&mut self) -> Result<(), String> {
@@ -252,26 +289,39 @@ pub(super) fn manifest_mismatch(manifest: &Manifest, what: &str) -> Error {
     Error::model(format!("{} does not fit its manifest {}: {what}", manifest.file, manifest.path.display()))
 }
 
+/// Host memory for the picture tensors: page-locked where a GPU copies from it.
+fn picture_allocator(running: &OrtSession, device: Device) -> Result<Allocator, String> {
+    let device = match device {
+        Device::Cuda | Device::TensorRt => AllocationDevice::CUDA_PINNED,
+        _ => return Ok(Allocator::default()),
+    };
+    MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::CPUInput)
+        .and_then(|memory| Allocator::new(running, memory))
+        .map_err(|error| error.to_string())
+}
+
 fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {
     Tensor::<f32>::new(allocator, shape.to_vec()).map_err(|error| error.to_string())
 }
 
 fn shape_of(spec: &TensorSpec) -> [i64; 4] {
     let (width, height) = (spec.width as i64, spec.height as i64);
+    let cells = spec.cells as i64;
     match spec.layout {
-        Layout::Nchw => [1, 3, height, width],
+        Layout::Nchw => [1, 3 * cells * cells, height / cells, width / cells],
         Layout::Nhwc => [1, height, width, 3],
     }
 }
 
-/// Height and width of the output of a trial run, whose shape must be batch 1 with 3 channels.
-fn picture_size(value: &ort::value::DynValue, layout: Layout) -> Result<(usize, usize), String> {
+/// Height and width in pixels of the output of a trial run, whose shape must be batch 1 with 3 channels, or those of cells.
+fn picture_size(value: &ort::value::DynValue, layout: Layout, cells: usize) -> Result<(usize, usize), String> {
     let (shape, _) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
     let size = match (layout, &shape[..]) {
-        (Layout::Nchw, [1, 3, height, width]) | (Layout::Nhwc, [1, height, width, 3]) => (*height, *width),
+        (Layout::Nchw, [1, channels, height, width]) if *channels == (3 * cells * cells) as i64 => (*height, *width),
+        (Layout::Nhwc, [1, height, width, 3]) => (*height, *width),
         _ => {
             return Err(format!("[output] has the shape {shape:?}, which is not one 3-channel picture"));
         }
     };
-    Ok((size.0 as usize, size.1 as usize))
+    Ok((size.0 as usize * cells, size.1 as usize * cells))
 }

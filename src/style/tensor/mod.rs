@@ -210,7 +210,15 @@ pub struct TensorSpec {
     pub height: usize,
     /// Where the picture lies: its first pixel is this many columns and rows from the tensor's first.
     pub border: usize,
+    /// The side of the squares of pixels that a place of the tensor holds, one of [`CELL_SIDES`]; 1 for a tensor that
+    /// holds its pixels one by one. With cells the layout is NCHW with 3 x cells x cells channels: colour after colour,
+    /// and in each the pixels of a cell row by row, as DepthToSpace in its mode CRD takes them. Width, height and border
+    /// count pixels, and are multiples of it.
+    pub cells: usize,
 }
+
+/// The sides of cells that are read.
+pub const CELL_SIDES: [usize; 4] = [1, 2, 4, 8];
 
 impl TensorSpec {
     /// How many f32 values the tensor holds: 3 x height x width, never 0 for a tensor that holds a picture.
@@ -249,6 +257,16 @@ impl TensorSpec {
             self.width,
             self.height,
             border = self.border,
+        );
+        assert!(
+            CELL_SIDES.contains(&self.cells)
+                && (self.cells == 1 || self.layout == Layout::Nchw)
+                && [self.width, self.height, self.border].iter().all(|length| length.is_multiple_of(self.cells)),
+            "a tensor of {}x{} with a border of {} has no whole cells of {} pixels",
+            self.width,
+            self.height,
+            self.border,
+            self.cells,
         );
     }
 }

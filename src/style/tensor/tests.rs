@@ -20,7 +20,15 @@ fn row_of_plane(grey: &[u8], border: usize, width: usize) -> Vec<f32> {
 }
 
 fn spec(width: usize, height: usize) -> TensorSpec {
-    TensorSpec { layout: Layout::Nchw, channels: Channels::Rgb, range: [0.0, 255.0], width, height, border: 0 }
+    TensorSpec {
+        layout: Layout::Nchw,
+        channels: Channels::Rgb,
+        range: [0.0, 255.0],
+        width,
+        height,
+        border: 0,
+        cells: 1,
+    }
 }
 
 #[test]

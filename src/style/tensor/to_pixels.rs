@@ -38,6 +38,15 @@ impl Pass for ToPixels<'_, '_> {
     #[inline(always)]
     fn run(self) {
         let swap = self.spec.swaps(self.dst.order());
+        match (self.spec.cells, self.dst.order().bytes()) {
+            (2, 3) => return self.write_from_cells::<3, 2>(swap),
+            (2, _) => return self.write_from_cells::<4, 2>(swap),
+            (4, 3) => return self.write_from_cells::<3, 4>(swap),
+            (4, _) => return self.write_from_cells::<4, 4>(swap),
+            (8, 3) => return self.write_from_cells::<3, 8>(swap),
+            (8, _) => return self.write_from_cells::<4, 8>(swap),
+            _ => {}
+        }
         match (self.spec.layout, self.dst.order().bytes()) {
             (Layout::Nchw, 3) => self.write_from_planes::<3>(swap),
             (Layout::Nchw, _) => self.write_from_planes::<4>(swap),
@@ -65,6 +74,43 @@ impl ToPixels<'_, '_> {
             let (pixels, _) = row.as_chunks_mut::<BYTES>();
             for (pixel, ((&a, &b), &c)) in pixels.iter_mut().zip(values) {
                 *pixel = Pixel::from_colours(decode.colours([a, b, c]));
+            }
+            if let Some(rows) = &mut rows {
+                rows.finish::<BYTES>(y, row);
+            }
+        }
+    }
+
+    /// Reads cells of SIDE x SIDE pixels straight from the last convolution: what DepthToSpace would only move about.
+    #[inline(always)]
+    fn write_from_cells<const BYTES: usize, const SIDE: usize>(self, swap: bool)
+    where
+        [u8; BYTES]: Pixel,
+    {
+        let Self { tensor, spec, mut rows, dst } = self;
+        let decode = Decode::new(spec.range);
+        let (wide, high, first) = (spec.width / SIDE, spec.height / SIDE, spec.border / SIDE);
+        let count = dst.width().div_ceil(SIDE);
+        let planes = spec.planes(tensor, swap);
+        for y in 0..dst.height() {
+            let (down, line) = ((spec.border + y) / SIDE, (spec.border + y) % SIDE);
+            // Each colour of each of the SIDE pixels in this line of the cells.
+            let values = planes.map(|plane| {
+                std::array::from_fn::<&[f32], SIDE, _>(|column| {
+                    &plane[((line * SIDE + column) * high + down) * wide + first..][..count]
+                })
+            });
+            let pixel = |place: usize, column: usize| -> [u8; BYTES] {
+                Pixel::from_colours(decode.colours(values.map(|colour| colour[column][place])))
+            };
+            let row = dst.row_mut(y);
+            let (pixels, _) = row.as_chunks_mut::<BYTES>();
+            let (cells, rest) = pixels.as_chunks_mut::<SIDE>();
+            for (place, cell) in cells.iter_mut().enumerate() {
+                *cell = std::array::from_fn(|column| pixel(place, column));
+            }
+            for (column, last) in rest.iter_mut().enumerate() {
+                *last = pixel(count - 1, column);
             }
             if let Some(rows) = &mut rows {
                 rows.finish::<BYTES>(y, row);

@@ -59,7 +59,8 @@ fn cases() -> impl Strategy<Value = Case> {
     (size, (border, padding), order, layout, channels, range, gaps).prop_map(
         |((width, height), (border, (right, bottom)), order, layout, channels, range, gaps)| {
             let (tensor_width, tensor_height) = (border + width + right, border + height + bottom);
-            let spec = TensorSpec { layout, channels, range, width: tensor_width, height: tensor_height, border };
+            let spec =
+                TensorSpec { layout, channels, range, width: tensor_width, height: tensor_height, border, cells: 1 };
             Case { width, height, order, gaps, spec }
         },
     )
@@ -87,6 +88,19 @@ fn cases_with_tensor() -> impl Strategy<Value = (Case, Vec<f32>)> {
     })
 }
 
+/// The same, half of them in cells: the tensor as large as its whole cells.
+fn in_cells((case, tensor): (Case, Vec<f32>), cells: usize) -> (Case, Vec<f32>) {
+    let Case { spec, .. } = case;
+    if spec.layout != Layout::Nchw {
+        return (case, tensor);
+    }
+    let border = spec.border.next_multiple_of(cells);
+    let whole = |length: usize| (length - spec.border + border).next_multiple_of(cells);
+    let spec = TensorSpec { width: whole(spec.width), height: whole(spec.height), border, cells, ..spec };
+    let tensor = tensor.iter().copied().cycle().take(spec.len()).collect();
+    (Case { spec, ..case }, tensor)
+}
+
 /// A part of the whole.
 fn part() -> impl Strategy<Value = f32> {
     prop_oneof![select(vec![0.0f32, 0.25, 0.5, 1.0]), 0.0f32..1.0]
@@ -112,7 +126,8 @@ proptest! {
     }
 
     #[test]
-    fn a_tensor_becomes_the_reference_pixels((case, tensor) in cases_with_tensor()) {
+    fn a_tensor_becomes_the_reference_pixels(drawn in cases_with_tensor(), cells in select(CELL_SIDES.to_vec())) {
+        let (case, tensor) = in_cells(drawn, cells);
         let mut expected = vec![CANARY; case.bytes(0)];
         reference_pixels(&tensor, &case.spec, &mut case.pixels_mut(&mut expected, 0));
 
@@ -128,11 +143,12 @@ proptest! {
 
     #[test]
     fn a_painted_picture_is_finished_like_the_reference(
-        (case, tensor) in cases_with_tensor(),
+        drawn in cases_with_tensor(), cells in select(CELL_SIDES.to_vec()),
         strength in part(), colours in part(), under in proptest::option::of(part()),
         noise in vec(any::<u8>(), 1..50),
         other in vec(any::<u8>(), 1..50),
     ) {
+        let (case, tensor) = in_cells(drawn, cells);
         let filled = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().cycle().take(case.bytes(1)).collect() };
         let (source, below) = (filled(&noise), filled(&other));
         let (source, below) = (case.pixels(&source, 1), case.pixels(&below, 1));

@@ -17,7 +17,12 @@ fn index_of(spec: &TensorSpec, x: usize, y: usize, channel: usize) -> usize {
         Channels::Rgb => [0, 1, 2][channel],
         Channels::Bgr => [2, 1, 0][channel],
     };
+    let cells = spec.cells;
     match spec.layout {
+        Layout::Nchw if cells > 1 => {
+            let channel = (place * cells + y % cells) * cells + x % cells;
+            (channel * (spec.height / cells) + y / cells) * (spec.width / cells) + x / cells
+        }
         Layout::Nchw => (place * spec.height + y) * spec.width + x,
         Layout::Nhwc => (y * spec.width + x) * 3 + place,
     }

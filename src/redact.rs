@@ -1,0 +1,209 @@
+//! Takes secrets out of every text that leaves the process: log, errors, API, page and status.
+
+use std::io::{self, Write};
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// A name with one of these in it is that of a secret.
+const SECRET_NAMES: [&str; 8] =
+    ["password", "passwd", "passphrase", "user-pw", "secret", "token", "credential", "api_key"];
+
+/// The text without passwords and keys: of an address, what stands before its last `@` and behind `?` or `#`; of a
+/// setting whose name is that of a secret, and of `Bearer`, what follows. Rather too much than too little.
+pub fn redact(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| hide_values(&hide_in_addresses(line))).collect();
+    lines.join("\n")
+}
+
+/// True if `line` sets something whose name is that of a secret.
+pub fn names_secret(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|name| line.contains(name))
+}
+
+/// In each address of a line.
+fn hide_in_addresses(line: &str) -> String {
+    let (mut done, mut rest) = (String::new(), line);
+    while let Some(begin) = rest.find("://").map(|at| at + 3) {
+        let (scheme, address) = rest.split_at(begin);
+        let word_end = |from: usize| address[from..].find(char::is_whitespace).map_or(address.len(), |end| from + end);
+        let mut end = word_end(0);
+        if !address[..end].contains('@') && !is_host(address) {
+            // A password with a space in it.
+            end = address.find('@').map_or(end, word_end);
+        }
+        let shown =
+            if scheme.ends_with("file://") { address[..end].to_string() } else { hide_in_address(&address[..end]) };
+        done = done + scheme + &shown;
+        rest = &address[end..];
+    }
+    done + rest
+}
+
+/// True if what follows `://` begins with a host, and a port if there is a colon.
+fn is_host(address: &str) -> bool {
+    let authority = address.split(|c: char| "/?#".contains(c) || c.is_whitespace()).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    authority.starts_with('[')
+        || port.trim_end_matches(|c: char| c.is_ascii_punctuation()).bytes().all(|b| b.is_ascii_digit())
+}
+
+/// In what follows `://`. Quotes and the like behind it stay.
+fn hide_in_address(address: &str) -> String {
+    let (last_at, query) = (address.rfind('@'), address.find(['?', '#']));
+    let begin = match (last_at, query) {
+        // In a password there may be a `?`, and behind `?` there may be an `@`: where it cannot be told, nothing is.
+        (Some(at), Some(query)) if query < at => match address[..query].contains([':', '@']) {
+            true => return HIDDEN.into(),
+            false => 0,
+        },
+        (Some(at), _) => at + 1,
+        (None, _) => 0,
+    };
+    let bare = address.trim_end_matches(|c: char| "\"'`)]>,;:.".contains(c));
+    match query.filter(|query| query + 1 < bare.len()) {
+        Some(query) => format!("{}{HIDDEN}{}", &address[begin..=query], &address[bare.len()..]),
+        None => address[begin..].to_string(),
+    }
+}
+
+/// `rtsp_password = ...`, `"token": "..."`, `Bearer ...`, to the end of the line.
+fn hide_values(line: &str) -> String {
+    let lower = line.to_ascii_lowercase();
+    let value = |name: &&str| {
+        lower.match_indices(*name).find_map(|(at, _)| {
+            let end = at + name.len();
+            let name_ends = |c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c));
+            let end = lower[end..].find(name_ends).map(|more| end + more)?;
+            let rest = lower[end..].trim_start_matches(['"', '\'', ' ', '\t']);
+            let quoted = rest.strip_prefix(':').is_some_and(|value| value.trim_start().starts_with(['"', '\'']));
+            let is_value =
+                quoted || rest.strip_prefix('=').is_some_and(|value| !value.trim_start().starts_with(HIDDEN));
+            is_value.then(|| line.len() - rest.len() + 1)
+        })
+    };
+    let hidden = SECRET_NAMES.iter().filter_map(value).chain(find_bearer(line)).min();
+    hidden.map_or_else(|| line.to_string(), |at| format!("{} {HIDDEN}", line[..at].trim_end()))
+}
+
+/// Where the token behind `Bearer` begins. The word TOKEN itself is advice.
+fn find_bearer(line: &str) -> Option<usize> {
+    let at = line.to_ascii_lowercase().find("bearer ")? + "bearer ".len();
+    let shown = line[at..].trim_start();
+    (!shown.is_empty() && !shown.starts_with("TOKEN") && !shown.starts_with(HIDDEN)).then_some(at)
+}
+
+/// Writes to another writer, without secrets. Each call writes whole lines, as the log does.
+pub struct Redacting<W>(pub W);
+
+impl<W: Write> Write for Redacting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        self.0.write_all(redact(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What must never be seen, with anything around it that an address or a setting can hold.
+    fn secret() -> impl Strategy<Value = String> {
+        ("[a-z0-9@:/?#&=%.,;!$()'\"`<>|\\\\äß-]{0,6}", "[a-z0-9@:/?#&=%.,;!$()'\"`<>|\\\\äß-]{0,6}")
+            .prop_map(|(before, after)| format!("{before}hunter2{after}"))
+    }
+
+    fn words() -> impl Strategy<Value = String> {
+        prop::sample::select(vec!["", "`", "\"", "cannot open ", "uridecodebin0: Not found (", "{\"source\":\""])
+            .prop_map(String::from)
+    }
+
+    proptest! {
+        #[test]
+        fn a_password_is_never_told(
+            secret in secret(),
+            before in words(),
+            scheme in "rtsps?|https?|srt|rtmp",
+            user in "[a-z]{0,5}",
+            after in prop::sample::select(vec!["", "`: no such host", "\"", " (Unauthorized)", "): 401"]),
+        ) {
+            let text = format!("{before}{scheme}://{user}:{secret}@camera.lan/stream{after}");
+            let told = redact(&text);
+            prop_assert!(!told.contains("hunter2"), "{}", told);
+            prop_assert!(secret.contains(['?', '#']) || told.contains("camera.lan/stream"), "{}", told);
+            prop_assert_eq!(redact(&told), told);
+        }
+
+        #[test]
+        fn a_key_in_an_address_is_never_told(secret in secret(), before in words(), name in "[a-z_]{0,8}=?") {
+            let text = format!("{before}https://camera.lan/a/b?{name}{secret} 404");
+            let told = redact(&text);
+            prop_assert!(!told.contains("hunter2"), "{}", told);
+            prop_assert_eq!(redact(&told), told);
+        }
+
+        #[test]
+        fn a_secret_setting_is_never_told(
+            secret in secret(),
+            name in "(rtsp_password|token|[a-z]{0,3}_secret|Passphrase|camera-token-2)",
+            sign in "( = \"| = '|=| =|\": \"|: ')",
+        ) {
+            let text = format!("line 3: {name}{sign}{secret}\" is wrong\nsecond line");
+            let told = redact(&text);
+            prop_assert!(!told.contains("hunter2"), "{}", told);
+            prop_assert!(told.starts_with("line 3: ") && told.ends_with("\nsecond line"), "{}", told);
+        }
+
+        #[test]
+        fn any_text_can_be_redacted(text in "\\PC*") {
+            let told = redact(&text);
+            prop_assert_eq!(redact(&told), told);
+        }
+    }
+
+    #[test]
+    fn what_people_need_stays() {
+        for same in [
+            "cannot serve RTSP on port 8554 of 127.0.0.1: it is in use; choose another with --rtsp ADDR:PORT/PATH",
+            "rtsp://127.0.0.1:8554/live: no such stream",
+            "file:///home/me/a@b.mp4?x",
+            "http 0.0.0.0:8080 can be reached: it needs a token of 16 characters in IMPASTO_TOKEN or [control] token",
+            "this needs the token: send the header `Authorization: Bearer TOKEN`",
+            "rtsp_user and rtsp_password belong together",
+            "resolution 640x360, painted at 320x180; size = `auto`",
+            "[::1]:80 a@b c://",
+        ] {
+            assert_eq!(redact(same), same);
+        }
+        for (text, told) in [
+            ("rtsp://me:pw@h.lan/1", "rtsp://h.lan/1"),
+            ("rtsp://me:p@w/x@h.lan:554/1", "rtsp://h.lan:554/1"),
+            ("`rtsps://me:pw@h.lan`: lost", "`rtsps://h.lan`: lost"),
+            ("rtsp://me:my pass@h.lan/1 (lost)", "rtsp://h.lan/1 (lost)"),
+            ("https://h.lan/a?token=x&w=640#t: 404", "https://h.lan/a?***: 404"),
+            ("https://h.lan/a?mail=me@g.lan", "https://h.lan/a?***"),
+            ("rtsp://me:p?w@h.lan/1", "rtsp://***"),
+            ("https://h.lan/a?abc and http://me:pw@g.lan", "https://h.lan/a?*** and http://g.lan"),
+            ("3 | rtsp_password = \"x\"", "3 | rtsp_password = ***"),
+            ("authorization: bearer 0123", "authorization: bearer ***"),
+        ] {
+            assert_eq!(redact(text), told);
+        }
+    }
+
+    #[test]
+    fn the_log_is_written_without_secrets() {
+        let mut written = Vec::new();
+        let mut log = Redacting(&mut written);
+        log.write_all(b"INFO rtsp://me:pw@h.lan opened\n").and_then(|()| log.flush()).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), "INFO rtsp://h.lan opened\n");
+    }
+}

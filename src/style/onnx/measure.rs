@@ -1,0 +1,194 @@
+//! Which backend paints: those that can run a network do so a few times at the size of the stream, and the fastest is
+//! taken and remembered.
+
+use std::time::Duration;
+
+use super::provider::{Backend, Precision};
+use super::session::{Session, SessionOptions};
+use super::timings::{self, Key};
+use super::{Device, library};
+use crate::error::{Error, Result};
+use crate::style::geometry::Size;
+use crate::style::tensor::{PixelOrder, Pixels, TensorSpec, pixels_to_tensor};
+use crate::style::test_picture::test_picture;
+
+/// Runs that are timed, after one that warms up.
+const RUNS: usize = 8;
+
+/// No backend is timed longer than this, but each at least twice.
+const LONGEST: Duration = Duration::from_millis(400);
+
+/// A network that is so fast on the CPU gains nothing from being measured.
+const FAST_ENOUGH: Duration = Duration::from_millis(1);
+
+/// A backend that takes so many times as long as the fastest so far in one run is not run again.
+const HOPELESS: f64 = 1.5;
+
+/// Painted in bf16, a picture must be so near to the one in f32: differences of less than one level of 255 on average.
+const LEAST_PSNR_DB: f64 = 40.0;
+
+/// What paints, and how that was found.
+pub(super) struct Measured {
+    pub backend: Backend,
+    /// For people: how fast it is, and each other one with its time or why it does not run.
+    pub reasons: Vec<String>,
+}
+
+/// Fails at once for a device that is not there, or cannot compute in the wanted precision.
+pub(super) fn check(options: &SessionOptions) -> Result<()> {
+    let SessionOptions { device, precision, .. } = options;
+    let unusable = |reason: String| {
+        Error::model(format!(
+            "device {}: {reason}; choose another with --device (auto takes the fastest that runs)",
+            device.name()
+        ))
+    };
+    let backends = device.backends(*precision).map_err(unusable)?;
+    match backends.first() {
+        Some(backend) if *device != Device::Auto => {
+            backend.provider(options.thread_count()).map(|_| ()).map_err(unusable)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Finds the fastest backend for `session`'s network at `size`. Afterwards `session` is prepared for it, or, if the choice
+/// was remembered, not prepared at all.
+///
+/// # Errors
+/// None runs: why the last one does not.
+pub(super) fn fastest(session: &mut Session, size: Size, border: usize) -> Result<Measured, (Backend, String)> {
+    let options = session.loaded().0.options.clone();
+    let on_cpu = |reason| (Backend::CPU, reason);
+    let backends = options.device.backends(options.precision).map_err(on_cpu)?;
+    if let [only] = backends[..] {
+        return Ok(Measured { backend: only, reasons: Vec::new() });
+    }
+    let (_, path) = library::load(options.library.as_deref()).map_err(|error| on_cpu(error.to_string()))?;
+    let key = Key::new(session.loaded().manifest(), size, &options, path);
+    if let Some(measured) = timings::recall(&key).filter(|measured| backends.contains(&measured.backend)) {
+        // What ran yesterday may be gone today; then all are measured again.
+        if session.prepare_on(measured.backend, size, border).is_ok() {
+            return Ok(measured);
+        }
+    }
+    let (measured, time) = compare(session, &backends, size, border)?;
+    if time >= FAST_ENOUGH {
+        timings::remember(&key, &measured);
+    }
+    Ok(measured)
+}
+
+/// One backend that ran.
+struct Candidate {
+    backend: Backend,
+    time: Duration,
+    painted: Vec<f32>,
+}
+
+/// Times all `backends`, and leaves `session` prepared for the fastest; also its time.
+fn compare(
+    session: &mut Session,
+    backends: &[Backend],
+    size: Size,
+    border: usize,
+) -> Result<(Measured, Duration), (Backend, String)> {
+    let mut ran: Vec<Candidate> = Vec::new();
+    let mut failed = Vec::new();
+    for &backend in backends {
+        let fastest = ran.iter().map(|candidate| candidate.time).min();
+        match time(session, backend, size, border, fastest) {
+            Ok((time, painted)) => ran.push(Candidate { backend, time, painted }),
+            Err(reason) => failed.push((backend, reason)),
+        }
+        if backend == Backend::CPU && ran.first().is_some_and(|cpu| cpu.time < FAST_ENOUGH) {
+            break;
+        }
+    }
+    let exact = ran.iter().find(|candidate| candidate.backend.precision == Precision::F32);
+    let range = session.loaded().manifest().output.range;
+    let coarse = |candidate: &Candidate| {
+        let psnr = psnr_db(&exact?.painted, &candidate.painted, range);
+        (candidate.backend.precision == Precision::Bf16 && psnr < LEAST_PSNR_DB).then_some(psnr)
+    };
+    // Where bf16 alone was asked for, there is nothing to compare it with, and it is taken.
+    let best = ran.iter().filter(|candidate| coarse(candidate).is_none()).min_by_key(|candidate| candidate.time);
+    let Some(best) = best else {
+        return Err(failed.swap_remove(0));
+    };
+    let mut reasons = vec![format!("{} a picture", shown(best.time))];
+    for other in ran.iter().filter(|candidate| candidate.backend != best.backend) {
+        let accuracy = coarse(other).map(|psnr| format!(", {psnr:.0} dB from f32")).unwrap_or_default();
+        reasons.push(format!("not {}: {}{accuracy}", other.backend, shown(other.time)));
+    }
+    reasons.extend(failed.iter().map(|(backend, reason)| format!("not {backend}: {reason}")));
+    let (backend, time) = (best.backend, best.time);
+    if ran.last().is_none_or(|last| last.backend != backend) || failed.last().is_some() {
+        session.prepare_on(backend, size, border).map_err(|what| (backend, what))?;
+    }
+    Ok((Measured { backend, reasons }, time))
+}
+
+/// The least time of a few runs on a test picture, and what came out.
+fn time(
+    session: &mut Session,
+    backend: Backend,
+    size: Size,
+    border: usize,
+    fastest: Option<Duration>,
+) -> Result<(Duration, Vec<f32>), String> {
+    session.prepare_on(backend, size, border)?;
+    let (spec, tensor) = session.input();
+    let pixels = test_picture(size);
+    let picture = Pixels::new(&pixels, size.width, size.height, size.width * 3, PixelOrder::Rgb);
+    let picture = picture.ok_or("the test picture has no pixels")?;
+    pixels_to_tensor(&picture, &TensorSpec { border: 0, ..*spec }, tensor);
+    let run = |session: &mut Session| session.run().map_err(|error| error.to_string());
+    let mut least = run(session)?;
+    let hopeless = |least: Duration| fastest.is_some_and(|fastest| least > fastest.mul_f64(HOPELESS));
+    let mut spent = Duration::ZERO;
+    for number in 0..RUNS {
+        let took = run(session)?;
+        (least, spent) = (least.min(took), spent + took);
+        if number > 0 && (spent > LONGEST || hopeless(least)) {
+            break;
+        }
+    }
+    Ok((least, session.output().1.to_vec()))
+}
+
+/// Peak signal to noise ratio of two painted tensors; values that pixels cannot have are clamped, as they are when shown.
+fn psnr_db(exact: &[f32], other: &[f32], [low, high]: [f32; 2]) -> f64 {
+    let (least, most) = (low.min(high), low.max(high));
+    let squared = |(exact, other): (&f32, &f32)| {
+        let apart = (exact.clamp(least, most) - other.clamp(least, most)) / (most - least);
+        f64::from(apart * apart)
+    };
+    // A value that is no number has no place in a picture.
+    if exact.len() != other.len() || other.iter().any(|value| !value.is_finite()) {
+        return f64::NEG_INFINITY;
+    }
+    let mean = exact.iter().zip(other).map(squared).sum::<f64>() / exact.len().max(1) as f64;
+    -10.0 * mean.max(1e-12).log10()
+}
+
+fn shown(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn psnr_tells_a_coarse_picture_from_a_fine_one() {
+        let exact = [0.0, 0.5, 1.0, 1.0];
+        let off = |by: f32| exact.map(|value| value + by);
+        assert!(psnr_db(&exact, &exact, [0.0, 1.0]) > 100.0);
+        assert!(psnr_db(&exact, &off(0.001), [0.0, 1.0]) > 60.0);
+        assert!(psnr_db(&exact, &off(0.1), [0.0, 1.0]) < 25.0);
+        assert!(psnr_db(&exact, &[0.0, 0.5, 1.0, f32::NAN], [0.0, 1.0]) < 0.0);
+        // 255 levels, and what lies outside them is not seen.
+        assert!(psnr_db(&[300.0, -20.0], &[255.0, 0.0], [0.0, 255.0]) > 100.0);
+    }
+}

@@ -1,0 +1,138 @@
+//! Remembers which backend was the fastest, in this process and in a file of the cache: measuring takes a second or more.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::library;
+use super::measure::Measured;
+use super::provider::Backend;
+use super::session::SessionOptions;
+use crate::style::geometry::Size;
+use crate::style::manifest::Manifest;
+
+/// The file keeps so many; beyond that it begins anew.
+const MOST: usize = 500;
+
+/// Everything that the times depend on, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key(String);
+
+/// What is remembered of one measurement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    backend: Backend,
+    reasons: Vec<String>,
+}
+
+type Entries = BTreeMap<String, Entry>;
+
+/// What this process knows; `None` until the file was read.
+static KNOWN: Mutex<Option<Entries>> = Mutex::new(None);
+
+impl Key {
+    pub fn new(manifest: &Manifest, size: Size, options: &SessionOptions, library: &Path) -> Self {
+        let network = manifest.sha256.clone().unwrap_or_else(|| hash_of(&manifest.model_path()));
+        let version = library::version(library).unwrap_or_default();
+        let SessionOptions { device, precision, spin, .. } = options;
+        let threads = options.thread_count();
+        Self(format!(
+            "{network} {size} {device:?} {precision:?} threads={threads} spin={spin} {} {version} {}",
+            library.display(),
+            processor()
+        ))
+    }
+}
+
+/// What was measured before under the same conditions.
+pub(super) fn recall(key: &Key) -> Option<Measured> {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let entry = known.get_or_insert_with(|| file().map(|file| read(&file)).unwrap_or_default()).get(&key.0)?;
+    Some(Measured { backend: entry.backend, reasons: entry.reasons.clone() })
+}
+
+pub(super) fn remember(key: &Key, measured: &Measured) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let entries = known.get_or_insert_default();
+    let entry = Entry { backend: measured.backend, reasons: measured.reasons.clone() };
+    if let Some(file) = file() {
+        // Another process may have measured meanwhile.
+        let mut all = read(&file);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(key.0.clone(), entry.clone());
+        if let Err(error) = write(&file, &all) {
+            tracing::debug!("{}: {error}; the next start measures the devices again", file.display());
+        }
+    }
+    entries.insert(key.0.clone(), entry);
+}
+
+fn file() -> Option<PathBuf> {
+    Some(library::cache_folder()?.join("devices.json"))
+}
+
+/// What the file holds; one that is damaged counts as empty and is replaced by the next measurement.
+fn read(file: &Path) -> Entries {
+    let Ok(text) = std::fs::read(file) else { return Entries::new() };
+    serde_json::from_slice(&text).unwrap_or_else(|error| {
+        tracing::warn!("{}: {error}; the devices are measured again", file.display());
+        Entries::new()
+    })
+}
+
+/// Written beside it and renamed, so that nobody reads half a file.
+fn write(file: &Path, entries: &Entries) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut part = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer_pretty(&mut part, entries)?;
+    part.persist(file)?;
+    Ok(())
+}
+
+fn hash_of(file: &Path) -> String {
+    let digest = Sha256::digest(std::fs::read(file).unwrap_or_default());
+    digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let of = |name: &str| info.lines().find(|line| line.starts_with(name)).map(ToString::to_string).unwrap_or_default();
+    // The flags tell two processors apart that a virtual machine gives one name.
+    let flags = Sha256::digest(of("flags"));
+    format!(
+        "{} {:02x}{:02x}",
+        of("model name").split(": ").nth(1).unwrap_or(std::env::consts::ARCH),
+        flags[0],
+        flags[1]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_counts_as_empty_and_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cache/devices.json");
+        assert!(read(&file).is_empty());
+        let entry = Entry { backend: Backend::CPU, reasons: vec!["9.6 ms a picture".into()] };
+        let entries = Entries::from([("a network".to_string(), entry)]);
+        write(&file, &entries).unwrap();
+        assert_eq!(read(&file), entries);
+        std::fs::write(&file, "{\"a network\": {").unwrap();
+        assert!(read(&file).is_empty());
+        write(&file, &entries).unwrap();
+        assert_eq!(read(&file), entries);
+    }
+}
