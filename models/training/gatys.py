@@ -35,11 +35,14 @@ class Judge:
 
     def __call__(self, painted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Content, style and total loss (with total variation, without stability: a still has none)."""
-        seen = losses.perceptual_losses(self.vgg, painted, self.content, self.target)
+        seen = self.see(painted)
         variation = losses.variation_loss(painted)
         weigh = self.weights
         total = weigh.content * seen.content + weigh.style * self.strength * seen.style + weigh.variation * variation
         return seen.content[0], seen.style[0], total[0]
+
+    def see(self, painted: torch.Tensor) -> losses.Seen:
+        return losses.perceptual_losses(self.vgg, painted, self.content, self.target)
 
 
 def mean_losses(judges: Sequence[Judge], painted: Sequence[torch.Tensor]) -> tuple[float, float]:
