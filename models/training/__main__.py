@@ -9,12 +9,14 @@ import torch
 
 from . import add, checkpoint, export, gallery, gatys, losses, train, vgg
 from .data import Style, read_styles, to_picture, to_tensor
+from .device import pack, run as device_run
 from .network import SHAPES
 from .problems import Problem
-from .proof import curve, flicker, held_out, speed
+from .proof import curve, flicker, frame, held_out, speed
 from .teach import CROP_PX, SMALLEST_CROP_PX
 
 HERE = Path(__file__).parent
+PACK = Path("target/pack")
 # So short that one step is trained.
 LEAST_MINUTES = 1e-4
 
@@ -35,8 +37,7 @@ def parser() -> argparse.ArgumentParser:
 
     teach = commands.add_parser("trunk", help="train a network with all its styles, or go on training it")
     teach.add_argument("--network", choices=SHAPES, default="lite")
-    teach.add_argument("--styles", type=Path, default=HERE / "styles.toml", help="list of paintings (default: %(default)s)")
-    teach.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
+    add_paintings(teach)
     add_photos(teach)
     add_vgg(teach)
     teach.add_argument("--run", type=Path, required=True, help="folder of this run; goes on where it stopped")
@@ -46,12 +47,33 @@ def parser() -> argparse.ArgumentParser:
     length.add_argument("--steps", type=number(int, 1), help="train for so many steps, however long they take")
     teach.add_argument("--crop-px", type=number(int, SMALLEST_CROP_PX), default=CROP_PX, help="side of the squares of photographs it learns on (default: %(default)s)")
     teach.add_argument("--styles-a-step", type=int, default=2, help="(default: %(default)s)")
+    teach.add_argument("--photos-a-step", type=number(int, 1), default=1, help="each in so many styles; more is for a fast card (default: %(default)s)")
     teach.add_argument("--rate", type=float, default=4e-3, help="Adam's step at the start (default: %(default)s)")
     teach.add_argument("--threads", type=int, default=0, help="CPU threads (default: as many as there are cores)")
     teach.add_argument("--save-minutes", type=float, default=3.0, help="(default: %(default)s)")
     teach.add_argument("--samples", type=Path, nargs="*", default=[], help="pictures to paint at every save")
     add_weights(teach)
     teach.set_defaults(run_command=run_train)
+
+    goods = commands.add_parser("pack", help="gather what a run on another machine needs, in 50 MB")
+    goods.add_argument("--to", type=Path, default=PACK, help="folder, emptied first (default: %(default)s)")
+    add_photos(goods)
+    add_paintings(goods)
+    add_vgg(goods)
+    goods.set_defaults(run_command=lambda o: pack.pack(o.to, o.photos, o.paintings, o.styles, o.vgg))
+
+    there = commands.add_parser("packed", help="train from a pack, on an NVIDIA card in large batches")
+    there.add_argument("pack", type=Path, nargs="?", default=PACK, help="(default: %(default)s)")
+    there.add_argument("--run", type=Path, required=True, help="folder of this run; goes on where it stopped")
+    there.add_argument("--network", choices=SHAPES, default="lite")
+    add_styles(there)
+    there.add_argument("--minutes", type=number(float, LEAST_MINUTES), default=8.0, help="(default: %(default)s)")
+    there.add_argument("--crop-px", type=number(int, SMALLEST_CROP_PX), default=320, help="(default: %(default)s)")
+    there.add_argument("--photos-a-step", type=number(int, 1), default=8, help="each in two styles (default: %(default)s)")
+    there.add_argument("--rate", type=float, default=2e-3, help="Adam's step at the start (default: %(default)s)")
+    there.add_argument("--samples", type=Path, nargs="*", default=[], help="pictures to paint at every save")
+    add_weights(there)
+    there.set_defaults(run_command=run_packed)
 
     more = commands.add_parser("add", help="teach a trained network one more painting; the old styles stay as they are")
     add_painting(more)
@@ -114,6 +136,10 @@ def parser() -> argparse.ArgumentParser:
     fast.add_argument("--seconds", type=float, default=1.0, help="a turn (default: %(default)s)")
     fast.set_defaults(run_command=lambda o: speed.measure(o.networks, o.threads, o.rounds, o.seconds))
 
+    edge = commands.add_parser("frame", help="how much a flat grey picture is painted differently at its edge")
+    edge.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
+    edge.set_defaults(run_command=lambda o: frame.measure(o.networks))
+
     calm = commands.add_parser("flicker", help="how much paintings move when the picture does not, and how much of the network's grid they show")
     calm.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
     calm.add_argument("--stills", type=Path, nargs="+", required=True, help="pictures")
@@ -155,6 +181,15 @@ def add_photos(command: argparse.ArgumentParser) -> None:
     command.add_argument("--photos", type=Path, required=True, help="folder of photographs to paint on")
 
 
+def add_styles(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--styles", type=Path, default=HERE / "styles.toml", help="list of paintings (default: %(default)s)")
+
+
+def add_paintings(command: argparse.ArgumentParser) -> None:
+    add_styles(command)
+    command.add_argument("--paintings", type=Path, required=True, help="folder of the paintings")
+
+
 def add_vgg(command: argparse.ArgumentParser) -> None:
     command.add_argument("--vgg", type=Path, required=True, help="VGG16 weights: torchvision's .pth or Caffe's .npz")
 
@@ -182,6 +217,11 @@ def weights_of(options: argparse.Namespace) -> losses.Weights:
 def run_train(options: argparse.Namespace) -> None:
     same = {name: getattr(options, name) for name in train.Plan.__dataclass_fields__ if name not in ("styles", "weights")}
     train.train(train.Plan(styles=read_styles(options.styles), weights=weights_of(options), **same))
+
+
+def run_packed(options: argparse.Namespace) -> None:
+    same = {name: getattr(options, name) for name in ("pack", "network", "styles", "minutes", "crop_px", "photos_a_step", "rate", "samples")}
+    device_run.run(folder=options.run, weights=weights_of(options), **same)
 
 
 def run_add(options: argparse.Namespace) -> None:

@@ -3,11 +3,13 @@
 import random
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from .problems import Problem
@@ -97,10 +99,7 @@ class Photos:
     def crop(self, crop_px: int) -> torch.Tensor:
         """f32[1,3,crop_px,crop_px]: scaled by chance, so that faces come small and large."""
         picture = self._picture()
-        window_px = min(picture.size) / self.random.uniform(1.0, LARGEST_ZOOM)
-        left = self.random.uniform(0, picture.width - window_px)
-        top = self.random.uniform(0, picture.height - window_px)
-        box = (left, top, left + window_px, top + window_px)
+        box = window(self.random, *picture.size)
         crop = picture.resize((crop_px, crop_px), Image.Resampling.BICUBIC, box=box)
         return to_tensor(ImageOps.mirror(crop) if self.random.random() < 0.5 else crop)
 
@@ -113,3 +112,35 @@ class Photos:
                 print(f"left out: {problem}", file=sys.stderr)
                 self.paths.remove(path)
         raise Problem(f"every photograph in {self.folder} is broken")
+
+
+class HeldPhotos:
+    """The same from the memory of a card: every photograph is decoded once, and cropped and scaled there."""
+
+    def __init__(self, photos: Photos, device: str):
+        self.random, self.device = photos.random, device
+        with ThreadPoolExecutor() as pool:
+            self.pictures = [picture for picture in pool.map(self._held, photos.paths) if picture is not None]
+        if not self.pictures:
+            raise Problem(f"every photograph in {photos.folder} is broken")
+
+    def crop(self, crop_px: int) -> torch.Tensor:
+        picture = self.random.choice(self.pictures)
+        left, top, right, bottom = (round(side) for side in window(self.random, picture.shape[2], picture.shape[1]))
+        cut = picture[None, :, top:bottom, left:right].float().div(255)
+        crop = F.interpolate(cut, (crop_px, crop_px), mode="bicubic", antialias=True).clamp(0, 1)
+        return crop.flip(3) if self.random.random() < 0.5 else crop
+
+    def _held(self, path: Path) -> torch.Tensor | None:
+        try:
+            return torch.from_numpy(np.array(open_rgb(path))).permute(2, 0, 1).contiguous().to(self.device)
+        except Problem as problem:
+            print(f"left out: {problem}", file=sys.stderr)
+            return None
+
+
+def window(random: random.Random, width: int, height: int) -> tuple[float, float, float, float]:
+    """A random square of a photograph: left, top, right, bottom."""
+    side = min(width, height) / random.uniform(1.0, LARGEST_ZOOM)
+    left, top = random.uniform(0, width - side), random.uniform(0, height - side)
+    return left, top, left + side, top + side

@@ -54,7 +54,11 @@ class Graph:
 
 
 def to_onnx(painter: Painter) -> onnx.ModelProto:
-    """The same computation as `Painter.forward` for one picture; the weights come as f32[N]."""
+    """The same computation as `Painter.forward` for one picture; the weights come as f32[N].
+
+    It ends with the cells of pixels: whoever runs it puts them in their places while it converts them, which saves a
+    pass over the picture (`cells` in the manifest).
+    """
     graph = Graph()
     mixed = graph.node("MatMul", ["style", graph.constant("rows", torch.stack(list(painter.rows)))], "row")
     sizes = [channels for channels in painter.shape.conditioned for _ in range(2)]
@@ -63,7 +67,8 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     detail = graph.relu(graph.conv("image", painter.stem, "stem"))
     x = graph.relu(graph.conv(detail, painter.down, "down"))
     for number, block in enumerate(painter.blocks):
-        spread = graph.conv(style_norm(graph, x, number), block.spread, f"block{number}.spread")
+        edged = edge_repeated(graph, style_norm(graph, x, number), block.reach, f"block{number}.edged")
+        spread = graph.conv(edged, block.spread, f"block{number}.spread")
         wide = graph.relu(graph.conv(spread, block.widen, f"block{number}.widen"))
         x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"block{number}.narrow")], f"block{number}")
     x = graph.conv(style_norm(graph, x, len(painter.blocks)), painter.lateral, "lateral")
@@ -71,19 +76,18 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     x = graph.node("Resize", [x, "", doubled], "lateral.doubled", mode="linear", coordinate_transformation_mode="half_pixel")
     x = graph.node("Concat", [x, detail], "joined", axis=1)
     x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
-    cells = graph.conv(x, painter.paint_cells, "cells", pads=[0, 0, 1, 1])
-    graph.node("DepthToSpace", [cells], "painted", blocksize=painter.shape.cell_px, mode="CRD")
+    graph.conv(x, painter.paint_cells, "painted", pads=[0, 0, 1, 1])
 
-    picture = [1, 3, "height", "width"]
+    cells = [1, painter.paint_cells.out_channels, "cells_high", "cells_wide"]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "impasto",
             [
-                helper.make_tensor_value_info("image", TensorProto.FLOAT, picture),
+                helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "height", "width"]),
                 helper.make_tensor_value_info("style", TensorProto.FLOAT, [len(painter.rows)]),
             ],
-            [helper.make_tensor_value_info("painted", TensorProto.FLOAT, picture)],
+            [helper.make_tensor_value_info("painted", TensorProto.FLOAT, cells)],
             graph.weights,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -97,6 +101,11 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
 def style_norm(graph: Graph, x: str, layer: int) -> str:
     inputs = [x, f"layer{layer}.scale", f"layer{layer}.offset"]
     return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
+
+
+def edge_repeated(graph: Graph, x: str, reach: int, name: str) -> str:
+    pads = graph.constant(f"{name}.pads", np.array([0, 0, reach, reach] * 2, np.int64))
+    return graph.node("Pad", [x, pads], name, mode="edge")
 
 
 def session(model: bytes | str, threads: int = 0) -> onnxruntime.InferenceSession:
@@ -114,9 +123,14 @@ def largest_difference(painter: Painter, model: onnx.ModelProto, seed: int = 0) 
         style = random.dirichlet(np.ones(len(painter.rows))).astype(np.float32)
         with torch.no_grad():
             expected = painter(torch.from_numpy(image), torch.from_numpy(style)[None]).numpy()
-        (painted,) = runtime.run(None, {"image": image, "style": style})
-        largest = max(largest, float(np.abs(painted - expected).max()))
+        (cells,) = runtime.run(None, {"image": image, "style": style})
+        largest = max(largest, float(np.abs(picture_of(cells, painter.shape.cell_px) - expected).max()))
     return largest
+
+
+def picture_of(cells: np.ndarray, cell_px: int) -> np.ndarray:
+    """f32[1,3*cell_px**2,h,w], the network's output -> the picture f32[1,3,H,W]."""
+    return torch.pixel_shuffle(torch.from_numpy(cells), cell_px).numpy()
 
 
 def export(checkpoint_path: Path, folder: Path) -> None:
@@ -140,7 +154,7 @@ def manifest(trained: Trained, sha256: str) -> str:
         table(None, name=trained.network, title=TITLES[trained.network], file=f"{trained.network}.onnx", sha256=sha256,
               licence=LICENCE, source="models/training, this project"),
         "[input]\n" + picture.format(name='name = "image"\n') + f"size = {{ multiple_of = {SIZE_MULTIPLE}, min = {SMALLEST_PX}, border = {BORDER_PX} }}\n",
-        "[output]\n" + picture.format(name='name = "painted"\n'),
+        "[output]\n" + picture.format(name='name = "painted"\n') + f"cells = {trained.painter.shape.cell_px}\n",
         table("[style_input]", name="style", rank=1, count=len(trained.lessons)),
     ]
     for row, lesson in enumerate(trained.lessons):

@@ -31,15 +31,18 @@ class Judge:
 
     def __init__(self, vgg: Vgg, photo: torch.Tensor, target: Target, weights: Weights, strength: float = 1.0):
         self.vgg, self.photo, self.target, self.weights, self.strength = vgg, photo, target, weights, strength
-        self.content = losses.photo_content(vgg, photo, (slice(None), slice(None)))
+        self.content = losses.photo_content(vgg, photo)
 
     def __call__(self, painted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Content, style and total loss (with total variation, without stability: a still has none)."""
-        content, style = losses.perceptual_losses(self.vgg, painted, self.content, [self.target])
+        seen = self.see(painted)
         variation = losses.variation_loss(painted)
         weigh = self.weights
-        total = weigh.content * content + weigh.style * self.strength * style + weigh.variation * variation
-        return content[0], style[0], total[0]
+        total = weigh.content * seen.content + weigh.style * self.strength * seen.style + weigh.variation * variation
+        return seen.content[0], seen.style[0], total[0]
+
+    def see(self, painted: torch.Tensor) -> losses.Seen:
+        return losses.perceptual_losses(self.vgg, painted, self.content, self.target)
 
 
 def mean_losses(judges: Sequence[Judge], painted: Sequence[torch.Tensor]) -> tuple[float, float]:

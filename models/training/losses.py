@@ -11,8 +11,9 @@ from .network import SIZE_MULTIPLE
 from .vgg import Vgg
 
 CONTENT = {"relu2_2": 0.4, "relu3_3": 1.0}
-NEAR = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0}
-FAR = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0, "relu4_3": 1.5}
+NEAR = STROKES = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0}
+FORMS = {"relu4_3": 1.5}
+FAR = STROKES | FORMS
 EDGE_CELLS = 2
 # Smaller steps than this between neighbouring pixels cannot be seen.
 LEAST_STEP = 0.5 / 255
@@ -20,10 +21,15 @@ LEAST_STEP = 0.5 / 255
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each loss counts; `style` is the default strength of every painting."""
+    """How much each loss counts; `style` is the default strength of every painting.
+
+    `forms` multiplies the large forms' part of the style loss while a network learns: two thirds of the loss that a
+    network cannot help lies there, and what has the smaller part of the gradient is learnt last.
+    """
 
     content: float = 1.0
     style: float = 3.0
+    forms: float = 4.0
     variation: float = 2.0
     grid: float = 1500.0
     seams: float = 1.0
@@ -54,13 +60,19 @@ def gram(features: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Target:
-    """What a painting asks for, seen from near (strokes) and from twice as far (forms)."""
+    """What paintings ask for, seen from near (strokes) and from twice as far (forms): f32[N,C,C] for each layer."""
 
     near: Grams
     far: Grams
 
-    def to(self, device: str) -> "Target":
-        return Target(*({layer: gram.to(device) for layer, gram in grams.items()} for grams in (self.near, self.far)))
+    def of(self, rows: torch.Tensor) -> "Target":
+        """What some of the paintings ask for, by their place."""
+        return Target(*({layer: gram.index_select(0, rows) for layer, gram in grams.items()} for grams in (self.near, self.far)))
+
+
+def stacked(targets: list[Target]) -> Target:
+    near, far = ({layer: torch.cat([grams[layer] for grams in each]) for layer in each[0]} for each in zip(*((t.near, t.far) for t in targets)))
+    return Target(near, far)
 
 
 def painting_target(vgg: Vgg, image: torch.Tensor) -> Target:
@@ -80,10 +92,12 @@ def style_target(vgg: Vgg, style: Style, folder: Path) -> Target:
 
 def content_loss(features: Features, photo: Features) -> torch.Tensor:
     """f32[B]: squared feature distance, by the photo's mean square; 0 is the photo, 1 is a blank."""
-    return sum(
-        weight * (features[layer] - photo[layer]).square().mean((1, 2, 3)) / photo[layer].square().mean((1, 2, 3))
-        for layer, weight in CONTENT.items()
-    )
+
+    def distance(painted: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        wanted = wanted.repeat_interleave(len(painted) // len(wanted), dim=0)
+        return (painted - wanted).square().mean((1, 2, 3)) / wanted.square().mean((1, 2, 3))
+
+    return sum(weight * distance(features[layer], photo[layer]) for layer, weight in CONTENT.items())
 
 
 def style_loss(features: Features, target: Grams, layers: dict[str, float]) -> torch.Tensor:
@@ -135,33 +149,36 @@ def by_place(values: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Content:
-    """What a photo asks for: its features in one window of it from near, and of the whole from twice as far."""
+    """What a photo asks for: its features from near, and from twice as far."""
 
     near: Features
     far: Features
-    window: tuple[slice, slice]
 
 
-def photo_content(vgg: Vgg, photo: torch.Tensor, window: tuple[slice, slice]) -> Content:
-    """photo f32[1,3,H,W]; the window is rows and columns."""
-    rows, columns = window
+def photo_content(vgg: Vgg, photo: torch.Tensor) -> Content:
+    """photo f32[P,3,H,W]."""
     with torch.no_grad():
-        return Content(vgg(photo[:, :, rows, columns], last="relu3_3"), vgg(halved(photo), last="relu3_3"), window)
+        return Content(vgg(photo, last="relu3_3"), vgg(halved(photo), last="relu3_3"))
 
 
-def perceptual_losses(
-    vgg: Vgg, painted: torch.Tensor, photo: Content, targets: list[Target]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """painted f32[B,3,H,W] from one photo -> content and style loss, f32[B] each.
+@dataclass(frozen=True)
+class Seen:
+    """The losses of painted pictures, f32[B] each; `forms` is the part of `style` that lies in the large forms."""
 
-    The whole picture is seen at half size, and one window of it at full size: together they cost
-    about as much as a third of the picture at full size.
+    content: torch.Tensor
+    style: torch.Tensor
+    forms: torch.Tensor
+
+
+def perceptual_losses(vgg: Vgg, painted: torch.Tensor, photo: Content, target: Target) -> Seen:
+    """painted f32[B,3,H,W] of one photo or of several, as many pictures of each, seen whole at full and at half size.
+
+    Whole, because a small window that has to have the statistics of the whole painting gets the same small
+    forms as the next one.
     """
-    rows, columns = photo.window
-    near = vgg(painted[:, :, rows, columns], last="relu3_3")
+    near = vgg(painted, last="relu3_3")
     far = vgg(halved(painted))
-    near_grams = {layer: torch.cat([t.near[layer] for t in targets]) for layer in NEAR}
-    far_grams = {layer: torch.cat([t.far[layer] for t in targets]) for layer in FAR}
     content = (content_loss(near, photo.near) + content_loss(far, photo.far)) / 2
-    style = (style_loss(near, near_grams, NEAR) + style_loss(far, far_grams, FAR)) / 2
-    return content, style
+    forms = style_loss(far, target.far, FORMS) / 2
+    style = (style_loss(near, target.near, NEAR) + style_loss(far, target.far, STROKES)) / 2 + forms
+    return Seen(content, style, forms)

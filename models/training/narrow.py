@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from .data import Photos
-from .network import Block, Painter, Shape, one_hot, split_row, style_norm
+from .network import Block, Painter, Shape, one_hot, split_row
 
 PHOTOS_A_STYLE = 3
 SIDE_PX = 192
@@ -38,7 +38,7 @@ def narrowed(painter: Painter, shape: Shape, photos: Photos) -> Painter:
     wanted = given = F.relu(painter.down(F.relu(painter.stem(torch.cat([photos.crop(SIDE_PX) for _ in rows])))))
     for wide_block, block, (scale, offset) in zip(painter.blocks, narrow.blocks, norms):
         wanted = wide_block(wanted, scale, offset)
-        widened = F.relu(wide_block.widen(wide_block.spread(style_norm(given, scale, offset))))
+        widened = F.relu(wide_block.widen(wide_block.seen(given, scale, offset)))
         narrow_block(wide_block, block, widened, wanted - given)
         given = block(given, scale, offset)
     return narrow

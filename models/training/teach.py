@@ -1,6 +1,7 @@
 """One lesson at a time: paint a photograph in a few styles, measure, and correct the network."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +14,8 @@ from .losses import Target
 from .network import BORDER_PX, one_hot
 from .vgg import Vgg
 
-# Side of the squares that photographs are cropped to, unless it is chosen, and of the window seen from near.
-CROP_PX, WINDOW_PX = 288, 96
+# Side of the squares that photographs are cropped to, unless it is chosen.
+CROP_PX = 256
 # With less, VGG's deepest layer sees too few cells of the picture at half size.
 SMALLEST_CROP_PX = 128
 SHIFT_PX = 16
@@ -30,16 +31,37 @@ ROW_RATE = 3.0
 
 @dataclass(frozen=True)
 class Measured:
-    """The losses of one step; `content` and `style` have one value for each row painted."""
+    """The losses of one step; `content`, `style` and its part `forms` have one value for each row painted."""
 
     rows: list[int]
     content: list[float]
     style: list[float]
+    forms: list[float]
     variation: float
     grid: float
     seams: float
     stability: float
     photo: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step paints: photographs f32[P,3,H,W], each in S styles, so that there are P*S pictures.
+
+    `moved` shows the same with sensor noise, a few pixels further: `kept` are its rows and columns that `photo` has
+    too, `same` where it has them.
+    """
+
+    photo: torch.Tensor
+    moved: torch.Tensor
+    same: tuple[torch.Tensor, torch.Tensor]
+    kept: tuple[torch.Tensor, torch.Tensor]
+    rows: torch.Tensor
+    styles: torch.Tensor
+    strengths: torch.Tensor
+
+    def tensors(self) -> list[torch.Tensor]:
+        return [self.photo, self.moved, *self.same, *self.kept, self.rows, self.styles, self.strengths]
 
 
 class Teacher:
@@ -51,15 +73,17 @@ class Teacher:
 
     def __init__(
         self, trained: Trained, eye: Vgg, targets: dict[int, Target], photos: Photos, weights: losses.Weights,
-        styles_a_step: int, seed: int, device: str, crop_px: int = CROP_PX,
+        styles_a_step: int, seed: int, device: str, crop_px: int = CROP_PX, photos_a_step: int = 1,
     ):
         # On a CPU, convolutions of a few channels are three times as fast with the channels last.
         self.trained, self.painter = trained, trained.painter.to(memory_format=torch.channels_last)
         if eye:
             for block in self.painter.blocks:
                 block.precision = eye.precision
-        self.eye, self.targets, self.photos, self.weights = eye, targets, photos, weights
-        self.styles_a_step, self.device, self.crop_px = styles_a_step, device, crop_px
+        self.eye, self.photos, self.weights, self.crop_px = eye, photos, weights, crop_px
+        self.photos_a_step, self.styles_a_step, self.device = photos_a_step, styles_a_step, device
+        self.rows = sorted(targets)
+        self.target = losses.stacked([targets[row] for row in self.rows]) if targets else None
         self.learnable = [parameter for parameter in self.painter.parameters() if parameter.requires_grad]
         rows = [row for row in self.painter.rows if row.requires_grad]
         trunk = [parameter for name, parameter in self.painter.named_parameters() if parameter.requires_grad and not name.startswith("rows.")]
@@ -70,85 +94,154 @@ class Teacher:
         self.random = random.Random(seed)
         self.step, self.deck = 0, []
         self.photo_row = trained.row(PHOTO)
+        self.plain_style = one_hot([self.photo_row], len(trained.lessons)).to(device)
         self.teaches_photo = self.painter.rows[self.photo_row].requires_grad
+        self.graph = Graph(self._told) if device == "cuda" else None
 
     def learn(self, rate: float) -> Measured:
-        rows = self._deal()
-        photo, moved, (down, right) = self._pair()
-        painted = self._paint(photo, rows)
-        seen = losses.photo_content(self.eye, photo, self._window())
-        content, style = losses.perceptual_losses(self.eye, painted, seen, [self.targets[row] for row in rows])
-        strengths = torch.tensor([self.trained.lessons[row].style.strength for row in rows], device=self.device)
-        painted_moved = self._paint(moved + NOISE * torch.randn_like(moved), rows, FAR_BORDER_PX)
-        kept_px = self.crop_px - down, self.crop_px - right
-        stability = F.mse_loss(painted[:, :, down:, right:], painted_moved[:, :, : kept_px[0], : kept_px[1]])
-        variation, grid, seams = (loss(painted) for loss in (losses.variation_loss, losses.grid_loss, losses.seam_loss))
-        plain = F.mse_loss(self._paint(photo, [self.photo_row]), photo) if self.teaches_photo else photo.new_zeros(())
-
-        weigh = self.weights
-        loss = (
-            weigh.content * content.mean()
-            + weigh.style * (strengths * style).mean()
-            + weigh.variation * variation
-            + weigh.grid * grid
-            + weigh.seams * seams
-            + weigh.stability * stability
-            + weigh.photo * plain
-        )
-        self._correct(loss, rate)
-        shared = [loss.item() for loss in (variation, grid, seams, stability, plain)]
-        measured = Measured(rows, content.tolist(), style.tolist(), *shared)
+        batch, rows = self._batch()
+        told = self.graph.replay(batch) if self.graph else self._told(batch)
+        self._correct(rate)
+        each, shared = told[: 3 * len(rows)].view(3, -1).tolist(), told[3 * len(rows) :].tolist()
+        measured = Measured(rows, *each, *shared)
         self._keep_book(measured)
         return measured
 
     def copy(self, rate: float) -> float:
         """A lesson without paintings: paint the photograph as it is. Returns the mean squared error."""
         photo, _, _ = self._pair()
-        error = F.mse_loss(self._paint(photo, [self.photo_row]), photo)
-        self._correct(error, rate)
+        error = self._plain(photo)
+        self._gradient(error)
+        self._correct(rate)
         self.trained.lessons[self.photo_row].count(0.0, 0.0)
         return error.item()
 
-    def _deal(self) -> list[int]:
+    def gradient_norms(self) -> dict[str, float]:
+        """How strongly each loss pulls at the network, its weight counted, on one more batch: what decides the balance."""
+        batch, _ = self._batch()
+        terms, _ = self._terms(batch)
+        norms = {}
+        for name, loss in terms.items():
+            parts = torch.autograd.grad(loss, self.learnable, retain_graph=True, allow_unused=True) if loss.requires_grad else ()
+            norms[name] = sum(part.square().sum().item() for part in parts if part is not None) ** 0.5
+        return norms
+
+    def _told(self, batch: Batch) -> torch.Tensor:
+        """Leaves the gradient of a batch in the network; f32 vector of its losses, in the order of `Measured`."""
+        terms, told = self._terms(batch)
+        self._gradient(sum(terms.values()))
+        return told.detach()
+
+    def _terms(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Each loss by its weight, and all losses as a vector without it."""
+        painted = self._paint(batch.photo, batch.styles)
+        wanted = losses.photo_content(self.eye, batch.photo)
+        seen = losses.perceptual_losses(self.eye, painted, wanted, self.target.of(batch.rows))
+        moved = self._paint(batch.moved, batch.styles, FAR_BORDER_PX)
+        stability = F.mse_loss(part(painted, batch.same), part(moved, batch.kept))
+        variation, grid, seams = (loss(painted) for loss in (losses.variation_loss, losses.grid_loss, losses.seam_loss))
+        plain = self._plain(batch.photo) if self.teaches_photo else painted.new_zeros(())
+        weigh, style = self.weights, self.weights.style * batch.strengths
+        terms = {
+            "content": weigh.content * seen.content.mean(),
+            "strokes": (style * (seen.style - seen.forms)).mean(),
+            "forms": weigh.forms * (style * seen.forms).mean(),
+            "variation": weigh.variation * variation,
+            "grid": weigh.grid * grid,
+            "seams": weigh.seams * seams,
+            "stability": weigh.stability * stability,
+            "photo": weigh.photo * plain,
+        }
+        told = torch.cat([seen.content, seen.style, seen.forms, torch.stack([variation, grid, seams, stability, plain])])
+        return terms, told
+
+    def _deal(self, count: int) -> list[int]:
         """The next rows of a shuffled deck, so that every style gets the same number of steps."""
-        while len(self.deck) < self.styles_a_step:
-            self.deck += self.random.sample(sorted(self.targets), len(self.targets))
-        rows, self.deck = self.deck[: self.styles_a_step], self.deck[self.styles_a_step :]
+        while len(self.deck) < count:
+            self.deck += self.random.sample(self.rows, len(self.rows))
+        rows, self.deck = self.deck[:count], self.deck[count:]
         return rows
 
+    def _batch(self) -> tuple[Batch, list[int]]:
+        photo, moved, shift = self._pair()
+        rows = self._deal(self.photos_a_step * self.styles_a_step)
+        kept = [torch.arange(self.crop_px - SHIFT_PX) + SHIFT_PX - by for by in shift]
+        same = [torch.arange(SHIFT_PX, self.crop_px)] * 2
+        numbers = torch.tensor([self.rows.index(row) for row in rows])
+        strengths = torch.tensor([self.trained.lessons[row].style.strength for row in rows])
+        styles = one_hot(rows, len(self.trained.lessons))
+        places = [tuple(index.to(self.device) for index in each) for each in (same, kept)]
+        rest = [tensor.to(self.device) for tensor in (numbers, styles, strengths)]
+        return Batch(photo, moved + NOISE * torch.randn_like(moved), *places, *rest), rows
+
     def _pair(self) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-        """A photograph f32[1,3,crop_px,crop_px], and the same one moved by a few pixels."""
-        large = self.photos.crop(self.crop_px + SHIFT_PX).to(self.device)
+        """Photographs f32[P,3,crop_px,crop_px], and the same ones moved by a few pixels."""
+        crops = [self.photos.crop(self.crop_px + SHIFT_PX) for _ in range(self.photos_a_step)]
+        large = torch.cat(crops).to(self.device)
         down, right = self.random.randint(0, SHIFT_PX), self.random.randint(0, SHIFT_PX)
         moved = large[:, :, down : down + self.crop_px, right : right + self.crop_px]
         return large[:, :, : self.crop_px, : self.crop_px], moved, (down, right)
 
-    def _window(self) -> tuple[slice, slice]:
-        top, left = (self.random.randint(0, self.crop_px - WINDOW_PX) for _ in range(2))
-        return slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX)
+    def _paint(self, photo: torch.Tensor, styles: torch.Tensor, border_px: int = BORDER_PX) -> torch.Tensor:
+        return self.painter.paint(photo.repeat_interleave(self.styles_a_step, dim=0), styles, border_px)
 
-    def _paint(self, photo: torch.Tensor, rows: list[int], border_px: int = BORDER_PX) -> torch.Tensor:
-        styles = one_hot(rows, len(self.trained.lessons)).to(self.device)
-        return self.painter.paint(photo.expand(len(rows), -1, -1, -1), styles, border_px)
+    def _plain(self, photo: torch.Tensor) -> torch.Tensor:
+        return F.mse_loss(self.painter.paint(photo, self.plain_style.expand(len(photo), -1)), photo)
 
-    def _correct(self, loss: torch.Tensor, rate: float) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["pace"]
+    def _gradient(self, loss: torch.Tensor) -> None:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+
+    def _correct(self, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["pace"]
         torch.nn.utils.clip_grad_norm_(self.learnable, GRADIENT_NORM)
         self.optimiser.step()
         self.step += 1
         keep = min(AVERAGE, self.step / (self.step + 10))
         with torch.no_grad():
-            for name, tensor in self.painter.state_dict().items():
-                self.average[name].lerp_(tensor, 1 - keep)
+            torch._foreach_lerp_(list(self.average.values()), list(self.painter.state_dict().values()), 1 - keep)
 
     def _keep_book(self, measured: Measured) -> None:
         for row, content, style in zip(measured.rows, measured.content, measured.style):
             self.trained.lessons[row].count(content, style)
         if self.teaches_photo:
             self.trained.lessons[self.photo_row].count(0.0, 0.0)
+
+
+class Graph:
+    """A step on an NVIDIA card, recorded once and replayed: a thousand small kernels, started by one call."""
+
+    WARM_UP = 3
+
+    def __init__(self, step: Callable[[Batch], torch.Tensor]):
+        self.step, self.recorded = step, None
+
+    def replay(self, batch: Batch) -> torch.Tensor:
+        if not self.recorded:
+            self._record(batch)
+        for place, tensor in zip(self.inputs.tensors(), batch.tensors()):
+            place.copy_(tensor)
+        self.recorded.replay()
+        return self.told
+
+    def _record(self, batch: Batch) -> None:
+        self.inputs = batch
+        # Libraries choose their algorithms while a stream of its own warms up: what is recorded must not allocate for it.
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(self.WARM_UP):
+                self.step(batch)
+        torch.cuda.current_stream().wait_stream(stream)
+        self.recorded = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.recorded):
+            self.told = self.step(batch)
+
+
+def part(image: torch.Tensor, place: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """The given rows and columns of f32[B,C,H,W]."""
+    return image.index_select(2, place[0]).index_select(3, place[1])
 
 
 def nearest_row(trained: Trained, eye: Vgg, target: Target, photos: list[torch.Tensor], known: list[int]) -> int:

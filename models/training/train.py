@@ -12,16 +12,17 @@ from torch.utils.tensorboard import SummaryWriter
 
 from . import checkpoint, gallery, losses, teach, vgg
 from .checkpoint import PHOTO, Lesson, Trained
-from .data import Photos, Style
+from .data import HeldPhotos, Photos, Style
 from .network import SHAPES, Painter
 from .teach import Measured, Teacher
 
 WARM_UP_STEPS = 30
 REPORT_STEPS = 20
+BALANCE_STEPS = 500
 SAMPLE_PX = 320
 FINAL_RATE = 2e-4
 COPY_STEPS = 600
-COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "variation", "grid", "seams", "stability", "photo", "rate"]
+COLUMNS = ["step", "minutes", "style", "content_loss", "style_loss", "forms", "variation", "grid", "seams", "stability", "photo", "rate"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Plan:
     crop_px: int
     weights: losses.Weights
     styles_a_step: int
+    photos_a_step: int
     rate: float
     seed: int
     threads: int
@@ -75,8 +77,13 @@ def train(plan: Plan) -> None:
         copy_first(trained, photos, plan)
     add_rows(trained, plan.styles, targets, eye, photos)
     trained.painter.to(device)
-    by_row = {trained.row(name): target.to(device) for name, target in targets.items()}
-    teacher = Teacher(trained, eye, by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device, plan.crop_px)
+    by_row = {trained.row(name): target for name, target in targets.items()}
+    if device == "cuda":
+        # Sixteen crops a step: read from files, they would keep the card waiting.
+        photos = HeldPhotos(photos, device)
+    teacher = Teacher(
+        trained, eye, by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device, plan.crop_px, plan.photos_a_step
+    )
     if progress:
         restore(teacher, progress)
     run(plan, teacher)
@@ -146,6 +153,8 @@ def learn(plan: Plan, teacher: Teacher) -> None:
         if teacher.step % REPORT_STEPS == 0:
             report(teacher, measured, 60 * minutes / steps, minutes / part_done(plan, minutes, steps) - minutes)
             draw(board, teacher, measured, rate)
+        if steps % BALANCE_STEPS == 1:
+            balance(board, teacher)
         if now - saved > plan.save_minutes * 60:
             save(plan, teacher)
             saved = now
@@ -171,15 +180,15 @@ def log(plan: Plan, teacher: Teacher, measured: Measured, minutes: float, rate: 
             table = csv.writer(file)
             if heading:
                 table.writerow(COLUMNS)
-            for row, content, style in zip(measured.rows, measured.content, measured.style):
+            for row, *losses_of_row in zip(measured.rows, measured.content, measured.style, measured.forms):
                 name = teacher.trained.lessons[row].name
-                table.writerow([teacher.step, f"{minutes:.2f}", name, f"{content:.4f}", f"{style:.4f}", *shared])
+                table.writerow([teacher.step, f"{minutes:.2f}", name, *(f"{loss:.4f}" for loss in losses_of_row), *shared])
 
     checkpoint.guarded(path, lambda: append(heading=not path.exists()))
 
 
 def report(teacher: Teacher, measured: Measured, seconds_a_step: float, minutes_left: float) -> None:
-    lessons = [teacher.trained.lessons[row] for row in teacher.targets]
+    lessons = [teacher.trained.lessons[row] for row in teacher.rows]
     content = sum(lesson.content_loss for lesson in lessons) / len(lessons)
     style = sum(lesson.style_loss for lesson in lessons) / len(lessons)
     print(
@@ -191,13 +200,20 @@ def report(teacher: Teacher, measured: Measured, seconds_a_step: float, minutes_
 
 
 def draw(board: SummaryWriter, teacher: Teacher, measured: Measured, rate: float) -> None:
-    for row in teacher.targets:
+    for row in teacher.rows:
         lesson = teacher.trained.lessons[row]
         board.add_scalar(f"content/{lesson.name}", lesson.content_loss, teacher.step)
         board.add_scalar(f"style/{lesson.name}", lesson.style_loss, teacher.step)
     for name in ("variation", "grid", "seams", "stability", "photo"):
         board.add_scalar(f"all/{name}", getattr(measured, name), teacher.step)
     board.add_scalar("all/rate", rate, teacher.step)
+
+
+def balance(board: SummaryWriter, teacher: Teacher) -> None:
+    norms = teacher.gradient_norms()
+    print(f"step {teacher.step}  pulls: " + "  ".join(f"{name} {norm:.3f}" for name, norm in norms.items()), flush=True)
+    for name, norm in norms.items():
+        board.add_scalar(f"pull/{name}", norm, teacher.step)
 
 
 def save(plan: Plan, teacher: Teacher) -> None:

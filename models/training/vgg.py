@@ -44,7 +44,7 @@ class Vgg(nn.Module):
         return self.convs["conv1_1"].weight.dtype
 
     def forward(self, image: torch.Tensor, last: str = "relu4_3") -> dict[str, torch.Tensor]:
-        x = (image - self.mean) * self.scale
+        x = (image.to(self.mean.device) - self.mean) * self.scale
         x = x.to(self.precision, memory_format=torch.channels_last)
         features = {}
         for name, conv in self.convs.items():
@@ -66,7 +66,7 @@ def at_fastest_precision(eye: Vgg) -> Vgg:
 
     def seconds(precision: torch.dtype) -> float:
         eye.to(precision)
-        image = torch.rand(2, 3, 128, 128, device=eye.mean.device, requires_grad=True)
+        image = torch.rand(2, 3, 128, 128, requires_grad=True)
         taken = []
         for _ in range(4):
             began = time.perf_counter()
@@ -75,7 +75,7 @@ def at_fastest_precision(eye: Vgg) -> Vgg:
         return min(taken)
 
     mean, scale = eye.mean.clone(), eye.scale.clone()
-    fastest = min((torch.float32, torch.bfloat16), key=seconds)
+    fastest = torch.bfloat16 if mean.is_cuda else min((torch.float32, torch.bfloat16), key=seconds)
     eye.to(fastest)
     eye.mean, eye.scale = mean, scale
     return eye

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from ..export import session
+from ..export import picture_of, session
 from ..network import SIZE_MULTIPLE
 from ..problems import Problem
 
@@ -16,7 +16,7 @@ from ..problems import Problem
 class Network:
     """`top` is the tensor value of white: 1 or 255. `style_input` is None in a network of one style.
 
-    `border_px` are painted around the picture and cropped; their cost counts.
+    `border_px` are painted around the picture and cropped; their cost counts. The output is in cells of `cell_px` pixels.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Network:
     style_shape: tuple[int, ...]
     top: float
     border_px: int = 0
+    cell_px: int = 1
 
     @property
     def style_count(self) -> int:
@@ -43,7 +44,7 @@ class Network:
 
     def paint(self, image: np.ndarray, style: int = 0) -> np.ndarray:
         """image f32[1,3,H,W] RGB -> painted, of the same size, clamped."""
-        painted = self.runtime.run(None, self.feed(image, style))[0] / self.top
+        painted = picture_of(self.runtime.run(None, self.feed(image, style))[0], self.cell_px) / self.top
         rows, columns = (slice(self.border_px, self.border_px + side) for side in image.shape[2:])
         return np.clip(painted[:, :, rows, columns], 0, 1)
 
@@ -51,7 +52,7 @@ class Network:
 def open_network(text: str, threads: int = 0) -> Network:
     """`text` is FILE.onnx, or FILE.onnx=255 for a network that reads 0..255 instead of 0..1.
 
-    A manifest beside it tells the border.
+    A manifest beside it tells the border and the cells.
     """
     file, _, top = text.partition("=")
     try:
@@ -66,5 +67,6 @@ def open_network(text: str, threads: int = 0) -> Network:
     style = others[0] if others else None
     shape = tuple(style.shape) if style else ()
     manifest = Path(file).with_suffix(".toml")
-    border_px = tomllib.loads(manifest.read_text())["input"]["size"].get("border", 0) if manifest.exists() else 0
-    return Network(Path(file).stem, runtime, images[0].name, style and style.name, shape, white, border_px)
+    told = tomllib.loads(manifest.read_text()) if manifest.exists() else {"input": {"size": {}}, "output": {}}
+    border_px, cell_px = told["input"]["size"].get("border", 0), told["output"].get("cells", 1)
+    return Network(Path(file).stem, runtime, images[0].name, style and style.name, shape, white, border_px, cell_px)

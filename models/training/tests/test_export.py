@@ -24,8 +24,8 @@ def test_onnx_runtime_agrees_with_pytorch_on_random_sizes_and_blends(network):
         style = random.dirichlet([1, 1, 1]).astype(np.float32)
         with torch.no_grad():
             expected = painter(torch.from_numpy(image), torch.from_numpy(style)[None])
-        (painted,) = runtime.run(None, {"image": image, "style": style})
-        assert np.abs(painted - expected.numpy()).max() < export.TOLERANCE
+        (cells,) = runtime.run(None, {"image": image, "style": style})
+        assert np.abs(export.picture_of(cells, painter.shape.cell_px) - expected.numpy()).max() < export.TOLERANCE
 
 
 def test_export_writes_network_and_manifest(lite, tmp_path):
@@ -34,6 +34,7 @@ def test_export_writes_network_and_manifest(lite, tmp_path):
     export.export(tmp_path / "lite.pt", tmp_path)
     manifest = tomllib.loads((tmp_path / "lite.toml").read_text())
     assert manifest["sha256"] == hashlib.sha256((tmp_path / "lite.onnx").read_bytes()).hexdigest()
+    assert (manifest["input"]["size"]["border"], manifest["output"]["cells"]) == (8, 4)
     assert manifest["style_input"]["count"] == len(manifest["style"]) == 3
     assert [style["name"] for style in manifest["style"]] == ["photo", "waves", "dots"]
     assert [style["row"] for style in manifest["style"]] == [0, 1, 2]

@@ -9,23 +9,19 @@ from .. import gatys, losses, vgg
 from ..problems import Problem
 from .conftest import vgg_weights
 
-WHOLE = slice(None), slice(None)
-
 
 def test_the_painting_has_no_style_loss_and_the_photo_no_content_loss(eye):
     photo = torch.rand(1, 3, 64, 64)
-    content, style = losses.perceptual_losses(eye, photo, losses.photo_content(eye, photo, WHOLE), [losses.painting_target(eye, photo)])
-    assert content.item() < 1e-8 and style.item() < 1e-6
+    seen = losses.perceptual_losses(eye, photo, losses.photo_content(eye, photo), losses.painting_target(eye, photo))
+    assert seen.content.item() < 1e-8 and seen.style.item() < 1e-6
 
 
 def test_each_picture_of_a_batch_is_measured_against_its_own_painting(eye):
     first, second = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64) * 0.3
-    targets = [losses.painting_target(eye, image) for image in (first, second)]
-    seen = losses.photo_content(eye, first, WHOLE)
-    _, style = losses.perceptual_losses(eye, torch.cat([first, second]), seen, targets)
-    assert style.max() < 1e-6
-    _, crossed = losses.perceptual_losses(eye, torch.cat([second, first]), seen, targets)
-    assert crossed.min() > 0.1
+    target = losses.stacked([losses.painting_target(eye, image) for image in (first, second)])
+    wanted = losses.photo_content(eye, first)
+    assert losses.perceptual_losses(eye, torch.cat([first, second]), wanted, target).style.max() < 1e-6
+    assert losses.perceptual_losses(eye, torch.cat([second, first]), wanted, target).style.min() > 0.1
 
 
 def test_only_a_picture_with_a_grid_has_a_grid_loss():

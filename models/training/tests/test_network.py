@@ -8,6 +8,8 @@ import torch
 from .. import checkpoint
 from ..data import open_rgb, to_tensor
 from ..network import SHAPES, Painter, one_hot
+from ..proof import frame
+from ..proof.networks import open_network
 
 SHOWCASE = Path(__file__).parents[2] / "showcase"
 
@@ -56,6 +58,13 @@ def test_the_shipped_networks_paint_no_frame(network):
         off = (whole - cut).mean(dim=1)[0]
         edge = torch.cat([off[:8].flatten(), off[-8:].flatten(), off[:, :8].flatten(), off[:, -8:].flatten()])
         assert (edge.mean() - off[32:-32, 32:-32].mean()).abs() < 0.05, trained.lessons[row].name
+
+
+@pytest.mark.parametrize("network", SHAPES)
+def test_the_shipped_networks_paint_no_frame_around_a_flat_grey_picture(network):
+    shipped = open_network(str(SHOWCASE.parent / f"{network}.onnx"))
+    for style in range(shipped.style_count):
+        assert frame.frame_of(shipped, style) <= 6, style
 
 
 def test_a_style_is_a_few_hundred_floats():

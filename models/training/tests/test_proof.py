@@ -8,7 +8,7 @@ import torch
 
 from .. import __main__, checkpoint, export
 from ..problems import Problem
-from ..proof import curve, flicker, networks, speed
+from ..proof import colours, curve, flicker, frame, networks, speed
 
 
 @pytest.fixture
@@ -33,6 +33,36 @@ def test_a_moved_picture_seen_along_its_flow_is_the_picture():
     seen, inside = flicker.look_along(second, flow)
     assert not inside[5, 5] and not inside[:, -4:].any() and inside[10, 10]
     assert np.abs(seen - first)[:, :, inside].max() < 1e-6
+
+
+def test_a_frame_is_told_in_levels(capsys):
+    class Framed:
+        def paint(self, image, style):
+            painted = image.copy()
+            painted[:, :, :, :10] += 10 / 255
+            painted[:, :, 150:, 200] += 2 / 255
+            return painted
+
+    assert abs(frame.frame_of(Framed(), 0) - 8) < 0.1
+
+
+def test_colours_are_as_far_apart_as_in_cielab():
+    grey, light = (torch.full((1, 3, 32, 32), value) for value in (0.4663, 0.7331))
+    assert [round(part) for part in colours.lab(grey)[:, 0].tolist()] == [50, 0, 0]
+    assert colours.distance(grey, grey) == 0
+    # Twenty-five levels of lightness, seen along all directions of space: half of them in the mean.
+    assert 10 < colours.distance(grey, light) < 15
+    torch.manual_seed(0)
+    noise = torch.rand(1, 3, 64, 64)
+    mixed = noise.flatten(2)[:, :, torch.randperm(64 * 64)].reshape(noise.shape)
+    assert colours.distance(noise, mixed) < 1e-4
+
+
+def test_local_contrast_is_that_of_neighbours():
+    torch.manual_seed(0)
+    noise, shade = torch.rand(1, 1, 64, 64), torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
+    assert colours.local_contrast(noise.expand(-1, 3, -1, -1)) > 3 * colours.local_contrast(shade.expand(-1, 3, -1, -1)) > 0
+    assert colours.local_contrast(torch.full((1, 3, 64, 64), 0.5)) < 1e-3
 
 
 def test_flow_files_are_read_and_others_refused(tmp_path):
@@ -77,9 +107,10 @@ def test_the_losses_of_each_style_are_told_and_how_far_photo_is_off(lite, tmp_pa
     assert __main__.main(arguments) == 0
     *lines, photo = capsys.readouterr().out.splitlines()
     told = {line.split(" | ")[0]: [float(part.strip(" |")) for part in line.split(" | ")[1:]] for line in lines[3:]}
+    assert lines[1].endswith("| content | style | forms | colours | contrast |")
     assert list(told) == ["| waves", "| dots", "| mean"] and told["| waves"] != told["| dots"]
     for mean, *each in zip(told["| mean"], told["| waves"], told["| dots"]):
-        assert 0 < mean < 20 and abs(mean - sum(each) / 2) < 0.002
+        assert 0 < mean < 100 and abs(mean - sum(each) / 2) < 0.11
     assert photo.startswith("photo is off by 0 ") and ", 1 " in photo
 
 
