@@ -14,6 +14,7 @@ use gstreamer_video as gst_video;
 use impasto::config::plan::{self, StreamPlan};
 use impasto::config::{Config, PaintConfig, RuntimeConfig};
 use impasto::control::ApiError;
+use impasto::control::contract::SourceRequest;
 use impasto::engine::{Control, FramePainter, Live, stylise_live};
 use impasto::error::{Error, Result};
 use impasto::frame::Frame;
@@ -540,7 +541,7 @@ fn a_running_stream_takes_every_command() {
     let plan = StreamPlan::new(&config.streams()[0], &config.runtime).unwrap();
     let (on_end, ended) = std::sync::mpsc::channel();
     let on_end = std::sync::Arc::new(move |result| drop(on_end.send(result)));
-    let stream = impasto::daemon::Stream::start(plan, &Default::default(), on_end, Default::default()).unwrap();
+    let stream = impasto::daemon::Stream::start(plan, None, &Default::default(), on_end, Default::default()).unwrap();
     let handle = stream.handle();
     let control = handle.control.clone();
 
@@ -560,13 +561,14 @@ fn a_running_stream_takes_every_command() {
     let clip = folder.path().join("white.mp4");
     let source = "color=white:s=320x240:r=25:d=60";
     common::ffmpeg(&["-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast", clip.to_str().unwrap()]);
-    let missing = impasto::capture::Source::parse(folder.path().join("missing.mp4").to_str().unwrap());
-    if let Ok(missing) = missing {
-        let error = handle.switch_source(missing).blocking_recv().unwrap().unwrap_err();
-        assert!(error.to_string().contains("missing.mp4"), "{error}");
-    }
-    let clip = impasto::capture::Source::parse(clip.to_str().unwrap()).unwrap();
-    handle.switch_source(clip).blocking_recv().unwrap().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let set = |file: &std::path::Path| {
+        let wanted = SourceRequest { source: file.to_str().unwrap().into(), r#loop: true };
+        runtime.block_on(impasto::control::Stream::set_source(&*handle, wanted))
+    };
+    let error = set(&folder.path().join("missing.mp4")).unwrap_err();
+    assert!(matches!(&error, ApiError::Failed(error) if error.to_string().contains("missing.mp4")), "{error:?}");
+    set(&clip).unwrap();
     // White becomes black as soon as the new source's pictures are painted.
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {

@@ -158,6 +158,7 @@ fn run() -> (u64, u64) {
     let wiring = Wiring {
         templates: templates.clone(),
         pace: Pace::RealTime,
+        looped: false,
         sound: false,
         requested: ("640x360".parse().unwrap(), 30),
         fixed_caps: None,

@@ -5,6 +5,7 @@
 
 mod animation;
 pub mod camera;
+mod looping;
 mod showcase;
 mod source;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_pbutils::MissingPluginMessage;
 use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
@@ -24,6 +26,7 @@ use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
 use crate::style::geometry::MAX_SIDE;
+use looping::Looping;
 
 /// How fast frames come and on which timeline their times lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +49,12 @@ pub trait Receiver: Send + Sync {
 }
 
 /// What a capture needs besides its source.
+#[derive(Clone)]
 pub struct Wiring {
     pub templates: Templates,
     pub pace: Pace,
+    /// Whether a recorded source that plays in real time begins again at its end, without a gap where it can seek.
+    pub looped: bool,
     /// Whether to deliver sound.
     pub sound: bool,
     /// Wanted size and rate of the test picture, the showcase and the camera.
@@ -69,6 +75,8 @@ pub struct StreamFacts {
     pub duration: Option<gst::ClockTime>,
     /// The first thing that a demuxer or decoder could not read, and went on after.
     pub warning: Option<String>,
+    /// What is in it that no installed plugin reads.
+    pub missing: Option<String>,
 }
 
 /// How long a recorded source may take until its first picture; it is played all the same then.
@@ -80,6 +88,8 @@ pub struct Capture {
     description: String,
     facts: Arc<Mutex<StreamFacts>>,
     camera: Option<camera::CameraThread>,
+    /// Makes it begin again at its end.
+    looping: Option<Looping>,
 }
 
 /// How a capture ended.
@@ -102,8 +112,9 @@ impl Capture {
         let pipeline = gst::Pipeline::new();
         pipeline.use_clock(Some(&shared_clock()));
         let facts = Arc::new(Mutex::new(StreamFacts::default()));
-        note_warnings(&pipeline, &facts);
         let branches = Branches::new(&pipeline, wiring, &facts)?;
+        let entry = branches.entry()?;
+        watch_bus(&pipeline, &entry, &facts);
         let head = source.build(wiring)?;
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
         branches.connect(&head)?;
@@ -112,10 +123,11 @@ impl Capture {
             Source::Camera(requested) => Some(camera::CameraThread::start(requested, wiring.requested, &head)?),
             _ => None,
         };
-        let capture = Self { pipeline, description: source.to_string(), facts, camera };
+        let mut capture = Self { pipeline, description: source.to_string(), facts, camera, looping: None };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
+        capture.looping = (wiring.looped && paced).then(|| Looping::new(entry, branches.entries()));
         branches.set_sync(paced);
         if !paced {
             capture.set_state(gst::State::Playing)?;
@@ -128,6 +140,12 @@ impl Capture {
         // A recorded source must have its first picture by then: a sound branch that is added while the pipeline
         // changes from paused to playing may stay paused, and silent.
         let _ = self.pipeline.state(FIRST_PICTURE_PATIENCE);
+        if let Some(looping) = &self.looping
+            && self.pipeline.current_state() == gst::State::Paused
+            && looping.begin(&self.pipeline)
+        {
+            let _ = self.pipeline.state(FIRST_PICTURE_PATIENCE);
+        }
         self.set_state(gst::State::Playing).map(|_| ())
     }
 
@@ -153,7 +171,11 @@ impl Capture {
         let patience = gst::ClockTime::from_nseconds(patience.as_nanos() as u64);
         bus::wait_for_end(&bus, patience).map(|end| match end {
             Ok(()) => End::Finished,
-            Err(reason) => End::Failed(format!("{}: {reason}", self.description)),
+            Err(reason) => {
+                let missing = lock(&self.facts).missing.clone();
+                let missing = missing.map(|what| format!("; no {what} is installed")).unwrap_or_default();
+                End::Failed(format!("{}: {reason}{missing}", self.description))
+            }
         })
     }
 
@@ -187,7 +209,8 @@ struct Branches {
     frames: gst_app::AppSink,
     sound: Option<(gst::Bin, gst_app::AppSink)>,
     facts: Arc<Mutex<StreamFacts>>,
-    pipeline: gst::Pipeline,
+    /// Not owned: what is given to an element lives as long as that, and the pipeline owns its elements.
+    pipeline: gst::glib::WeakRef<gst::Pipeline>,
 }
 
 impl Branches {
@@ -224,14 +247,25 @@ impl Branches {
         } else {
             None
         };
-        Ok(Self { picture, frames, sound, facts: Arc::clone(facts), pipeline: pipeline.clone() })
+        Ok(Self { picture, frames, sound, facts: Arc::clone(facts), pipeline: pipeline.downgrade() })
+    }
+
+    /// Where decoded pictures come in.
+    fn entry(&self) -> Result<gst::Pad> {
+        self.picture.static_pad("sink").ok_or_else(|| {
+            Error::usage("capture/picture.launch: its first element must take decoded video".to_string())
+        })
+    }
+
+    /// Where anything decoded comes in.
+    fn entries(&self) -> impl Iterator<Item = gst::Pad> {
+        let bins = std::iter::once(&self.picture).chain(self.sound.iter().map(|(bin, _)| bin));
+        bins.filter_map(|bin| bin.static_pad("sink"))
     }
 
     /// Links the source: its one pad at once, or the pads of its element `source` when they appear.
     fn connect(&self, head: &gst::Bin) -> Result<()> {
-        let sink = self.picture.static_pad("sink").ok_or_else(|| {
-            Error::usage("capture/picture.launch: its first element must take decoded video".to_string())
-        })?;
+        let sink = self.entry()?;
         if let Some(pad) = head.static_pad("src") {
             let linked = pad.link(&sink).map(|_| ());
             return linked.map_err(|error| Error::usage(format!("the source does not fit picture.launch: {error}")));
@@ -252,7 +286,7 @@ impl Branches {
             if media.starts_with("video/") && !picture_sink.is_linked() {
                 let _ = pad.link(&picture_sink);
             } else if media.starts_with("audio/")
-                && let Some((bin, _)) = &sound
+                && let (Some((bin, _)), Some(pipeline)) = (&sound, pipeline.upgrade())
             {
                 link_sound(&pipeline, bin, &pad, &facts);
             }
@@ -339,7 +373,10 @@ fn deliver(
 
 /// The presentation time of a sample: running time, on the shared clock for [`Pace::RealTime`].
 fn time_of(sink: &gst_app::AppSink, sample: &gst::Sample, pace: Pace) -> Option<gst::ClockTime> {
-    let pts = sample.buffer()?.pts()?;
+    let Some(pts) = sample.buffer()?.pts() else {
+        // Cameras that send pictures over HTTP tell no times: it is now.
+        return (pace == Pace::RealTime).then(|| shared_clock().time());
+    };
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
     let running_time = segment.to_running_time(pts)?;
     match pace {
@@ -402,14 +439,27 @@ fn with_matrix(caps: &gst::CapsRef) -> gst::Caps {
     caps
 }
 
-/// Keeps the first warning of the pipeline.
-fn note_warnings(pipeline: &gst::Pipeline, facts: &Arc<Mutex<StreamFacts>>) {
+/// Keeps the first warning of the pipeline, and begins again what loops.
+fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<StreamFacts>>) {
     let Some(bus) = pipeline.bus() else { return };
-    let facts = Arc::clone(facts);
+    let (pipeline, entry, facts) = (pipeline.downgrade(), entry.clone(), Arc::clone(facts));
     bus.set_sync_handler(move |_, message| {
-        if let gst::MessageView::Warning(warning) = message.view() {
-            let element = message.src().map(|source| source.name().to_string()).unwrap_or_default();
-            lock(&facts).warning.get_or_insert_with(|| format!("{element}: {}", warning.error().message()));
+        match message.view() {
+            gst::MessageView::Warning(warning) => {
+                let element = message.src().map(|source| source.name().to_string()).unwrap_or_default();
+                lock(&facts).warning.get_or_insert_with(|| format!("{element}: {}", warning.error().message()));
+            }
+            gst::MessageView::Element(_) => {
+                if let Ok(missing) = MissingPluginMessage::parse(message) {
+                    lock(&facts).missing.get_or_insert_with(|| missing.description().to_string());
+                }
+            }
+            gst::MessageView::SegmentDone(_) => {
+                if let Some(pipeline) = pipeline.upgrade() {
+                    looping::again(&pipeline, &entry);
+                }
+            }
+            _ => {}
         }
         gst::BusSyncReply::Pass
     });
@@ -425,3 +475,6 @@ fn appsink(bin: &gst::Bin, name: &str) -> Result<gst_app::AppSink> {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,16 @@
 //! The kinds of source a user can name, and the head of the pipeline for each.
 
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::camera::{CameraRequest, Which};
-use super::{Wiring, animation, showcase};
+use super::{Pace, Wiring, animation, showcase};
 use crate::error::{Error, Result};
+use crate::gst::template::Templates;
 use crate::redact::redact;
 
 /// Where frames come from.
@@ -80,16 +82,23 @@ impl Source {
             }
             Self::File(path) if animation::is_gif(path) => {
                 let bin = templates.load("capture/animation", &[])?.build(&[("animation", "appsrc")])?;
-                animation::play_into(&bin, path)?;
+                animation::play_into(&bin, path, wiring.looped && wiring.pace == Pace::RealTime)?;
                 Ok(bin)
             }
             Self::File(path) => {
-                let path = path.canonicalize().map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-                let uri = gst::glib::filename_to_uri(&path, None)
+                let uri = path
+                    .canonicalize()
+                    .map_err(|error| error.to_string())
+                    .and_then(|path| gst::glib::filename_to_uri(path, None).map_err(|error| error.to_string()))
                     .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-                media(wiring, &uri)
+                // Painted as fast as it goes, a picture is one frame and no stream.
+                if wiring.pace == Pace::RealTime && is_still(path) {
+                    still(templates, &fps, &uri)
+                } else {
+                    media(templates, &uri)
+                }
             }
-            Self::Url(url) => media(wiring, url),
+            Self::Url(url) => media(templates, url),
         }
     }
 }
@@ -112,8 +121,26 @@ const RTSP_LATENCY_MS: u32 = 200;
 /// How long an RTSP source may stay silent before it counts as lost.
 const RTSP_TIMEOUT_US: u64 = 5_000_000;
 
-fn media(wiring: &Wiring, uri: &str) -> Result<gst::Bin> {
-    let bin = wiring.templates.load("capture/media", &[])?.build(&[("source", "uridecodebin")])?;
+fn still(templates: &Templates, fps: &str, uri: &str) -> Result<gst::Bin> {
+    let template = templates.load("capture/still", &[("fps", fps)])?;
+    let bin = template.build(&[("source", "uridecodebin"), ("freeze", "imagefreeze")])?;
+    let named = |name: &str| bin.by_name(name).unwrap_or_else(|| unreachable!("checked by build"));
+    // It is fed within the bin.
+    if let Some(open) = bin.static_pad("sink") {
+        let _ = bin.remove_pad(&open);
+    }
+    named("source").set_property("uri", uri);
+    let freeze = named("freeze").static_pad("sink");
+    named("source").connect_pad_added(move |_, pad| {
+        if let Some(freeze) = freeze.as_ref().filter(|freeze| !freeze.is_linked()) {
+            let _ = pad.link(freeze);
+        }
+    });
+    Ok(bin)
+}
+
+fn media(templates: &Templates, uri: &str) -> Result<gst::Bin> {
+    let bin = templates.load("capture/media", &[])?.build(&[("source", "uridecodebin")])?;
     let decoder = bin.by_name("source").unwrap_or_else(|| unreachable!("checked by build"));
     decoder.set_property("uri", uri);
     decoder.connect("source-setup", false, |values| {
@@ -125,7 +152,23 @@ fn media(wiring: &Wiring, uri: &str) -> Result<gst::Bin> {
         }
         None
     });
+    if let Some(decoder) = decoder.dynamic_cast_ref::<gst::Bin>() {
+        // A camera that sends one JPEG picture after the other never says that no other stream will come.
+        decoder.connect_deep_element_added(|_, _, element| {
+            if element.factory().is_some_and(|factory| factory.name() == "multipartdemux") {
+                element.set_property("single-stream", true);
+            }
+        });
+    }
     Ok(bin)
+}
+
+/// True if `path` holds one picture, as its first bytes tell. Several in one file are a film in JPEG pictures.
+fn is_still(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    let is_film = path.extension().is_some_and(|extension| extension == "mjpeg" || extension == "mjpg");
+    read.is_ok() && !is_film && image::guess_format(&start).is_ok_and(|format| format != image::ImageFormat::Gif)
 }
 
 fn check_file(path: &Path) -> Result<()> {
@@ -153,6 +196,19 @@ mod tests {
         assert_eq!(Source::parse("a/b.mp4").unwrap(), Source::File("a/b.mp4".into()));
         assert!(matches!(Source::parse("rtsp://h/x").unwrap(), Source::Url(_)));
         assert!(Source::parse("camera:").unwrap_err().to_string().contains("impasto devices"));
+    }
+
+    #[test]
+    fn a_picture_is_known_by_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let still = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            is_still(&path)
+        };
+        assert!(still("photo.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0") && still("no-name", b"\x89PNG\r\n\x1a\n"));
+        assert!(!still("film.mjpeg", b"\xff\xd8\xff\xe0\0\x10JFIF\0") && !still("moves.gif", b"GIF89a"));
+        assert!(!still("film.mp4", b"\0\0\0\x20ftypisom") && !still("text.png", b"no picture"));
     }
 
     #[test]

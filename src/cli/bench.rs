@@ -134,6 +134,7 @@ impl BenchArgs {
         let wiring = Wiring {
             templates: templates(&config.runtime),
             pace: Pace::Unlimited,
+            looped: false,
             sound: false,
             requested: (self.picture, 30),
             fixed_caps: None,

@@ -84,7 +84,12 @@ enum Command {
     /// Go on after a pause
     Resume,
     /// Go over to another source, named as for `impasto run --source`
-    Source { source: String },
+    Source {
+        source: String,
+        /// Play a file once, and go back to the configured source then
+        #[arg(long)]
+        once: bool,
+    },
     /// Begin a recording in the daemon's recordings folder, or --stop it
     Record {
         file: Option<String>,
@@ -165,7 +170,7 @@ impl CtlArgs {
             }
             Command::Pause => session.settings(Method::POST, "/pause", &()),
             Command::Resume => session.settings(Method::POST, "/resume", &()),
-            Command::Source { source } => session.source(source),
+            Command::Source { source, once } => session.source(SourceRequest { source, r#loop: !once }),
             Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
             Command::Snapshot { file } => session.snapshot(&file),
             Command::Paint { input, output, style } => session.paint(&input, &output, style),
@@ -226,8 +231,8 @@ impl Session {
         })
     }
 
-    fn source(&self, source: String) -> Result<()> {
-        let state: StreamState = self.client.send(Method::POST, &self.path("/source"), &SourceRequest { source })?;
+    fn source(&self, wanted: SourceRequest) -> Result<()> {
+        let state: StreamState = self.client.send(Method::POST, &self.path("/source"), &wanted)?;
         self.tell(&state, |state| format!("the source is now {}", state.source))
     }
 

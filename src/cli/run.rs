@@ -8,12 +8,14 @@ use clap::Args;
 use super::args::{PaintArgs, overlay};
 use crate::config::{Config, ExtraOutput, Settings, VirtualCameraConfig};
 use crate::control::HttpAddress;
+use crate::daemon::RunOptions;
 use crate::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
 The stream runs until its file is over, --duration has passed, or Ctrl-C or SIGTERM comes. All of these finish the
 recording and exit with 0; a signal before the stream runs, or a second one, exits with 130. A camera or stream that
-is lost is opened again until it is back, and the last picture is held meanwhile.
+is lost is opened again until it is back, and the last picture is held meanwhile. With a config, Impasto runs on when
+files are over, and a stream that fails is tried again; not so with --once.
 
 Secrets are never flags, which every user of the machine can read: IMPASTO_TOKEN, or [control] token in the config, is
 what the HTTP API asks for; IMPASTO_RTSP_PASSWORD, or rtsp_password, goes with --rtsp-user.
@@ -62,6 +64,9 @@ pub struct RunArgs {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
+    /// With a config too: end when all files are over or a stream fails, instead of trying again
+    #[arg(long)]
+    once: bool,
     /// Tell start, status, failures and stop as JSON lines on standard output
     #[arg(long)]
     json: bool,
@@ -75,10 +80,10 @@ impl RunArgs {
             Duration::try_from_secs_f64(seconds)
                 .map_err(|_| Error::usage(format!("--duration {seconds}: not a number of seconds")))
         });
-        let (duration, json) = (duration.transpose()?, self.json);
+        let options = RunOptions { duration: duration.transpose()?, json: self.json, once: self.once };
         crate::gst::init()?;
         let settings = Settings { file: self.config.clone(), overlay: Box::new(move |config| self.apply(config)) };
-        crate::daemon::run(settings, duration, json)
+        crate::daemon::run(settings, options)
     }
 
     /// Lays the flags over a config: each acts on every stream.

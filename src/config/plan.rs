@@ -50,13 +50,13 @@ pub struct StreamPlan {
 }
 
 impl RunPlan {
-    /// Checks all streams and that none is in the way of another. A stream of which `may_fail` says so only has to be
-    /// written right: what it needs, such as a device, may come later.
+    /// Checks all streams and that none is in the way of another. A stream may lack what `may_come` later, such
+    /// as a device, but has to be written right.
     ///
     /// # Errors
     /// A value that cannot be, or a network, style, device or folder that is not there; names that are no names, and
     /// streams that claim the same name, RTSP path, file or virtual camera.
-    pub fn new(config: &Config, may_fail: impl Fn(&StreamConfig) -> bool) -> Result<Self> {
+    pub fn new(config: &Config, may_come: impl Fn(&Error) -> bool) -> Result<Self> {
         let streams = config.streams();
         let several = streams.len() > 1;
         let mut plans: Vec<StreamPlan> = Vec::new();
@@ -68,7 +68,7 @@ impl RunPlan {
             }
             match StreamPlan::new(stream, &config.runtime) {
                 Ok(plan) => plans.push(plan),
-                Err(error) if may_fail(stream) && !matches!(error, Error::Usage(_)) => {}
+                Err(error) if may_come(&error) && !matches!(error, Error::Usage(_)) => {}
                 Err(error) if several => return Err(error.map_text(|text| format!("stream {}: {text}", stream.name))),
                 Err(error) => return Err(error),
             }

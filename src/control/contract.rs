@@ -126,6 +126,13 @@ pub struct SettingsPatch {
 #[serde(deny_unknown_fields)]
 pub struct SourceRequest {
     pub source: String,
+    /// Whether a file begins again at its end; otherwise the stream goes back to its configured source then.
+    #[serde(default = "yes")]
+    pub r#loop: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `POST .../record`: begins a recording, or ends it with `"stop": true`.

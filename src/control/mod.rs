@@ -10,4 +10,4 @@ pub mod http;
 mod stream;
 
 pub use address::{HttpAddress, HttpPlan};
-pub use stream::{ApiError, ApiFuture, ApiResult, Hub, Member, Stream};
+pub use stream::{ApiError, ApiFuture, ApiResult, Hub, Member, Starter, Stream};

@@ -9,7 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 use super::contract::{
-    Change, ConfigState, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState, StreamStatus,
+    Change, ConfigState, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, SourceRequest, StreamState,
+    StreamStatus,
 };
 use crate::error::Error;
 use crate::output::{PreviewOf, Viewer};
@@ -70,7 +71,7 @@ pub trait Stream: Send + Sync {
     fn set_paused(&self, paused: bool) -> ApiFuture<'_, Change<SettingsNow>>;
 
     /// Goes over to another source with its first picture. Refused: a source that gives none; the old one stays.
-    fn set_source(&self, source: String) -> ApiFuture<'_, StreamState>;
+    fn set_source(&self, wanted: SourceRequest) -> ApiFuture<'_, StreamState>;
 
     /// Begins a recording into `file`. Refused: one is in progress, the file is there already or cannot be written.
     fn start_recording(&self, file: &Path) -> ApiFuture<'_, RecordNow>;
@@ -89,15 +90,18 @@ pub trait Stream: Send + Sync {
 #[derive(Clone)]
 pub enum Member {
     Running(Arc<dyn Stream>),
-    /// It starts, has failed or has ended: there is nothing to command.
-    Down(Arc<StreamState>),
+    /// It starts, has failed or has ended: there is nothing to command, but it may be given another source.
+    Down(Arc<StreamState>, Option<Starter>),
 }
+
+/// Starts a stream that does not run, with another source.
+pub type Starter = Arc<dyn Fn(SourceRequest) -> ApiFuture<'static, StreamState> + Send + Sync>;
 
 impl Member {
     pub fn state(&self) -> StreamState {
         match self {
             Self::Running(stream) => stream.state(),
-            Self::Down(state) => StreamState::clone(state),
+            Self::Down(state, _) => StreamState::clone(state),
         }
     }
 }
@@ -161,11 +165,19 @@ impl Hub {
         })
     }
 
+    /// Goes over to another source; a stream that has ended or failed starts with it.
+    pub async fn set_source(&self, name: &str, wanted: SourceRequest) -> ApiResult<StreamState> {
+        match self.member(name)? {
+            Member::Down(_, Some(start)) => start(wanted).await,
+            _ => self.get(name)?.set_source(wanted).await,
+        }
+    }
+
     /// The running stream of that name.
     pub fn get(&self, name: &str) -> ApiResult<Arc<dyn Stream>> {
         match self.member(name)? {
             Member::Running(stream) => Ok(stream),
-            Member::Down(state) => Err(match (state.status, &state.error) {
+            Member::Down(state, _) => Err(match (state.status, &state.error) {
                 (StreamStatus::Failed, Some(error)) => {
                     ApiError::Later(format!("stream `{name}` does not run, and is tried again: {error}"))
                 }

@@ -185,7 +185,7 @@ impl Join<'_> {
 
         let (tell, complete) = channel();
         lock(tracks).complete = Some(tell);
-        let linker = Linker { pipeline: pipeline.clone(), muxer: muxer.clone(), queue, container: self.container };
+        let linker = Linker { pipeline: pipeline.downgrade(), muxer: muxer.clone(), queue, container: self.container };
         let tracks = Arc::clone(tracks);
         let timeline = Timeline::of(self.input);
         streams.connect_pad_added(move |_, pad| {
@@ -324,7 +324,8 @@ impl Join<'_> {
 
 /// Links the streams of the source to the muxer, on the demuxer's thread.
 struct Linker {
-    pipeline: gst::Pipeline,
+    /// Not owned: it owns the element whose callback owns this.
+    pipeline: gst::glib::WeakRef<gst::Pipeline>,
     muxer: gst::Element,
     queue: gst::Element,
     container: Container,
@@ -392,7 +393,8 @@ impl Linker {
         if !between.is_empty() {
             let (bin, bin_in, bin_out) = chain(&between.join(" ! "))?;
             bin.set_property("name", format!("source-convert-{}", queue_in.name()));
-            self.pipeline.add(&bin).map_err(|error| error.to_string())?;
+            let pipeline = self.pipeline.upgrade().ok_or("the conversion was given up")?;
+            pipeline.add(&bin).map_err(|error| error.to_string())?;
             source.link(&bin_in).map_err(misfit)?;
             bin.sync_state_with_parent().map_err(|error| error.to_string())?;
             source = bin_out.upcast();

@@ -129,6 +129,7 @@ fn paint(
     let wiring = Wiring {
         templates: conversion.templates.clone(),
         pace: Pace::Unlimited,
+        looped: false,
         sound: false,
         requested: (Size::new(640, 360), 30),
         fixed_caps: None,

@@ -1,6 +1,7 @@
 //! What a new config changes of a running stream: nothing, what can be changed while it runs, or all of it.
 
 use super::handle::Handle;
+use super::source_state::Playing;
 use crate::config::plan::StreamPlan;
 use crate::config::{PaintConfig, RuntimeConfig, StreamConfig};
 use crate::control::contract::SettingsPatch;
@@ -67,7 +68,8 @@ impl LiveChange {
             told(handle.set_settings(SettingsPatch { size: self.size, mirrored: None }).await)?;
         }
         if self.is_other_source {
-            handle.take_source(StreamPlan::new(new, runtime)?.source).await?;
+            let StreamPlan { source, looped, .. } = StreamPlan::new(new, runtime)?;
+            handle.take_source(Playing { source, looped }, true).await?;
         }
         Ok(())
     }

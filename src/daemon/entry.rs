@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::report::Status;
+use super::source_state::Playing;
 use super::stream::Stream;
 use crate::capture::Source;
 use crate::config::StreamConfig;
-use crate::control::Member;
 use crate::control::contract::{StreamState, StreamStatus};
+use crate::control::{ApiResult, Member, Starter};
 use crate::error::Error;
 use crate::metrics::Snapshot;
 use crate::redact::redact;
@@ -29,8 +31,18 @@ pub struct Entry {
     pub said: Option<Error>,
     /// The status that was told to people last.
     pub told: Option<Status>,
+    /// Who asked it to start with another source.
+    pub asked: Option<Asked>,
     /// Goes before what its threads log; disabled for a stream that is alone.
     pub span: Span,
+}
+
+/// A stream that does not run shall start with another source.
+pub struct Asked {
+    pub playing: Playing,
+    pub reply: oneshot::Sender<ApiResult<StreamState>>,
+    /// What it is again if that fails.
+    pub before: State,
 }
 
 pub enum State {
@@ -52,7 +64,7 @@ pub enum Then {
 
 impl Entry {
     pub fn new(config: StreamConfig) -> Self {
-        Self { config, state: State::Ended, run: 0, back_off: BACK_OFF.0, said: None, told: None, span: Span::none() }
+        Self { config, state: State::Ended, run: 0, back_off: BACK_OFF.0, said: None, told: None, asked: None, span: Span::none() }
     }
 
     /// It failed: it waits before it is tried again, longer each time.
@@ -74,9 +86,9 @@ impl Entry {
     }
 
     /// What others see of it while it does not run: what it shall be.
-    pub fn down(&self, status: StreamStatus, error: Option<String>) -> Member {
+    pub fn down(&self, status: StreamStatus, error: Option<String>, start: Option<Starter>) -> Member {
         let StreamConfig { name, source, paint, .. } = &self.config;
-        Member::Down(Arc::new(StreamState {
+        let state = StreamState {
             name: name.clone(),
             status,
             error,
@@ -97,6 +109,7 @@ impl Entry {
             recording: None,
             failures: Vec::new(),
             uptime_s: 0,
-        }))
+        };
+        Member::Down(Arc::new(state), start)
     }
 }

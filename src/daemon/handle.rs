@@ -11,10 +11,10 @@ use tokio::task::spawn_blocking;
 
 use super::recorder::Recorder;
 use super::source_keeper::Switch;
-use crate::capture::Source;
+use super::source_state::Playing;
 use crate::config::plan::refuse_own;
 use crate::control::contract::{
-    Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, StreamState, StreamStatus,
+    Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, SourceRequest, StreamState, StreamStatus,
 };
 use crate::control::{self, ApiError, ApiFuture, ApiResult};
 use crate::engine::{Answer, Control};
@@ -95,23 +95,15 @@ impl Handle {
 
     /// Goes over to another source, which is opened while the old one plays on; the output keeps its size. The answer
     /// comes with its first picture, or says why it does not open: then the old one stays.
-    pub fn switch_source(&self, source: Source) -> oneshot::Receiver<Result<()>> {
-        let (reply, answer) = oneshot::channel();
-        // A keeper that is gone drops the reply, which the receiver sees.
-        let _ = self.switch.send(Switch { source, reply });
-        answer
-    }
-
-    /// As [`Handle::switch_source`], and tells those who watch.
     ///
     /// # Errors
     /// The source does not open, or is a virtual camera of this stream.
-    pub async fn take_source(&self, source: Source) -> Result<()> {
-        refuse_own(&source, &self.virtual_cameras)?;
-        let ended = |_| Error::output("the stream ended before it took the source");
-        self.switch_source(source).await.map_err(ended)??;
-        self.changed();
-        Ok(())
+    pub async fn take_source(&self, playing: Playing, is_configured: bool) -> Result<()> {
+        refuse_own(&playing.source, &self.virtual_cameras)?;
+        let (reply, answer) = oneshot::channel();
+        // A keeper that is gone drops the reply.
+        let _ = self.switch.send(Switch { playing, is_configured, reply });
+        answer.await.map_err(|_| Error::output("the stream ended before it took the source"))?
     }
 
     fn changed(&self) {
@@ -209,9 +201,9 @@ impl control::Stream for Handle {
         Box::pin(self.settings_now(vec![answer]))
     }
 
-    fn set_source(&self, source: String) -> ApiFuture<'_, StreamState> {
+    fn set_source(&self, wanted: SourceRequest) -> ApiFuture<'_, StreamState> {
         Box::pin(async move {
-            self.take_source(Source::parse(&source)?).await?;
+            self.take_source(Playing::parse(&wanted)?, false).await?;
             Ok(self.state())
         })
     }

@@ -1,6 +1,7 @@
 //! `impasto run`: builds the streams, watches over them, and stops them in reverse order.
 
 mod change;
+mod descriptors;
 mod entry;
 mod handle;
 mod recorder;
@@ -8,6 +9,7 @@ mod reload;
 mod report;
 mod service;
 mod source_keeper;
+mod source_state;
 mod stream;
 mod streams;
 
@@ -15,15 +17,18 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::oneshot;
 
 use crate::config::plan::{RunPlan, session_options};
 use crate::config::{Settings, StreamConfig};
-use crate::control::contract::ConfigState;
-use crate::control::{Hub, http};
+use crate::control::contract::{ConfigState, StreamState};
+use crate::control::{ApiResult, Hub, http};
 use crate::error::{Error, Result};
+use descriptors::Descriptors;
 use reload::{Reload, Reread};
 pub use report::{Report, Started, Status};
 use service::Service;
+use source_state::Playing;
 pub use stream::Stream;
 use streams::Streams;
 
@@ -42,9 +47,14 @@ enum Event {
     Stream { run: u64, news: News },
     /// A live change was refused; until it is tried again, the stream has its old config.
     NotChanged { run: u64, old: Box<StreamConfig>, error: Error },
+    /// A stream that does not run shall start with another source.
+    StartWith { name: String, playing: Playing, reply: Reply },
     /// The config was read again.
     Reread(Result<Reread>),
 }
+
+/// Where the answer to a request goes.
+type Reply = oneshot::Sender<ApiResult<StreamState>>;
 
 /// What is told of one stream.
 enum News {
@@ -54,17 +64,29 @@ enum News {
     Stopped(Box<Result<Status>>),
 }
 
-/// Runs until all sources have ended, the time is over, or a signal comes; tells what happens in JSON lines if `json`.
-/// A changed config file is taken while it runs.
+/// How to run, besides the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct RunOptions {
+    /// How long to run; for ever if there is none.
+    pub duration: Option<Duration>,
+    /// Tell what happens in JSON lines.
+    pub json: bool,
+    /// With a config too, end when all sources have ended or a stream fails.
+    pub once: bool,
+}
+
+/// Runs until the time is over or a signal comes; without a config file, or `once`, also until the sources have ended or
+/// a stream fails. A changed config file is taken while it runs.
 ///
 /// Ctrl-C and SIGTERM are how a live stream is meant to end: when its outputs are finished, that is success.
 ///
 /// # Errors
-/// Settings that are wrong. What keeps a stream that is alone from starting, or ends it: the source, the network, an
-/// output that failed; of several streams, one that fails is tried again. A signal that came before any stream ran, or
-/// a second one while outputs were being finished.
-pub fn run(settings: Settings, duration: Option<Duration>, json: bool) -> Result<()> {
-    let reload = Reload::new(settings);
+/// Settings that are wrong. What keeps a stream from starting, or ends it, if it is not tried again: the source, the
+/// network, an output that failed. File descriptors that run out. A signal that came before any stream ran, or a second
+/// one while outputs were being finished.
+pub fn run(settings: Settings, options: RunOptions) -> Result<()> {
+    let lasting = settings.file.is_some() && !options.once;
+    let reload = Reload::new(settings, lasting);
     let plan = reload.plan()?;
     // One worker answers HTTP requests; what takes long runs on threads made for it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -74,13 +96,14 @@ pub fn run(settings: Settings, duration: Option<Duration>, json: bool) -> Result
         .enable_all()
         .build()
         .map_err(|error| Error::usage(format!("tokio does not start: {error}")))?;
-    let result = runtime.block_on(supervise(plan, reload, duration, json));
+    let result = runtime.block_on(supervise(plan, reload, options, lasting));
     // A start or a stop that was broken off may hang in a system call: it is not waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn supervise(plan: RunPlan, reload: Reload, duration: Option<Duration>, json: bool) -> Result<()> {
+async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: bool) -> Result<()> {
+    let RunOptions { duration, json, .. } = options;
     // From the first moment on, so that a signal during the start also ends in good order.
     let mut signals = Signals::new()?;
 
@@ -95,9 +118,9 @@ async fn supervise(plan: RunPlan, reload: Reload, duration: Option<Duration>, js
     }
 
     let (events, mut incoming) = mpsc::unbounded_channel();
-    let streams = Streams::start(&plan, hub.clone(), events.clone(), web, json);
+    let streams = Streams::start(&plan, hub.clone(), events.clone(), web, (json, lasting));
     reload.watch(&plan, events)?;
-    let mut daemon = Daemon { streams, hub, service: None, duration, json };
+    let mut daemon = Daemon { streams, hub, service: None, descriptors: Descriptors::default(), duration, json };
     let ended = daemon.watch(&mut incoming, &mut signals).await;
     let finished = daemon.finish(&mut incoming, &mut signals).await;
     ended.and(finished)
@@ -109,6 +132,7 @@ struct Daemon {
     hub: Hub,
     /// The service manager, from when it was told that we are ready.
     service: Option<Service>,
+    descriptors: Descriptors,
     /// How long to run.
     duration: Option<Duration>,
     json: bool,
@@ -143,6 +167,7 @@ impl Daemon {
                 }
                 _ = check.tick() => {
                     self.streams.tick();
+                    self.descriptors.check(Instant::now())?;
                     if let Some(service) = &mut self.service {
                         service.tick(self.streams.turns());
                     }
@@ -171,6 +196,10 @@ impl Daemon {
                 let what = format!("stream {}: {error}; this part of it stays as it was", old.name);
                 self.streams.change_back(run, *old);
                 self.note_config(|config| config.error = Some(what));
+            }
+            Event::StartWith { name, playing, reply } => {
+                self.streams.start_with(&name, playing, reply);
+                return None;
             }
             Event::Reread(Ok(Reread { streams, restart })) => {
                 self.streams.change(streams);

@@ -21,6 +21,8 @@ const SETTLED_AFTER: Duration = Duration::from_millis(200);
 /// The settings, and what of them the daemon was started with.
 pub struct Reload {
     settings: Settings,
+    /// What a stream lacks may come later.
+    lasting: bool,
     /// The text of the file before it was read for the first time.
     text: Option<String>,
 }
@@ -33,22 +35,22 @@ pub struct Reread {
 }
 
 impl Reload {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, lasting: bool) -> Self {
         let text = settings.file.as_deref().and_then(text);
-        Self { settings, text }
+        Self { settings, lasting, text }
     }
 
     pub fn file_name(&self) -> Option<String> {
         self.settings.file.as_ref().map(|file| file.display().to_string())
     }
 
-    /// Reads the settings for the first time. What a stream needs may come later if there are others meanwhile.
+    /// Reads the settings for the first time.
     ///
     /// # Errors
     /// As [`Settings::read`] and [`RunPlan::new`].
     pub fn plan(&self) -> Result<RunPlan> {
         let config = self.settings.read()?;
-        plan(&self.settings, &config)
+        plan(&self.settings, &config, self.lasting)
     }
 
     /// Watches the file, if there is one, for as long as the runtime runs, and sends each config that was read again.
@@ -97,21 +99,24 @@ impl Reload {
 /// The streams of the file as it is now, with the runtime and control that the daemon was started with.
 fn read_again(settings: &Settings, runtime: RuntimeConfig, control: ControlConfig) -> Result<Reread> {
     let config = settings.read()?;
-    let streams = plan(settings, &config)?.streams;
+    let streams = plan(settings, &config, true)?.streams;
     let sections = [("[runtime]", config.runtime != runtime), ("[control]", config.control != control)];
     let changed: Vec<_> = sections.iter().filter(|(_, changed)| *changed).map(|(section, _)| *section).collect();
     if changed.is_empty() {
         return Ok(Reread { streams, restart: None });
     }
     // What is there in another folder of networks may not be there in this one.
-    plan(settings, &Config { runtime, control, ..config })?;
+    plan(settings, &Config { runtime, control, ..config }, true)?;
     let restart = format!("what changed in {} is taken when the daemon is started anew", changed.join(" and "));
     Ok(Reread { streams, restart: Some(restart) })
 }
 
-fn plan(settings: &Settings, config: &Config) -> Result<RunPlan> {
+/// A source or device that a stream needs may come later if the daemon is `lasting`; what else one needs, if there are
+/// others meanwhile.
+fn plan(settings: &Settings, config: &Config, lasting: bool) -> Result<RunPlan> {
     let several = config.stream.len() > 1;
-    RunPlan::new(config, |_| several).map_err(|error| settings.locate(error))
+    let may_come = |error: &Error| several || lasting && matches!(error, Error::Input(_) | Error::Output(_));
+    RunPlan::new(config, may_come).map_err(|error| settings.locate(error))
 }
 
 /// Notifies of whatever happens in the folder of `file`, and in that of the file it is a link to: many editors write

@@ -1,230 +1,209 @@
-//! Keeps the source of a live stream running: plays a file again, opens a lost camera or stream again.
+//! Keeps the source of a live stream running: does with the capture what [`SourceState`] decides.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
+use super::source_state::{Playing, Reading, SourceState, Step};
 use super::stream::OnEnd;
-use crate::capture::{Capture, End, Source, Wiring};
+use crate::capture::{Capture, End, Wiring};
+use crate::engine::{Feed, Inlet};
 use crate::error::Error;
 use crate::metrics::Counters;
 use crate::output::Outputs;
-use crate::output::idle::IdleDetector;
 use crate::shutdown::Shutdown;
 
 /// How often the end of the source is looked for.
 const POLL: Duration = Duration::from_millis(100);
-
-/// A live source that delivers nothing for so long is lost, whatever it says.
-const STALLED_AFTER: Duration = Duration::from_secs(10);
-
-/// The wait before the first try to get a lost source back, and the longest one.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-
-/// The longest wait for a camera: to look whether it is plugged in again costs nothing.
-const CAMERA_BACK_OFF: Duration = Duration::from_secs(3);
 
 /// How long a source that shall take over may take to its first picture.
 const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The request for another source.
 pub struct Switch {
-    pub source: Source,
+    pub playing: Playing,
+    /// The config names it now: it is what the stream goes back to.
+    pub is_configured: bool,
     pub reply: oneshot::Sender<Result<(), Error>>,
 }
 
-/// How the watch over a capture ended.
-enum Watched {
-    Shutdown,
-    /// Nobody watches the stream any more.
-    Unwatched,
-    /// `recorded`: a stream that knows its length is over at its end, one that does not was lost.
-    Ended {
-        end: End,
-        recorded: bool,
-    },
-    /// Another source took over.
-    Switched(Capture),
+/// A capture, and the feed through which its pictures come.
+pub struct Open {
+    pub capture: Capture,
+    pub feed: Arc<Feed>,
+}
+
+impl Open {
+    /// Opens a source that takes over with its first picture. A recorded one waits there for [`Capture::play`].
+    ///
+    /// # Errors
+    /// As [`Capture::start`].
+    pub fn start(playing: &Playing, inlet: &Arc<Inlet>, wiring: &Wiring) -> Result<Self, Error> {
+        let feed = inlet.feed();
+        let wiring = Wiring { looped: playing.looped, receiver: feed.clone(), ..wiring.clone() };
+        Ok(Self { capture: Capture::start(&playing.source, &wiring)?, feed })
+    }
 }
 
 /// The thread body that owns the capture of a live stream.
 pub struct SourceKeeper {
-    pub source: Source,
+    pub state: SourceState,
     /// The name of the source, for those who ask.
     pub shown_source: Arc<Mutex<String>>,
     pub switches: Receiver<Switch>,
+    pub inlet: Arc<Inlet>,
     pub wiring: Wiring,
-    pub looped: bool,
-    /// The outputs, if the source is to be released while nobody watches them.
-    pub on_demand: Option<Arc<Outputs>>,
+    pub outputs: Arc<Outputs>,
     pub counters: Arc<Counters>,
+    /// Notified when another source plays.
+    pub changes: Arc<Notify>,
     pub shutdown: Shutdown,
     pub on_end: OnEnd,
 }
 
 impl SourceKeeper {
-    /// Watches `capture` and what follows it until shutdown, or until a source that cannot come back ends.
-    pub fn keep(mut self, capture: Capture) {
-        let mut capture = Some(capture);
-        let mut back_off = BACK_OFF.0;
-        let mut idle = IdleDetector::default();
-        let mut said = String::new();
+    /// Watches over `open` and what follows it until shutdown, or until a source that cannot come back ends.
+    pub fn keep(mut self, open: Open) {
+        let mut open = Some(open);
         while !self.shutdown.is_given() {
-            if capture.is_none() && !self.is_wanted(&mut idle) {
-                capture = self.wait_for_viewers(&mut idle);
-                back_off = BACK_OFF.0;
-                continue;
+            if let Ok(switch) = self.switches.try_recv() {
+                self.switch(switch, &mut open);
             }
-            let before = self.counters.captured.load(Ordering::Relaxed);
-            let watched = match capture.take() {
-                Some(running) => self.watch(&running, &mut idle),
-                None => match self.open(&self.source) {
-                    Ok(started) => {
-                        capture = Some(started);
-                        continue;
-                    }
-                    Err(error) => Watched::Ended { end: End::Failed(error.to_string()), recorded: false },
-                },
+            let step = match self.state.note(self.reading(), fastrand::f64()) {
+                Step::Stay => self.wait(open.as_ref()),
+                step => step,
             };
-            let (end, recorded) = match watched {
-                Watched::Shutdown => break,
-                Watched::Unwatched => continue,
-                Watched::Switched(taking_over) => {
-                    capture = Some(taking_over);
-                    continue;
-                }
-                Watched::Ended { end, recorded } => (end, recorded),
-            };
-            let delivered = self.counters.captured.load(Ordering::Relaxed) > before;
-            if delivered {
-                back_off = BACK_OFF.0;
-                said.clear();
+            if let Some(result) = self.take(step, &mut open) {
+                return (self.on_end)(result);
             }
-            match end {
-                End::Finished if recorded && self.looped && delivered => {}
-                End::Finished if recorded => return (self.on_end)(Ok(())),
-                End::Failed(reason) if !self.source.is_live() => {
-                    return (self.on_end)(Err(Error::input(reason)));
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        let captured = self.counters.captured.load(Ordering::Relaxed);
+        Reading { now: Instant::now(), captured, usage: self.outputs.usage() }
+    }
+
+    /// Waits a moment for the end of the capture, or for shutdown.
+    fn wait(&mut self, open: Option<&Open>) -> Step {
+        let Some(Open { capture, .. }) = open else {
+            self.shutdown.sleep(POLL);
+            return Step::Stay;
+        };
+        let Some(end) = capture.wait_for_end(POLL) else { return Step::Stay };
+        if self.shutdown.is_given() {
+            return Step::Stay;
+        }
+        let is_recorded = !self.state.playing().source.is_live() || capture.facts().duration.is_some();
+        self.state.ended(end, is_recorded, self.reading(), fastrand::f64())
+    }
+
+    /// Does what was decided; says how the stream ends if it ends with this.
+    fn take(&mut self, mut step: Step, open: &mut Option<Open>) -> Option<Result<(), Error>> {
+        if step == Step::Stay {
+            return None;
+        }
+        loop {
+            *open = None;
+            let source = &self.state.playing().source;
+            match step {
+                Step::Stay => return None,
+                Step::Rest => {
+                    tracing::info!("nobody watches: {source} is released");
+                    self.outputs.rest(true);
+                    return None;
                 }
-                _ if self.shutdown.is_given() => break,
-                lost => {
-                    let reason = match lost {
-                        End::Failed(reason) => reason,
-                        End::Finished => format!("{} ended", self.source),
-                    };
-                    // Once: a camera may be away all night.
-                    if said != reason {
+                Step::Lose(reason) => {
+                    if let Some(reason) = reason {
                         tracing::warn!("{reason}; trying again until it is back");
-                        said = reason;
                     }
                     Counters::count(&self.counters.reconnects);
-                    // Up to a quarter more, so that many clients of one server do not come back all at once.
-                    capture = self.rest(back_off.mul_f64(1.0 + fastrand::f64() / 4.0));
-                    let longest = if matches!(self.source, Source::Camera(_)) { CAMERA_BACK_OFF } else { BACK_OFF.1 };
-                    back_off = (back_off * 2).min(longest);
+                    return None;
+                }
+                Step::End(result) => return Some(result),
+                Step::Wake => {
+                    self.outputs.rest(false);
+                    tracing::info!("{source} is opened");
+                }
+                Step::GoBack(result) => {
+                    match result {
+                        Ok(()) => tracing::info!("it is over: the source is {source} again"),
+                        Err(reason) => tracing::warn!("{reason}; the source is {source} again"),
+                    }
+                    self.show_source();
+                }
+                Step::Open => {}
+            }
+            match self.open(self.state.playing()) {
+                Ok(opened) => {
+                    *open = Some(opened);
+                    self.state.opened(self.reading());
+                    return None;
+                }
+                Err(error) => {
+                    let end = End::Failed(error.to_string());
+                    step = self.state.ended(end, false, self.reading(), fastrand::f64());
                 }
             }
         }
     }
 
-    fn open(&self, source: &Source) -> Result<Capture, Error> {
-        let capture = Capture::start(source, &self.wiring)?;
-        capture.play()?;
-        Ok(capture)
+    fn show_source(&self) {
+        let shown = self.state.playing().source.to_string();
+        *self.shown_source.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+        self.changes.notify_one();
     }
 
-    /// Takes a reading of who watches; true if frames are wanted.
-    fn is_wanted(&self, idle: &mut IdleDetector) -> bool {
-        self.on_demand.as_ref().is_none_or(|outputs| idle.note(outputs.usage(), Instant::now()))
+    fn open(&self, playing: &Playing) -> Result<Open, Error> {
+        let open = Open::start(playing, &self.inlet, &self.wiring)?;
+        open.capture.play()?;
+        Ok(open)
     }
 
-    /// Waits, with the source released, until somebody watches, or for another source.
-    fn wait_for_viewers(&mut self, idle: &mut IdleDetector) -> Option<Capture> {
-        let outputs = self.on_demand.clone()?;
-        tracing::info!("nobody watches: {} is released", self.source);
-        outputs.rest(true);
-        let mut taking_over = None;
-        while taking_over.is_none() && !self.is_wanted(idle) {
-            if self.shutdown.sleep(POLL) {
-                return None;
+    /// Opens the source that was wished for while the one before plays on, until the first picture of the new one.
+    fn switch(&mut self, Switch { mut playing, is_configured, reply }: Switch, open: &mut Option<Open>) {
+        let opened = self.open(&playing).and_then(|new| match self.wait_for_picture(&playing, &new) {
+            Ok(()) => Ok(new),
+            Err(error) => {
+                // Closed first: from then on it cannot take over.
+                drop(new);
+                if let Some(Open { feed, .. }) = open {
+                    feed.show();
+                }
+                Err(error)
             }
-            taking_over = self.switch();
-        }
-        outputs.rest(false);
-        tracing::info!("{} is opened", self.source);
-        taking_over
-    }
-
-    /// Waits for the end of one capture, for shutdown, for the last viewer to go, or for another source.
-    fn watch(&mut self, capture: &Capture, idle: &mut IdleDetector) -> Watched {
-        let captured = |this: &Self| this.counters.captured.load(Ordering::Relaxed);
-        let (mut last, mut silent) = (captured(self), Duration::ZERO);
-        while !self.shutdown.is_given() {
-            if let Some(taking_over) = self.switch() {
-                return Watched::Switched(taking_over);
-            }
-            if let Some(end) = capture.wait_for_end(POLL) {
-                return Watched::Ended { end, recorded: !self.source.is_live() || capture.facts().duration.is_some() };
-            }
-            silent = if captured(self) == last { silent + POLL } else { Duration::ZERO };
-            last = captured(self);
-            if self.source.is_live() && silent >= STALLED_AFTER {
-                let seconds = STALLED_AFTER.as_secs();
-                let reason = format!("{} sent nothing for {seconds} s", self.source);
-                return Watched::Ended { end: End::Failed(reason), recorded: false };
-            }
-            if !self.is_wanted(idle) {
-                return Watched::Unwatched;
-            }
-        }
-        Watched::Shutdown
-    }
-
-    /// Waits before the next try; ends early on shutdown, or with another source.
-    fn rest(&mut self, time: Duration) -> Option<Capture> {
-        let until = Instant::now() + time;
-        while !self.shutdown.sleep(POLL.min(until.saturating_duration_since(Instant::now()))) {
-            let taking_over = self.switch();
-            if taking_over.is_some() || Instant::now() >= until {
-                return taking_over;
-            }
-        }
-        None
-    }
-
-    /// Opens the source that was wished for, if one was, and waits for its first picture.
-    fn switch(&mut self) -> Option<Capture> {
-        let Switch { source, reply } = self.switches.try_recv().ok()?;
-        let opened = self.open(&source).and_then(|capture| self.wait_for_picture(&source, capture));
-        let (outcome, taking_over) = match opened {
-            Ok(capture) => {
-                tracing::info!("the source is now {source}");
-                *self.shown_source.lock().unwrap_or_else(PoisonError::into_inner) = source.to_string();
-                self.source = capture.this_again(source);
-                (Ok(()), Some(capture))
-            }
-            Err(error) => (Err(error), None),
-        };
+        });
+        let outcome = opened.map(|new| {
+            self.outputs.rest(false);
+            tracing::info!("the source is now {}", playing.source);
+            playing.source = new.capture.this_again(playing.source);
+            *open = Some(new);
+            self.state.switched(playing, is_configured, self.reading());
+            self.show_source();
+        });
         // Nobody may be waiting any more.
         let _ = reply.send(outcome);
-        taking_over
     }
 
-    fn wait_for_picture(&self, source: &Source, capture: Capture) -> Result<Capture, Error> {
+    fn wait_for_picture(&self, playing: &Playing, open: &Open) -> Result<(), Error> {
         let begun = Instant::now();
         while begun.elapsed() < SWITCH_PATIENCE && !self.shutdown.is_given() {
-            if capture.facts().decoded.is_some() {
-                return Ok(capture);
+            if open.feed.is_shown() {
+                return Ok(());
             }
-            match capture.wait_for_end(POLL) {
+            match open.capture.wait_for_end(POLL) {
                 Some(End::Failed(reason)) => return Err(Error::input(reason)),
                 Some(End::Finished) => break,
                 None => {}
             }
         }
-        Err(Error::input(format!("{source}: no picture came; the old source stays")))
+        // The end of a short file may be seen before its picture.
+        if open.feed.is_shown() {
+            return Ok(());
+        }
+        Err(Error::input(format!("{}: no picture came; the old source stays", playing.source)))
     }
 }

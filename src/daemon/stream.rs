@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 use super::handle::Handle;
 use super::recorder::Recorder;
 use super::report::{Started, Status};
-use super::source_keeper::SourceKeeper;
+use super::source_keeper::{Open, SourceKeeper};
+use super::source_state::{Playing, Reading, SourceState};
 use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
 use crate::config::plan::StreamPlan;
 use crate::engine::{Control, FirstPicture, FramePainter, Inlet, Live, stylise_live};
@@ -45,11 +46,18 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Loads the network, opens the source, and once its first picture is there builds everything behind it.
+    /// Loads the network, opens the source (the one that is `set`, if any, instead of the configured one), and once its
+    /// first picture is there builds everything behind it.
     ///
     /// # Errors
     /// Whatever keeps it from starting; nothing is left running then.
-    pub fn start(plan: StreamPlan, servers: &RtspServers, on_end: OnEnd, changes: Arc<Notify>) -> Result<Self> {
+    pub fn start(
+        plan: StreamPlan,
+        set: Option<Playing>,
+        servers: &RtspServers,
+        on_end: OnEnd,
+        changes: Arc<Notify>,
+    ) -> Result<Self> {
         let painter = plan.paint.open_painter()?;
 
         let counters = Arc::new(Counters::default());
@@ -61,13 +69,17 @@ impl Stream {
         let mut wiring = Wiring {
             templates: plan.templates.clone(),
             pace: Pace::RealTime,
+            looped: plan.looped,
             sound: plan.sound,
             requested: plan.requested,
             fixed_caps: None,
             receiver: inlet.clone(),
         };
-        let capture = Capture::start(&plan.source, &wiring)?;
-        let caps = wait_for_first(&plan.source, &capture, &first)?;
+        let mut configured = Playing { source: plan.source.clone(), looped: plan.looped };
+        let playing = set.clone().unwrap_or_else(|| configured.clone());
+        let open = Open::start(&playing, &inlet, &wiring)?;
+        let capture = &open.capture;
+        let caps = wait_for_first(&playing.source, capture, &first)?;
         // From here on the output's size is settled, whatever the source does later.
         capture.fix_caps(&caps);
         wiring.fixed_caps = Some(caps.clone());
@@ -94,22 +106,27 @@ impl Stream {
             frame_interval,
         };
         let stylise = spawn("stylise", &on_end, move || stylise_live(live))?;
-        let started = started(&plan, &format, device, recorder.file());
-        let source = Arc::new(Mutex::new(plan.source.to_string()));
-        let on_demand = (plan.on_demand && can_rest(&plan.source, plan.looped)).then(|| Arc::clone(&outputs));
+        let started = started(&plan, &playing.source, &format, device, recorder.file());
+        let source = Arc::new(Mutex::new(started.source.clone()));
+        let set = set.map(|set| Playing { source: capture.this_again(set.source), ..set });
+        if set.is_none() {
+            configured.source = capture.this_again(configured.source);
+        }
+        let reading = Reading { now: Instant::now(), captured: 0, usage: outputs.usage() };
         let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {
+            state: SourceState::new(configured, set, plan.on_demand, reading),
             switches,
-            source: capture.this_again(plan.source),
-            on_demand,
             shown_source: Arc::clone(&source),
+            inlet: Arc::clone(&inlet),
             wiring,
-            looped: plan.looped,
+            outputs: Arc::clone(&outputs),
             counters: Arc::clone(&counters),
+            changes: Arc::clone(&changes),
             shutdown: shutdown.clone(),
             on_end: Arc::clone(&on_end),
         };
-        let keep = spawn("source", &on_end, move || keeper.keep(capture))?;
+        let keep = spawn("source", &on_end, move || keeper.keep(open))?;
         let last_status = (Instant::now(), counters.snapshot());
         let threads = vec![loader, stylise, keep];
         let handle = Handle {
@@ -237,12 +254,13 @@ fn open_outputs(
     Ok(preview)
 }
 
-/// A file that is played once would lose its place.
-fn can_rest(source: &Source, looped: bool) -> bool {
-    looped || !matches!(source, Source::File(_))
-}
-
-fn started(plan: &StreamPlan, format: &StreamFormat, device: &'static str, record: Option<String>) -> Started {
+fn started(
+    plan: &StreamPlan,
+    source: &Source,
+    format: &StreamFormat,
+    device: &'static str,
+    record: Option<String>,
+) -> Started {
     let Choice { network, style, mix, .. } = &plan.paint.choice;
     let picture = gst_video::VideoInfo::from_caps(&format.caps);
     Started {
@@ -252,7 +270,7 @@ fn started(plan: &StreamPlan, format: &StreamFormat, device: &'static str, recor
         artist: style.artist.clone(),
         network: network.name.clone(),
         device,
-        source: plan.source.to_string(),
+        source: source.to_string(),
         picture: picture.map(|info| format!("{}x{}", info.width(), info.height())).unwrap_or_default(),
         frames_per_second: format.fps,
         sound: format.sound,

@@ -6,17 +6,19 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::change::Change;
-use super::entry::{Entry, State, Then};
+use super::entry::{Asked, Entry, State, Then};
 use super::report::{Report, Status};
+use super::source_state::Playing;
 use super::stream::{OnEnd, Stream};
-use super::{Event, News};
-use crate::config::plan::{RunPlan, StreamPlan, threads};
+use super::{Event, News, Reply};
+use crate::config::plan::{RunPlan, StreamPlan, refuse_own, threads};
 use crate::config::{RuntimeConfig, StreamConfig};
 use crate::control::contract::StreamStatus;
-use crate::control::{Hub, Member};
+use crate::control::{ApiError, Hub, Member, Starter, Stream as _};
 use crate::error::{Error, Result};
 use crate::output::RtspServers;
 
@@ -33,6 +35,8 @@ pub struct Streams {
     /// The address of the web page.
     web: Option<String>,
     json: bool,
+    /// The daemon goes on when its streams end or fail: what failed is tried again.
+    lasting: bool,
     last_run: u64,
     have_run: bool,
     /// The daemon stops.
@@ -41,11 +45,28 @@ pub struct Streams {
 
 impl Streams {
     /// Starts all streams of the plan.
-    pub fn start(plan: &RunPlan, hub: Hub, events: UnboundedSender<Event>, web: Option<String>, json: bool) -> Self {
+    pub fn start(
+        plan: &RunPlan,
+        hub: Hub,
+        events: UnboundedSender<Event>,
+        web: Option<String>,
+        (json, lasting): (bool, bool),
+    ) -> Self {
         let (runtime, servers) = (plan.runtime.clone(), RtspServers::default());
         let entries = plan.streams.iter().cloned().map(Entry::new).collect();
-        let mut this =
-            Self { entries, runtime, servers, hub, events, web, json, last_run: 0, have_run: false, closing: false };
+        let mut this = Self {
+            entries,
+            runtime,
+            servers,
+            hub,
+            events,
+            web,
+            json,
+            lasting,
+            last_run: 0,
+            have_run: false,
+            closing: false,
+        };
         (0..this.entries.len()).for_each(|place| this.start_entry(place));
         this
     }
@@ -68,6 +89,10 @@ impl Streams {
             (News::Started(Ok(stream)), State::Starting) => {
                 self.have_run = true;
                 (entry.said, entry.told) = (None, None);
+                if let Some(Asked { reply, .. }) = entry.asked.take() {
+                    // Nobody may be waiting any more.
+                    let _ = reply.send(Ok(stream.handle().state()));
+                }
                 self.hub.put(&entry.config.name, Member::Running(stream.handle()));
                 let started = Report::Started(stream.started(self.web.clone()));
                 entry.span.in_scope(|| started.tell(self.json));
@@ -76,19 +101,29 @@ impl Streams {
                 self.share_threads();
                 None
             }
-            (News::Started(Err(error)), State::Starting) => self.failed(place, error),
+            (News::Started(Err(error)), State::Starting) => match entry.asked.take() {
+                Some(asked) => {
+                    self.not_started(place, asked, error);
+                    None
+                }
+                None => self.failed(place, error),
+            },
             // Meanwhile it is no longer wanted like this.
             (News::Started(Ok(stream)), State::Stopping(_)) => {
+                entry.asked = None;
                 self.stop_stream(run, stream);
                 None
             }
-            (News::Started(Err(_)), State::Stopping(_)) => self.stopped(place),
+            (News::Started(Err(_)), State::Stopping(_)) => {
+                entry.asked = None;
+                self.stopped(place)
+            }
             (News::Ended(result), State::Running(_)) => {
                 self.stop_entry(place, result.map_or_else(Then::TryAgain, |()| Then::End));
                 None
             }
             (News::Stopped(result), State::Stopping(then)) => {
-                let is_end = self.closing || self.last_run == 1 && matches!(then, Then::End);
+                let is_end = self.closing || !self.lasting && matches!(then, Then::End);
                 let mut end = None;
                 match *result {
                     // What failed did not end in good order.
@@ -177,6 +212,48 @@ impl Streams {
         }
     }
 
+    /// Starts a stream that has ended or failed with another source, and tells how that came out.
+    pub fn start_with(&mut self, name: &str, playing: Playing, reply: Reply) {
+        let found = self.entries.iter().position(|entry| entry.config.name == name);
+        match found.map(|place| (place, &mut self.entries[place])) {
+            Some((place, entry)) if matches!(entry.state, State::Ended | State::Waiting { .. }) => {
+                let before = std::mem::replace(&mut entry.state, State::Starting);
+                entry.asked = Some(Asked { playing, reply, before });
+                self.start_entry(place);
+            }
+            // Meanwhile it was started in another way, or is gone.
+            _ => drop(reply.send(Err(ApiError::Later(format!("stream `{name}` has changed; try again"))))),
+        }
+    }
+
+    /// The source that it was asked to start with does not open: it is again what it was.
+    fn not_started(&mut self, place: usize, Asked { reply, before, .. }: Asked, error: Error) {
+        let entry = &mut self.entries[place];
+        let (status, said) = match before {
+            State::Waiting { .. } => (StreamStatus::Failed, entry.said.as_ref().map(ToString::to_string)),
+            _ => (StreamStatus::Ended, None),
+        };
+        entry.state = before;
+        self.put_down(place, status, said);
+        let _ = reply.send(Err(error.into()));
+    }
+
+    /// Shows that a stream has failed or ended, and lets it be started with another source.
+    fn put_down(&self, place: usize, status: StreamStatus, error: Option<String>) {
+        let entry = &self.entries[place];
+        let (name, events) = (entry.config.name.clone(), self.events.clone());
+        let start: Starter = Arc::new(move |wanted| {
+            let (name, events) = (name.clone(), events.clone());
+            Box::pin(async move {
+                let (reply, answer) = oneshot::channel();
+                // A daemon that stops drops the reply.
+                let _ = events.send(Event::StartWith { name, playing: Playing::parse(&wanted)?, reply });
+                answer.await.map_err(|_| ApiError::Later("the daemon stops".into()))?
+            })
+        });
+        self.hub.put(&entry.config.name, entry.down(status, error, Some(start)));
+    }
+
     /// Begins to stop everything; streams that are just starting are left to the end of the process.
     pub fn begin_stop(&mut self) {
         self.closing = true;
@@ -240,16 +317,18 @@ impl Streams {
         // While it is tried again, it is known as failed until it runs.
         let error = entry.said.as_ref().map(ToString::to_string);
         let status = if error.is_some() { StreamStatus::Failed } else { StreamStatus::Starting };
-        self.hub.put(&entry.config.name, entry.down(status, error));
+        self.hub.put(&entry.config.name, entry.down(status, error, None));
 
         let (run, config, span, servers) = (entry.run, entry.config.clone(), entry.span.clone(), self.servers.clone());
         let (events, changes) = (self.events.clone(), self.hub.changes());
         let (ended, mut endings) = mpsc::unbounded_channel();
         // The daemon is gone only when it stops anyway.
         let on_end: OnEnd = Arc::new(move |result| drop(ended.send(result)));
+        let set = entry.asked.as_ref().map(|asked| asked.playing.clone());
         let start = move || {
             let plan = StreamPlan::new(&config, &runtime)?;
-            Stream::start(plan, &servers, on_end, changes).map(Box::new)
+            set.iter().try_for_each(|set| refuse_own(&set.source, &plan.virtual_cameras))?;
+            Stream::start(plan, set, &servers, on_end, changes).map(Box::new)
         };
         tokio::spawn(async move {
             let started = tokio::task::spawn_blocking(move || span.in_scope(start)).await;
@@ -275,7 +354,7 @@ impl Streams {
             let ran_well = stream.handle().begun.elapsed() > RAN_WELL_AFTER;
             match then {
                 Then::Remove => self.hub.remove(&entry.config.name),
-                _ => self.hub.put(&entry.config.name, entry.down(status, error)),
+                _ => self.hub.put(&entry.config.name, entry.down(status, error, None)),
             }
             if ran_well {
                 entry.forgive();
@@ -316,21 +395,23 @@ impl Streams {
             }
             State::Stopping(Then::TryAgain(error)) => self.failed(place, error),
             _ => {
-                self.hub.put(&entry.config.name, entry.down(StreamStatus::Ended, None));
+                self.put_down(place, StreamStatus::Ended, None);
                 let all_over = self.entries.iter().all(|entry| matches!(entry.state, State::Ended));
-                all_over.then_some(Ok(()))
+                (all_over && !self.lasting).then_some(Ok(()))
             }
         }
     }
 
-    /// It does not run: it is tried again later, or, if it was alone from the start, that is how the daemon ends.
+    /// It does not run: it is tried again later, or that is how the daemon ends. So does what the settings of a stream
+    /// that is alone rule out from the start.
     fn failed(&mut self, place: usize, error: Error) -> Option<Result<()>> {
-        if self.last_run == 1 {
+        let is_hopeless = self.last_run == 1 && matches!(error, Error::Usage(_) | Error::Model(_));
+        if !self.lasting || is_hopeless {
             return Some(Err(error));
         }
+        self.entries[place].wait();
+        self.put_down(place, StreamStatus::Failed, Some(error.to_string()));
         let entry = &mut self.entries[place];
-        entry.wait();
-        self.hub.put(&entry.config.name, entry.down(StreamStatus::Failed, Some(error.to_string())));
         if entry.said.as_ref() != Some(&error) {
             entry.said = Some(error.clone());
             self.tell_failure(place, &error);

@@ -12,6 +12,6 @@ mod snapshot;
 
 pub use control::{Answer, Applied, Control, ControlReceiver, Painting};
 pub use frame_painter::FramePainter;
-pub use inlet::{FirstPicture, Inlet};
+pub use inlet::{Feed, FirstPicture, Inlet};
 pub use live::{Live, stylise_live};
 pub use ordered::{Worker, stylise_in_order};

@@ -18,6 +18,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("capture/picture", include_str!("../../pipelines/capture/picture.launch")),
     ("capture/showcase", include_str!("../../pipelines/capture/showcase.launch")),
     ("capture/sound", include_str!("../../pipelines/capture/sound.launch")),
+    ("capture/still", include_str!("../../pipelines/capture/still.launch")),
     ("capture/test", include_str!("../../pipelines/capture/test.launch")),
     ("output/file", include_str!("../../pipelines/output/file.launch")),
     ("output/preview", include_str!("../../pipelines/output/preview.launch")),

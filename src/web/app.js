@@ -194,7 +194,7 @@ the("source-form").onsubmit = (event) => {
   const source = the("source-name").value.trim();
   if (!source) return;
   act(event.submitter ?? the("source-form").querySelector("button"), async () => {
-    const now = await askJson("POST", path("/source"), { source });
+    const now = await askJson("POST", path("/source"), { source, loop: the("source-loop").checked });
     the("source-name").value = "";
     return now;
   });

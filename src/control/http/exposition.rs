@@ -30,7 +30,7 @@ fn text(members: &[(String, Member)]) -> String {
     }
     let running = members.iter().filter_map(|(_, member)| match member {
         Member::Running(stream) => Some((stream.state(), stream)),
-        Member::Down(_) => None,
+        Member::Down(..) => None,
     });
     let streams: Vec<(StreamState, &Arc<dyn Stream>)> = running.collect();
     let streams = streams.as_slice();

@@ -141,11 +141,10 @@ async fn set_source(
     Path(name): Path<String>,
     Json(requested): Json<SourceRequest>,
 ) -> ApiResult<JsonAnswer<StreamState>> {
-    let stream = context.hub.get(&name)?;
     if !is_shown_as_written(&requested.source) {
         return Err(unprintable("the source"));
     }
-    Ok(JsonAnswer(stream.set_source(requested.source).await?))
+    Ok(JsonAnswer(context.hub.set_source(&name, requested).await?))
 }
 
 async fn record(
