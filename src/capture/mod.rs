@@ -285,6 +285,9 @@ impl Branches {
             };
             if media.starts_with("video/") && !picture_sink.is_linked() {
                 let _ = pad.link(&picture_sink);
+            } else if media.starts_with("application/") {
+                let text = format!("it is {media}, a list of addresses; name the address itself as the source");
+                gst::element_error!(element, gst::StreamError::WrongType, ("{text}"));
             } else if media.starts_with("audio/")
                 && let (Some((bin, _)), Some(pipeline)) = (&sound, pipeline.upgrade())
             {

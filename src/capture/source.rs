@@ -139,6 +139,9 @@ fn still(templates: &Templates, fps: &str, uri: &str) -> Result<gst::Bin> {
     Ok(bin)
 }
 
+/// Lists of addresses that GStreamer would follow: HLS, DASH, Smooth Streaming.
+const LISTS: [&str; 3] = ["application/x-hls", "application/dash+xml", "application/vnd.ms-sstr+xml"];
+
 fn media(templates: &Templates, uri: &str) -> Result<gst::Bin> {
     let bin = templates.load("capture/media", &[])?.build(&[("source", "uridecodebin")])?;
     let decoder = bin.by_name("source").unwrap_or_else(|| unreachable!("checked by build"));
@@ -152,6 +155,14 @@ fn media(templates: &Templates, uri: &str) -> Result<gst::Bin> {
         }
         None
     });
+    // A local file may be a list of addresses: it is not followed.
+    if uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:")) {
+        decoder.connect("autoplug-continue", false, |values| {
+            let caps = values.get(2).and_then(|caps| caps.get::<gst::Caps>().ok());
+            let list = caps.as_ref().and_then(|caps| caps.structure(0)).map(|structure| structure.name().to_string());
+            Some((!list.is_some_and(|list| LISTS.contains(&list.as_str()))).to_value())
+        });
+    }
     if let Some(decoder) = decoder.dynamic_cast_ref::<gst::Bin>() {
         // A camera that sends one JPEG picture after the other never says that no other stream will come.
         decoder.connect_deep_element_added(|_, _, element| {

@@ -121,11 +121,13 @@ pub struct ControlConfig {
     pub token: String,
     pub hosts: Vec<String>,
     pub recordings: PathBuf,
+    pub sources: Vec<String>,
 }
 
 impl Default for ControlConfig {
     fn default() -> Self {
-        Self { http: HttpAddress::Auto, token: String::new(), hosts: Vec::new(), recordings: "recordings".into() }
+        let (hosts, sources) = Default::default();
+        Self { http: HttpAddress::Auto, token: String::new(), hosts, recordings: "recordings".into(), sources }
     }
 }
 

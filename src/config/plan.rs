@@ -8,7 +8,7 @@ use super::{
 };
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
-use crate::control::HttpPlan;
+use crate::control::{AllowedSources, HttpPlan};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::virtual_camera::Device;
@@ -82,8 +82,9 @@ impl RunPlan {
             None => catalog(&config.runtime).unwrap_or_default(),
         };
         networks.for_each(|paint| all.add_fallback(paint.choice.network));
-        let ControlConfig { http, token, hosts, recordings } = &config.control;
+        let ControlConfig { http, token, hosts, recordings, sources } = &config.control;
         let http = HttpPlan::new(*http, token, hosts, recordings.clone())?;
+        let http = HttpPlan { sources: AllowedSources(sources.clone()), ..http };
         Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http })
     }
 }

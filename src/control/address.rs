@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::AllowedSources;
 use crate::error::{Error, Result};
 
 /// The port that `auto` tries first.
@@ -40,6 +41,8 @@ pub struct HttpPlan {
     pub hosts: Vec<String>,
     /// The folder for recordings that are begun over HTTP.
     pub recordings: PathBuf,
+    /// What may be set as a source over HTTP.
+    pub sources: AllowedSources,
 }
 
 impl HttpPlan {
@@ -60,7 +63,7 @@ impl HttpPlan {
             )));
         }
         let token = (!token.is_empty()).then(|| token.to_string());
-        Ok(Self { address, token, hosts: hosts.to_vec(), recordings })
+        Ok(Self { address, token, hosts: hosts.to_vec(), recordings, sources: AllowedSources::default() })
     }
 }
 

@@ -7,7 +7,9 @@ pub mod address;
 pub mod client;
 pub mod contract;
 pub mod http;
+mod sources;
 mod stream;
 
 pub use address::{HttpAddress, HttpPlan};
+pub use sources::AllowedSources;
 pub use stream::{ApiError, ApiFuture, ApiResult, Hub, Member, Starter, Stream};

@@ -64,8 +64,16 @@ pub enum Then {
 
 impl Entry {
     pub fn new(config: StreamConfig) -> Self {
-        let (back_off, span) = (BACK_OFF.0, Span::none());
-        Self { config, state: State::Ended, run: 0, back_off, said: None, told: None, asked: None, span }
+        Self {
+            config,
+            state: State::Ended,
+            run: 0,
+            back_off: BACK_OFF.0,
+            said: None,
+            told: None,
+            asked: None,
+            span: Span::none(),
+        }
     }
 
     /// It failed: it waits before it is tried again, longer each time.

@@ -144,6 +144,7 @@ async fn set_source(
     if !is_shown_as_written(&requested.source) {
         return Err(unprintable("the source"));
     }
+    context.plan.sources.check(&requested.source)?;
     Ok(JsonAnswer(context.hub.set_source(&name, requested).await?))
 }
 

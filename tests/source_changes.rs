@@ -1,0 +1,192 @@
+//! Sources that change, loop, end, fail and come back while a stream runs: the stream goes on, and nothing piles up.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use common::http::{Api, until};
+use common::*;
+use serde_json::json;
+
+const SMALL: [&str; 4] = ["--rtsp", "off", "--size", "64x36"];
+
+/// A clip of one colour, with sound.
+fn clip(file: &Path, colour: &str, seconds: f64) {
+    let (picture, sound) =
+        (format!("color={colour}:s=64x36:r=20:d={seconds}"), format!("sine=440:r=48000:d={seconds}"));
+    let inputs = ["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound];
+    let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"];
+    ffmpeg(&[&inputs[..], &codecs, &[file.to_str().unwrap()]].concat());
+}
+
+fn start(source: &str, more: &[&str]) -> (Running, Api) {
+    Api::start(&[&["--source", source], &SMALL[..], more].concat())
+}
+
+/// Goes over to another source; the status of the answer.
+fn set(api: &Api, source: &str, looped: bool) -> u16 {
+    let body = json!({ "source": source, "loop": looped }).to_string();
+    api.json("POST", "/api/v1/streams/live/source", &body).status
+}
+
+fn count(run: &Running, what: &str) -> usize {
+    std::fs::read_dir(format!("/proc/{}/{what}", run.id())).unwrap().count()
+}
+
+#[test]
+fn descriptors_and_threads_stay_as_many_over_loops_changes_and_failures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    clip(Path::new(&path("clip.mp4")), "red", 0.3);
+    std::fs::write(path("damaged.mp4"), &std::fs::read(path("clip.mp4")).unwrap()[..2000]).unwrap();
+    let (run, api) = start(&path("clip.mp4"), &["--loop"]);
+    let captured = || api.state()["counts"]["captured"].as_u64().unwrap();
+    let round = |changes: usize| {
+        for source in ["test", "showcase", &path("clip.mp4")].iter().cycle().take(changes) {
+            assert_eq!(set(&api, source, true), 200, "{source}: {}", run.errors());
+        }
+        for source in [path("damaged.mp4"), path("none.mp4"), "http://127.0.0.1:9/none".into()] {
+            assert_eq!(set(&api, &source, true), 422, "{source}");
+        }
+        let before = captured();
+        until("some loops", || captured() > before + 60);
+    };
+    // What is made once, on first use, is there then.
+    round(3);
+    let before = (count(&run, "fd"), count(&run, "task"));
+    (0..5).for_each(|_| round(6));
+    // Threads that GStreamer keeps for a while come and go; each capture that stayed would hold four and more.
+    let after = (count(&run, "fd"), count(&run, "task"));
+    assert!(after.0 <= before.0 + 4 && after.1 <= before.1 + 8, "descriptors and threads {before:?}, then {after:?}");
+    assert_eq!(api.state()["counts"]["reconnects"], 0);
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_source_that_was_set_loops_or_goes_back_and_never_ends_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, still) = (folder.path().join("clip.mp4"), folder.path().join("still.png"));
+    clip(&file, "red", 0.5);
+    image::RgbImage::from_pixel(64, 36, image::Rgb([0, 0, 255])).save(&still).unwrap();
+    let (file, still) = (file.to_str().unwrap(), still.to_str().unwrap());
+    let (run, api) = start("test", &[]);
+    let source = || api.state()["source"].as_str().unwrap().to_string();
+
+    assert_eq!(api.json("POST", "/api/v1/streams/live/source", &json!({ "source": file }).to_string()).status, 200);
+    api.assert_painting(60);
+    assert_eq!(source(), file, "it loops unless told otherwise");
+    assert_eq!(set(&api, file, false), 200);
+    until("the configured source is back", || source() == "test picture");
+    api.assert_painting(10);
+
+    assert_eq!(set(&api, still, false), 200);
+    api.assert_painting(90);
+    assert_eq!(source(), still, "a picture has no end");
+    let shown = api.json("POST", "/api/v1/streams/live/snapshot", "{}");
+    assert_eq!(shown.status, 200);
+
+    let server = format!("http://{}", api.address);
+    let told = common::run(&["ctl", "--server", &server, "source", file, "--once"]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    until("the configured source is back", || source() == "test picture");
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_picture_alone_is_a_stream_and_a_file_alone_ends_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, still) = (folder.path().join("clip.mp4"), folder.path().join("still.png"));
+    clip(&file, "red", 0.5);
+    image::RgbImage::from_pixel(64, 36, image::Rgb([0, 0, 255])).save(&still).unwrap();
+    let (run, api) = start(still.to_str().unwrap(), &["--style", "photo"]);
+    api.assert_painting(40);
+    assert_eq!(run.interrupt().code, Some(0));
+    let ended = Running::start(&[&["--source", file.to_str().unwrap()], &SMALL[..]].concat()).started().end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+}
+
+#[test]
+fn a_daemon_with_a_config_outlives_its_streams_which_can_be_given_a_source_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, config) = (folder.path().join("clip.mp4"), folder.path().join("one.toml"));
+    let text = format!("[source]\ninput = {file:?}\n[paint]\nsize = \"64x36\"\n[output]\nrtsp = \"off\"\n");
+    std::fs::write(&config, text).unwrap();
+    let config = config.to_str().unwrap();
+    let once = Running::start(&["--config", config, "--once"]).end();
+    assert_eq!(once.code, Some(3), "{}", once.errors);
+
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let run = Running::start(&["--config", config, "--http", &address]);
+    let api = Api { address };
+    run.wait_for("the failure", |event| event["event"] == "failed");
+    assert_eq!(api.wait_for_status("live", "failed")["status"], "failed");
+    clip(&file, "red", 1.0);
+    api.wait_for_status("live", "running");
+    api.wait_for_status("live", "ended");
+
+    assert_eq!(set(&api, "/nowhere/none.mp4", true), 422);
+    assert_eq!(api.state()["status"], "ended");
+    assert_eq!(set(&api, "test", true), 200);
+    api.assert_painting(20);
+    assert_eq!(api.state()["source"], "test picture");
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_camera_that_sends_jpeg_pictures_over_http_plays() {
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(64, 36, image::Rgb([200, 30, 30]))
+        .write_to(&mut jpeg, image::ImageFormat::Jpeg)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/video", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let jpeg = jpeg.get_ref().clone();
+            std::thread::spawn(move || send_pictures(stream, &jpeg));
+        }
+    });
+    let (run, api) = start(&url, &[]);
+    api.assert_painting(20);
+    assert_eq!(api.state()["picture"], "64x36");
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+fn send_pictures(mut stream: TcpStream, jpeg: &[u8]) {
+    let _ = stream.read(&mut [0; 4096]);
+    let head = "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
+    let part = format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+    let mut sent = stream.write_all(head.as_bytes());
+    while sent.is_ok() {
+        sent = stream.write_all(&[part.as_bytes(), jpeg, b"\r\n"].concat());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_is_no_media_says_what_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.mp4");
+    std::fs::write(&page, "<!DOCTYPE html><html><body>404</body></html>\n".repeat(50)).unwrap();
+    let ended = Running::start(&[&["--source", page.to_str().unwrap()], &SMALL[..]].concat()).end();
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.errors.to_lowercase().contains("html"), "{}", ended.errors);
+}
+
+#[test]
+fn a_process_without_descriptors_says_so_once_and_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("recording.mkv");
+    let (run, api) = start("test", &["--record", recording.to_str().unwrap()]);
+    api.assert_painting(10);
+    let limit = count(&run, "fd") + 6;
+    tool("prlimit", &["--pid", &run.id().to_string(), &format!("--nofile={limit}")]);
+    let ended = run.end();
+    assert_eq!(ended.code, Some(5), "{}", ended.errors);
+    assert_eq!(ended.errors.matches("file descriptors are free").count(), 1, "{}", ended.errors);
+    assert!(packet_times(recording.to_str().unwrap(), "v").len() >= 10, "its recording is finished");
+}
