@@ -6,8 +6,10 @@ mod loaded;
 mod measure;
 pub mod provider;
 pub mod session;
+mod stop;
 mod timings;
 
 pub use loaded::Loaded;
 pub use provider::{Backend, Device, Precision};
 pub use session::{Session, SessionOptions};
+pub use stop::RunStop;
