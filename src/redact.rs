@@ -174,7 +174,7 @@ mod tests {
         for same in [
             "cannot serve RTSP on port 8554 of 127.0.0.1: it is in use; choose another with --rtsp ADDR:PORT/PATH",
             "rtsp://127.0.0.1:8554/live: no such stream",
-            "file:///home/me/a@b.mp4?x",
+            "file:///srv/a@b.mp4?x",
             "http 0.0.0.0:8080 can be reached: it needs a token of 16 characters in IMPASTO_TOKEN or [control] token",
             "this needs the token: send the header `Authorization: Bearer TOKEN`",
             "rtsp_user and rtsp_password belong together",

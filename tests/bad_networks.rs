@@ -4,8 +4,9 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use common::http::{Api, until};
 use common::onnx::{self, PICTURE, Side};
-use common::{Finished, run};
+use common::{Finished, project, run};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -231,4 +232,47 @@ proptest! {
         let told = stderr.lines().any(|line| line.starts_with("impasto: "));
         prop_assert!(code == 0 || (code == 4 && told), "{code}: {stderr}");
     }
+}
+
+/// A network that loads, and whose first run never ends.
+#[test]
+fn a_network_that_never_comes_to_its_end() {
+    let networks = onnx::networks();
+    let endless = std::fs::read(project("tests/networks/endless_loop.onnx")).unwrap();
+    let manifest = onnx::manifest("endless").replace("\"same\"", "\"endless\"").replace("\"image\"", "\"input\"");
+    let file = onnx::write(networks.path(), "endless", &endless, &manifest.replace("\"painted\"", "\"output\""));
+    let checked = {
+        let file = file.clone();
+        std::thread::spawn(move || run(&["check", file.to_str().unwrap()]))
+    };
+
+    // Loaded into a running stream, which paints on as before.
+    let models = networks.path().to_str().unwrap();
+    let source = ["--source", "test", "--rtsp", "off", "--size", "160x96", "--models", models, "--style", "same"];
+    let (run, api) = Api::start(&source);
+    let look = "/api/v1/streams/live/look";
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| api.json("PATCH", look, r#"{"styles": {"endless": 1}}"#));
+        while !asked.is_finished() {
+            api.assert_painting(10);
+        }
+        asked.join().unwrap().assert_problem(500, "did not come to its end");
+    });
+    assert_eq!(api.get(look).value()["styles"], serde_json::json!({"same": 1.0}));
+    assert_eq!(api.json("PATCH", look, r#"{"styles": {"negative": 1}}"#).status, 200);
+    api.assert_painting(5);
+
+    // The daemon does not wait for it when it stops.
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            api.ask("PATCH", look, &[("Content-Type", "application/json")], br#"{"styles": {"endless": 1}}"#)
+        });
+        until("it is being loaded", || !api.get(look).value()["styles"]["endless"].is_null());
+        let ended = run.interrupt();
+        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        drop(asked.join());
+    });
+
+    let Finished { code, stderr, .. } = checked.join().unwrap();
+    assert!(code == 4 && stderr.contains("did not come to its end"), "{stderr}");
 }

@@ -29,15 +29,16 @@ const HOMES: [(&str, &[&str]); 6] = [
 ];
 
 /// What the lower modules may use of this crate: themselves and these.
-const LOWER: [(&str, &[&str]); 10] = [
-    ("error", &[]),
+const LOWER: [(&str, &[&str]); 11] = [
+    ("redact", &[]),
+    ("error", &["redact"]),
     ("shutdown", &["error"]),
     ("gst", &["error"]),
     ("v4l2", &[]),
     ("frame", &["error", "gst"]),
     ("metrics", &["error", "style"]),
-    ("style", &["error", "metrics"]),
-    ("capture", &["error", "gst", "frame", "metrics", "shutdown", "style", "v4l2"]),
+    ("style", &["error", "metrics", "redact"]),
+    ("capture", &["error", "gst", "frame", "metrics", "redact", "shutdown", "style", "v4l2"]),
     ("output", &["error", "gst", "frame", "metrics", "shutdown", "style", "v4l2"]),
     ("engine", &["error", "gst", "frame", "metrics", "shutdown", "style", "capture", "output"]),
 ];

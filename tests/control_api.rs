@@ -261,9 +261,9 @@ fn those_who_only_hold_places_give_them_up() {
     let bodies: Vec<_> = (0..300).map(|_| unfinished("/api/v1/streams/live/source", 99)).collect();
     assert_eq!(api.get("/api/v1/streams").status, 200);
 
-    let uploads: Vec<_> = (0..20).map(|_| unfinished("/api/v1/paint?style=same", 1_000_000)).collect();
+    let uploads: Vec<_> = (0..20).map(|_| unfinished("/api/v1/paint?styles=same", 1_000_000)).collect();
     let photo = std::fs::read(project("models/showcase/chelsea.jpg")).unwrap();
-    let painted = api.ask("POST", "/api/v1/paint?style=same", &[], &photo);
+    let painted = api.ask("POST", "/api/v1/paint?styles=same", &[], &photo);
     assert_eq!((painted.status, painted.header("content-type")), (200, Some("image/png")));
     // The first of those who never finish was closed long before its time.
     let mut first = uploads.into_iter().next().unwrap();

@@ -107,7 +107,7 @@ fn all_are_fed_whatever_they_asked_by_and_whoever_leaves() {
     let answer = lost.ask("SETUP", "/live/stream=7", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
     assert_eq!(answer.status, 404, "{answer:?}");
     plain.assert_fed("after a SETUP of nothing");
-    run.wait_for_status("four clients", |status| status["clients"] == 4);
+    run.wait_for_status("three clients", |status| status["clients"] == 3);
 
     drop(query);
     drop(lost);

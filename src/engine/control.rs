@@ -20,11 +20,12 @@ use tokio::sync::oneshot;
 use super::FramePainter;
 use super::loader::{self, Job};
 use super::size_controller::SizeController;
+use super::sizing::Sizing;
 use crate::error::{Error, Result};
 use crate::style::PaintPlan;
 use crate::style::catalog::Choice;
 use crate::style::look::ResolvedLook;
-use crate::style::onnx::{Loaded, SessionOptions};
+use crate::style::onnx::{Loaded, RunStop, SessionOptions};
 use crate::style::{Catalog, Look, LookPatch, PaintSize, Size, SizedNetwork};
 
 /// Commands to one live stream; clones speak to the same stream.
@@ -73,18 +74,25 @@ pub(super) struct Shared {
     has_pending: AtomicBool,
     /// The latest frame that was shown.
     shown: Mutex<Option<gst::Buffer>>,
+    trial: Mutex<Trial>,
+}
+
+/// The network that the loader tries now.
+#[derive(Default)]
+struct Trial {
+    stop: Option<Arc<RunStop>>,
+    /// The stream ends: no other is tried.
+    closed: bool,
 }
 
 /// Where commands are put together.
 pub(super) struct ControlState {
     /// Numbers looks; the loader drops what is no longer the newest.
     pub(super) look_ticket: u64,
-    pub(super) size_ticket: u64,
     /// The look asked for last, and the one that the pending update or the painter has.
     look: Look,
     sent_look: Look,
-    size: PaintSize,
-    pub(super) bounding_box: Option<Size>,
+    pub(super) sizing: Sizing,
     /// The network that was sent last.
     pub(super) network: Loaded,
     pub(super) weights: Vec<f32>,
@@ -101,7 +109,15 @@ struct PendingUpdate {
     mirrored: Option<bool>,
     paused: Option<bool>,
     auto: Option<bool>,
+    resize: Option<Resize>,
     replies: Vec<Reply>,
+}
+
+/// How far a change of the inference size has come.
+enum Resize {
+    Begun,
+    /// Done, or refused: this box is painted in.
+    Ended(Option<Size>),
 }
 
 /// Who waits for the first frame that shows a command.
@@ -121,6 +137,8 @@ pub struct ControlReceiver {
     size_controller: Option<SizeController>,
     /// A size was asked for and has not come yet: times of the old one say nothing.
     resizing: bool,
+    /// The network paints at other sizes too.
+    takes_sizes: bool,
     frame_interval: Duration,
 }
 
@@ -140,11 +158,9 @@ impl Control {
         let look = Look { styles: choice.mix, ..look };
         let state = ControlState {
             look_ticket: 0,
-            size_ticket: 0,
             sent_look: look.clone(),
             look,
-            size,
-            bounding_box: size.bounding_box(),
+            sizing: Sizing::new(size),
             network: frame_painter.painter().network().clone(),
             weights: choice.resolved.weights,
             mirrored: false,
@@ -158,6 +174,7 @@ impl Control {
             state: Mutex::new(state),
             has_pending: AtomicBool::new(true),
             shown: Mutex::new(None),
+            trial: Mutex::default(),
         });
         let retire = jobs.clone();
         // A loader that is gone leaves the network with its sender, which drops it: nothing is lost.
@@ -170,6 +187,7 @@ impl Control {
             paused: false,
             size_controller: None,
             resizing: false,
+            takes_sizes: takes_sizes(frame_painter.painter().network()),
             frame_interval,
         };
         Ok((Self { shared, jobs }, commands, thread))
@@ -186,8 +204,8 @@ impl Control {
             look: state.look.clone(),
             network: state.network.manifest().name.clone(),
             device: state.network.backend().name(),
-            size: state.size,
-            bounding_box: state.bounding_box.map(|bounding_box| bounding_box.to_string()),
+            size: state.sizing.size(),
+            bounding_box: state.sizing.painted_box().map(|bounding_box| bounding_box.to_string()),
             mirrored: state.mirrored,
             paused: state.paused,
         }
@@ -236,10 +254,11 @@ impl Control {
     pub fn set_size(&self, size: PaintSize) -> Result<Answer> {
         let (reply, answer) = Reply::new();
         let mut state = self.shared.state();
-        state.size = size;
-        state.pending.auto = Some(size == PaintSize::Auto);
-        let job = state.resize(size.bounding_box(), Some(reply));
-        self.hand_over(job)?;
+        let ticket = state.sizing.ask(size);
+        // Times of the old size say nothing from now on.
+        state.pending.resize = Some(Resize::Begun);
+        self.shared.has_pending.store(true, Ordering::Release);
+        self.hand_over(Job::Resize { ticket, reply: Some(reply) })?;
         Ok(answer)
     }
 
@@ -279,8 +298,14 @@ impl Control {
         super::snapshot::png(shown, &self.shared.info)
     }
 
-    /// Ends the loader thread once it has done what it is at; later commands are refused.
+    /// Ends the loader thread, and the network that it tries; later commands are refused.
     pub fn close(&self) {
+        let mut trial = self.shared.trial.lock().unwrap_or_else(PoisonError::into_inner);
+        trial.closed = true;
+        if let Some(stop) = trial.stop.take() {
+            stop.stop();
+        }
+        drop(trial);
         // It may have ended already.
         let _ = self.jobs.send(Job::End);
     }
@@ -332,27 +357,66 @@ impl Shared {
         replaced
     }
 
-    /// Puts the same network for another size into the pending update; returns the one that it replaces there.
+    /// Puts the same network, prepared anew, into the pending update; returns the one that it replaces there.
+    pub(super) fn send_network(&self, state: &mut ControlState, sized: SizedNetwork) -> Option<SizedNetwork> {
+        state.network = sized.network().clone();
+        self.has_pending.store(true, Ordering::Release);
+        state.pending.sized.replace(sized)
+    }
+
+    /// Puts the same network for the requested size into the pending update; as [`Shared::send_network`]. Whoever asked
+    /// for it also chose between `auto` and a size of their own.
     pub(super) fn send_size(
         &self,
         state: &mut ControlState,
+        ticket: u64,
         sized: SizedNetwork,
+        bounding_box: Option<Size>,
         reply: Option<Reply>,
     ) -> Option<SizedNetwork> {
+        state.sizing.take(ticket, bounding_box);
+        if state.sizing.is_newest(ticket) && reply.is_some() {
+            state.pending.auto = Some(state.sizing.size() == PaintSize::Auto);
+        }
         state.pending.replies.extend(reply);
-        self.has_pending.store(true, Ordering::Release);
-        state.pending.sized.replace(sized)
+        self.end_resize(state, ticket);
+        self.send_network(state, sized)
+    }
+
+    /// The request cannot be done: what is painted goes on.
+    pub(super) fn refuse_size(&self, state: &mut ControlState, ticket: u64) {
+        state.sizing.refuse(ticket);
+        self.end_resize(state, ticket);
+    }
+
+    fn end_resize(&self, state: &mut ControlState, ticket: u64) {
+        // While a newer request is on its way, times still say nothing.
+        if state.sizing.is_newest(ticket) {
+            state.pending.resize = Some(Resize::Ended(state.sizing.painted_box()));
+            self.has_pending.store(true, Ordering::Release);
+        }
+    }
+
+    /// A network is about to be tried, which [`Control::close`] shall end.
+    ///
+    /// # Errors
+    /// The stream has ended.
+    pub(super) fn try_with(&self, stop: Arc<RunStop>) -> Result<()> {
+        let mut trial = self.trial.lock().unwrap_or_else(PoisonError::into_inner);
+        if trial.closed {
+            return Err(ended());
+        }
+        trial.stop = Some(stop);
+        Ok(())
+    }
+
+    /// It is tried no longer.
+    pub(super) fn tried(&self) {
+        self.trial.lock().unwrap_or_else(PoisonError::into_inner).stop = None;
     }
 }
 
 impl ControlState {
-    /// The job that prepares the network for this box.
-    fn resize(&mut self, bounding_box: Option<Size>, reply: Option<Reply>) -> Job {
-        self.bounding_box = bounding_box;
-        self.size_ticket += 1;
-        Job::Resize { ticket: self.size_ticket, reply }
-    }
-
     /// The look in progress failed: what is painted is what is asked for again.
     pub(super) fn back_to_sent_look(&mut self) {
         self.look.clone_from(&self.sent_look);
@@ -409,7 +473,6 @@ impl ControlReceiver {
         match pending.sized {
             Some(sized) if sized.network().manifest().path == painter.network().manifest().path => {
                 painter.change_size(sized);
-                self.resizing = false;
                 if let Some(size_controller) = &mut self.size_controller {
                     size_controller.forget_times();
                 }
@@ -426,6 +489,7 @@ impl ControlReceiver {
                 }
             }
         }
+        self.takes_sizes = takes_sizes(painter.network());
         if let Some(mirrored) = pending.mirrored {
             painter.set_mirrored(mirrored);
         }
@@ -433,6 +497,16 @@ impl ControlReceiver {
             let info = &self.shared.info;
             let picture = Size::new(info.width() as usize, info.height() as usize);
             self.size_controller = auto.then(|| SizeController::new(picture, self.frame_interval));
+        }
+        match pending.resize {
+            Some(Resize::Begun) => self.resizing = true,
+            Some(Resize::Ended(bounding_box)) => {
+                self.resizing = false;
+                if let Some(size_controller) = &mut self.size_controller {
+                    size_controller.painted_in(bounding_box);
+                }
+            }
+            None => {}
         }
         self.paused = pending.paused.unwrap_or(self.paused);
         self.replies.extend(pending.replies);
@@ -448,14 +522,12 @@ impl ControlReceiver {
         *self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture.clone());
         // Only now: whoever is answered may take a snapshot at once.
         self.replies.drain(..).for_each(|reply| reply.applied(Some(frame)));
-        if let (Some(size_controller), false) = (&mut self.size_controller, self.resizing)
+        if let (Some(size_controller), true) = (&mut self.size_controller, self.takes_sizes && !self.resizing)
             && let Some(bounding_box) = size_controller.note(inference)
+            && let Some(ticket) = self.shared.state().sizing.ask_auto(bounding_box)
         {
-            let mut state = self.shared.state();
-            if state.size == PaintSize::Auto && state.network.manifest().input.size.fixed.is_none() {
-                tracing::info!("inference takes too long or has time to spare: painting at {bounding_box}");
-                self.resizing = self.jobs.send(state.resize(Some(bounding_box), None)).is_ok();
-            }
+            tracing::info!("inference takes too long or has time to spare: painting at {bounding_box}");
+            self.resizing = self.jobs.send(Job::Resize { ticket, reply: None }).is_ok();
         }
     }
 
@@ -468,6 +540,10 @@ impl ControlReceiver {
     pub fn failed(&mut self, error: &Error) {
         self.replies.drain(..).for_each(|reply| reply.refused(error.clone()));
     }
+}
+
+fn takes_sizes(network: &Loaded) -> bool {
+    network.manifest().input.size.fixed.is_none()
 }
 
 fn same_network(choice: &Choice, path: &Path) -> bool {

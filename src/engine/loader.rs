@@ -1,5 +1,6 @@
 //! The loader thread: loads networks, warms them up for the live stream, and drops those that have painted their last.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
@@ -52,12 +53,12 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, ch
     if shared.state().look_ticket != ticket {
         return reply.refused(superseded());
     }
-    let bounding_box = shared.state().bounding_box;
-    let loaded = match spare.take().filter(|spare| spare.manifest().path == choice.network.path) {
+    let bounding_box = shared.state().sizing.painted_box();
+    let known = spare.take().filter(|spare| spare.manifest().path == choice.network.path);
+    let sized = prepare(shared, bounding_box, &choice.resolved.weights, || match known {
         Some(spare) => Ok(spare),
         None => Loaded::open(&choice.network, &shared.session()),
-    };
-    let sized = loaded.and_then(|loaded| prepare(shared, loaded, bounding_box, &choice.resolved.weights));
+    });
     let mut state = shared.state();
     let newest = state.look_ticket == ticket;
     match sized {
@@ -85,50 +86,60 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, ch
 fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
     let (loaded, bounding_box, weights, newest) = {
         let state = shared.state();
-        (state.network.clone(), state.bounding_box, state.weights.clone(), state.size_ticket == ticket)
+        (state.network.clone(), state.sizing.wanted_box(), state.weights.clone(), state.sizing.is_newest(ticket))
     };
-    let superseded = || Error::conflict("a later change of the size took its place");
     if !newest {
         if let Some(reply) = reply {
-            reply.refused(superseded());
+            reply.refused(Error::conflict("a later change of the size took its place"));
         }
         return;
     }
-    match prepare(shared, loaded, bounding_box, &weights) {
+    match prepare(shared, bounding_box, &weights, || Ok(loaded)) {
         Ok(sized) => {
             // Only this thread changes the network, so that it is still the same.
-            let replaced = shared.send_size(&mut shared.state(), sized, reply);
+            let replaced = shared.send_size(&mut shared.state(), ticket, sized, bounding_box, reply);
             drop(replaced);
         }
-        Err(error) => match reply {
-            Some(reply) => reply.refused(error),
-            None => tracing::warn!("the inference size stays as it is: {error}"),
-        },
+        Err(error) => {
+            shared.refuse_size(&mut shared.state(), ticket);
+            match reply {
+                Some(reply) => reply.refused(error),
+                None => tracing::warn!("the inference size stays as it is: {error}"),
+            }
+        }
     }
 }
 
 fn reopen(shared: &Shared) {
     let (old, bounding_box, weights) = {
         let state = shared.state();
-        (state.network.clone(), state.bounding_box, state.weights.clone())
+        (state.network.clone(), state.sizing.painted_box(), state.weights.clone())
     };
-    let loaded = Loaded::open(old.manifest(), &shared.session());
-    match loaded.and_then(|loaded| prepare(shared, loaded, bounding_box, &weights)) {
+    match prepare(shared, bounding_box, &weights, || Loaded::open(old.manifest(), &shared.session())) {
         Ok(sized) => {
-            let mut state = shared.state();
-            state.network = sized.network().clone();
-            let replaced = shared.send_size(&mut state, sized, None);
-            drop(state);
+            let replaced = shared.send_network(&mut shared.state(), sized);
             drop(replaced);
         }
         Err(error) => tracing::warn!("the threads of inference stay as they are: {error}"),
     }
 }
 
-/// The network, warm for the live picture.
-fn prepare(shared: &Shared, loaded: Loaded, bounding_box: Option<Size>, weights: &[f32]) -> Result<SizedNetwork> {
-    let mut sized = SizedNetwork::new(loaded, bounding_box)?;
-    sized.set_weights(weights);
-    sized.prepare(Size::new(shared.info.width() as usize, shared.info.height() as usize), PixelOrder::Bgrx)?;
-    Ok(sized)
+/// The network that `open` opens, warm for the live picture. What panics on the way is an error like others.
+fn prepare(
+    shared: &Shared,
+    bounding_box: Option<Size>,
+    weights: &[f32],
+    open: impl FnOnce() -> Result<Loaded>,
+) -> Result<SizedNetwork> {
+    let prepare = || {
+        let mut sized = SizedNetwork::new(open()?, bounding_box)?;
+        sized.set_weights(weights);
+        shared.try_with(sized.stop())?;
+        sized.prepare(Size::new(shared.info.width() as usize, shared.info.height() as usize), PixelOrder::Bgrx)?;
+        Ok(sized)
+    };
+    let panicked = |_| Err(Error::model("the network cannot be loaded: the loader panicked; the log says where"));
+    let prepared = catch_unwind(AssertUnwindSafe(prepare)).unwrap_or_else(panicked);
+    shared.tried();
+    prepared
 }

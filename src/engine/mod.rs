@@ -8,6 +8,7 @@ mod live;
 mod loader;
 mod ordered;
 mod size_controller;
+mod sizing;
 mod snapshot;
 
 pub use control::{Answer, Applied, Control, ControlReceiver, Painting};

@@ -95,6 +95,13 @@ impl SizeController {
         None
     }
 
+    /// A change of size has come out: this is painted in now; none is the picture's own size.
+    pub fn painted_in(&mut self, bounding_box: Option<Size>) {
+        let place = |wanted: Size| self.ladder.iter().position(|size| *size == wanted);
+        self.place = bounding_box.and_then(place).unwrap_or(0);
+        self.forget_times();
+    }
+
     /// Begins anew with what a new network takes at the same size.
     pub fn forget_times(&mut self) {
         self.seen = 0;
@@ -176,6 +183,19 @@ mod tests {
             frame += 1;
         }
         assert!((3..40).contains(&changes), "{changes} changes in {frame} frames");
+    }
+
+    #[test]
+    fn it_goes_on_from_the_size_that_is_painted() {
+        let mut controller = SizeController::new(Size::new(640, 360), Duration::from_millis(33));
+        let slow = Duration::from_millis(40);
+        let smaller = (0..ENOUGH).find_map(|_| controller.note(slow)).expect("a smaller size");
+        // The network could not be made ready for it.
+        controller.painted_in(None);
+        assert_eq!(controller.size(), Size::new(640, 360));
+        assert_eq!((0..ENOUGH).find_map(|_| controller.note(slow)), Some(smaller), "it is tried again");
+        controller.painted_in(Some(smaller));
+        assert_eq!(controller.size(), smaller);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! One network at one size: scale, pixels to tensor, run, tensor to pixels, scale back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::geometry::{Geometry, Size};
-use super::onnx::{Loaded, Session};
+use super::onnx::{Loaded, RunStop, Session};
 use super::tensor::{
     Finish, PixelOrder, Pixels, PixelsMut, finish_pixels, pixels_to_tensor, tensor_to_pixels, tensor_to_pixels_finished,
 };
@@ -57,6 +58,11 @@ impl SizedNetwork {
 
     pub fn network(&self) -> &Loaded {
         self.session.loaded()
+    }
+
+    /// What ends its runs from another thread.
+    pub fn stop(&self) -> Arc<RunStop> {
+        self.session.stop()
     }
 
     /// Sets the weight of each style; ignored by a network without a style input.

@@ -48,7 +48,7 @@ impl Trial {
             .ok_or_else(|| Error::model("the test picture has no pixels"))?;
         let (spec, input) = session.input();
         pixels_to_tensor(&pixels, spec, input);
-        let inference = session.run()?;
+        let inference = session.try_run()?;
         let (_, output) = session.output();
         let [low, high] = manifest.output.range;
         let (low, high) = (low.min(high), low.max(high));

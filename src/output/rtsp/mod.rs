@@ -176,7 +176,9 @@ impl Output for Rtsp {
     }
 
     fn usage(&self) -> Usage {
-        if self.clients() > 0 { Usage::Watched } else { Usage::Absent }
+        // A SETUP without a DESCRIBE builds the media, which waits for pictures, before its client is known.
+        let is_built = || self.mount.feeds().iter().any(|feeds| feeds.media.upgrade().is_some());
+        if self.clients() > 0 || is_built() { Usage::Watched } else { Usage::Absent }
     }
 
     fn take_failure(&self) -> Option<Error> {
@@ -219,7 +221,7 @@ impl Mount {
     /// Closes the connections of all who watch.
     fn dismiss_clients(&self) {
         let clients = std::mem::take(&mut *self.clients());
-        clients.into_iter().for_each(|client| client.close());
+        clients.iter().for_each(server::hang_up);
     }
 
     /// Asks each encoder for a picture that can be shown without those before it.

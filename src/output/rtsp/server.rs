@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::glib;
+use gstreamer::glib::translate::from_glib_none;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
@@ -267,7 +268,7 @@ fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, sil
     let (mounts, silent) = (Arc::clone(mounts), Arc::clone(silent));
     server.connect_client_connected(move |_, client| {
         if let Some(oldest) = silent.add(client) {
-            oldest.close();
+            hang_up(&oldest);
         }
         // It watches from the first request that names a path; before the media is built, because a stream that sleeps
         // must wake for it.
@@ -304,6 +305,23 @@ fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, sil
     });
 }
 
+/// Closes the connection of a client, also of one whose TLS has not begun: that one would stay open until it says
+/// something, because the server waits for it to take its leave.
+pub(super) fn hang_up(client: &gst_rtsp_server::RTSPClient) {
+    // SAFETY: the client lives during the call, and so do its connection and that one's socket, of which both functions
+    // return a borrowed pointer or none; the socket is kept by a reference of its own.
+    let socket: Option<gst_rtsp_server::gio::Socket> = unsafe {
+        let connection = gst_rtsp_server::ffi::gst_rtsp_client_get_connection(client.as_ptr());
+        match connection.is_null() {
+            true => None,
+            false => from_glib_none(gst_rtsp::ffi::gst_rtsp_connection_get_read_socket(connection)),
+        }
+    };
+    // It may be closed already.
+    let _ = socket.map(|socket| socket.shutdown(true, true));
+    client.close();
+}
+
 /// Clients over UDP that vanish without a word keep a session; when it times out, the server must be told to look. Those
 /// that never say a word have no session.
 fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext, silent: Arc<Silent>) {
@@ -313,7 +331,7 @@ fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::Mai
     let look = move || {
         sessions.cleanup();
         if let Some(latest) = Instant::now().checked_sub(SILENCE_PATIENCE) {
-            silent.take_older(latest).iter().for_each(|client| client.close());
+            silent.take_older(latest).iter().for_each(hang_up);
         }
         glib::ControlFlow::Continue
     };

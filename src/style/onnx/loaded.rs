@@ -45,18 +45,24 @@ impl Loaded {
         if options.threads != Some(1) {
             return Network::open(manifest, options).map(|network| Self(Arc::new(network)));
         }
-        let mut shared = lock();
-        shared.retain(|network| network.strong_count() > 0);
         let written = written(manifest);
-        let known = shared
-            .iter()
-            .filter_map(Weak::upgrade)
-            .find(|network| network.manifest == *manifest && network.options == *options && network.written == written);
-        if let Some(network) = known {
+        let known = |shared: &[Weak<Network>]| {
+            shared.iter().filter_map(Weak::upgrade).find(|network| {
+                network.manifest == *manifest && network.options == *options && network.written == written
+            })
+        };
+        if let Some(network) = known(&lock()) {
             return Ok(Self(network));
         }
-        let network = Arc::new(Network::open(manifest, options)?);
-        shared.push(Arc::downgrade(&network));
+        // Without the lock: others need not wait for a network that is slow to load. Of two that load the same, the
+        // second takes what the first has.
+        let loaded = Arc::new(Network::open(manifest, options)?);
+        let mut shared = lock();
+        shared.retain(|network| network.strong_count() > 0);
+        let network = known(&shared).unwrap_or_else(|| {
+            shared.push(Arc::downgrade(&loaded));
+            Arc::clone(&loaded)
+        });
         Ok(Self(network))
     }
 

@@ -144,7 +144,7 @@ fn time(
     let picture = Pixels::new(&pixels, size.width, size.height, size.width * 3, PixelOrder::Rgb);
     let picture = picture.ok_or("the test picture has no pixels")?;
     pixels_to_tensor(&picture, &TensorSpec { border: 0, ..*spec }, tensor);
-    let run = |session: &mut Session| session.run().map_err(|error| error.to_string());
+    let run = |session: &mut Session| session.try_run().map_err(|error| error.to_string());
     let mut least = run(session)?;
     let hopeless = |least: Duration| fastest.is_some_and(|fastest| least > fastest.mul_f64(HOPELESS));
     let mut spent = Duration::ZERO;

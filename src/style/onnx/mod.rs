@@ -7,9 +7,11 @@ mod measure;
 mod options;
 pub mod provider;
 pub mod session;
+mod stop;
 mod timings;
 
 pub use loaded::Loaded;
 pub use options::SessionOptions;
 pub use provider::{Backend, Device, Precision};
 pub use session::Session;
+pub use stop::RunStop;

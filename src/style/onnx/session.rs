@@ -14,10 +14,14 @@ use super::inspect::{MAX_INPUTS, manifest_mismatch};
 use super::loaded::Loaded;
 use super::options::SessionOptions;
 use super::provider::{Backend, Device};
+use super::stop::RunStop;
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::{Layout, TensorSpec};
+
+/// A run that a network is tried with may take so long: large pictures through the slowest network take half of it.
+const TRIAL_LIMIT: Duration = Duration::from_secs(60);
 
 /// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
 pub struct Session {
@@ -26,6 +30,7 @@ pub struct Session {
     weights: Option<Tensor<f32>>,
     tensors: Option<Tensors>,
     names: Names,
+    stop: Arc<RunStop>,
 }
 
 /// The picture tensors for one size, and what paints them.
@@ -58,7 +63,8 @@ impl Session {
     /// No memory for its inputs.
     pub fn new(loaded: Loaded) -> Result<Self> {
         let names = Names::new(&loaded.0.manifest);
-        let mut this = Self { loaded, constants: Vec::new(), weights: None, tensors: None, names };
+        let stop = Arc::new(RunStop::new()?);
+        let mut this = Self { loaded, constants: Vec::new(), weights: None, tensors: None, names, stop };
         this.make_constants().map_err(|what| manifest_mismatch(&this.loaded.0.manifest, &what))?;
         Ok(this)
     }
@@ -75,6 +81,11 @@ impl Session {
 
     pub(super) fn is_prepared(&self) -> bool {
         self.tensors.is_some()
+    }
+
+    /// What ends its runs from another thread.
+    pub fn stop(&self) -> Arc<RunStop> {
+        Arc::clone(&self.stop)
     }
 
     /// Sets the weight of each style; ignored by a network without a style input.
@@ -150,10 +161,20 @@ impl Session {
         Ok(begun.elapsed())
     }
 
-    /// Runs once into an output that ONNX Runtime allocates; its shape is the network's true one.
+    /// As [`Session::run`], and gives up after a while: nobody knows yet whether the network comes to an end.
+    ///
+    /// # Errors
+    /// As [`Session::run`], or it took too long.
+    pub fn try_run(&mut self) -> Result<Duration> {
+        let _limit = self.stop.after(TRIAL_LIMIT)?;
+        self.run()
+    }
+
+    /// Tries the network once, with an output that ONNX Runtime allocates; its shape is the network's true one.
     fn run_to_new_output(&self, running: &OrtSession, input: &Tensor<f32>) -> Result<ort::value::DynValue, String> {
         let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
         let mut output = ptr::null_mut();
+        let _limit = self.stop.after(TRIAL_LIMIT).map_err(|error| error.to_string())?;
         self.run_raw(running, &inputs, &mut output)?;
         let output = ptr::NonNull::new(output).ok_or("no output came back")?;
         // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
@@ -178,11 +199,11 @@ impl Session {
         // SAFETY: names are NUL-terminated and live in `self`; the first `inputs.count` values point to live
         // tensors; `output` is null (ONNX Runtime allocates) or a live tensor of the network's output shape,
         // which no other thread touches because one thread owns this `Session`; the network itself, which other
-        // sessions may share, is documented to run on many threads at once.
+        // sessions may share, is documented to run on many threads at once; the options live in `self` too.
         let status = unsafe {
             (ort::api::ort().Run)(
                 running.ptr().cast_mut(),
-                ptr::null(),
+                self.stop.options(),
                 names.as_ptr(),
                 inputs.values.as_ptr(),
                 inputs.count,
@@ -192,7 +213,10 @@ impl Session {
             )
         };
         // SAFETY: the status came from ONNX Runtime just now and is freed by this conversion.
-        unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.to_string())
+        unsafe { ort::Error::result_from_status(status) }.map_err(|error| match self.stop.is_stopped() {
+            true => "it was stopped, or did not come to its end in a minute".into(),
+            false => error.to_string(),
+        })
     }
 
     fn make_constants(&mut self) -> Result<(), String> {
