@@ -20,6 +20,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
+use crate::gst::edit_list::EditLists;
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
@@ -80,6 +81,8 @@ pub struct Capture {
     description: String,
     facts: Arc<Mutex<StreamFacts>>,
     camera: Option<camera::CameraThread>,
+    /// Length by the edit lists that the demuxer does not see.
+    edited_duration: Option<gst::ClockTime>,
 }
 
 /// How a capture ended.
@@ -104,15 +107,17 @@ impl Capture {
         let facts = Arc::new(Mutex::new(StreamFacts::default()));
         note_warnings(&pipeline, &facts);
         let branches = Branches::new(&pipeline, wiring, &facts)?;
-        let head = source.build(wiring)?;
+        let edit_lists = source.edit_lists();
+        let head = source.build(wiring, edit_lists.as_ref())?;
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
-        branches.connect(&head)?;
+        branches.connect(&head, edit_lists.as_ref())?;
 
         let camera = match source {
             Source::Camera(requested) => Some(camera::CameraThread::start(requested, wiring.requested, &head)?),
             _ => None,
         };
-        let capture = Self { pipeline, description: source.to_string(), facts, camera };
+        let edited_duration = edit_lists.map(|lists| lists.duration());
+        let capture = Self { pipeline, description: source.to_string(), facts, camera, edited_duration };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
@@ -143,7 +148,7 @@ impl Capture {
     /// What is known of the stream; complete once the first picture has come.
     pub fn facts(&self) -> StreamFacts {
         let mut facts = lock(&self.facts).clone();
-        facts.duration = self.pipeline.query_duration::<gst::ClockTime>();
+        facts.duration = self.edited_duration.or_else(|| self.pipeline.query_duration::<gst::ClockTime>());
         facts
     }
 
@@ -228,7 +233,7 @@ impl Branches {
     }
 
     /// Links the source: its one pad at once, or the pads of its element `source` when they appear.
-    fn connect(&self, head: &gst::Bin) -> Result<()> {
+    fn connect(&self, head: &gst::Bin, edit_lists: Option<&EditLists>) -> Result<()> {
         let sink = self.picture.static_pad("sink").ok_or_else(|| {
             Error::usage("capture/picture.launch: its first element must take decoded video".to_string())
         })?;
@@ -242,6 +247,7 @@ impl Branches {
         let sound = self.sound.clone();
         let (facts, pipeline) = (Arc::clone(&self.facts), self.pipeline.clone());
         let picture_sink = sink.clone();
+        let edit_lists = edit_lists.cloned();
         source.connect_pad_added(move |element, pad| {
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             let media = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
@@ -249,6 +255,9 @@ impl Branches {
             let Some(pad) = ghost_out(element, pad) else {
                 return;
             };
+            if let Some(edit_lists) = &edit_lists {
+                edit_lists.apply_to(pad.upcast_ref());
+            }
             if media.starts_with("video/") && !picture_sink.is_linked() {
                 let _ = pad.link(&picture_sink);
             } else if media.starts_with("audio/")

@@ -9,6 +9,7 @@ use gstreamer::prelude::*;
 use super::camera::{CameraRequest, Which};
 use super::{Wiring, animation, showcase};
 use crate::error::{Error, Result};
+use crate::gst::edit_list::EditLists;
 
 /// Where frames come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +60,16 @@ impl Source {
         }
     }
 
+    /// The edit lists of a file that is read without them.
+    pub(super) fn edit_lists(&self) -> Option<EditLists> {
+        match self {
+            Self::File(path) => EditLists::of(path),
+            _ => None,
+        }
+    }
+
     /// The head of the pipeline.
-    pub(super) fn build(&self, wiring: &Wiring) -> Result<gst::Bin> {
+    pub(super) fn build(&self, wiring: &Wiring, edit_lists: Option<&EditLists>) -> Result<gst::Bin> {
         let (size, fps) = wiring.requested;
         let (width, height, fps) = (size.width.to_string(), size.height.to_string(), fps.to_string());
         let templates = &wiring.templates;
@@ -86,9 +95,9 @@ impl Source {
                 let path = path.canonicalize().map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
                 let uri = gst::glib::filename_to_uri(&path, None)
                     .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-                media(wiring, &uri)
+                media(wiring, &uri, edit_lists.cloned())
             }
-            Self::Url(url) => media(wiring, url),
+            Self::Url(url) => media(wiring, url, None),
         }
     }
 }
@@ -111,16 +120,19 @@ const RTSP_LATENCY_MS: u32 = 200;
 /// How long an RTSP source may stay silent before it counts as lost.
 const RTSP_TIMEOUT_US: u64 = 5_000_000;
 
-fn media(wiring: &Wiring, uri: &str) -> Result<gst::Bin> {
+fn media(wiring: &Wiring, uri: &str, edit_lists: Option<EditLists>) -> Result<gst::Bin> {
     let bin = wiring.templates.load("capture/media", &[])?.build(&[("source", "uridecodebin")])?;
     let decoder = bin.by_name("source").unwrap_or_else(|| unreachable!("checked by build"));
     decoder.set_property("uri", uri);
-    decoder.connect("source-setup", false, |values| {
+    decoder.connect("source-setup", false, move |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
         if source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
             source.set_property("latency", RTSP_LATENCY_MS);
             source.set_property("tcp-timeout", RTSP_TIMEOUT_US);
             source.set_property("timeout", RTSP_TIMEOUT_US);
+        }
+        if let Some(edit_lists) = &edit_lists {
+            edit_lists.hide_from(&source);
         }
         None
     });
