@@ -22,12 +22,10 @@ impl Looping {
         Self { entry, length }
     }
 
-    /// Makes whatever reads the file say "segment done" at its end instead of ending the stream. False if the source
+    /// `length` is that of one round. Makes whatever reads the file say "segment done" at its end instead of ending the stream. False if the source
     /// cannot seek: then it ends, and can be opened again.
-    pub fn begin(&self, pipeline: &gst::Pipeline) -> bool {
-        let Some(length) = pipeline.query_duration::<gst::ClockTime>().filter(|length| !length.is_zero()) else {
-            return false;
-        };
+    pub fn begin(&self, length: Option<gst::ClockTime>) -> bool {
+        let Some(length) = length.filter(|length| !length.is_zero()) else { return false };
         self.length.store(length.nseconds(), Ordering::Release);
         let mut seeking = gst::query::Seeking::new(gst::Format::Time);
         self.entry.peer_query(&mut seeking)

@@ -22,6 +22,7 @@ use gstreamer_pbutils::MissingPluginMessage;
 use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
+use crate::gst::edit_list::EditLists;
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
@@ -90,6 +91,8 @@ pub struct Capture {
     camera: Option<camera::CameraThread>,
     /// Makes it begin again at its end.
     looping: Option<Looping>,
+    /// Length by the edit lists that the demuxer does not see.
+    edited_duration: Option<gst::ClockTime>,
 }
 
 /// How a capture ended.
@@ -115,15 +118,18 @@ impl Capture {
         let branches = Branches::new(&pipeline, wiring, &facts)?;
         let entry = branches.entry()?;
         watch_bus(&pipeline, &entry, &facts);
-        let head = source.build(wiring)?;
+        let edit_lists = source.edit_lists();
+        let head = source.build(wiring, edit_lists.as_ref())?;
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
-        branches.connect(&head)?;
+        branches.connect(&head, edit_lists.as_ref())?;
 
         let camera = match source {
             Source::Camera(requested) => Some(camera::CameraThread::start(requested, wiring.requested, &head)?),
             _ => None,
         };
-        let mut capture = Self { pipeline, description: source.to_string(), facts, camera, looping: None };
+        let edited_duration = edit_lists.map(|lists| lists.duration());
+        let description = source.to_string();
+        let mut capture = Self { pipeline, description, facts, camera, looping: None, edited_duration };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
@@ -142,7 +148,7 @@ impl Capture {
         let _ = self.pipeline.state(FIRST_PICTURE_PATIENCE);
         if let Some(looping) = &self.looping
             && self.pipeline.current_state() == gst::State::Paused
-            && looping.begin(&self.pipeline)
+            && looping.begin(self.facts().duration)
         {
             let _ = self.pipeline.state(FIRST_PICTURE_PATIENCE);
         }
@@ -161,7 +167,7 @@ impl Capture {
     /// What is known of the stream; complete once the first picture has come.
     pub fn facts(&self) -> StreamFacts {
         let mut facts = lock(&self.facts).clone();
-        facts.duration = self.pipeline.query_duration::<gst::ClockTime>();
+        facts.duration = self.edited_duration.or_else(|| self.pipeline.query_duration::<gst::ClockTime>());
         facts
     }
 
@@ -264,7 +270,7 @@ impl Branches {
     }
 
     /// Links the source: its one pad at once, or the pads of its element `source` when they appear.
-    fn connect(&self, head: &gst::Bin) -> Result<()> {
+    fn connect(&self, head: &gst::Bin, edit_lists: Option<&EditLists>) -> Result<()> {
         let sink = self.entry()?;
         if let Some(pad) = head.static_pad("src") {
             let linked = pad.link(&sink).map(|_| ());
@@ -276,6 +282,7 @@ impl Branches {
         let sound = self.sound.clone();
         let (facts, pipeline) = (Arc::clone(&self.facts), self.pipeline.clone());
         let picture_sink = sink.clone();
+        let edit_lists = edit_lists.cloned();
         source.connect_pad_added(move |element, pad| {
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             let media = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
@@ -283,6 +290,9 @@ impl Branches {
             let Some(pad) = ghost_out(element, pad) else {
                 return;
             };
+            if let Some(edit_lists) = &edit_lists {
+                edit_lists.apply_to(pad.upcast_ref());
+            }
             if media.starts_with("video/") && !picture_sink.is_linked() {
                 let _ = pad.link(&picture_sink);
             } else if media.starts_with("application/") {

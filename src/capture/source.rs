@@ -10,6 +10,7 @@ use gstreamer::prelude::*;
 use super::camera::{CameraRequest, Which};
 use super::{Pace, Wiring, animation, showcase};
 use crate::error::{Error, Result};
+use crate::gst::edit_list::EditLists;
 use crate::gst::template::Templates;
 use crate::redact::redact;
 
@@ -62,8 +63,16 @@ impl Source {
         }
     }
 
+    /// The edit lists of a file that is read without them.
+    pub(super) fn edit_lists(&self) -> Option<EditLists> {
+        match self {
+            Self::File(path) => EditLists::of(path),
+            _ => None,
+        }
+    }
+
     /// The head of the pipeline.
-    pub(super) fn build(&self, wiring: &Wiring) -> Result<gst::Bin> {
+    pub(super) fn build(&self, wiring: &Wiring, edit_lists: Option<&EditLists>) -> Result<gst::Bin> {
         let (size, fps) = wiring.requested;
         let (width, height, fps) = (size.width.to_string(), size.height.to_string(), fps.to_string());
         let templates = &wiring.templates;
@@ -95,10 +104,10 @@ impl Source {
                 if wiring.pace == Pace::RealTime && is_still(path) {
                     still(templates, &fps, &uri)
                 } else {
-                    media(templates, &uri)
+                    media(templates, &uri, edit_lists.cloned())
                 }
             }
-            Self::Url(url) => media(templates, url),
+            Self::Url(url) => media(templates, url, None),
         }
     }
 }
@@ -142,16 +151,19 @@ fn still(templates: &Templates, fps: &str, uri: &str) -> Result<gst::Bin> {
 /// Lists of addresses that GStreamer would follow: HLS, DASH, Smooth Streaming.
 const LISTS: [&str; 3] = ["application/x-hls", "application/dash+xml", "application/vnd.ms-sstr+xml"];
 
-fn media(templates: &Templates, uri: &str) -> Result<gst::Bin> {
+fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLists>) -> Result<gst::Bin> {
     let bin = templates.load("capture/media", &[])?.build(&[("source", "uridecodebin")])?;
     let decoder = bin.by_name("source").unwrap_or_else(|| unreachable!("checked by build"));
     decoder.set_property("uri", uri);
-    decoder.connect("source-setup", false, |values| {
+    decoder.connect("source-setup", false, move |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
         if source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
             source.set_property("latency", RTSP_LATENCY_MS);
             source.set_property("tcp-timeout", RTSP_TIMEOUT_US);
             source.set_property("timeout", RTSP_TIMEOUT_US);
+        }
+        if let Some(edit_lists) = &edit_lists {
+            edit_lists.hide_from(&source);
         }
         None
     });

@@ -16,6 +16,7 @@ use super::parts::{Index, PacketReader};
 use super::timeline::Timeline;
 use crate::capture;
 use crate::error::{Error, Result};
+use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
 use crate::output::{Container, part_path};
 use crate::shutdown::Shutdown;
@@ -159,6 +160,12 @@ impl Join<'_> {
         if !self.index.timescale.is_regular() {
             caps.make_mut().set("framerate", gst::Fraction::new(0, 1));
         }
+        let lacks_site =
+            caps.structure(0).is_some_and(|vp9| vp9.name() == "video/x-vp9" && !vp9.has_field("chroma-site"));
+        if lacks_site && matches!(self.container, Container::Mp4 | Container::Mov) {
+            // The muxer takes it for granted, and crashes without it; this is where VP9 has its chroma.
+            caps.make_mut().set("chroma-site", "mpeg2");
+        }
         Ok(caps)
     }
 
@@ -176,6 +183,10 @@ impl Join<'_> {
         let queue = make("multiqueue")?;
         queue.set_property("max-size-time", 0u64);
         queue.set_property("max-size-bytes", 0u32);
+        let edit_lists = EditLists::of(self.input);
+        if let Some(edit_lists) = &edit_lists {
+            edit_lists.hide_from(&source);
+        }
         for element in [&source, &streams, &queue] {
             element.set_property("name", format!("source-{}", element.name()));
         }
@@ -202,6 +213,9 @@ impl Join<'_> {
                     gst::PadProbeReturn::Ok
                 }
             });
+            if let Some(edit_lists) = &edit_lists {
+                edit_lists.apply_to(pad);
+            }
             linker.link(pad, &mut lock(&tracks));
         });
         Ok(complete)

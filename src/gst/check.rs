@@ -6,6 +6,7 @@ use gstreamer as gst;
 use gstreamer_pbutils::prelude::*;
 use gstreamer_pbutils::{Discoverer, DiscovererInfo, DiscovererResult, DiscovererStreamInfo};
 
+use super::edit_list::EditLists;
 use super::template::{self, Templates};
 use crate::error::{Error, Result};
 
@@ -20,9 +21,14 @@ pub fn media(path: &Path) -> Result<Vec<String>> {
     let fail = |what: String| Error::input(format!("{}: {what}", path.display()));
     let full = path.canonicalize().map_err(|error| fail(error.to_string()))?;
     let uri = gst::glib::filename_to_uri(&full, None).map_err(|error| fail(error.to_string()))?;
-    let info = Discoverer::new(PATIENCE)
-        .and_then(|discoverer| discoverer.discover_uri(&uri))
-        .map_err(|error| fail(error.message().trim_end_matches('.').to_string()))?;
+    let edit_lists = EditLists::of(&full);
+    let length = edit_lists.as_ref().map(EditLists::duration);
+    let discoverer = Discoverer::new(PATIENCE).map_err(|error| fail(error.to_string()))?;
+    if let Some(edit_lists) = edit_lists {
+        discoverer.connect_source_setup(move |_, source| edit_lists.hide_from(source));
+    }
+    let info =
+        discoverer.discover_uri(&uri).map_err(|error| fail(error.message().trim_end_matches('.').to_string()))?;
     match info.result() {
         DiscovererResult::Ok => {}
         DiscovererResult::MissingPlugins => {
@@ -34,11 +40,11 @@ pub fn media(path: &Path) -> Result<Vec<String>> {
     if info.video_streams().is_empty() {
         return Err(fail("has no picture to paint".into()));
     }
-    Ok(describe(&info))
+    Ok(describe(&info, length.or_else(|| info.duration())))
 }
 
-fn describe(info: &DiscovererInfo) -> Vec<String> {
-    let length = info.duration().filter(|length| !length.is_zero());
+fn describe(info: &DiscovererInfo, length: Option<gst::ClockTime>) -> Vec<String> {
+    let length = length.filter(|length| !length.is_zero());
     let mut lines = vec![length.map_or("length unknown".into(), |length| format!("length {length:.2}"))];
     for video in info.video_streams() {
         let (rate, aspect) = (video.framerate(), video.par());

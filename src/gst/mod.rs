@@ -1,7 +1,8 @@
-//! GStreamer helpers: start-up, launch templates, media files, bus errors in plain words, encoders by what is installed.
+//! GStreamer helpers: start-up, launch templates, media files, edit lists, bus errors in plain words, encoders by what is installed.
 
 pub mod bus;
 pub mod check;
+pub mod edit_list;
 pub mod encoder;
 pub mod template;
 

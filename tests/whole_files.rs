@@ -1,0 +1,73 @@
+//! `impasto file` on recordings that are hard to read: nothing of them is lost on the way.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Finished, finish, impasto, onnx, packet_times, probe, project};
+
+/// A folder with the identity network, and a place for results.
+struct Studio(tempfile::TempDir);
+
+impl Studio {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        onnx::write_identity(folder.path());
+        Self(folder)
+    }
+
+    fn convert(&self, input: &Path, output: &str, args: &[&str]) -> Finished {
+        let mut command = impasto();
+        command.args(["--log", "warn", "file"]).arg(input).arg(self.0.path().join(output));
+        command.arg("--network").arg(self.0.path().join("identity.onnx")).args(args);
+        finish(&mut command)
+    }
+
+    /// Converts what must succeed; returns the result and what was said of it.
+    fn good(&self, input: &Path, output: &str, args: &[&str]) -> (String, String) {
+        let finished = self.convert(input, output, args);
+        assert_eq!(finished.code, 0, "{} -> {output}: {}", input.display(), finished.stderr);
+        (self.0.path().join(output).to_str().expect("UTF-8").to_string(), finished.stderr)
+    }
+}
+
+fn case(name: &str) -> PathBuf {
+    project("tests/cases").join(name)
+}
+
+fn duration(file: &str, stream: &str) -> f64 {
+    let times = packet_times(file, stream);
+    let last = probe(file, stream, "packet=duration_time");
+    times[times.len() - 1] + last.lines().last().and_then(|text| text.trim_end_matches(',').parse().ok()).unwrap_or(0.0)
+}
+
+#[test]
+fn clips_cut_without_encoding_keep_what_they_show() {
+    let studio = Studio::new();
+    for (input, frames, sound) in [("trimmed_edit_list.mp4", 125, 5.0), ("sound_outlasts_pictures.mp4", 50, 12.0)] {
+        for output in ["out.mp4", "out.mkv"] {
+            let (file, _) = studio.good(&case(input), output, &["--overwrite"]);
+            assert_eq!(packet_times(&file, "v").len(), frames, "{input} -> {output}");
+            let length = duration(&file, "a");
+            assert!((length - sound).abs() < 0.05, "{input} -> {output}: {length} s of sound");
+        }
+    }
+}
+
+#[test]
+fn every_pixel_format_is_painted() {
+    let studio = Studio::new();
+    for (input, frames) in
+        [("h264_422.mp4", 10), ("mpeg2_422.ts", 10), ("vp9_422.webm", 10), ("prores4444_alpha.mov", 3)]
+    {
+        let (file, _) = studio.good(&case(input), "out.mkv", &["--overwrite"]);
+        assert_eq!(packet_times(&file, "v").len(), frames, "{input}");
+    }
+}
+
+#[test]
+fn vp9_fits_into_mp4() {
+    let studio = Studio::new();
+    let (file, _) = studio.good(&case("tiny.mp4"), "out.mp4", &["--codec", "vp9"]);
+    assert_eq!((probe(&file, "v", "stream=codec_name").as_str(), packet_times(&file, "v").len()), ("vp9", 24));
+}
