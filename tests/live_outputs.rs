@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::http::{Api, until};
 use common::*;
 
 /// Painting small keeps the tests quick on a busy machine; the picture keeps its size.
@@ -28,10 +29,14 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_recording_is_finished_by_ctrl_c_sigterm_and_duration() {
-    for (name, codec, end) in
-        [("a.mp4", "h264", "INT"), ("b.mkv", "h264", "TERM"), ("c.webm", "vp9", "duration"), ("d.mov", "h264", "INT")]
-    {
+fn a_recording_is_finished_by_each_signal_and_by_duration() {
+    for (name, codec, end) in [
+        ("a.mp4", "h264", "INT"),
+        ("b.mkv", "h264", "TERM"),
+        ("c.webm", "vp9", "duration"),
+        ("d.mov", "h264", "INT"),
+        ("e.mp4", "h264", "HUP"),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(name);
         let file = file.to_str().unwrap();
@@ -76,14 +81,106 @@ fn a_killed_recording_is_not_under_its_name_and_still_plays() {
         // Started again by itself, it destroys nothing of what it recorded before.
         let kept = std::fs::read(&part).unwrap();
         let (stem, ending) = name.split_once('.').unwrap();
-        for number in [2, 3] {
+        for _ in 0..2 {
             let again =
                 run(&["--source", "test", "--rtsp", "off", "--record", file.to_str().unwrap(), "--duration", "1"]);
             assert_eq!(again.end().code, Some(0));
-            assert!(folder.path().join(format!("{stem}-{number}.{ending}")).exists(), "{:?}", names(folder.path()));
         }
-        assert!(std::fs::read(&part).unwrap() == kept && !file.exists());
+        let recovered = format!("{stem}-recovered.{ending}");
+        let mut expected = [name.to_string(), format!("{stem}-2.{ending}"), recovered.clone()];
+        expected.sort();
+        assert_eq!(names(folder.path()), expected);
+        assert!(std::fs::read(folder.path().join(recovered)).unwrap() == kept);
     }
+}
+
+#[test]
+fn two_that_record_into_one_name_both_keep_all_they_painted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.mkv");
+    let begin = || run(&["--source", "test", "--rtsp", "off", "--record", file.to_str().unwrap()]);
+    let (first, second) = (begin(), begin());
+    let runs = [first.started(), second.started()];
+    runs.iter().for_each(|run| drop(run.wait_for_status("a picture", |status| status["painted"].as_u64() > Some(10))));
+    let mut painted: Vec<_> = runs.map(|run| painted(&run.interrupt())).into();
+    let mut held = ["a.mkv", "a-2.mkv"].map(|name| frames(&folder.path().join(name)));
+    painted.sort_unstable();
+    held.sort_unstable();
+    assert_eq!(painted, held);
+    assert_eq!(names(folder.path()), ["a-2.mkv", "a.mkv"]);
+}
+
+/// The pictures that a run gave to its recording, once it ended in good order.
+fn painted(ended: &Ended) -> u64 {
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let stopped = ended.events.last().expect("it tells that it stopped");
+    let counts = ["painted", "held", "dropped_by_outputs"].map(|key| stopped[key].as_u64().unwrap());
+    counts[0] + counts[1] - counts[2]
+}
+
+fn frames(file: &Path) -> u64 {
+    packet_times(file.to_str().unwrap(), "v").len() as u64
+}
+
+#[test]
+fn a_recording_goes_on_when_the_sound_ends_and_when_it_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let loud = folder.path().join("loud.mkv");
+    flash_and_beep(&loud, 30);
+    let loud = loud.to_str().unwrap();
+    let identity = onnx::write_identity(folder.path());
+    for name in ["a.mkv", "b.mp4"] {
+        let file = folder.path().join(name);
+        let record = ["--network", identity.to_str().unwrap(), "--record", file.to_str().unwrap()];
+        let (run, api) = Api::start(&[&["--source", loud, "--loop", "--rtsp", "off"][..], &record].concat());
+        api.assert_painting(30);
+        for source in ["test", loud] {
+            let changed = api.json("POST", "/api/v1/streams/live/source", &format!("{{\"source\": {source:?}}}"));
+            assert_eq!(changed.status, 200, "{}", changed.text());
+            api.assert_painting(150);
+        }
+        let painted = painted(&run.interrupt());
+        let file = file.to_str().unwrap();
+        let pictures = packet_times(file, "v");
+        assert_eq!(pictures.len() as u64, painted, "{name}: every picture is in it");
+        let sound = packet_times(file, "a");
+        assert!((sound.last().unwrap() - pictures.last().unwrap()).abs() < 1.0, "{name}: {:?}", sound.last());
+        let hole = sound.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+        assert!(hole < 0.5, "{name}: a hole of {hole} s");
+        // What is heard after the silence is where it belongs.
+        let delays = sound_delays(file);
+        let last = delays.last().expect("beeps");
+        assert!(delays.len() >= 2 && last.abs() < 0.1, "{name}: {delays:?}");
+    }
+}
+
+#[test]
+fn a_recording_that_is_stopped_at_once_plays_if_it_is_called_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let loud = folder.path().join("loud.mkv");
+    flash_and_beep(&loud, 20);
+    let config = folder.path().join("impasto.toml");
+    std::fs::write(&config, format!("[control]\nrecordings = {:?}\n", folder.path())).unwrap();
+    let args = ["--config", config.to_str().unwrap(), "--source", loud.to_str().unwrap(), "--loop", "--rtsp", "off"];
+    let (run, api) = Api::start(&[&args[..], &SMALL].concat());
+    let mut finished = 0;
+    for (number, ending) in ["mp4", "mov", "mkv", "webm"].iter().cycle().take(12).enumerate() {
+        let name = format!("{number}.{ending}");
+        let record = |body: &str| api.json("POST", "/api/v1/streams/live/record", body);
+        assert_eq!(record(&format!("{{\"file\": {name:?}}}")).status, 200);
+        std::thread::sleep(Duration::from_millis(20 * number as u64));
+        let stopped = record("{\"stop\": true}");
+        let file = folder.path().join(&name);
+        assert_eq!(stopped.status == 200, file.exists(), "{name}: {}", stopped.text());
+        if stopped.status == 200 {
+            finished += 1;
+            assert!(frames(&file) > 0, "{name}");
+        } else {
+            assert!(stopped.text().contains("no frame came"), "{name}: {}", stopped.text());
+        }
+    }
+    assert!(finished > 3, "{finished} of them had a picture");
+    assert_eq!(run.interrupt().code, Some(0));
 }
 
 #[test]
@@ -99,11 +196,17 @@ fn a_full_disk_ends_the_recording_and_not_the_stream() {
     let file = folder.path().join("a.mkv");
     let port = free_port();
     let address = format!("127.0.0.1:{port}/live");
-    let running = run(&["--source", "test", "--rtsp", &address, "--record", file.to_str().unwrap()]).started();
+    let args = ["--source", "test", "--rtsp", &address, "--record", file.to_str().unwrap()];
+    let (running, api) = Api::start(&[&args[..], &SMALL].concat());
+    assert_eq!(api.state()["recording"], file.to_str().unwrap());
     let failed = running.wait_for("the failure", |event| event["event"] == "failed");
     let what = failed["what"].as_str().unwrap();
     assert!(what.contains("a.mkv stopped: ") && what.contains("No space left"), "{what}");
     assert!(what.contains(".a.mkv.part"), "{what}");
+    let state = api.state();
+    assert!(state["recording"].is_null() && !state["outputs"].to_string().contains("recording"), "{state}");
+    until("it is told", || api.state()["failures"].to_string().contains("No space left"));
+    api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).assert_problem(409, "No space left");
 
     let watch = ["-v", "error", "-rtsp_transport", "tcp", "-i", &format!("rtsp://{address}"), "-t", "2"];
     let seen = output_of(Command::new("ffmpeg").args(watch).args(["-f", "framecrc", "-"]));

@@ -20,7 +20,7 @@ use crate::control::{self, ApiError, ApiFuture, ApiResult};
 use crate::engine::{Answer, Control};
 use crate::error::{Error, Result};
 use crate::metrics::Counters;
-use crate::output::{Outputs, Preview, PreviewOf, Viewer, VirtualCameraPlan};
+use crate::output::{Naming, Outputs, Preview, PreviewOf, Viewer, VirtualCameraPlan};
 use crate::style::{Look, LookPatch};
 
 /// How many failures of outputs are remembered.
@@ -163,6 +163,7 @@ impl control::Stream for Handle {
     }
 
     fn outputs(&self) -> Vec<OutputState> {
+        self.recorder.settle();
         let state = |output: Arc<dyn crate::output::Output>| {
             let place = output.place();
             OutputState {
@@ -211,7 +212,7 @@ impl control::Stream for Handle {
     fn start_recording(&self, file: &Path) -> ApiFuture<'_, RecordNow> {
         let (recorder, file) = (Arc::clone(&self.recorder), file.to_path_buf());
         Box::pin(async move {
-            let begin = move || recorder.start(&file).map(|()| file);
+            let begin = move || recorder.start(&file, Naming::Exact);
             let file = run_blocking(begin).await?;
             self.changed();
             Ok(RecordNow { file: file.display().to_string(), recording: true })

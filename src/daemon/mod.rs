@@ -78,7 +78,7 @@ pub struct RunOptions {
 /// Runs until the time is over or a signal comes; without a config file, or `once`, also until the sources have ended or
 /// a stream fails. A changed config file is taken while it runs.
 ///
-/// Ctrl-C and SIGTERM are how a live stream is meant to end: when its outputs are finished, that is success.
+/// Ctrl-C, SIGTERM and, without a config file, SIGHUP are how a live stream is meant to end: when its outputs are finished, that is success.
 ///
 /// # Errors
 /// Settings that are wrong. What keeps a stream from starting, or ends it, if it is not tried again: the source, the
@@ -105,7 +105,7 @@ pub fn run(settings: Settings, options: RunOptions) -> Result<()> {
 async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: bool) -> Result<()> {
     let RunOptions { duration, json, .. } = options;
     // From the first moment on, so that a signal during the start also ends in good order.
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(reload.file_name().is_some())?;
 
     // Before networks are loaded, so that a port that is taken is told at once.
     let listener = http::open(&plan.http).await?;
@@ -257,16 +257,20 @@ async fn sleep_until(time: Option<Instant>) {
     }
 }
 
-/// Ctrl-C and SIGTERM.
+/// Ctrl-C, SIGTERM, and SIGHUP where there is no config to read again.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
+    /// SIGHUP is for whoever reads the config; from the first moment on it kills nobody.
+    has_config: bool,
 }
 
 impl Signals {
-    fn new() -> Result<Self> {
+    fn new(has_config: bool) -> Result<Self> {
         let listen = |kind| signal(kind).map_err(|error| Error::usage(format!("signals: {error}")));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, hangup: listen(SignalKind::hangup())?, has_config })
     }
 
     /// Waits for the next one and names it.
@@ -274,6 +278,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => "interrupted",
             _ = self.terminate.recv() => "asked to stop",
+            _ = self.hangup.recv(), if !self.has_config => "the terminal has closed",
         }
     }
 }

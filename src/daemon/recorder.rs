@@ -1,12 +1,12 @@
 //! Begins and ends the recording of a running stream.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::control::ApiError;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::{Output, Outputs, Record, StreamFormat};
+use crate::output::{Claim, Container, Naming, Output, Outputs, Record, StreamFormat};
 
 /// At most one recording at a time; all methods may block until a file is opened or finished.
 pub struct Recorder {
@@ -14,70 +14,184 @@ pub struct Recorder {
     format: StreamFormat,
     crf: u8,
     templates: Templates,
-    recording: Mutex<Option<Recording>>,
+    state: Mutex<State>,
+    /// Notified when a start or an end is over.
+    settled: Condvar,
 }
 
-/// A recording in progress.
-#[derive(Clone)]
-struct Recording {
-    output: Arc<dyn Output>,
-    path: PathBuf,
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    /// The output of the recording in progress.
+    output: Option<Arc<dyn Output>>,
+    /// Failures that nobody was told of yet.
+    failures: Vec<Error>,
+    /// The first recording that is not complete: with it the stream does not end in good order.
+    lost: Option<Error>,
+}
+
+/// What a recorder is at, and with that what it may do next. It decides; the [`Recorder`] does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Idle,
+    Starting(PathBuf),
+    Recording(PathBuf),
     /// Its file is being finished.
-    ending: bool,
+    Ending(PathBuf),
+    /// It broke by itself: why is told to whoever stops it.
+    Broken(String),
+}
+
+/// Why something is not done now.
+type Refusal = String;
+
+impl Phase {
+    /// A start is asked for.
+    fn start(&mut self, file: &Path) -> Result<(), Refusal> {
+        if let Some(file) = self.file() {
+            return Err(format!("a recording into {} is in progress; stop it first", file.display()));
+        }
+        *self = Self::Starting(file.to_path_buf());
+        Ok(())
+    }
+
+    /// The start has come out; `file` is what is recorded into.
+    fn started(&mut self, file: Option<PathBuf>) {
+        *self = file.map_or(Self::Idle, Self::Recording);
+    }
+
+    /// An end is asked for. From then on only who asked for it ends it.
+    fn stop(&mut self) -> Result<(), Refusal> {
+        match self {
+            Self::Recording(file) => {
+                *self = Self::Ending(std::mem::take(file));
+                Ok(())
+            }
+            Self::Starting(file) => Err(format!("the recording into {} is just beginning; try again", file.display())),
+            Self::Ending(file) => Err(format!("the recording into {} is being finished", file.display())),
+            Self::Broken(why) => Err(why.clone()),
+            Self::Idle => Err("no recording is in progress".into()),
+        }
+    }
+
+    /// Its file is finished, or cannot be.
+    fn ended(&mut self) {
+        *self = Self::Idle;
+    }
+
+    /// It broke. Whoever is ending it hears of that from the file itself.
+    fn break_off(&mut self, why: String) {
+        if matches!(self, Self::Recording(_)) {
+            *self = Self::Broken(why);
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Starting(file) | Self::Recording(file) | Self::Ending(file) => Some(file),
+            Self::Idle | Self::Broken(_) => None,
+        }
+    }
 }
 
 impl Recorder {
     pub fn new(outputs: Arc<Outputs>, format: StreamFormat, crf: u8, templates: Templates) -> Self {
-        Self { outputs, format, crf, templates, recording: Mutex::default() }
+        Self { outputs, format, crf, templates, state: Mutex::default(), settled: Condvar::new() }
     }
 
-    fn recording(&self) -> MutexGuard<'_, Option<Recording>> {
-        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The file that is being recorded into, or finished: once there is none, the last one lies under its name.
     pub fn file(&self) -> Option<String> {
-        self.recording().as_ref().map(|recording| recording.path.display().to_string())
+        self.settle();
+        self.state().phase.file().map(|file| file.display().to_string())
     }
 
-    /// Begins a recording with the next picture.
+    /// Begins a recording with the next picture; returns its file, whose name `naming` may change.
     ///
     /// # Errors
-    /// One is in progress already, or the file cannot be written.
-    pub fn start(&self, path: &Path) -> Result<(), ApiError> {
-        let mut recording = self.recording();
-        if let Some(recording) = recording.as_ref() {
-            let path = recording.path.display();
-            return Err(ApiError::Conflict(format!("a recording into {path} is in progress; stop it first")));
-        }
-        let output: Arc<dyn Output> = Arc::new(Record::start(path, &self.format, self.crf, &self.templates)?);
+    /// One is in progress already, the name is taken, or the file cannot be written.
+    pub fn start(&self, path: &Path, naming: Naming) -> Result<PathBuf, ApiError> {
+        self.settle();
+        self.state().phase.start(path).map_err(ApiError::Conflict)?;
+        let opened = self.open(path, naming);
+        let mut state = self.state();
+        state.phase.started(opened.as_ref().ok().map(|(file, _)| file.clone()));
+        self.settled.notify_all();
+        let (file, output) = opened?;
         self.outputs.add(Arc::clone(&output));
-        *recording = Some(Recording { output, path: path.to_path_buf(), ending: false });
-        Ok(())
+        state.output = Some(output);
+        Ok(file)
+    }
+
+    fn open(&self, path: &Path, naming: Naming) -> Result<(PathBuf, Arc<dyn Output>), ApiError> {
+        Container::of(path)?;
+        let claim = Claim::new(path, naming)?.ok_or_else(|| {
+            let path = path.display();
+            ApiError::Conflict(format!("{path} is there already, or is being recorded into; choose another name"))
+        })?;
+        let file = claim.path().to_path_buf();
+        Ok((file, Arc::new(Record::start(claim, &self.format, self.crf, &self.templates)?)))
     }
 
     /// Ends the recording and returns its file; waits until that is finished.
     ///
     /// # Errors
-    /// None is in progress, or its file cannot be finished.
+    /// None is in progress, it broke off, or its file cannot be finished.
     pub fn stop(&self) -> Result<PathBuf, ApiError> {
-        let Recording { output, path, .. } = self.begin_ending()?;
+        self.settle();
+        let output = {
+            let mut state = self.state();
+            state.phase.stop().map_err(ApiError::Conflict)?;
+            state.output.take()
+        };
+        let Some(output) = output else { unreachable!("a recording has an output") };
         self.outputs.remove(&output);
         let finished = output.finish();
-        *self.recording() = None;
+        self.state().phase.ended();
+        self.settled.notify_all();
         finished?;
-        Ok(path)
+        Ok(output.place().name.into())
     }
 
-    /// The recording in progress, which from now on only this caller ends.
-    fn begin_ending(&self) -> Result<Recording, ApiError> {
-        match self.recording().as_mut() {
-            Some(recording) if !recording.ending => {
-                recording.ending = true;
-                Ok(recording.clone())
-            }
-            _ => Err(ApiError::Conflict("no recording is in progress".into())),
+    /// Takes a recording that broke out of the outputs.
+    pub fn settle(&self) {
+        let mut state = self.state();
+        let Some(output) = state.output.take_if(|output| output.has_failed()) else { return };
+        let error = output.take_failure().unwrap_or_else(|| Error::output("the recording broke off"));
+        state.phase.break_off(error.to_string());
+        state.failures.push(error);
+        // Finished, it says that it is not complete.
+        if let Err(error) = output.finish() {
+            state.lost.get_or_insert(error);
         }
+        drop(state);
+        self.outputs.remove(&output);
+    }
+
+    /// Recordings that broke since the last call.
+    pub fn take_failures(&self) -> Vec<Error> {
+        self.settle();
+        std::mem::take(&mut self.state().failures)
+    }
+
+    /// The stream ends: waits until whatever is recorded is finished.
+    ///
+    /// # Errors
+    /// A recording is not complete.
+    pub fn finish(&self) -> Result<()> {
+        self.settle();
+        let is_busy = |state: &mut State| matches!(state.phase, Phase::Starting(_) | Phase::Ending(_));
+        let state = self.settled.wait_while(self.state(), is_busy).unwrap_or_else(PoisonError::into_inner);
+        let is_recording = matches!(state.phase, Phase::Recording(_));
+        drop(state);
+        if is_recording {
+            self.stop()?;
+        }
+        self.state().lost.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -87,6 +201,91 @@ impl From<ApiError> for Error {
         match refusal {
             ApiError::NotFound(what) | ApiError::Conflict(what) | ApiError::Later(what) => Self::output(what),
             ApiError::Failed(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Start,
+        Started,
+        NotStarted,
+        Stop,
+        Ended,
+        Break,
+    }
+
+    const ALL: [Event; 6] = [Event::Start, Event::Started, Event::NotStarted, Event::Stop, Event::Ended, Event::Break];
+
+    /// What a phase becomes; an error where it refuses.
+    fn after(mut phase: Phase, event: Event) -> Result<Phase, Refusal> {
+        match event {
+            Event::Start => phase.start(Path::new("new"))?,
+            Event::Started => phase.started(Some("new".into())),
+            Event::NotStarted => phase.started(None),
+            Event::Stop => phase.stop()?,
+            Event::Ended => phase.ended(),
+            Event::Break => phase.break_off("disk full".into()),
+        }
+        Ok(phase)
+    }
+
+    fn phases() -> [Phase; 5] {
+        let broken = Phase::Broken("disk full".into());
+        [Phase::Idle, Phase::Starting("a".into()), Phase::Recording("a".into()), Phase::Ending("a".into()), broken]
+    }
+
+    #[test]
+    fn each_phase_refuses_what_cannot_be() {
+        let [idle, starting, recording, ending, broken] = phases();
+        for busy in [&starting, &recording, &ending] {
+            assert!(after(busy.clone(), Event::Start).unwrap_err().contains("into a is in progress; stop it first"));
+        }
+        for free in [&idle, &broken] {
+            assert_eq!(after(free.clone(), Event::Start), Ok(Phase::Starting("new".into())));
+        }
+        assert_eq!(after(recording.clone(), Event::Stop), Ok(ending.clone()));
+        for (phase, words) in [
+            (&idle, "no recording"),
+            (&starting, "just beginning"),
+            (&ending, "being finished"),
+            (&broken, "disk full"),
+        ] {
+            assert!(after(phase.clone(), Event::Stop).unwrap_err().contains(words), "{phase:?}");
+        }
+        assert_eq!(after(recording, Event::Break), Ok(broken));
+        assert_eq!(after(ending.clone(), Event::Break), Ok(ending), "who ends it is told");
+    }
+
+    #[test]
+    fn after_any_two_events_there_is_a_way_on() {
+        // Starts and ends come out only where they are in progress.
+        let may_come = |phase: &Phase, event| match event {
+            Event::Started | Event::NotStarted => matches!(phase, Phase::Starting(_)),
+            Event::Ended => matches!(phase, Phase::Ending(_)),
+            Event::Start | Event::Stop | Event::Break => true,
+        };
+        for phase in phases() {
+            for first in ALL.into_iter().filter(|event| may_come(&phase, *event)) {
+                let then = after(phase.clone(), first).unwrap_or(phase.clone());
+                for second in ALL.into_iter().filter(|event| may_come(&then, *event)) {
+                    let last = after(then.clone(), second).unwrap_or(then.clone());
+                    // At most one recording: a start is refused exactly while there is a file.
+                    assert_eq!(
+                        last.file().is_some(),
+                        after(last.clone(), Event::Start).is_err(),
+                        "{first:?} {second:?}"
+                    );
+                    let news = ALL.into_iter().filter(|event| may_come(&last, *event));
+                    assert!(
+                        news.map(|event| after(last.clone(), event)).any(|next| next.is_ok_and(|next| next != last))
+                    );
+                }
+            }
         }
     }
 }

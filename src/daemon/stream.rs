@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
-use crate::output::{Outputs, Preview, Rtsp, RtspServers, StreamFormat, VirtualCamera, unused_path};
+use crate::output::{Naming, Outputs, Preview, Rtsp, RtspServers, StreamFormat, VirtualCamera};
 use crate::shutdown::Shutdown;
 use crate::style::Choice;
 use crate::style::PaintPlan;
@@ -91,7 +91,7 @@ impl Stream {
         let recorder = Recorder::new(Arc::clone(&outputs), format.clone(), plan.crf, plan.templates.clone());
         let preview = open_outputs(&plan, servers, &format, &outputs, &recorder)
             .and_then(|preview| capture.play().map(|()| preview))
-            .inspect_err(|_| drop(outputs.finish()))?;
+            .inspect_err(|_| drop(recorder.finish().and(outputs.finish())))?;
         // Only now: what fails before is tried again and again.
         PaintPlan::tell_backend(frame_painter.painter());
         let device = frame_painter.painter().network().backend().name();
@@ -162,7 +162,9 @@ impl Stream {
 
     /// Outputs that failed since the last call.
     pub fn failures(&self) -> Vec<Error> {
-        self.handle.outputs.failures()
+        // A recording that failed is no output any more.
+        let recordings = self.handle.recorder.take_failures();
+        recordings.into_iter().chain(self.handle.outputs.failures()).collect()
     }
 
     /// The frame rate since the last call, and where the time and the frames went.
@@ -191,7 +193,9 @@ impl Stream {
             }
         }
         let status = self.status();
-        self.handle.outputs.finish()?;
+        // Both, whatever becomes of one of them.
+        let recorded = self.handle.recorder.finish();
+        self.handle.outputs.finish().and(recorded)?;
         Ok(status)
     }
 }
@@ -240,11 +244,10 @@ fn open_outputs(
         outputs.add(Arc::new(Rtsp::start(servers, address, access, format, kbps, &plan.templates)?));
     }
     if let Some(path) = &plan.record {
-        let unused = unused_path(path);
-        if unused != *path {
-            tracing::info!("{} is there already: recording into {}", path.display(), unused.display());
+        let file = recorder.start(path, Naming::Numbered)?;
+        if file != *path {
+            tracing::info!("{} is there already: recording into {}", path.display(), file.display());
         }
-        recorder.start(&unused)?;
     }
     for camera in &plan.virtual_cameras {
         outputs.add(Arc::new(VirtualCamera::start(camera, format)?));

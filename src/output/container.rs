@@ -100,22 +100,6 @@ pub fn part_path(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.part"))
 }
 
-/// `path`, or with a number added where something lies there already, a recording that was broken off included: a
-/// daemon that is started again by itself must not destroy what it recorded before.
-pub fn unused_path(path: &Path) -> PathBuf {
-    let is_free = |path: &Path| {
-        let is_empty = |path: &Path| std::fs::metadata(path).map_or(true, |file| file.is_file() && file.len() == 0);
-        is_empty(path) && is_empty(&part_path(path))
-    };
-    let (stem, ending) = (path.file_stem().unwrap_or_default(), path.extension().unwrap_or_default());
-    let numbered =
-        |number| path.with_file_name(format!("{}-{number}.{}", stem.to_string_lossy(), ending.to_string_lossy()));
-    std::iter::once(path.to_path_buf())
-        .chain((2..).map(numbered))
-        .find(|path| is_free(path))
-        .unwrap_or_else(|| unreachable!("numbers do not end"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

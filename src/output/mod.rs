@@ -1,16 +1,20 @@
 //! Where painted frames go: any mix of outputs, each with its own queue, counters and failure.
 
+mod claim;
 mod container;
 pub mod idle;
 mod preview;
+mod readback;
 mod record;
 mod rtsp;
+mod sound_track;
 pub mod virtual_camera;
 
-pub use container::{Container, part_path, unused_path};
+pub use claim::{Claim, Naming};
+pub use container::{Container, part_path};
 pub use idle::Usage;
 pub use preview::{Preview, PreviewOf, Viewer};
-pub use record::Record;
+pub use record::{Record, dated_name};
 pub use rtsp::{Rtsp, RtspAccess, RtspAddress, RtspServers};
 pub use virtual_camera::{VirtualCamera, VirtualCameraPlan};
 
@@ -53,6 +57,10 @@ pub trait Output: Send + Sync {
     fn rest(&self) {}
     /// Pictures that it could not take in time.
     fn dropped(&self) -> u64;
+    /// It has stopped working and does not come back by itself.
+    fn has_failed(&self) -> bool {
+        false
+    }
     /// Why it has stopped working, once.
     fn take_failure(&self) -> Option<Error>;
     /// Ends it in good order: files are finished and get their final name.

@@ -1,13 +1,17 @@
-//! Records a live stream into a file: written beside it, renamed when it is complete.
+//! Records a live stream into a file: written beside it, looked at and renamed when it is complete.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::{Container, Output, Place, StreamFormat, is_full, part_path, retimed, retimed_sound, sound_caps};
+use super::readback::{self, Pictures};
+use super::sound_track::{Placed, SoundTrack};
+use super::{Claim, Container, Output, Place, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::{Encoder, Preset};
@@ -16,13 +20,18 @@ use crate::gst::template::Templates;
 /// How long the file may take to be finished after the last frame.
 const FINISH_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
+/// Bytes of one second of sound: 48 kHz, stereo, 16 bits.
+const SOUND_BYTES_PER_SECOND: u64 = 48_000 * 4;
+
 /// A recording in progress.
 pub struct Record {
-    path: PathBuf,
-    part: PathBuf,
+    claim: Claim,
+    container: Container,
     pipeline: gst::Pipeline,
     picture: gst_app::AppSrc,
     sound: Option<gst_app::AppSrc>,
+    /// Pictures that went to the encoder.
+    encoded: Arc<AtomicU64>,
     state: Mutex<State>,
 }
 
@@ -30,35 +39,56 @@ pub struct Record {
 struct State {
     /// Time of the first picture; the file begins there.
     begin: Option<gst::ClockTime>,
+    /// Time of the latest picture in the file.
+    last: gst::ClockTime,
+    track: SoundTrack,
     dropped: u64,
     failed: bool,
-    finished: bool,
+    /// Why it failed, until it is told.
+    failure: Option<Error>,
+    /// Where the finished file lies.
+    finished: Option<PathBuf>,
+}
+
+/// The name of a recording that nobody named: stream, date and local time.
+pub fn dated_name(stream: &str) -> String {
+    let now = gst::glib::DateTime::now_local().and_then(|now| now.format("%Y-%m-%d_%H-%M-%S"));
+    format!("{stream}-{}.mkv", now.as_deref().unwrap_or("recording"))
 }
 
 impl Record {
-    /// Starts the recording into `path`; its ending chooses the container (mp4, mov, mkv, webm).
+    /// Starts the recording into the claimed file; its ending chooses the container (mp4, mov, mkv, webm).
     ///
     /// # Errors
-    /// An unknown ending, a folder that cannot be written to, or a broken template.
-    pub fn start(path: &Path, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<Self> {
-        let container = Container::of(path)?;
-        let part = part_path(path);
-        std::fs::File::create(&part).map_err(|error| {
-            Error::output(format!("{}: cannot be written: {error}; choose another with --record", path.display()))
-        })?;
-        let pipeline = build(container, format, crf, templates).inspect_err(|_| drop(std::fs::remove_file(&part)))?;
+    /// An unknown ending, or a broken template; nothing is left behind then.
+    pub fn start(claim: Claim, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<Self> {
+        let part = claim.part().to_path_buf();
+        Self::begin(claim, format, crf, templates).inspect_err(|_| drop(std::fs::remove_file(part)))
+    }
+
+    fn begin(claim: Claim, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<Self> {
+        let container = Container::of(claim.path())?;
+        let pipeline = build(container, format, crf, templates)?;
         let named = |name: &str| pipeline.by_name(name);
         if let Some(file) = named("file") {
-            file.set_property("location", part.to_string_lossy().as_ref());
+            file.set_property("location", claim.part());
         }
         let feed = |name: &str| named(name).and_then(|element| element.downcast::<gst_app::AppSrc>().ok());
         let picture = feed("picture").unwrap_or_else(|| unreachable!("checked by build"));
         picture.set_caps(Some(&format.caps));
+        let encoded = Arc::new(AtomicU64::new(0));
+        if let Some(pad) = picture.static_pad("src") {
+            let encoded = Arc::clone(&encoded);
+            pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+                encoded.fetch_add(1, Ordering::Relaxed);
+                gst::PadProbeReturn::Ok
+            });
+        }
         let sound = feed("sound");
         if let Some(sound) = &sound {
             sound.set_caps(Some(&sound_caps()));
         }
-        let this = Self { path: path.to_path_buf(), part, pipeline, picture, sound, state: Mutex::default() };
+        let this = Self { claim, container, pipeline, picture, sound, encoded, state: Mutex::default() };
         this.pipeline
             .set_state(gst::State::Playing)
             .map_err(|_| this.take_failure().unwrap_or_else(|| Error::output("the recording does not start")))?;
@@ -72,70 +102,152 @@ impl Record {
     fn failure(&self, reason: &str) -> Error {
         Error::output(format!(
             "recording {} stopped: {reason}; what was written is kept in {}",
-            self.path.display(),
-            self.part.display()
+            self.claim.path().display(),
+            self.claim.part().display()
         ))
     }
+
+    /// Looks for an error of the pipeline.
+    fn note_failure(&self) {
+        let end = self.pipeline.bus().and_then(|bus| bus::wait_for_end(&bus, gst::ClockTime::ZERO));
+        let mut state = self.state();
+        if let Some(Err(reason)) = end
+            && !std::mem::replace(&mut state.failed, true)
+        {
+            state.failure = Some(self.failure(&reason));
+        }
+    }
+
+    /// Writes silence, in pieces of at most a second.
+    fn silence(&self, times: Option<Range<gst::ClockTime>>) {
+        let (Some(sound), Some(times)) = (&self.sound, times) else { return };
+        let mut begin = times.start;
+        while begin < times.end {
+            let length = gst::ClockTime::SECOND.min(times.end - begin);
+            let mut buffer = gst::Buffer::from_slice(vec![0; bytes_of(length)]);
+            buffer.make_mut().set_pts(begin);
+            buffer.make_mut().set_duration(length);
+            let _ = sound.push_buffer(buffer);
+            begin += length;
+        }
+    }
+
+    /// Lets everything flow into the file and closes it.
+    fn close(&self) -> Result<(), String> {
+        for feed in std::iter::once(&self.picture).chain(&self.sound) {
+            let _ = feed.end_of_stream();
+        }
+        let end = self.pipeline.bus().and_then(|bus| bus::wait_for_end(&bus, FINISH_PATIENCE));
+        let _ = self.pipeline.set_state(gst::State::Null);
+        end.unwrap_or_else(|| Err("it did not finish in time".into()))
+    }
+
+    /// Reads the closed file and gives it its name.
+    fn publish(&self) -> Result<PathBuf> {
+        let expected = self.encoded.load(Ordering::Relaxed);
+        let pictures = readback::pictures(self.claim.part(), self.container)
+            .map_err(|reason| self.failure(&format!("it does not play: {reason}")))?;
+        let path = self.claim.publish();
+        let path = path.map_err(|error| self.failure(&format!("it cannot be renamed: {error}")))?;
+        match pictures {
+            Pictures::All(found) if found != expected => Err(Error::output(format!(
+                "the recording {} is not complete: it holds {found} of {expected} pictures",
+                path.display()
+            ))),
+            _ => Ok(path),
+        }
+    }
+}
+
+/// The size of so much sound, in whole samples of both channels.
+fn bytes_of(length: gst::ClockTime) -> usize {
+    (length.nseconds() * SOUND_BYTES_PER_SECOND / gst::ClockTime::SECOND.nseconds()) as usize / 4 * 4
+}
+
+fn length_of(bytes: usize) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(bytes as u64 * gst::ClockTime::SECOND.nseconds() / SOUND_BYTES_PER_SECOND)
 }
 
 impl Output for Record {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime) {
-        let begin = {
-            let mut state = self.state();
-            state.dropped += u64::from(!state.failed && is_full(&self.picture));
-            *state.begin.get_or_insert(time)
-        };
-        let _ = self.picture.push_buffer(retimed(buffer, time.saturating_sub(begin)));
+        let mut state = self.state();
+        state.dropped += u64::from(!state.failed && is_full(&self.picture));
+        let begin = *state.begin.get_or_insert(time);
+        let pts = time.saturating_sub(begin);
+        state.last = pts;
+        let _ = self.picture.push_buffer(retimed(buffer, pts));
+        if self.sound.is_some() {
+            let silence = state.track.follow(pts);
+            self.silence(silence);
+        }
     }
 
     fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime) {
         let Some(sound) = &self.sound else { return };
+        // Until it is pushed, so that silence does not come between.
+        let mut state = self.state();
         // Sound from before the first picture has no place in the file.
-        if let Some(pts) = self.state().begin.and_then(|begin| time.checked_sub(begin)) {
+        let Some(pts) = state.begin.and_then(|begin| time.checked_sub(begin)) else { return };
+        let Some(Placed { silence, cut }) = state.track.place(pts, length_of(buffer.size())) else { return };
+        self.silence(silence);
+        if cut.is_zero() {
             let _ = sound.push_buffer(retimed_sound(buffer, pts));
+        } else if let Ok(rest) = buffer.copy_region(gst::BufferCopyFlags::MEMORY, bytes_of(cut)..) {
+            let _ = sound.push_buffer(retimed_sound(&rest, pts + cut));
         }
     }
 
     fn place(&self) -> Place {
-        Place { kind: "recording", name: self.path.display().to_string() }
+        let state = self.state();
+        let path = state.finished.as_deref().unwrap_or(self.claim.path());
+        Place { kind: "recording", name: path.display().to_string() }
     }
 
     fn dropped(&self) -> u64 {
         self.state().dropped
     }
 
+    fn has_failed(&self) -> bool {
+        self.note_failure();
+        self.state().failed
+    }
+
     fn take_failure(&self) -> Option<Error> {
-        let bus = self.pipeline.bus()?;
-        let Some(Err(reason)) = bus::wait_for_end(&bus, gst::ClockTime::ZERO) else {
-            return None;
-        };
-        let first = !std::mem::replace(&mut self.state().failed, true);
-        first.then(|| self.failure(&reason))
+        self.note_failure();
+        self.state().failure.take()
     }
 
     fn finish(&self) -> Result<()> {
-        if std::mem::replace(&mut self.state().finished, true) {
+        self.note_failure();
+        let mut state = self.state();
+        if state.finished.is_some() {
             return Ok(());
         }
-        if self.state().failed {
-            return Err(Error::output(format!("the recording {} is not complete", self.path.display())));
+        if state.failed {
+            return Err(Error::output(format!("the recording {} is not complete", self.claim.path().display())));
         }
-        if self.state().begin.is_none() {
+        if state.begin.is_none() {
             let _ = self.pipeline.set_state(gst::State::Null);
-            let _ = std::fs::remove_file(&self.part);
-            return Err(Error::conflict(format!("{}: no frame came, nothing was recorded", self.path.display())));
+            let _ = std::fs::remove_file(self.claim.part());
+            return Err(Error::conflict(format!("{}: no frame came, nothing was recorded", self.claim.path().display())));
         }
-        for feed in std::iter::once(&self.picture).chain(&self.sound) {
-            let _ = feed.end_of_stream();
+        if self.sound.is_some() {
+            let last = state.last;
+            let silence = state.track.finish(last);
+            self.silence(silence);
         }
-        let end = self.pipeline.bus().and_then(|bus| bus::wait_for_end(&bus, FINISH_PATIENCE));
-        let _ = self.pipeline.set_state(gst::State::Null);
-        match end {
-            Some(Ok(())) => std::fs::rename(&self.part, &self.path)
-                .map_err(|error| self.failure(&format!("it cannot be renamed: {error}"))),
-            Some(Err(reason)) => Err(self.failure(&reason)),
-            None => Err(self.failure("it did not finish in time")),
+        // No picture may come to wait for it.
+        drop(state);
+        let finished = self.close().map_err(|reason| self.failure(&reason)).and_then(|()| self.publish());
+        let mut state = self.state();
+        match finished {
+            Ok(path) => state.finished = Some(path),
+            Err(error) => {
+                state.failed = true;
+                return Err(error);
+            }
         }
+        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the server answers to: the table of routes and what lies behind them.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -17,7 +16,7 @@ use crate::control::contract::{
     Change, ConfigState, LookNow, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest, StreamState,
 };
 use crate::control::{ApiError, ApiResult, Member};
-use crate::output::PreviewOf;
+use crate::output::{PreviewOf, dated_name};
 use crate::style::manifest::StyleSummary;
 use crate::style::{Look, LookPatch};
 
@@ -157,7 +156,7 @@ async fn record(
     if requested.stop {
         return Ok(JsonAnswer(stream.stop_recording().await?));
     }
-    let file = recording_file(&context.plan.recordings, requested.file)?;
+    let file = recording_file(&context.plan.recordings, requested.file, &name)?;
     Ok(JsonAnswer(stream.start_recording(&file).await?))
 }
 
@@ -176,11 +175,8 @@ fn unprintable(what: &str) -> ApiError {
 }
 
 /// A new file in the recordings folder: nothing is overwritten, and nothing is written elsewhere.
-fn recording_file(folder: &std::path::Path, requested: Option<String>) -> ApiResult<PathBuf> {
-    let file = requested.unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        format!("impasto-{}.mkv", now.as_secs())
-    });
+fn recording_file(folder: &std::path::Path, requested: Option<String>, stream: &str) -> ApiResult<PathBuf> {
+    let file = requested.unwrap_or_else(|| dated_name(stream));
     if !is_shown_as_written(&file) {
         return Err(unprintable("the name of the recording"));
     }
@@ -297,7 +293,7 @@ mod tests {
     fn recordings_stay_in_their_folder() {
         let folder = tempfile::tempdir().unwrap();
         let recordings = folder.path().join("recordings");
-        let file = |name: &str| recording_file(&recordings, Some(name.into()));
+        let file = |name: &str| recording_file(&recordings, Some(name.into()), "hall");
         for trick in [
             "../x.mkv",
             "a/b.mkv",
@@ -315,7 +311,9 @@ mod tests {
         assert_eq!(file("take 1.mkv"), Ok(recordings.join("take 1.mkv")));
         std::fs::write(recordings.join("take 1.mkv"), "").unwrap();
         assert!(matches!(file("take 1.mkv"), Err(ApiError::Conflict(_))));
-        let named = recording_file(&recordings, None).unwrap();
-        assert!(named.starts_with(&recordings) && named.extension().unwrap() == "mkv");
+        let named = recording_file(&recordings, None, "hall").unwrap();
+        let name = named.strip_prefix(&recordings).unwrap().to_str().unwrap();
+        let pattern: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(pattern, "hall-0000-00-00_00-00-00.mkv");
     }
 }

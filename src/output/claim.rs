@@ -1,0 +1,191 @@
+//! Claims the name of a recording: nothing that lies there is overwritten, and what was broken off gets a name of its own.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::part_path;
+use crate::error::{Error, Result};
+
+/// What to do where something lies under the name that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// That name or none.
+    Exact,
+    /// A number is added: a daemon that is started again by itself must not destroy what it recorded before.
+    Numbered,
+}
+
+/// A name that nobody else records into, and the file beside it that is written meanwhile.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    part: PathBuf,
+    /// Locked, so that other processes see that it is no remnant.
+    _lock: File,
+}
+
+impl Claim {
+    /// None if the name is taken. What a recording of that name left when it was broken off moves out of the way.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn new(path: &Path, naming: Naming) -> Result<Option<Self>> {
+        match naming {
+            Naming::Exact => Self::exact(path),
+            Naming::Numbered => numbered(path).find_map(|path| Self::exact(&path).transpose()).transpose(),
+        }
+    }
+
+    fn exact(path: &Path) -> Result<Option<Self>> {
+        let failed = |error: std::io::Error| {
+            Error::output(format!("{}: cannot be written: {error}; choose another with --record", path.display()))
+        };
+        let part = part_path(path);
+        // The second time what lay there is gone, unless others are quicker.
+        for _ in 0..2 {
+            if path.symlink_metadata().is_ok() {
+                return Ok(None);
+            }
+            match File::options().write(true).create_new(true).open(&part) {
+                Ok(lock) => {
+                    let is_ours = lock.try_lock().is_ok() && is_at(&lock, &part);
+                    return Ok(is_ours.then(|| Self { path: path.to_path_buf(), part, _lock: lock }));
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    if !set_aside(path, &part).map_err(failed)? {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(None)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// Gives the finished file its name, or a numbered one if something has come to lie there; returns it.
+    pub fn publish(&self) -> std::io::Result<PathBuf> {
+        move_to_free(&self.part, &self.path)
+    }
+}
+
+/// Moves what a recording left that was broken off to a name of its own. False if it is being written, or no file.
+fn set_aside(path: &Path, part: &Path) -> std::io::Result<bool> {
+    if !part.symlink_metadata().is_ok_and(|part| part.is_file()) {
+        return Ok(false);
+    }
+    let file = File::open(part)?;
+    if file.try_lock().is_err() {
+        return Ok(false);
+    }
+    if file.metadata()?.len() == 0 {
+        std::fs::remove_file(part)?;
+        return Ok(true);
+    }
+    let kept = move_to_free(part, &with_suffix(path, "-recovered"))?;
+    tracing::warn!("{} was broken off: what was written of it is now {}", path.display(), kept.display());
+    Ok(true)
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |a: &std::fs::Metadata, b: &std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    file.metadata().is_ok_and(|open| path.symlink_metadata().is_ok_and(|there| same(&open, &there)))
+}
+
+fn move_to_free(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
+    for path in numbered(to) {
+        match move_without_replacing(from, &path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    unreachable!("numbers do not end")
+}
+
+fn move_without_replacing(from: &Path, to: &Path) -> std::io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that cannot do it in one step.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if to.symlink_metadata().is_err() => std::fs::rename(from, to),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(ErrorKind::AlreadyExists.into()),
+        moved => Ok(moved?),
+    }
+}
+
+/// `path`, and then with numbers added: `a.mkv`, `a-2.mkv`, `a-3.mkv`, ...
+fn numbered(path: &Path) -> impl Iterator<Item = PathBuf> {
+    std::iter::once(path.to_path_buf()).chain((2u32..).map(|number| with_suffix(path, &format!("-{number}"))))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let (stem, ending) = (path.file_stem().unwrap_or_default(), path.extension().unwrap_or_default());
+    path.with_file_name(format!("{}{suffix}.{}", stem.to_string_lossy(), ending.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_name_is_claimed_once_and_nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.mkv");
+        let first = Claim::new(&file, Naming::Exact).unwrap().unwrap();
+        assert!(Claim::new(&file, Naming::Exact).unwrap().is_none(), "it is being written");
+        let second = Claim::new(&file, Naming::Numbered).unwrap().unwrap();
+        assert_eq!(second.path(), folder.path().join("a-2.mkv"));
+        std::fs::write(first.part(), "first").unwrap();
+        // Something comes to lie under the name while it is recorded.
+        std::fs::write(&file, "older").unwrap();
+        assert_eq!(first.publish().unwrap(), folder.path().join("a-2.mkv"));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "older");
+        assert_eq!(second.publish().unwrap(), folder.path().join("a-2-2.mkv"));
+        assert!(Claim::new(&file, Naming::Exact).unwrap().is_none(), "it is there");
+        let lost = Claim::new(&folder.path().join("no/a.mkv"), Naming::Numbered).unwrap_err().to_string();
+        assert!(lost.contains("cannot be written: No such file"), "{lost}");
+    }
+
+    #[test]
+    fn what_was_broken_off_is_kept_and_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.mkv");
+        for text in ["one", "two"] {
+            std::fs::write(part_path(&file), text).unwrap();
+            drop(Claim::new(&file, Naming::Exact).unwrap().unwrap());
+        }
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!((read("a-recovered.mkv"), read("a-recovered-2.mkv")), ("one".into(), "two".into()));
+        assert_eq!(
+            names(folder.path()),
+            [".a.mkv.part", "a-recovered-2.mkv", "a-recovered.mkv"],
+            "an empty one is none"
+        );
+
+        let (precious, linked) = (folder.path().join("precious"), folder.path().join("b.mkv"));
+        std::fs::write(&precious, "keep").unwrap();
+        std::os::unix::fs::symlink(&precious, part_path(&linked)).unwrap();
+        assert!(Claim::new(&linked, Naming::Exact).unwrap().is_none());
+        let other = Claim::new(&linked, Naming::Numbered).unwrap().unwrap();
+        assert_eq!(other.path(), folder.path().join("b-2.mkv"));
+        assert_eq!(read("precious"), "keep");
+    }
+}
