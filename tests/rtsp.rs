@@ -117,7 +117,7 @@ fn all_are_fed_whatever_they_asked_by_and_whoever_leaves() {
     blunt.assert_fed("as the last one");
     let mut again = RtspClient::connect(port);
     drop(blunt);
-    again.play("/live?y", "/stream=0");
+    again.play("/live", "/stream=0?y");
     again.assert_fed("after all others have left");
     assert_eq!(run.interrupt().code, Some(0));
 }

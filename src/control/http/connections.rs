@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -28,6 +28,8 @@ pub struct Connection {
 pub struct Places {
     most: usize,
     most_of_one_address: usize,
+    /// Who has kept the server waiting for less stays.
+    least_wait: Duration,
     taken: Arc<Mutex<Vec<Arc<Connection>>>>,
 }
 
@@ -80,12 +82,12 @@ impl Connection {
 }
 
 impl Places {
-    pub fn new(most: usize, most_of_one_address: usize) -> Self {
-        Self { most, most_of_one_address, taken: Arc::default() }
+    pub fn new(most: usize, most_of_one_address: usize, least_wait: Duration) -> Self {
+        Self { most, most_of_one_address, least_wait, taken: Arc::default() }
     }
 
     /// Takes a place; if all are taken, that of the connection that has kept the server waiting longest, which is closed.
-    /// None if all are being answered.
+    /// None if nobody has waited long enough, or all are being answered.
     pub fn take(&self, connection: &Arc<Connection>) -> Option<Place> {
         let mut taken = self.taken();
         let of_address = taken.iter().filter(|known| known.peer == connection.peer).count();
@@ -93,7 +95,7 @@ impl Places {
         if is_crowd || taken.len() >= self.most {
             let may_go = taken.iter().enumerate().filter(|(_, known)| !is_crowd || known.peer == connection.peer);
             let waited = may_go.filter_map(|(index, known)| Some(((*known.waits_since())?, index)));
-            let (_, index) = waited.min()?;
+            let (_, index) = waited.min().filter(|(since, _)| since.elapsed() >= self.least_wait)?;
             taken.swap_remove(index).close.notify_one();
         }
         taken.push(Arc::clone(connection));
@@ -154,8 +156,6 @@ impl Drop for Watched {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn connect(address: u8, waited_s: u64) -> Arc<Connection> {
@@ -166,7 +166,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_wait_makes_room() {
-        let places = Places::new(3, 3);
+        let places = Places::new(3, 3, Duration::ZERO);
         let (short, long, busy) = (connect(1, 1), connect(2, 9), connect(3, 99));
         busy.answer();
         let held: Vec<_> = [&short, &long, &busy].map(|known| places.take(known).expect("a place")).into();
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn those_who_are_answered_stay() {
-        let places = Places::new(2, 2);
+        let places = Places::new(2, 2, Duration::from_secs(1));
         let all = [connect(1, 5), connect(2, 5)];
         let _held = all.each_ref().map(|known| {
             known.answer();
@@ -190,12 +190,14 @@ mod tests {
         });
         assert!(places.take(&connect(3, 0)).is_none());
         all[0].wait();
-        assert!(places.take(&connect(3, 0)).is_some(), "it is answered now");
+        assert!(places.take(&connect(3, 0)).is_none(), "it has waited for a moment only");
+        *all[0].waits_since() = Some(Instant::now() - Duration::from_secs(2));
+        assert!(places.take(&connect(3, 0)).is_some());
     }
 
     #[tokio::test]
     async fn one_address_makes_room_among_its_own() {
-        let places = Places::new(9, 2);
+        let places = Places::new(9, 2, Duration::ZERO);
         let (other, first, second) = (connect(1, 99), connect(2, 5), connect(2, 9));
         let _held = [&other, &first, &second].map(|known| places.take(known).expect("a place"));
         let _third = places.take(&connect(2, 0)).expect("the place of the second");

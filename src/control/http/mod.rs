@@ -117,7 +117,7 @@ pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: S
         sessions: Arc::new(session::Sessions::new(address_of(&listener).port())),
     };
     let service = TowerToHyperService::new(routes::router(context));
-    let places = Places::new(MOST_CONNECTIONS, MOST_OF_ONE_ADDRESS);
+    let places = Places::new(MOST_CONNECTIONS, MOST_OF_ONE_ADDRESS, Duration::ZERO);
     loop {
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,

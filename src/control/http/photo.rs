@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::Context;
 use super::body;
-use super::connections::{Connection, Places};
+use super::connections::{Connection, Place, Places};
 use super::problem::problem;
 use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures::{self, Format};
@@ -36,6 +36,10 @@ const ROOM: Size = Size::new(1920, 1920);
 /// Uploads at a time; one more takes the place of the one that the server has awaited longest.
 const MOST_UPLOADS: usize = 8;
 
+/// An upload that pauses for so long may lose its place; who needs one waits a little longer for it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const PLACE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Photographs at a time that have come and wait to be painted; more are asked to come again.
 const MOST_WAITING: usize = 4;
 
@@ -57,8 +61,22 @@ impl Photo {
         // One thread: the other cores are for the live picture.
         let session = SessionOptions { threads: Some(1), spin: false, ..session };
         let (waiting, turn) = (Arc::new(Semaphore::new(MOST_WAITING)), Arc::new(Semaphore::new(1)));
-        let uploads = Places::new(MOST_UPLOADS, MOST_UPLOADS);
+        let uploads = Places::new(MOST_UPLOADS, MOST_UPLOADS, LONGEST_PAUSE);
         Self { session, loaded: Arc::default(), uploads, waiting, turn }
+    }
+
+    /// The place of an upload, as soon as there is one.
+    async fn upload(&self, connection: &Arc<Connection>) -> ApiResult<Place> {
+        let wait = async {
+            loop {
+                match self.uploads.take(connection) {
+                    Some(place) => return place,
+                    None => tokio::time::sleep(LONGEST_PAUSE / 10).await,
+                }
+            }
+        };
+        let full = |_| ApiError::Later(format!("{MOST_UPLOADS} photographs are on their way; try again in a moment"));
+        tokio::time::timeout(PLACE_PATIENCE, wait).await.map_err(full)
     }
 
     /// Paints on a thread of its own, when it is its turn.
@@ -103,9 +121,9 @@ async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec
     let look = Look::default().patched(&patch);
     let choice = context.catalog.resolve(&look, None).map_err(|error| ApiError::from(error).into_response())?;
     let full = |_| ApiError::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
-    let upload = head.extensions.get::<Arc<Connection>>().map(|connection| context.photo.uploads.take(connection));
-    let busy = || ApiError::Later(format!("{MOST_UPLOADS} photographs are on their way; try again in a moment"));
-    let upload = upload.flatten().ok_or_else(|| busy().into_response())?;
+    let connection = head.extensions.get::<Arc<Connection>>().cloned();
+    let unknown = || ApiError::Later("the connection is gone".into()).into_response();
+    let upload = context.photo.upload(&connection.ok_or_else(unknown)?).await.map_err(IntoResponse::into_response)?;
     let file = body::read(&head.headers, body, LARGEST_FILE, UPLOAD_PATIENCE).await?;
     let place = Arc::clone(&context.photo.waiting).try_acquire_owned().map_err(|error| full(error).into_response())?;
     drop(upload);
