@@ -26,7 +26,7 @@ use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
 use crate::style::geometry::MAX_SIDE;
-use looping::Looping;
+use looping::{Gate, Looping};
 
 /// How fast frames come and on which timeline their times lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,7 @@ pub struct Capture {
     camera: Option<camera::CameraThread>,
     /// Makes it begin again at its end.
     looping: Option<Looping>,
+    seeks: Arc<Gate>,
 }
 
 /// How a capture ended.
@@ -114,7 +115,8 @@ impl Capture {
         let facts = Arc::new(Mutex::new(StreamFacts::default()));
         let branches = Branches::new(&pipeline, wiring, &facts)?;
         let entry = branches.entry()?;
-        watch_bus(&pipeline, &entry, &facts);
+        let seeks = Arc::default();
+        watch_bus(&pipeline, &entry, &facts, &seeks);
         let head = source.build(wiring)?;
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
         branches.connect(&head)?;
@@ -123,7 +125,7 @@ impl Capture {
             Source::Camera(requested) => Some(camera::CameraThread::start(requested, wiring.requested, &head)?),
             _ => None,
         };
-        let mut capture = Self { pipeline, description: source.to_string(), facts, camera, looping: None };
+        let mut capture = Self { pipeline, description: source.to_string(), facts, camera, looping: None, seeks };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
@@ -199,6 +201,7 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
+        self.seeks.close();
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 }
@@ -443,9 +446,10 @@ fn with_matrix(caps: &gst::CapsRef) -> gst::Caps {
 }
 
 /// Keeps the first warning of the pipeline, and begins again what loops.
-fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<StreamFacts>>) {
+fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<StreamFacts>>, seeks: &Arc<Gate>) {
     let Some(bus) = pipeline.bus() else { return };
     let (pipeline, entry, facts) = (pipeline.downgrade(), entry.clone(), Arc::clone(facts));
+    let seeks = Arc::clone(seeks);
     bus.set_sync_handler(move |_, message| {
         match message.view() {
             gst::MessageView::Warning(warning) => {
@@ -459,7 +463,7 @@ fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<Strea
             }
             gst::MessageView::SegmentDone(_) => {
                 if let Some(pipeline) = pipeline.upgrade() {
-                    looping::again(&pipeline, &entry);
+                    looping::again(&pipeline, &entry, &seeks);
                 }
             }
             _ => {}
