@@ -405,7 +405,7 @@ fn what_cannot_be_is_told_with_what_to_do() {
     expect(&["--source", "test", "--camera-out", WEBCAM], 5, &["/dev/video0 is no loopback device but vivid"]);
     let no_format = config("mjpeg", "[source]\nformat = \"mjpeg\"\n");
     expect(
-        &["--source", "camera", "--config", &no_format],
+        &["--source", "camera", "--config", &no_format, "--once"],
         3,
         &["has no format that was asked for (MJPG); it offers YUYV"],
     );

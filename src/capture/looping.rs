@@ -1,7 +1,8 @@
 //! Plays a file again without a gap: seeks in the running pipeline, before the end of the file has come out of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -36,15 +37,56 @@ impl Looping {
 
 /// What is read to its end is read again. Called on the reader's own thread, which must come to rest before: another one
 /// does it. If it cannot be done, the stream ends.
-pub fn again(pipeline: &gst::Pipeline, entry: &gst::Pad) {
-    let entry = entry.clone();
+pub fn again(pipeline: &gst::Pipeline, entry: &gst::Pad, gate: &Arc<Gate>) {
+    let (entry, gate) = (entry.clone(), Arc::clone(gate));
     pipeline.call_async(move |pipeline| {
-        if !seek(&entry, gst::SeekFlags::SEGMENT)
+        let sought = gate.pass(|| seek(&entry, gst::SeekFlags::SEGMENT));
+        if sought == Some(false)
             && let Some(bus) = pipeline.bus()
         {
             let _ = bus.post(gst::message::Eos::builder().src(pipeline).build());
         }
     });
+}
+
+/// How long a pipeline that is closed waits for a seek that is on its way.
+const SEEK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Lets no seek meet the closing of its pipeline: it would start a demuxer whose streams are gone, and crash.
+#[derive(Default)]
+pub struct Gate {
+    passage: Mutex<Passage>,
+    left: Condvar,
+}
+
+#[derive(Default)]
+struct Passage {
+    is_closed: bool,
+    is_seeking: bool,
+}
+
+impl Gate {
+    /// Seeks, unless the gate is closed.
+    fn pass(&self, seek: impl FnOnce() -> bool) -> Option<bool> {
+        {
+            let mut passage = self.passage.lock().unwrap_or_else(PoisonError::into_inner);
+            if passage.is_closed {
+                return None;
+            }
+            passage.is_seeking = true;
+        }
+        let sought = seek();
+        self.passage.lock().unwrap_or_else(PoisonError::into_inner).is_seeking = false;
+        self.left.notify_all();
+        Some(sought)
+    }
+
+    /// From now on nothing seeks.
+    pub fn close(&self) {
+        let mut passage = self.passage.lock().unwrap_or_else(PoisonError::into_inner);
+        passage.is_closed = true;
+        drop(self.left.wait_timeout_while(passage, SEEK_PATIENCE, |passage| passage.is_seeking));
+    }
 }
 
 /// One event on one way up: several sinks would each send their own.
@@ -98,5 +140,30 @@ impl Rounds {
             None => self.latest = Some((round, base)),
         }
         self.shift
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn closing_waits_for_the_seek_and_lets_none_follow() {
+        let gate = Arc::new(Gate::default());
+        let ((begin, begun), (end, ended)) = (channel(), channel::<()>());
+        let (seeking, closing) = (Arc::clone(&gate), Arc::clone(&gate));
+        let seek = std::thread::spawn(move || {
+            seeking.pass(|| {
+                begin.send(()).unwrap();
+                ended.recv().is_err()
+            })
+        });
+        begun.recv().unwrap();
+        let close = std::thread::spawn(move || closing.close());
+        drop(end);
+        assert_eq!(seek.join().unwrap(), Some(true));
+        close.join().unwrap();
+        assert_eq!(gate.pass(|| unreachable!("it is closed")), None);
     }
 }

@@ -27,7 +27,7 @@ use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
 use crate::style::geometry::MAX_SIDE;
-use looping::Looping;
+use looping::{Gate, Looping};
 
 /// How fast frames come and on which timeline their times lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,7 @@ pub struct Capture {
     looping: Option<Looping>,
     /// Length by the edit lists that the demuxer does not see.
     edited_duration: Option<gst::ClockTime>,
+    seeks: Arc<Gate>,
 }
 
 /// How a capture ended.
@@ -117,7 +118,8 @@ impl Capture {
         let facts = Arc::new(Mutex::new(StreamFacts::default()));
         let branches = Branches::new(&pipeline, wiring, &facts)?;
         let entry = branches.entry()?;
-        watch_bus(&pipeline, &entry, &facts);
+        let seeks = Arc::default();
+        watch_bus(&pipeline, &entry, &facts, &seeks);
         let edit_lists = source.edit_lists();
         let head = source.build(wiring, edit_lists.as_ref())?;
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
@@ -129,7 +131,7 @@ impl Capture {
         };
         let edited_duration = edit_lists.map(|lists| lists.duration());
         let description = source.to_string();
-        let mut capture = Self { pipeline, description, facts, camera, looping: None, edited_duration };
+        let mut capture = Self { pipeline, description, facts, camera, looping: None, edited_duration, seeks };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
@@ -205,6 +207,7 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
+        self.seeks.close();
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 }
@@ -453,9 +456,10 @@ fn with_matrix(caps: &gst::CapsRef) -> gst::Caps {
 }
 
 /// Keeps the first warning of the pipeline, and begins again what loops.
-fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<StreamFacts>>) {
+fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<StreamFacts>>, seeks: &Arc<Gate>) {
     let Some(bus) = pipeline.bus() else { return };
     let (pipeline, entry, facts) = (pipeline.downgrade(), entry.clone(), Arc::clone(facts));
+    let seeks = Arc::clone(seeks);
     bus.set_sync_handler(move |_, message| {
         match message.view() {
             gst::MessageView::Warning(warning) => {
@@ -469,7 +473,7 @@ fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<Strea
             }
             gst::MessageView::SegmentDone(_) => {
                 if let Some(pipeline) = pipeline.upgrade() {
-                    looping::again(&pipeline, &entry);
+                    looping::again(&pipeline, &entry, &seeks);
                 }
             }
             _ => {}
