@@ -384,7 +384,10 @@ struct Linker {
 
 impl Linker {
     fn link(&self, pad: &gst::Pad, tracks: &mut Tracks) {
-        let caps = plain_text(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)));
+        // The pad may show its format later than the parser's own pad behind it.
+        let parser = pad.downcast_ref::<gst::GhostPad>().and_then(|pad| pad.target());
+        let shown = pad.current_caps().or_else(|| parser?.current_caps());
+        let caps = plain_text(&shown.unwrap_or_else(|| pad.query_caps(None)));
         let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
         let wanted = if kind.starts_with("audio/") {
             self.link_sound(pad, &caps, tracks)

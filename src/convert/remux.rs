@@ -59,15 +59,15 @@ pub fn with_tags(
     add(if both_matroska { &["-map", "1:s?", "-map", "1:t?"] } else { &["-map", "0:s?"] });
     add(&["-c", "copy", "-map_metadata", "1", "-map_chapters", "0"]);
     add(&["-video_track_timescale", &timescale.ticks_per_second().to_string()]);
-    let kept = if both_matroska { &["video", "audio"][..] } else { &["video", "audio", "subtitle"] };
-    for kind in kept {
+    for (kind, letter) in [("video", "v"), ("audio", "a"), ("subtitle", "s"), ("attachment", "t")] {
         // Only the first picture track is painted; of the others, all or none can be told apart.
-        let count = if *kind == "video" { 1 } else { kinds(&theirs, kind) };
-        if *kind != "video" && count != kinds(&ours, kind) {
+        let count = if kind == "video" { 1 } else { kinds(&theirs, kind) };
+        let is_theirs = both_matroska && matches!(kind, "subtitle" | "attachment");
+        if kind != "video" && !is_theirs && count != kinds(&ours, kind) {
             continue;
         }
-        for (number, stream) in theirs.iter().filter(|stream| stream.codec_type == *kind).take(count).enumerate() {
-            let place = format!("s:{}:{number}", &kind[..1]);
+        for (number, stream) in theirs.iter().filter(|stream| stream.codec_type == kind).take(count).enumerate() {
+            let place = format!("s:{letter}:{number}");
             let flags: Vec<_> =
                 stream.disposition.iter().filter(|(_, set)| **set == 1).map(|(flag, _)| flag.as_str()).collect();
             let flags = if flags.is_empty() { "0".into() } else { flags.join("+") };
