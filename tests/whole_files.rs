@@ -71,3 +71,55 @@ fn vp9_fits_into_mp4() {
     let (file, _) = studio.good(&case("tiny.mp4"), "out.mp4", &["--codec", "vp9"]);
     assert_eq!((probe(&file, "v", "stream=codec_name").as_str(), packet_times(&file, "v").len()), ("vp9", 24));
 }
+
+#[test]
+fn a_file_that_players_cannot_open_is_never_left() {
+    let studio = Studio::new();
+    let finished = studio.convert(&case("eac3.mkv"), "out.mp4", &[]);
+    let file = studio.0.path().join("out.mp4");
+    // What is painted is kept where the muxer spoils the sound.
+    if finished.code == 0 {
+        assert!(duration(file.to_str().expect("UTF-8"), "a") > 1.9, "{}", finished.stderr);
+    } else {
+        assert!(!file.exists() && finished.stderr.contains("50 painted frames are kept"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn tracks_keep_titles_languages_and_flags() {
+    let studio = Studio::new();
+    let (file, _) = studio.good(&case("tracks_flags.mkv"), "out.mkv", &[]);
+    let entries = "stream=codec_name:stream_disposition=default,forced:stream_tags=language,title";
+    let input = case("tracks_flags.mkv").to_str().expect("UTF-8").to_string();
+    for stream in ["v", "a:0", "a:1", "s:0", "s:1"] {
+        assert_eq!(probe(&file, stream, entries), probe(&input, stream, entries), "{stream}");
+    }
+    assert_eq!(probe(&file, "v", "format_tags=title"), "My Film");
+    assert_eq!(packet_times(&file, "v"), packet_times(&input, "v"));
+}
+
+#[test]
+fn mp4_keeps_date_and_place() {
+    let studio = Studio::new();
+    let (file, _) = studio.good(&case("metadata.mp4"), "out.mp4", &[]);
+    let input = case("metadata.mp4").to_str().expect("UTF-8").to_string();
+    let entries = "format_tags=title,artist,comment,date,location,creation_time";
+    assert_eq!(probe(&file, "v", entries), probe(&input, "v", entries));
+}
+
+#[test]
+fn two_conversions_into_one_file_are_refused() {
+    let studio = Studio::new();
+    let parts = studio.0.path().join(".out.mp4.parts");
+    std::fs::create_dir(&parts).expect("made");
+    let lock = std::fs::File::create(parts.join("lock")).expect("made");
+    std::fs::write(parts.join("lock"), "4711").expect("written");
+    lock.try_lock().expect("free");
+    let refused = studio.convert(&case("tiny.mp4"), "out.mp4", &[]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("is being written by process 4711"), "{}", refused.stderr);
+    drop(lock);
+    let (file, _) = studio.good(&case("tiny.mp4"), "out.mp4", &[]);
+    assert_eq!(packet_times(&file, "v").len(), 24);
+    assert!(!parts.exists());
+}

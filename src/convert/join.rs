@@ -13,7 +13,9 @@ use gstreamer_app as gst_app;
 
 use super::chapters::{self, Chapter};
 use super::parts::{Index, PacketReader};
+use super::remux;
 use super::timeline::Timeline;
+use super::verify::Contents;
 use crate::capture;
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
@@ -43,6 +45,8 @@ pub struct Join<'a> {
 struct Tracks {
     notes: Vec<String>,
     pictures: usize,
+    /// Sound tracks that are on their way into OUT.
+    sounds: usize,
     /// Chapters that the muxer cannot write.
     chapters: Vec<Chapter>,
     /// Lets the painted video flow; gone once it does.
@@ -87,13 +91,18 @@ impl Join<'_> {
         let wanted = (!capture::is_gif(self.input)).then_some(&tracks);
         let mut outcome = self.attempt(part, wanted, shutdown)?;
         let mut notes = std::mem::take(&mut lock(&tracks).notes);
-        if matches!(outcome, Outcome::SourceBroken) {
+        let left_out = matches!(outcome, Outcome::SourceBroken);
+        if left_out {
             notes.push("sound and subtitles are left out: the source's streams could not be read".into());
             outcome = self.attempt(part, None, shutdown)?;
         }
         if matches!(outcome, Outcome::SourceBroken) {
             return Err(self.failure("it was not finished"));
         }
+        if wanted.is_some() {
+            self.add_tags(part, &mut notes)?;
+        }
+        self.verify(part, if left_out { 0 } else { lock(&tracks).sounds })?;
         let chapters = std::mem::take(&mut lock(&tracks).chapters);
         if !chapters.is_empty() {
             match chapters::add_boxes(part, chapters) {
@@ -105,6 +114,35 @@ impl Join<'_> {
             }
         }
         Ok(notes)
+    }
+
+    /// Adds what GStreamer's muxers do not write; without `ffmpeg`, or with a source that it does not read, there is a note.
+    fn add_tags(&self, part: &Path, notes: &mut Vec<String>) -> Result<()> {
+        let tagged = part.with_extension("tagged");
+        match remux::with_tags(part, self.input, &tagged, self.container, &self.index.timescale) {
+            Ok(()) => std::fs::rename(&tagged, part).map_err(|error| self.failure(&error.to_string())),
+            Err(reason) => {
+                notes.push(format!(
+                    "dates, places and some titles, languages and flags of tracks are not copied: {reason}"
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    /// Compares the finished file with what was painted and linked.
+    fn verify(&self, part: &Path, sounds: usize) -> Result<()> {
+        let promised = Contents { pictures: self.index.frames, sounds };
+        let contents = Contents::of(part, self.container)?;
+        let found =
+            contents.map_err(|reason| self.failure(&format!("the finished file cannot be opened: {reason}")))?;
+        if found == promised {
+            return Ok(());
+        }
+        Err(self.failure(&format!(
+            "the finished file holds {} of {} frames and {} of {} sound tracks; write another kind of file: .mkv takes most",
+            found.pictures, promised.pictures, found.sounds, promised.sounds
+        )))
     }
 
     fn failure(&self, reason: &str) -> Error {
@@ -347,7 +385,10 @@ struct Linker {
 
 impl Linker {
     fn link(&self, pad: &gst::Pad, tracks: &mut Tracks) {
-        let caps = plain_text(&pad.current_caps().unwrap_or_else(|| pad.query_caps(None)));
+        // The pad may show its format later than the parser's own pad behind it.
+        let parser = pad.downcast_ref::<gst::GhostPad>().and_then(|pad| pad.target());
+        let shown = pad.current_caps().or_else(|| parser?.current_caps());
+        let caps = plain_text(&shown.unwrap_or_else(|| pad.query_caps(None)));
         let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
         let wanted = if kind.starts_with("audio/") {
             self.link_sound(pad, &caps, tracks)
@@ -377,19 +418,31 @@ impl Linker {
         if aac {
             taken.make_mut().set("stream-format", "raw");
         }
-        if self.takes("audio_%u", &taken) {
+        if self.takes("audio_%u", &taken) && !self.is_spoilt_by_muxer(caps) {
             let parser: &[&str] = if aac { &["aacparse name=first"] } else { &[] };
-            return self.link_to_muxer(pad, parser, "audio_%u");
+            self.link_to_muxer(pad, parser, "audio_%u")?;
+            tracks.sounds += 1;
+            return Ok(());
         }
         let encoder = self.container.sound_encoder();
         let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
         let element = encoder.split(' ').next().unwrap_or_default();
         let container = self.container.name();
         self.link_to_muxer(pad, &["decodebin name=first ! audioconvert ! audioresample", encoder], "audio_%u")?;
+        tracks.sounds += 1;
         tracks
             .notes
             .push(format!("sound ({kind}) is encoded anew with {element}: {container} does not take it as it is"));
         Ok(())
+    }
+
+    /// True for sound that the muxer says it takes, and then writes a track for that no player opens.
+    fn is_spoilt_by_muxer(&self, caps: &gst::CapsRef) -> bool {
+        let Some(sound) = caps.structure(0) else { return false };
+        let in_boxes = matches!(self.container, Container::Mp4 | Container::Mov);
+        // AAC in LATM packets would have to be unpacked.
+        sound.get::<&str>("stream-format").is_ok_and(|format| format == "loas")
+            || in_boxes && sound.name() == "audio/x-eac3"
     }
 
     /// True if the muxer takes a stream of `caps` unchanged.

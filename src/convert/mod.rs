@@ -6,9 +6,11 @@ mod join;
 mod parts;
 pub mod pictures;
 mod progress;
+mod remux;
 mod resume_gate;
 mod timeline;
 mod timescale;
+mod verify;
 mod video;
 mod workers;
 

@@ -3,7 +3,7 @@
 //! A conversion writes encoded packets with their exact times; an interrupted one leaves what it finished, and
 //! the next run appends a file. A file that ends in the middle of a packet is good up to that packet.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -45,6 +45,8 @@ pub struct Job {
 #[derive(Debug)]
 pub struct Parts {
     folder: PathBuf,
+    /// Locked as long as this conversion runs; holds the number of its process.
+    _lock: File,
 }
 
 /// Times and kind of one packet; what the packet file says before its bytes.
@@ -78,9 +80,10 @@ impl Parts {
     /// The parts of `output`: those of an interrupted conversion with `resume`, or an empty folder.
     ///
     /// # Errors
-    /// They belong to another job, or the folder cannot be written to.
+    /// Another conversion writes `output`, they belong to another job, or the folder cannot be written to.
     pub fn open(output: &Path, job: &Job, resume: bool) -> Result<Self> {
-        let this = Self { folder: folder_of(output) };
+        let folder = folder_of(output);
+        let this = Self { _lock: lock(&folder, output)?, folder };
         let job_file = this.folder.join("job.json");
         if resume && let Ok(text) = std::fs::read(&job_file) {
             let earlier: Option<Job> = serde_json::from_slice(&text).ok();
@@ -93,11 +96,11 @@ impl Parts {
                 ))),
             };
         }
-        this.remove()?;
+        for file in this.files()? {
+            std::fs::remove_file(&file).map_err(|error| failure(&file, &error))?;
+        }
         let text = serde_json::to_vec_pretty(job).map_err(Error::output)?;
-        std::fs::create_dir(&this.folder)
-            .and_then(|()| std::fs::write(&job_file, text))
-            .map_err(|error| this.failure(&error))?;
+        std::fs::write(&job_file, text).map_err(|error| this.failure(&error))?;
         Ok(this)
     }
 
@@ -308,6 +311,32 @@ impl Packet {
         let sane = (1..=MAX_SIZE).contains(&size) && bytes[4] <= 1;
         let packet = Self { size, key_frame: bytes[4] == 1, pts: time(5)?, dts: time(13), duration: time(21) };
         sane.then_some(packet)
+    }
+}
+
+/// Makes `folder` and locks it against a second conversion into `output`. The lock ends with the process, however it ends.
+fn lock(folder: &Path, output: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let opened = std::fs::create_dir_all(folder)
+        .and_then(|()| File::options().read(true).write(true).create(true).truncate(false).open(&path));
+    let mut file = opened.map_err(|error| failure(&path, &error))?;
+    match file.try_lock() {
+        // One that has just finished may have removed the folder in between.
+        Ok(()) if !path.exists() => lock(folder, output),
+        Ok(()) => {
+            file.set_len(0)
+                .and_then(|()| write!(file, "{}", std::process::id()))
+                .map_err(|error| failure(&path, &error))?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let process = std::fs::read_to_string(&path).unwrap_or_default();
+            Err(Error::usage(format!(
+                "{} is being written by process {process}; wait for it or choose another OUT",
+                output.display()
+            )))
+        }
+        Err(TryLockError::Error(error)) => Err(failure(&path, &error)),
     }
 }
 

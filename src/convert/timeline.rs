@@ -9,6 +9,13 @@ use gstreamer as gst;
 /// The first bytes of Matroska and WebM.
 const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
+/// True for Matroska and WebM, whatever their name.
+pub fn is_matroska(input: &Path) -> bool {
+    let mut start = [0; EBML.len()];
+    let read = File::open(input).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == EBML
+}
+
 /// How a demuxer's segments are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeline {
@@ -21,9 +28,7 @@ pub enum Timeline {
 
 impl Timeline {
     pub fn of(input: &Path) -> Self {
-        let mut start = [0; EBML.len()];
-        let read = File::open(input).and_then(|mut file| file.read_exact(&mut start));
-        if read.is_ok() && start == EBML { Self::BufferTime } else { Self::StreamTime }
+        if is_matroska(input) { Self::BufferTime } else { Self::StreamTime }
     }
 
     /// Where a decoded picture lies in the file.

@@ -52,6 +52,24 @@ impl Container {
         }
     }
 
+    /// The GStreamer element that reads it.
+    pub fn demuxer(self) -> &'static str {
+        match self {
+            Self::Mp4 | Self::Mov => "qtdemux",
+            Self::Matroska | Self::WebM => "matroskademux",
+        }
+    }
+
+    /// Its name for ffmpeg.
+    pub fn ffmpeg_name(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Mov => "mov",
+            Self::Matroska => "matroska",
+            Self::WebM => "webm",
+        }
+    }
+
     /// The codec that every player of this container knows.
     pub fn codec(self) -> Codec {
         if self == Self::WebM { Codec::Vp9 } else { Codec::H264 }

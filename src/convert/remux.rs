@@ -1,0 +1,116 @@
+//! What GStreamer's muxers do not write, by way of `ffmpeg`: dates, places, languages, titles and flags of tracks, styled
+//! subtitles, fonts.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use super::timescale::Timescale;
+use crate::output::Container;
+
+/// Tags that describe the packets of the source's pictures, or how to turn them; the painted ones are others.
+const OF_THE_SOURCES_PICTURES: [&str; 9] = [
+    "encoder",
+    "rotate",
+    "BPS",
+    "NUMBER_OF_BYTES",
+    "NUMBER_OF_FRAMES",
+    "_STATISTICS_WRITING_APP",
+    "_STATISTICS_WRITING_DATE_UTC",
+    "_STATISTICS_TAGS",
+    "SOURCE_ID",
+];
+
+/// One stream as ffprobe tells it.
+#[derive(Debug, Deserialize)]
+struct Stream {
+    #[serde(default)]
+    codec_type: String,
+    #[serde(default)]
+    disposition: std::collections::BTreeMap<String, u8>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Probed {
+    streams: Vec<Stream>,
+}
+
+/// Writes `joined`, the painted file with its sound, into `output` with all that `source` says of itself and its tracks.
+///
+/// # Errors
+/// Why not, in words; nothing of `joined` has changed then.
+pub fn with_tags(
+    joined: &Path,
+    source: &Path,
+    output: &Path,
+    container: Container,
+    timescale: &Timescale,
+) -> Result<(), String> {
+    let (ours, theirs) = (probe(joined)?, probe(source)?);
+    let kinds = |streams: &[Stream], kind: &str| streams.iter().filter(|stream| stream.codec_type == kind).count();
+    let both_matroska = container == Container::Matroska && super::timeline::is_matroska(source);
+    let mut arguments: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
+    // Times are those of the joined file, to the tick; it begins with no negative ones.
+    add(&["-copyts", "-avoid_negative_ts", "disabled", "-map", "0:v", "-map", "0:a?"]);
+    // Matroska to Matroska: subtitles as they are, with their styles and fonts.
+    add(if both_matroska { &["-map", "1:s?", "-map", "1:t?"] } else { &["-map", "0:s?"] });
+    add(&["-c", "copy", "-map_metadata", "1", "-map_chapters", "0"]);
+    add(&["-video_track_timescale", &timescale.ticks_per_second().to_string()]);
+    for (kind, letter) in [("video", "v"), ("audio", "a"), ("subtitle", "s"), ("attachment", "t")] {
+        // Only the first picture track is painted; of the others, all or none can be told apart.
+        let count = if kind == "video" { 1 } else { kinds(&theirs, kind) };
+        let is_theirs = both_matroska && matches!(kind, "subtitle" | "attachment");
+        if kind != "video" && !is_theirs && count != kinds(&ours, kind) {
+            continue;
+        }
+        for (number, stream) in theirs.iter().filter(|stream| stream.codec_type == kind).take(count).enumerate() {
+            let place = format!("s:{letter}:{number}");
+            let flags: Vec<_> =
+                stream.disposition.iter().filter(|(_, set)| **set == 1).map(|(flag, _)| flag.as_str()).collect();
+            let flags = if flags.is_empty() { "0".into() } else { flags.join("+") };
+            add(&[&format!("-map_metadata:{place}"), &format!("1:{place}")]);
+            add(&[&format!("-disposition:{}", &place[2..]), &flags]);
+        }
+    }
+    for tag in OF_THE_SOURCES_PICTURES {
+        add(&["-metadata:s:v:0", &format!("{tag}=")]);
+    }
+    add(&["-f", container.ffmpeg_name()]);
+
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-nostdin", "-y"]);
+    for file in [joined, source] {
+        command.args(["-protocol_whitelist", "file", "-i"]).arg(as_file(file));
+    }
+    run(command.args(arguments).arg(as_file(output))).map(drop).inspect_err(|_| drop(std::fs::remove_file(output)))
+}
+
+fn probe(file: &Path) -> Result<Vec<Stream>, String> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-protocol_whitelist", "file", "-show_streams", "-of", "json"]).arg(as_file(file));
+    let text = run(&mut command)?;
+    serde_json::from_slice::<Probed>(&text).map(|probed| probed.streams).map_err(|error| format!("ffprobe: {error}"))
+}
+
+/// A path that is never taken for an option or an address.
+fn as_file(path: &Path) -> OsString {
+    let mut name = OsString::from("file:");
+    name.push(path);
+    name
+}
+
+fn run(command: &mut Command) -> Result<Vec<u8>, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{program} is not installed"),
+        _ => format!("{program}: {error}"),
+    })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{program}: {}", errors.lines().last().unwrap_or("failed without a word")))
+}
