@@ -18,7 +18,8 @@ from .teach import Measured, Teacher
 
 WARM_UP_STEPS = 30
 REPORT_STEPS = 20
-BALANCE_STEPS = 500
+# A card takes fifty steps a second, and its losses have to fit into what comes back.
+LOG_SECONDS = 0.2
 SAMPLE_PX = 320
 FINAL_RATE = 2e-4
 COPY_STEPS = 600
@@ -59,6 +60,9 @@ def train(plan: Plan) -> None:
     if plan.threads:
         torch.set_num_threads(plan.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
     photos = Photos(plan.photos, plan.seed)
     state = plan.run / "state.pt"
     if state.exists():
@@ -79,7 +83,7 @@ def train(plan: Plan) -> None:
     trained.painter.to(device)
     by_row = {trained.row(name): target for name, target in targets.items()}
     if device == "cuda":
-        # Sixteen crops a step: read from files, they would keep the card waiting.
+        # Sixteen crops fifty times a second: read from files, they would keep the card waiting.
         photos = HeldPhotos(photos, device)
     teacher = Teacher(
         trained, eye, by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device, plan.crop_px, plan.photos_a_step
@@ -142,6 +146,7 @@ def run(plan: Plan, teacher: Teacher) -> None:
 
 def learn(plan: Plan, teacher: Teacher) -> None:
     began = saved = time.monotonic()
+    logged = 0.0
     first_step, steps, minutes = teacher.step, 0, 0.0
     board = SummaryWriter(plan.run / "tensorboard", purge_step=first_step)
     while (done := part_done(plan, minutes, steps)) < 1:
@@ -149,14 +154,15 @@ def learn(plan: Plan, teacher: Teacher) -> None:
         measured = teacher.learn(rate)
         now = time.monotonic()
         steps, minutes = teacher.step - first_step, (now - began) / 60
-        log(plan, teacher, measured, minutes, rate)
+        if now - logged > LOG_SECONDS:
+            log(plan, teacher, measured, minutes, rate)
+            logged = now
         if teacher.step % REPORT_STEPS == 0:
             report(teacher, measured, 60 * minutes / steps, minutes / part_done(plan, minutes, steps) - minutes)
             draw(board, teacher, measured, rate)
-        if steps % BALANCE_STEPS == 1:
-            balance(board, teacher)
         if now - saved > plan.save_minutes * 60:
             save(plan, teacher)
+            balance(board, teacher)
             saved = now
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .. import checkpoint
+from .. import checkpoint, teach
 from ..data import Photos, open_painting, open_rgb, read_styles
 from ..network import SHAPES
 from ..problems import Problem
@@ -17,7 +17,8 @@ from ..vgg import LAYERS, TORCHVISION_INDEX, load
 
 # With VGG16, the paintings and the repository itself, 64 MiB are not full.
 PHOTOS_BYTES = 30_000_000
-PHOTO_SHORT_PX = 320
+# What the usual crops need.
+PHOTO_SHORT_PX = teach.CROP_PX + teach.SHIFT_PX
 PHOTO_QUALITY = 68
 PAINTING_LONG_PX = 1024
 PAINTING_QUALITY = 92
