@@ -546,8 +546,8 @@ fn a_running_stream_takes_every_command() {
     let control = handle.control.clone();
 
     let file = folder.path().join("painted.mkv");
-    handle.recorder.start(&file).unwrap();
-    let error = handle.recorder.start(&folder.path().join("other.mkv")).unwrap_err();
+    handle.recorder.start(&file, Naming::Exact).unwrap();
+    let error = handle.recorder.start(&folder.path().join("other.mkv"), Naming::Exact).unwrap_err();
     assert!(matches!(&error, ApiError::Conflict(what) if what.contains("is in progress; stop it first")), "{error:?}");
 
     let applied = control.set_look(Look { styles: Mix::only("flipped"), ..Look::default() }).unwrap().wait().unwrap();

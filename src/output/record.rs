@@ -229,7 +229,10 @@ impl Output for Record {
         if state.begin.is_none() {
             let _ = self.pipeline.set_state(gst::State::Null);
             let _ = std::fs::remove_file(self.claim.part());
-            return Err(Error::conflict(format!("{}: no frame came, nothing was recorded", self.claim.path().display())));
+            return Err(Error::conflict(format!(
+                "{}: no frame came, nothing was recorded",
+                self.claim.path().display()
+            )));
         }
         if self.sound.is_some() {
             let last = state.last;
