@@ -20,7 +20,7 @@ use impasto::error::{Error, Result};
 use impasto::frame::Frame;
 use impasto::frame::ring::{Producer, ring};
 use impasto::metrics::Counters;
-use impasto::output::{Output, Outputs};
+use impasto::output::{Naming, Output, Outputs};
 use impasto::style::look::Mix;
 use impasto::style::{Look, LookPatch, PaintSize, Size};
 
