@@ -25,7 +25,9 @@ use impasto::engine::{Control, FramePainter, Inlet, Live, stylise_live};
 use impasto::error::{Error, Result};
 use impasto::frame::{Frame, ring::ring};
 use impasto::metrics::Counters;
-use impasto::output::{Output, Outputs, Record, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat};
+use impasto::output::{
+    Claim, Naming, Output, Outputs, Record, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat,
+};
 
 /// The system's allocator, counting calls for each thread.
 struct Counting;
@@ -182,7 +184,8 @@ fn run() -> (u64, u64) {
         )
         .unwrap(),
     ));
-    outputs.add(Arc::new(Record::start(&folder.path().join("recording.mkv"), &format, 20, &templates).unwrap()));
+    let claim = Claim::new(&folder.path().join("recording.mkv"), Naming::Exact).unwrap().expect("a free name");
+    outputs.add(Arc::new(Record::start(claim, &format, 20, &templates).unwrap()));
     outputs.add(Arc::new(WatchedOutput(Arc::clone(&publishing))));
     let mut client = Command::new("ffmpeg");
     client.args(["-v", "quiet", "-nostdin", "-rtsp_transport", "tcp", "-i", &format!("rtsp://{address}")]);

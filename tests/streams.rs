@@ -279,6 +279,25 @@ fn a_changed_config_is_taken_without_a_break_and_a_bad_one_is_refused() {
 }
 
 #[test]
+fn changes_that_overlap_follow_one_another_and_the_latest_stays() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let studio = Studio::open(HALL, &[]);
+    studio.wait_for_bar("hall", BRIGHT);
+    // A source that takes its time to be given up, and meanwhile something else.
+    studio.edit(&format!("{HALL}source.input = \"rtsp://{}/x\"\n", silent.local_addr().unwrap()));
+    let (_connection, _) = silent.accept().unwrap();
+    studio.edit(&format!("{HALL}paint.styles = \"negative\"\n"));
+    studio.wait_for_bar("hall", DARK);
+    assert_eq!(studio.api.state_of("hall")["source"], "test picture");
+    assert_eq!(studio.config()["error"], Value::Null, "what was given up is not wanted any more");
+    // The daemon knows where it is: back is a change.
+    studio.edit(HALL);
+    studio.wait_for_bar("hall", BRIGHT);
+    studio.api.assert_painting_of("hall", 15);
+    studio.close();
+}
+
+#[test]
 fn streams_come_go_and_start_anew_as_the_config_says() {
     let studio = Studio::open(HALL, &["--strength", "0.75"]);
     let api = &studio.api;

@@ -6,7 +6,7 @@ use crate::config::plan::StreamPlan;
 use crate::config::{PaintConfig, RuntimeConfig, StreamConfig};
 use crate::control::contract::SettingsPatch;
 use crate::control::{ApiError, ApiResult, Stream};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::style::{LookPatch, PaintSize};
 
 /// The smallest change from one config to another.
@@ -55,23 +55,43 @@ impl Change {
 }
 
 impl LiveChange {
-    /// Changes the running stream to what `new` says.
-    ///
-    /// # Errors
-    /// A network that does not load, a size that it does not take, a source that does not open: that part stays as it
-    /// was.
-    pub async fn apply(self, handle: &Handle, new: &StreamConfig, runtime: &RuntimeConfig) -> Result<()> {
+    /// Changes the running stream from `old` to what `new` says, as far as that goes: a network that does not load, a
+    /// size that it does not take, a source that does not open leaves that part as it was. Returns the config that was
+    /// reached, and what was refused.
+    pub async fn apply(
+        self,
+        handle: &Handle,
+        old: StreamConfig,
+        new: &StreamConfig,
+        runtime: &RuntimeConfig,
+    ) -> (StreamConfig, Vec<Error>) {
+        let (mut reached, mut refused) = (old, Vec::new());
         if self.look != LookPatch::default() {
-            told(handle.patch_look(self.look).await)?;
+            match told(handle.patch_look(self.look).await) {
+                Ok(()) => {
+                    let (network, size) = (reached.paint.network, reached.paint.size);
+                    reached.paint = PaintConfig { network, size, ..new.paint.clone() };
+                }
+                Err(error) => refused.push(error),
+            }
         }
         if self.size.is_some() {
-            told(handle.set_settings(SettingsPatch { size: self.size, mirrored: None }).await)?;
+            match told(handle.set_settings(SettingsPatch { size: self.size, mirrored: None }).await) {
+                Ok(()) => reached.paint.size = new.paint.size,
+                Err(error) => refused.push(error),
+            }
         }
         if self.is_other_source {
-            let StreamPlan { source, looped, .. } = StreamPlan::new(new, runtime)?;
-            handle.take_source(Playing { source, looped }, true).await?;
+            let taken = match StreamPlan::new(new, runtime) {
+                Ok(StreamPlan { source, looped, .. }) => handle.take_source(Playing { source, looped }, true).await,
+                Err(error) => Err(error),
+            };
+            match taken {
+                Ok(()) => reached.source.input.clone_from(&new.source.input),
+                Err(error) => refused.push(error),
+            }
         }
-        Ok(())
+        (reached, refused)
     }
 }
 

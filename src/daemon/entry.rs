@@ -22,7 +22,10 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fr
 
 /// One stream of the config.
 pub struct Entry {
+    /// What it shall be; while a change is being applied, what the latest one asks for.
     pub config: StreamConfig,
+    /// The config that a change in progress leads to: the next one waits for it.
+    applying: Option<StreamConfig>,
     pub state: State,
     /// The number of its latest start: news of earlier ones are none.
     pub run: u64,
@@ -66,6 +69,7 @@ impl Entry {
     pub fn new(config: StreamConfig) -> Self {
         Self {
             config,
+            applying: None,
             state: State::Ended,
             run: 0,
             back_off: BACK_OFF.0,
@@ -74,6 +78,35 @@ impl Entry {
             asked: None,
             span: Span::none(),
         }
+    }
+
+    /// The running stream shall go over to `wanted`: the way to go now, from one config to another. None while another
+    /// change is being applied.
+    pub fn ask(&mut self, wanted: StreamConfig) -> Option<(StreamConfig, StreamConfig)> {
+        let from = std::mem::replace(&mut self.config, wanted);
+        self.applying.is_none().then(|| (from, self.config.clone()))
+    }
+
+    /// A change to the config is being applied.
+    pub fn begin_change(&mut self) {
+        self.applying = Some(self.config.clone());
+    }
+
+    /// The change has come as far as `reached`: the way to go on, if something else is wanted by now. If not, what was
+    /// refused is tried again when the config is read again.
+    pub fn end_change(&mut self, reached: StreamConfig) -> Option<(StreamConfig, StreamConfig)> {
+        if self.applying.take().is_some_and(|applied| applied != self.config) {
+            return Some((reached, self.config.clone()));
+        }
+        self.config = reached;
+        None
+    }
+
+    /// It is started with its config as it is: nothing is left to be changed.
+    pub fn begin_run(&mut self, run: u64) {
+        self.run = run;
+        self.applying = None;
+        self.state = State::Starting;
     }
 
     /// It failed: it waits before it is tried again, longer each time.
@@ -120,5 +153,57 @@ impl Entry {
             uptime_s: 0,
         };
         Member::Down(Arc::new(state), start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn with_fps(fps: u32) -> StreamConfig {
+        let mut config = Config::default().streams().remove(0);
+        config.source.fps = fps;
+        config
+    }
+
+    /// An entry with config 1 that is being changed to 2.
+    fn changing() -> Entry {
+        let mut entry = Entry::new(with_fps(1));
+        assert_eq!(entry.ask(with_fps(2)), Some((with_fps(1), with_fps(2))));
+        entry.begin_change();
+        entry
+    }
+
+    #[test]
+    fn one_change_follows_another_from_where_that_one_came_to() {
+        for reached in [1, 2] {
+            let mut entry = changing();
+            assert_eq!(entry.ask(with_fps(3)), None, "it waits");
+            assert_eq!(entry.ask(with_fps(4)), None, "the latest counts");
+            assert_eq!(entry.end_change(with_fps(reached)), Some((with_fps(reached), with_fps(4))));
+            entry.begin_change();
+            assert_eq!(entry.end_change(with_fps(4)), None);
+            assert_eq!(entry.config, with_fps(4));
+        }
+    }
+
+    #[test]
+    fn what_was_refused_is_tried_again_and_takes_nothing_newer_back() {
+        let mut entry = changing();
+        assert_eq!(entry.end_change(with_fps(1)), None);
+        assert_eq!(entry.ask(with_fps(2)), Some((with_fps(1), with_fps(2))), "again");
+        entry.begin_change();
+        assert_eq!(entry.ask(with_fps(1)), None, "back to the old one, while the new one is applied");
+        assert_eq!(entry.end_change(with_fps(2)), Some((with_fps(2), with_fps(1))));
+    }
+
+    #[test]
+    fn a_start_takes_the_latest_config_whatever_was_being_applied() {
+        let mut entry = changing();
+        assert_eq!(entry.ask(with_fps(3)), None);
+        entry.begin_run(7);
+        assert_eq!((&entry.config, entry.run), (&with_fps(3), 7));
+        assert_eq!(entry.ask(with_fps(4)), Some((with_fps(3), with_fps(4))));
     }
 }

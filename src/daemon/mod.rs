@@ -45,8 +45,8 @@ const BLOCKING_THREADS: usize = 16;
 enum Event {
     /// From the stream that was started with this number.
     Stream { run: u64, news: News },
-    /// A live change was refused; until it is tried again, the stream has its old config.
-    NotChanged { run: u64, old: Box<StreamConfig>, error: Error },
+    /// A live change is over: how far it came, and what of it was refused.
+    Changed { run: u64, reached: Box<StreamConfig>, refused: Vec<Error> },
     /// A stream that does not run shall start with another source.
     StartWith { name: String, playing: Playing, reply: Reply },
     /// The config was read again.
@@ -192,10 +192,14 @@ impl Daemon {
                 }
                 return ended;
             }
-            Event::NotChanged { run, old, error } => {
-                let what = format!("stream {}: {error}; this part of it stays as it was", old.name);
-                self.streams.change_back(run, *old);
-                self.note_config(|config| config.error = Some(what));
+            Event::Changed { run, reached, refused } => {
+                let name = reached.name.clone();
+                let stays = self.streams.changed(run, *reached);
+                if stays && !refused.is_empty() {
+                    let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
+                    let what = format!("stream {name}: {}; this part of it stays as it was", refused.join("; "));
+                    self.note_config(|config| config.error = Some(what));
+                }
             }
             Event::StartWith { name, playing, reply } => {
                 self.streams.start_with(&name, playing, reply);

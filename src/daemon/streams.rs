@@ -205,11 +205,15 @@ impl Streams {
         self.share_threads();
     }
 
-    /// A live change was refused: the entry is what it was before, so that reading the config again tries it again.
-    pub fn change_back(&mut self, run: u64, old: StreamConfig) {
-        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.run == run) {
-            entry.config = old;
+    /// A live change has come to `reached`; true if that is how it stays, because nothing newer is wanted.
+    pub fn changed(&mut self, run: u64, reached: StreamConfig) -> bool {
+        let running = |entry: &Entry| entry.run == run && matches!(entry.state, State::Running(_));
+        let Some(place) = self.entries.iter().position(running) else { return false };
+        match self.entries[place].end_change(reached) {
+            Some((from, to)) => self.apply_change(place, from, to),
+            None => return true,
         }
+        false
     }
 
     /// Starts a stream that has ended or failed with another source, and tells how that came out.
@@ -268,20 +272,11 @@ impl Streams {
     fn change_entry(&mut self, place: usize, wanted: StreamConfig) {
         let entry = &mut self.entries[place];
         match &mut entry.state {
-            State::Running(stream) => match Change::between(&entry.config, &wanted) {
-                Change::None => {}
-                Change::Live(change) => {
-                    let old = std::mem::replace(&mut entry.config, wanted.clone());
-                    let (handle, run, runtime) = (stream.handle(), entry.run, self.runtime.clone());
-                    let events = self.events.clone();
-                    tokio::spawn(async move {
-                        if let Err(error) = change.apply(&handle, &wanted, &runtime).await {
-                            let _ = events.send(Event::NotChanged { run, old: Box::new(old), error });
-                        }
-                    });
+            State::Running(_) => {
+                if let Some((from, to)) = entry.ask(wanted) {
+                    self.apply_change(place, from, to);
                 }
-                Change::Restart => self.stop_entry(place, Then::Start(Box::new(wanted))),
-            },
+            }
             State::Starting if entry.config != wanted => entry.state = State::Stopping(Then::Start(Box::new(wanted))),
             State::Starting => {}
             State::Stopping(Then::End | Then::TryAgain(_)) if entry.config == wanted => {}
@@ -292,6 +287,24 @@ impl Streams {
             }
             State::Waiting { .. } | State::Ended => {}
         }
+    }
+
+    /// Takes a running stream from one config to another; one change at a time.
+    fn apply_change(&mut self, place: usize, from: StreamConfig, to: StreamConfig) {
+        let change = match Change::between(&from, &to) {
+            Change::None => return,
+            Change::Restart => return self.stop_entry(place, Then::Start(Box::new(to))),
+            Change::Live(change) => change,
+        };
+        let entry = &mut self.entries[place];
+        let State::Running(stream) = &entry.state else { return };
+        let (handle, run, runtime) = (stream.handle(), entry.run, self.runtime.clone());
+        entry.begin_change();
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let (reached, refused) = change.apply(&handle, from, &to, &runtime).await;
+            let _ = events.send(Event::Changed { run, reached: Box::new(reached), refused });
+        });
     }
 
     /// Gives each running stream its share of the threads.
@@ -310,8 +323,7 @@ impl Streams {
         let threads = threads(self.runtime.threads, self.entries.len(), place);
         let runtime = RuntimeConfig { threads, ..self.runtime.clone() };
         let entry = &mut self.entries[place];
-        entry.run = self.last_run;
-        entry.state = State::Starting;
+        entry.begin_run(self.last_run);
         // As an error's, so that no log level leaves it out.
         entry.span = if several { tracing::error_span!("stream", name = entry.config.name) } else { Span::none() };
         // While it is tried again, it is known as failed until it runs.
