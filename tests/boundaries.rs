@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -26,21 +27,6 @@ const HOMES: [(&str, &[&str]); 6] = [
             "cli/version.rs",
         ],
     ),
-];
-
-/// What the lower modules may use of this crate: themselves and these.
-const LOWER: [(&str, &[&str]); 11] = [
-    ("redact", &[]),
-    ("error", &["redact"]),
-    ("shutdown", &["error"]),
-    ("gst", &["error"]),
-    ("v4l2", &[]),
-    ("frame", &["error", "gst"]),
-    ("metrics", &["error", "style"]),
-    ("style", &["error", "metrics", "redact"]),
-    ("capture", &["error", "gst", "frame", "metrics", "redact", "shutdown", "style", "v4l2"]),
-    ("output", &["error", "gst", "frame", "metrics", "shutdown", "style", "v4l2"]),
-    ("engine", &["error", "gst", "frame", "metrics", "shutdown", "style", "capture", "output"]),
 ];
 
 /// Every Rust file of a folder: its path in that folder, and its text.
@@ -97,28 +83,109 @@ fn each_foreign_world_has_one_home() {
     }
 }
 
-#[test]
-fn lower_modules_do_not_know_the_higher_ones() {
-    let files = sources("src");
-    for (module, allowed) in LOWER {
-        let own = |file: &str| file == format!("{module}.rs") || file.starts_with(&format!("{module}/"));
-        assert!(files.iter().any(|(file, _)| own(file)), "there is no module {module}");
-        for (file, text) in files.iter().filter(|(file, _)| own(file)) {
-            for path in names(text, "crate") {
-                let used = path.split("::").nth(1).unwrap_or_default();
-                let fine = used == module
-                    || allowed.contains(&used)
-                    || !files
-                        .iter()
-                        .any(|(file, _)| *file == format!("{used}.rs") || file.starts_with(&format!("{used}/")));
-                assert!(fine, "src/{file} uses `{path}`; {module} may use {allowed:?}");
+/// The paths that a `use` names: `a::{b, c::d}` are `a::b` and `a::c::d`.
+fn expanded(tree: &str) -> Vec<String> {
+    let Some((before, inner)) = tree.split_once('{') else { return vec![tree.to_string()] };
+    let inner = inner.rsplit_once('}').map_or(inner, |(inner, _)| inner);
+    let (mut depth, mut parts) = (0, vec![String::new()]);
+    for c in inner.chars() {
+        match c {
+            ',' if depth == 0 => parts.push(String::new()),
+            c => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                parts.last_mut().unwrap().push(c);
             }
         }
     }
-    for (file, text) in &files {
-        let knows_cli = names(text, "crate").iter().any(|path| path.starts_with("crate::cli"));
-        assert!(!knows_cli || file.starts_with("cli/"), "src/{file} uses crate::cli");
+    parts.iter().filter(|part| !part.is_empty()).flat_map(|part| expanded(&format!("{before}{part}"))).collect()
+}
+
+/// The files of this crate that a file names, by their module paths; folders above it do not count: they hold re-exports.
+fn imports(module: &[&str], text: &str, files: &BTreeSet<Vec<&str>>) -> BTreeSet<Vec<String>> {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join("\n");
+    let uses = code.split("use ").skip(1).filter_map(|rest| rest.split_once(';'));
+    let uses = uses.flat_map(|(tree, _)| expanded(&tree.split_whitespace().collect::<String>())).collect::<Vec<_>>();
+    let inline = ["crate", "super"].into_iter().flat_map(|first| names(&code, first)).map(str::to_string);
+    let mut found = BTreeSet::new();
+    for path in uses.into_iter().chain(inline) {
+        let mut steps = path.split("::").peekable();
+        let mut full: Vec<&str> = match steps.peek() {
+            Some(&"crate") => {
+                steps.next();
+                Vec::new()
+            }
+            Some(&"super" | &"self") => module.to_vec(),
+            _ => continue,
+        };
+        while let Some(step) = steps.next_if(|step| ["super", "self"].contains(step)) {
+            if step == "super" {
+                full.pop();
+            }
+        }
+        full.extend(steps);
+        while !full.is_empty() && !files.contains(&full) {
+            full.pop();
+        }
+        if !module.starts_with(&full) {
+            found.insert(full.iter().map(ToString::to_string).collect());
+        }
     }
+    found
+}
+
+/// A way from a name back to itself along `edges`, if there is one.
+fn circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn walk(
+        at: &str,
+        edges: &BTreeMap<String, BTreeSet<String>>,
+        way: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> bool {
+        if let Some(begin) = way.iter().position(|passed| passed == at) {
+            way.drain(..begin);
+            return true;
+        }
+        if done.contains(at) {
+            return false;
+        }
+        way.push(at.to_string());
+        if edges.get(at).into_iter().flatten().any(|next| walk(next, edges, way, done)) {
+            return true;
+        }
+        way.pop();
+        done.insert(at.to_string());
+        false
+    }
+    let (mut way, mut done) = (Vec::new(), BTreeSet::new());
+    edges.keys().any(|start| walk(start, edges, &mut way, &mut done)).then_some(way)
+}
+
+#[test]
+fn neither_files_nor_layers_import_each_other_in_a_circle() {
+    let sources = sources("src");
+    let modules = sources.iter().map(|(file, text)| {
+        let steps = file.trim_end_matches(".rs").split('/').filter(|step| !["mod", "lib", "main"].contains(step));
+        (steps.collect::<Vec<_>>(), text)
+    });
+    let modules: Vec<_> = modules.collect();
+    let files: BTreeSet<Vec<&str>> = modules.iter().map(|(module, _)| module.clone()).collect();
+    let (mut by_file, mut by_layer) =
+        (BTreeMap::<String, BTreeSet<String>>::new(), BTreeMap::<String, BTreeSet<String>>::new());
+    for (module, text) in &modules {
+        let imports = imports(module, text, &files);
+        if let Some(layer) = module.first() {
+            let others = imports.iter().map(|import| import[0].clone()).filter(|other| other != layer);
+            by_layer.entry(layer.to_string()).or_default().extend(others);
+        }
+        by_file.insert(module.join("/"), imports.iter().map(|import| import.join("/")).collect());
+    }
+    assert!(by_layer["daemon"].contains("engine") && by_file["daemon/stream"].contains("capture"), "{by_layer:?}");
+    assert_eq!(circle(&by_layer), None, "layers import each other");
+    assert_eq!(circle(&by_file), None, "files import each other");
+    let knowing: Vec<_> = by_layer.iter().filter(|(_, others)| others.contains("cli")).collect();
+    assert!(knowing.is_empty(), "only the program itself knows its command line: {knowing:?}");
 }
 
 #[test]

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 use super::source_state::{Playing, Reading, SourceState, Step};
-use super::stream::OnEnd;
 use crate::capture::{Capture, End, Wiring};
 use crate::engine::{Feed, Inlet};
 use crate::error::Error;
 use crate::metrics::Counters;
 use crate::output::Outputs;
 use crate::shutdown::Shutdown;
+
+/// Called when the source was played to its end, or the stream failed and does not come back by itself.
+pub type OnEnd = Arc<dyn Fn(Result<(), Error>) + Send + Sync>;
 
 /// How often the end of the source is looked for.
 const POLL: Duration = Duration::from_millis(100);

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::handle::Handle;
 use super::recorder::Recorder;
 use super::report::{Started, Status};
-use super::source_keeper::{Open, SourceKeeper};
+use super::source_keeper::{OnEnd, Open, SourceKeeper};
 use super::source_state::{Playing, Reading, SourceState};
 use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
 use crate::config::plan::StreamPlan;
@@ -31,9 +31,6 @@ const LIVE_SLOTS: usize = 3;
 
 /// How long a source may take until its first picture.
 const FIRST_PICTURE_PATIENCE: Duration = Duration::from_secs(20);
-
-/// Called when the source was played to its end, or the stream failed and does not come back by itself.
-pub type OnEnd = Arc<dyn Fn(Result<()>) + Send + Sync>;
 
 /// A running stream.
 pub struct Stream {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
-use super::control::{Reply, Shared};
+use super::shared::{Reply, Shared};
 use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::onnx::Loaded;

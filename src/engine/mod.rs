@@ -7,12 +7,16 @@ mod inlet;
 mod live;
 mod loader;
 mod ordered;
+mod receiver;
+mod shared;
 mod size_controller;
 mod sizing;
 mod snapshot;
 
-pub use control::{Answer, Applied, Control, ControlReceiver, Painting};
+pub use control::{Control, Painting};
 pub use frame_painter::FramePainter;
 pub use inlet::{Feed, FirstPicture, Inlet};
 pub use live::{Live, stylise_live};
 pub use ordered::{Worker, stylise_in_order};
+pub use receiver::ControlReceiver;
+pub use shared::{Answer, Applied};

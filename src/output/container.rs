@@ -103,10 +103,11 @@ impl Container {
         )))
     }
 
-    /// Launch text for sound that cannot be copied.
+    /// Launch text for sound that cannot be copied. AAC is asked for in the form that files hold: a parser that is not linked yet
+    /// would settle on ADTS.
     pub fn sound_encoder(self) -> &'static str {
         match self {
-            Self::Mp4 | Self::Mov => "avenc_aac ! aacparse",
+            Self::Mp4 | Self::Mov => "avenc_aac ! aacparse ! audio/mpeg,mpegversion=4,stream-format=raw",
             Self::Matroska | Self::WebM => "opusenc ! opusparse",
         }
     }

@@ -1,0 +1,232 @@
+//! What commands, loader and stylise thread of one live stream share: what was asked for, what waits to be taken, and who
+//! waits for an answer.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::sizing::Sizing;
+use crate::error::{Error, Result};
+use crate::style::look::ResolvedLook;
+use crate::style::onnx::{Loaded, RunStop, SessionOptions};
+use crate::style::{Catalog, Look, PaintSize, Size, SizedNetwork};
+
+/// What a command came to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Applied {
+    /// The number of the first frame that shows it; none if no frame came because the stream is paused or its source
+    /// silent: then the next frame shows it.
+    pub frame: Option<u64>,
+    /// From the command to that frame.
+    pub took_ms: f64,
+}
+
+/// The answer to a command: wait for it on a thread of its own, or await it.
+#[derive(Debug)]
+pub struct Answer(oneshot::Receiver<Result<Applied>>);
+
+/// What the handles, the loader and the stylise thread share. The lock is held for moments only, never while painting.
+pub(super) struct Shared {
+    pub(super) catalog: Catalog,
+    pub(super) session: Mutex<SessionOptions>,
+    pub(super) info: gst_video::VideoInfo,
+    pub(super) state: Mutex<ControlState>,
+    /// There is an update to take: saves the stylise thread the lock for most frames.
+    pub(super) has_pending: AtomicBool,
+    /// The latest frame that was shown.
+    pub(super) shown: Mutex<Option<gst::Buffer>>,
+    pub(super) trial: Mutex<Trial>,
+}
+
+/// The network that the loader tries now.
+#[derive(Default)]
+pub(super) struct Trial {
+    pub(super) stop: Option<Arc<RunStop>>,
+    /// The stream ends: no other is tried.
+    pub(super) closed: bool,
+}
+
+/// Where commands are put together.
+pub(super) struct ControlState {
+    /// Numbers looks; the loader drops what is no longer the newest.
+    pub(super) look_ticket: u64,
+    /// The look asked for last, and the one that the pending update or the painter has.
+    pub(super) look: Look,
+    pub(super) sent_look: Look,
+    pub(super) sizing: Sizing,
+    /// The network that was sent last.
+    pub(super) network: Loaded,
+    pub(super) weights: Vec<f32>,
+    pub(super) mirrored: bool,
+    pub(super) paused: bool,
+    pub(super) pending: PendingUpdate,
+}
+
+/// The one-slot mailbox: later commands are laid over earlier ones that were not taken yet.
+#[derive(Default)]
+pub(super) struct PendingUpdate {
+    pub(super) resolved: Option<ResolvedLook>,
+    pub(super) sized: Option<SizedNetwork>,
+    pub(super) mirrored: Option<bool>,
+    pub(super) paused: Option<bool>,
+    pub(super) auto: Option<bool>,
+    pub(super) resize: Option<Resize>,
+    pub(super) replies: Vec<Reply>,
+}
+
+/// How far a change of the inference size has come.
+pub(super) enum Resize {
+    Begun,
+    /// Done, or refused: this box is painted in.
+    Ended(Option<Size>),
+}
+
+/// Who waits for the first frame that shows a command.
+pub(super) struct Reply {
+    asked: Instant,
+    to: oneshot::Sender<Result<Applied>>,
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, ControlState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the next network shall run.
+    pub(super) fn session(&self) -> SessionOptions {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a look into the pending update, with its network if that is another. Returns the network that it
+    /// replaces there, for the loader to drop.
+    pub(super) fn send_look(
+        &self,
+        state: &mut ControlState,
+        look: Look,
+        resolved: ResolvedLook,
+        sized: Option<SizedNetwork>,
+        reply: Reply,
+    ) -> Option<SizedNetwork> {
+        state.sent_look = look;
+        state.weights.clone_from(&resolved.weights);
+        state.pending.resolved = Some(resolved);
+        state.pending.replies.push(reply);
+        let replaced = sized.and_then(|sized| {
+            state.network = sized.network().clone();
+            state.pending.sized.replace(sized)
+        });
+        self.has_pending.store(true, Ordering::Release);
+        replaced
+    }
+
+    /// Puts the same network, prepared anew, into the pending update; returns the one that it replaces there.
+    pub(super) fn send_network(&self, state: &mut ControlState, sized: SizedNetwork) -> Option<SizedNetwork> {
+        state.network = sized.network().clone();
+        self.has_pending.store(true, Ordering::Release);
+        state.pending.sized.replace(sized)
+    }
+
+    /// Puts the same network for the requested size into the pending update; as [`Shared::send_network`]. Whoever asked
+    /// for it also chose between `auto` and a size of their own.
+    pub(super) fn send_size(
+        &self,
+        state: &mut ControlState,
+        ticket: u64,
+        sized: SizedNetwork,
+        bounding_box: Option<Size>,
+        reply: Option<Reply>,
+    ) -> Option<SizedNetwork> {
+        state.sizing.take(ticket, bounding_box);
+        if state.sizing.is_newest(ticket) && reply.is_some() {
+            state.pending.auto = Some(state.sizing.size() == PaintSize::Auto);
+        }
+        state.pending.replies.extend(reply);
+        self.end_resize(state, ticket);
+        self.send_network(state, sized)
+    }
+
+    /// The request cannot be done: what is painted goes on.
+    pub(super) fn refuse_size(&self, state: &mut ControlState, ticket: u64) {
+        state.sizing.refuse(ticket);
+        self.end_resize(state, ticket);
+    }
+
+    pub(super) fn end_resize(&self, state: &mut ControlState, ticket: u64) {
+        // While a newer request is on its way, times still say nothing.
+        if state.sizing.is_newest(ticket) {
+            state.pending.resize = Some(Resize::Ended(state.sizing.painted_box()));
+            self.has_pending.store(true, Ordering::Release);
+        }
+    }
+
+    /// A network is about to be tried, which [`Control::close`] shall end.
+    ///
+    /// # Errors
+    /// The stream has ended.
+    pub(super) fn try_with(&self, stop: Arc<RunStop>) -> Result<()> {
+        let mut trial = self.trial.lock().unwrap_or_else(PoisonError::into_inner);
+        if trial.closed {
+            return Err(ended());
+        }
+        trial.stop = Some(stop);
+        Ok(())
+    }
+
+    /// It is tried no longer.
+    pub(super) fn tried(&self) {
+        self.trial.lock().unwrap_or_else(PoisonError::into_inner).stop = None;
+    }
+}
+
+impl ControlState {
+    /// The look in progress failed: what is painted is what is asked for again.
+    pub(super) fn back_to_sent_look(&mut self) {
+        self.look.clone_from(&self.sent_look);
+    }
+}
+
+impl Reply {
+    pub(super) fn new() -> (Self, Answer) {
+        let (to, answer) = oneshot::channel();
+        (Self { asked: Instant::now(), to }, Answer(answer))
+    }
+
+    pub(super) fn applied(self, frame: Option<u64>) {
+        let took_ms = self.asked.elapsed().as_secs_f64() * 1000.0;
+        // Nobody may be listening any more.
+        let _ = self.to.send(Ok(Applied { frame, took_ms }));
+    }
+
+    pub(super) fn refused(self, error: Error) {
+        let _ = self.to.send(Err(error));
+    }
+}
+
+impl Answer {
+    /// Waits; not on a thread of an async runtime.
+    ///
+    /// # Errors
+    /// Why the command was not carried out.
+    pub fn wait(self) -> Result<Applied> {
+        self.0.blocking_recv().unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+impl Future for Answer {
+    type Output = Result<Applied>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(ended())))
+    }
+}
+
+fn ended() -> Error {
+    Error::output("the stream ended before it took the command")
+}
