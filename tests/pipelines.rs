@@ -95,10 +95,12 @@ fn build(template: &str, pipelines: &Path, clip: &Path) -> Ended {
     let rtsp = format!("127.0.0.1:{}/live", free_port());
     let gif = recording.with_file_name("clip.gif");
     ffmpeg(&["-i", clip, "-t", "0.5", gif.to_str().unwrap()]);
+    let still = common::project("models/showcase/coffee.jpg").display().to_string();
     let (source, rtsp) = match template {
         "capture/animation.launch" => (gif.to_str().unwrap(), "off"),
         "capture/camera.launch" => ("camera:77", "off"),
         "capture/showcase.launch" => ("showcase", "off"),
+        "capture/still.launch" => (still.as_str(), "off"),
         "capture/test.launch" => ("test", "off"),
         _ => (clip, rtsp.as_str()),
     };

@@ -95,7 +95,10 @@ fn tracks_keep_titles_languages_and_flags() {
         assert_eq!(probe(&file, stream, entries), probe(&input, stream, entries), "{stream}");
     }
     assert_eq!(probe(&file, "v", "format_tags=title"), "My Film");
-    assert_eq!(packet_times(&file, "v"), packet_times(&input, "v"));
+    // The source's packets lie in the order of decoding.
+    let mut times = packet_times(&input, "v");
+    times.sort_by(f64::total_cmp);
+    assert_eq!(packet_times(&file, "v"), times);
 }
 
 #[test]

@@ -82,6 +82,10 @@ pub fn with_tags(
 
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-nostdin", "-y"]);
+    if matches!(container, Container::Mp4 | Container::Mov) {
+        // Otherwise the last packet of a track is left out where its end lies behind that of the edit list.
+        command.args(["-advanced_editlist", "0"]);
+    }
     for file in [joined, source] {
         command.args(["-protocol_whitelist", "file", "-i"]).arg(as_file(file));
     }
