@@ -231,7 +231,14 @@ impl Session {
         })
     }
 
-    fn source(&self, wanted: SourceRequest) -> Result<()> {
+    fn source(&self, mut wanted: SourceRequest) -> Result<()> {
+        // A file here is named as the daemon finds it, whose working directory is another.
+        if std::path::Path::new(&wanted.source).is_file()
+            && let Some(whole) =
+                std::path::absolute(&wanted.source).ok().and_then(|path| path.into_os_string().into_string().ok())
+        {
+            wanted.source = whole;
+        }
         let state: StreamState = self.client.send(Method::POST, &self.path("/source"), &wanted)?;
         self.tell(&state, |state| format!("the source is now {}", state.source))
     }
