@@ -15,12 +15,11 @@ use super::chapters::{self, Chapter};
 use super::parts::{Index, PacketReader};
 use super::remux;
 use super::timeline::Timeline;
-use super::verify::Contents;
 use crate::capture;
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
-use crate::output::{Container, part_path};
+use crate::output::{Container, Contents, part_path};
 use crate::shutdown::Shutdown;
 
 /// The file may stop growing for so long before joining counts as stuck.
@@ -28,6 +27,9 @@ const STALL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The same once the source's streams have failed: they may never end.
 const BROKEN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long reading through the finished file may take; hours of film take seconds.
+const READ_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(600);
 
 /// How often the state is looked at.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(50);
@@ -132,10 +134,10 @@ impl Join<'_> {
 
     /// Compares the finished file with what was painted and linked.
     fn verify(&self, part: &Path, sounds: usize) -> Result<()> {
-        let promised = Contents { pictures: self.index.frames, sounds };
-        let contents = Contents::of(part, self.container)?;
-        let found =
-            contents.map_err(|reason| self.failure(&format!("the finished file cannot be opened: {reason}")))?;
+        let promised = Contents { pictures: self.index.frames, sounds, whole: true };
+        let found = Contents::of(part, self.container, READ_PATIENCE)
+            .and_then(|found| if found.whole { Ok(found) } else { Err("it cannot be read to its end".into()) })
+            .map_err(|reason| self.failure(&format!("the finished file cannot be opened: {reason}")))?;
         if found == promised {
             return Ok(());
         }

@@ -10,7 +10,6 @@ mod remux;
 mod resume_gate;
 mod timeline;
 mod timescale;
-mod verify;
 mod video;
 mod workers;
 

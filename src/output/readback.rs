@@ -1,88 +1,98 @@
-//! Reads a finished recording as a player does: it must open, and hold the pictures that were counted.
+//! Reads a finished file as a player does: it must open, and hold the pictures and the sound that were written.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::Container;
-use crate::gst::bus;
+use crate::gst::edit_list::EditLists;
+use crate::gst::{bus, make};
 
-/// What takes longer to read is long enough to be known to play.
-const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
-
-/// The pictures of a file.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Pictures {
-    All(u64),
-    /// It is too long to be read to its end.
-    AtLeast(u64),
+/// What a player finds in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contents {
+    /// Packets of the first video track.
+    pub pictures: u64,
+    /// Sound tracks that have packets.
+    pub sounds: usize,
+    /// False for a file that is too long to be read to its end in the time that was given: there is more in it.
+    pub whole: bool,
 }
 
-/// Counts the pictures that a player finds.
-///
-/// # Errors
-/// Why it does not play.
-pub fn pictures(file: &Path, container: Container) -> Result<Pictures, String> {
-    let demuxer = match container {
-        // Behind a queue: on its own it stops early at edit lists.
-        Container::Mp4 | Container::Mov => "queue ! qtdemux",
-        Container::Matroska | Container::WebM => "matroskademux",
-    };
-    let built = gst::parse::launch(&format!("filesrc name=file ! {demuxer} name=demuxer"));
-    let pipeline = built.map_err(|error| error.message().to_string())?;
-    let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "no pipeline".to_string())?;
-    if let Some(source) = pipeline.by_name("file") {
+impl Contents {
+    /// Reads through the file for at most `patience`.
+    ///
+    /// # Errors
+    /// Why it does not play.
+    pub fn of(file: &Path, container: Container, patience: gst::ClockTime) -> Result<Self, String> {
+        let failed = |error: crate::error::Error| error.to_string();
+        let pipeline = gst::Pipeline::new();
+        let (source, demuxer) = (make("filesrc").map_err(failed)?, make(container.demuxer()).map_err(failed)?);
         source.set_property("location", file);
-    }
-    let count = Arc::new(AtomicU64::new(0));
-    if let Some(demuxer) = pipeline.by_name("demuxer") {
-        // Weak: the pipeline owns the closure.
-        let (pipeline, count) = (pipeline.downgrade(), Arc::clone(&count));
-        demuxer.connect_pad_added(move |_, pad| {
-            if let Some(pipeline) = pipeline.upgrade() {
-                drain(&pipeline, pad, &count);
-            }
-        });
-    }
-    let started = pipeline.set_state(gst::State::Playing);
-    let end = pipeline.bus().and_then(|bus| bus::wait_for_end(&bus, PATIENCE));
-    let _ = pipeline.set_state(gst::State::Null);
-    let found = count.load(Ordering::Relaxed);
-    match end {
-        Some(Err(reason)) => Err(reason),
-        Some(Ok(())) if found > 0 => Ok(Pictures::All(found)),
-        None if found > 0 => Ok(Pictures::AtLeast(found)),
-        _ => Err(started.map_or_else(|error| error.to_string(), |_| "there is no picture in it".into())),
+        if let Some(edit_lists) = EditLists::of(file) {
+            edit_lists.hide_from(&source);
+        }
+        let tracks: Arc<Mutex<Vec<Track>>> = Arc::default();
+        {
+            // Weak: the pipeline owns the closure.
+            let (pipeline, tracks) = (pipeline.downgrade(), Arc::clone(&tracks));
+            demuxer.connect_pad_added(move |_, pad| {
+                if let Some(pipeline) = pipeline.upgrade() {
+                    drain(&pipeline, pad, &tracks);
+                }
+            });
+        }
+        let built = pipeline.add_many([&source, &demuxer]).is_ok() && source.link(&demuxer).is_ok();
+        let started = built && pipeline.set_state(gst::State::Playing).is_ok();
+        let end = pipeline.bus().filter(|_| started).and_then(|bus| bus::wait_for_end(&bus, patience));
+        let _ = pipeline.set_state(gst::State::Null);
+        let whole = end.is_some();
+        end.unwrap_or(Ok(()))?;
+        let tracks = tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_kind = |kind: &'static str| tracks.iter().filter(move |track| track.name.starts_with(kind));
+        Ok(Self {
+            pictures: of_kind("video").next().map_or(0, |track| track.packets),
+            sounds: of_kind("audio").filter(|track| track.packets > 0).count(),
+            whole,
+        })
     }
 }
 
-/// Lets a track flow away; counts what is picture.
-fn drain(pipeline: &gst::Pipeline, pad: &gst::Pad, count: &Arc<AtomicU64>) {
-    let Ok(sink) = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()
-    else {
-        return;
+/// A track by the name of its pad, "video_0".
+struct Track {
+    name: String,
+    packets: u64,
+}
+
+/// Lets a track flow away and counts it; unlinked, it would stop the demuxer.
+fn drain(pipeline: &gst::Pipeline, pad: &gst::Pad, tracks: &Arc<Mutex<Vec<Track>>>) {
+    let number = {
+        let mut tracks = tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.push(Track { name: pad.name().to_string(), packets: 0 });
+        tracks.len() - 1
     };
-    let _ = pipeline.add(&sink);
-    let _ = sink.sync_state_with_parent();
-    if let Some(end) = sink.static_pad("sink") {
+    let tracks = Arc::clone(tracks);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        tracks.lock().unwrap_or_else(PoisonError::into_inner)[number].packets += 1;
+        gst::PadProbeReturn::Ok
+    });
+    if let Ok(sink) = make("fakesink")
+        && pipeline.add(&sink).is_ok()
+        && let Some(end) = sink.static_pad("sink")
+    {
+        sink.set_property("async", false);
+        let _ = sink.sync_state_with_parent();
         let _ = pad.link(&end);
-    }
-    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-    if caps.structure(0).is_some_and(|caps| caps.name().starts_with("video/")) {
-        let count = Arc::clone(count);
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            count.fetch_add(1, Ordering::Relaxed);
-            gst::PadProbeReturn::Ok
-        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
     #[test]
     fn a_file_without_a_list_of_its_pictures_is_told_from_one_that_plays() {
@@ -101,9 +111,13 @@ mod tests {
             pipeline.set_state(gst::State::Playing).unwrap();
             bus::wait_for_end(&pipeline.bus().unwrap(), PATIENCE).unwrap().unwrap();
             pipeline.set_state(gst::State::Null).unwrap();
-            assert_eq!(pictures(&file, container), Ok(Pictures::All(7)), "{name}");
+            assert_eq!(
+                Contents::of(&file, container, PATIENCE),
+                Ok(Contents { pictures: 7, sounds: 0, whole: true }),
+                "{name}"
+            );
             std::fs::write(&file, b"\0\0\0\x20ftypmp42\0\0\0\0mp42mp41isomiso2").unwrap();
-            assert!(pictures(&file, container).is_err(), "{name}");
+            assert!(Contents::of(&file, container, PATIENCE).is_err(), "{name}");
         }
     }
 }

@@ -9,7 +9,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::readback::{self, Pictures};
+use super::readback::Contents;
 use super::sound_track::{Placed, SoundTrack};
 use super::{Claim, Container, Output, Place, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
@@ -19,6 +19,9 @@ use crate::gst::template::Templates;
 
 /// How long the file may take to be finished after the last frame.
 const FINISH_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
+
+/// A recording that takes longer to read is long enough to be known to play.
+const READ_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
 /// Bytes of one second of sound: 48 kHz, stereo, 16 bits.
 const SOUND_BYTES_PER_SECOND: u64 = 48_000 * 4;
@@ -145,17 +148,19 @@ impl Record {
     /// Reads the closed file and gives it its name.
     fn publish(&self) -> Result<PathBuf> {
         let expected = self.encoded.load(Ordering::Relaxed);
-        let pictures = readback::pictures(self.claim.part(), self.container)
+        let found = Contents::of(self.claim.part(), self.container, READ_PATIENCE)
+            .and_then(|found| if found.pictures > 0 { Ok(found) } else { Err("there is no picture in it".into()) })
             .map_err(|reason| self.failure(&format!("it does not play: {reason}")))?;
         let path = self.claim.publish();
         let path = path.map_err(|error| self.failure(&format!("it cannot be renamed: {error}")))?;
-        match pictures {
-            Pictures::All(found) if found != expected => Err(Error::output(format!(
-                "the recording {} is not complete: it holds {found} of {expected} pictures",
-                path.display()
-            ))),
-            _ => Ok(path),
+        if found.whole && found.pictures != expected {
+            return Err(Error::output(format!(
+                "the recording {} is not complete: it holds {} of {expected} pictures",
+                path.display(),
+                found.pictures
+            )));
         }
+        Ok(path)
     }
 }
 
