@@ -3,6 +3,7 @@
 mod chapters;
 mod encode;
 mod join;
+mod link;
 mod parts;
 pub mod pictures;
 mod progress;
