@@ -39,9 +39,9 @@ impl Session {
         self.release();
         let loaded = self.loaded().clone();
         let backend = loaded.settle(|| fastest(self, size, border));
-        let prepared = backend.and_then(|backend| match self.is_prepared() {
-            true => Ok(()),
-            false => self.prepare_on(backend, size, border).map_err(|what| (backend, what)),
+        let prepared = backend.and_then(|backend| match self.prepared_for() {
+            Some(_) => Ok(()),
+            None => self.prepare_on(backend, size, border).map_err(|what| (backend, what)),
         });
         prepared.map_err(|(backend, what)| match backend {
             Backend::CPU => manifest_mismatch(self.loaded().manifest(), &what),
@@ -53,8 +53,8 @@ impl Session {
     }
 }
 
-/// Finds the fastest backend for `session`'s network at `size`. Afterwards `session` is prepared for it, or, if the choice
-/// was remembered, not prepared at all.
+/// Finds the fastest backend for `session`'s network at `size`. Where there was a choice, `session` is prepared for it
+/// afterwards.
 ///
 /// # Errors
 /// None runs: why the last one does not.
@@ -124,7 +124,7 @@ fn compare(
     }
     reasons.extend(failed.iter().map(|(backend, reason)| format!("not {backend}: {reason}")));
     let (backend, time) = (best.backend, best.time);
-    if ran.last().is_none_or(|last| last.backend != backend) || failed.last().is_some() {
+    if session.prepared_for() != Some(backend) {
         session.prepare_on(backend, size, border).map_err(|what| (backend, what))?;
     }
     Ok((Measured { backend, reasons }, time))

@@ -35,6 +35,7 @@ pub struct Session {
 
 /// The picture tensors for one size, and what paints them.
 struct Tensors {
+    backend: Backend,
     running: Arc<OrtSession>,
     input: Tensor<f32>,
     output: Tensor<f32>,
@@ -79,8 +80,9 @@ impl Session {
         self.tensors = None;
     }
 
-    pub(super) fn is_prepared(&self) -> bool {
-        self.tensors.is_some()
+    /// The backend that it is prepared for, at some size.
+    pub(super) fn prepared_for(&self) -> Option<Backend> {
+        self.tensors.as_ref().map(|tensors| tensors.backend)
     }
 
     /// What ends its runs from another thread.
@@ -97,10 +99,11 @@ impl Session {
     }
 
     /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from the
-    /// left and the top, and tries the network on `backend` once, which finds its real output size and warms it up.
+    /// left and the top, and tries the network on `backend` once, which finds its real output size and warms it up. Where
+    /// the backend is not there, the session stays as it was.
     pub(super) fn prepare_on(&mut self, backend: Backend, size: Size, border: usize) -> Result<(), String> {
-        self.tensors = None;
         let running = self.loaded.session_on(backend, size)?;
+        self.tensors = None;
         let Size { width, height } = size;
         let (input, output) = (&self.loaded.0.manifest.input, &self.loaded.0.manifest.output);
         let input_spec = TensorSpec {
@@ -134,7 +137,8 @@ impl Session {
             cells: output.cells,
         };
         let output_tensor = tensor(&allocator, &shape_of(&output_spec))?;
-        self.tensors = Some(Tensors { running, input: input_tensor, output: output_tensor, input_spec, output_spec });
+        let (input, output) = (input_tensor, output_tensor);
+        self.tensors = Some(Tensors { backend, running, input, output, input_spec, output_spec });
         Ok(())
     }
 
