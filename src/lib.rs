@@ -15,6 +15,7 @@ pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod gst;
+mod machine;
 pub mod metrics;
 pub mod output;
 pub mod redact;

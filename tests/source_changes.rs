@@ -65,13 +65,19 @@ fn descriptors_and_threads_stay_as_many_over_loops_changes_and_failures() {
     assert_eq!(run.interrupt().code, Some(0));
 }
 
+/// Half a second of red and a blue picture.
+fn clip_and_still(folder: &Path) -> [String; 2] {
+    let [file, still] = ["clip.mp4", "still.png"].map(|name| folder.join(name));
+    clip(&file, "red", 0.5);
+    image::RgbImage::from_pixel(64, 36, image::Rgb([0, 0, 255])).save(&still).unwrap();
+    [file, still].map(|path| path.to_str().unwrap().to_string())
+}
+
 #[test]
 fn a_source_that_was_set_loops_or_goes_back_and_never_ends_the_stream() {
     let folder = tempfile::tempdir().unwrap();
-    let (file, still) = (folder.path().join("clip.mp4"), folder.path().join("still.png"));
-    clip(&file, "red", 0.5);
-    image::RgbImage::from_pixel(64, 36, image::Rgb([0, 0, 255])).save(&still).unwrap();
-    let (file, still) = (file.to_str().unwrap(), still.to_str().unwrap());
+    let made = clip_and_still(folder.path());
+    let [file, still] = made.each_ref().map(String::as_str);
     let (run, api) = start("test", &[]);
     let source = || api.state()["source"].as_str().unwrap().to_string();
 
@@ -98,13 +104,12 @@ fn a_source_that_was_set_loops_or_goes_back_and_never_ends_the_stream() {
 #[test]
 fn a_picture_alone_is_a_stream_and_a_file_alone_ends_the_program() {
     let folder = tempfile::tempdir().unwrap();
-    let (file, still) = (folder.path().join("clip.mp4"), folder.path().join("still.png"));
-    clip(&file, "red", 0.5);
-    image::RgbImage::from_pixel(64, 36, image::Rgb([0, 0, 255])).save(&still).unwrap();
-    let (run, api) = start(still.to_str().unwrap(), &["--style", "photo"]);
+    let made = clip_and_still(folder.path());
+    let [file, still] = made.each_ref().map(String::as_str);
+    let (run, api) = start(still, &["--style", "photo"]);
     api.assert_painting(40);
     assert_eq!(run.interrupt().code, Some(0));
-    let ended = Running::start(&[&["--source", file.to_str().unwrap()], &SMALL[..]].concat()).started().end();
+    let ended = Running::start(&[&["--source", file], &SMALL[..]].concat()).started().end();
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
 }
 

@@ -23,8 +23,8 @@ impl Looping {
         Self { entry, length }
     }
 
-    /// `length` is that of one round. Makes whatever reads the file say "segment done" at its end instead of ending the stream. False if the source
-    /// cannot seek: then it ends, and can be opened again.
+    /// Makes whatever reads the file say "segment done" at its end instead of ending the stream; one round is `length`
+    /// long. False if the source cannot seek: then it ends, and can be opened again.
     pub fn begin(&self, length: Option<gst::ClockTime>) -> bool {
         let Some(length) = length.filter(|length| !length.is_zero()) else { return false };
         self.length.store(length.nseconds(), Ordering::Release);

@@ -16,11 +16,11 @@ use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
+use crate::machine;
 use crate::metrics::{Counters, median_ms, percentile_ms};
-use crate::style::PaintPlan;
-use crate::style::Size;
 use crate::style::painter::StageTimes;
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
+use crate::style::{PaintPlan, Size};
 
 /// Frames that are painted before the measurement.
 const WARM_UP: usize = 5;
@@ -84,7 +84,7 @@ impl BenchArgs {
             machine: machine(),
             network: plan.choice.network.name.clone(),
             device,
-            threads: plan.session.threads.unwrap_or_else(cores),
+            threads: plan.session.thread_count(),
             picture: self.picture.to_string(),
             frames: self.frames,
             inference_ms: spread(bare.iter().map(|times| times.inference)),
@@ -168,13 +168,7 @@ fn spread(times: impl Iterator<Item = Duration> + Clone) -> Spread {
     Spread { median: median_ms(times.clone()), p95: percentile_ms(times, 0.95) }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// The processor and the number of its cores.
 fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
-    format!("{} ({} cores)", model.unwrap_or(std::env::consts::ARCH), cores())
+    format!("{} ({} cores)", machine::processor(), machine::cores())
 }

@@ -11,6 +11,7 @@ use crate::capture::camera::{self, CameraRequest};
 use crate::control::{AllowedSources, HttpPlan};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
+use crate::machine::cores;
 use crate::output::virtual_camera::Device;
 use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
 use crate::style::onnx::SessionOptions;
@@ -176,7 +177,6 @@ pub fn threads(budget: usize, streams: usize, place: usize) -> usize {
     if streams == 1 {
         return budget;
     }
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let budget = if budget == 0 { cores() } else { budget };
     (budget / streams + usize::from(place < budget % streams)).max(1)
 }

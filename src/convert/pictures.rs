@@ -119,7 +119,7 @@ fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier
         device: painter.network().backend().name(),
         picture,
         workers: 1,
-        threads: conversion.paint.session.threads.unwrap_or_else(super::workers::cores),
+        threads: conversion.paint.session.thread_count(),
         encoder: "no video".into(),
         resumed_frames: earlier,
     });

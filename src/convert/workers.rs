@@ -25,7 +25,7 @@ pub struct Workers {
 /// # Errors
 /// The network cannot be loaded.
 pub fn open(plan: &PaintPlan, options: &Options, picture: Size) -> Result<(Workers, Vec<Painter>)> {
-    let threads = plan.session.threads.unwrap_or_else(cores);
+    let threads = plan.session.thread_count();
     // Steadiness remembers the frame before: all frames must pass one painter.
     let wanted = if plan.look.steadiness > 0.0 { Some(1) } else { options.workers };
     let mut workers = divide(threads, picture, wanted);
@@ -52,11 +52,6 @@ fn divide(threads: usize, picture: Size, wanted: Option<usize>) -> Workers {
     let room = (MOST_PIXELS / (picture.width * picture.height).max(1)).max(1);
     let count = wanted.unwrap_or_else(|| threads.min(room).min(MOST_WORKERS)).max(1);
     Workers { count, threads: (threads / count).max(1) }
-}
-
-/// The cores this process may use.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]

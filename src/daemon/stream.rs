@@ -23,8 +23,7 @@ use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
 use crate::output::{Naming, Outputs, Preview, Rtsp, RtspServers, StreamFormat, VirtualCamera};
 use crate::shutdown::Shutdown;
-use crate::style::Choice;
-use crate::style::PaintPlan;
+use crate::style::{Choice, PaintPlan};
 
 /// Slots of a live ring: one is filled, one waits, one is painted.
 const LIVE_SLOTS: usize = 3;

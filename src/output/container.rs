@@ -103,8 +103,8 @@ impl Container {
         )))
     }
 
-    /// Launch text for sound that cannot be copied. AAC is asked for in the form that files hold: a parser that is not linked yet
-    /// would settle on ADTS.
+    /// Launch text for sound that cannot be copied. AAC is asked for in the form that files hold: a parser that is not
+    /// linked yet would settle on ADTS.
     pub fn sound_encoder(self) -> &'static str {
         match self {
             Self::Mp4 | Self::Mov => "avenc_aac ! aacparse ! audio/mpeg,mpegversion=4,stream-format=raw",

@@ -171,8 +171,9 @@ fn open(node: &Node, requested: &CameraRequest, (size, fps): (Size, u32)) -> Res
         Error::input(format!("{name}: cannot be started: {why}"))
     })?;
     let as_requested = mode.size == size && mode.fps == fps;
-    let wished = if as_requested { String::new() } else { format!(", the nearest it has to {size} at {fps} frames/s") };
-    tracing::info!("{name} delivers {mode}{wished}");
+    let nearest =
+        if as_requested { String::new() } else { format!(", the nearest it has to {size} at {fps} frames/s") };
+    tracing::info!("{name} delivers {mode}{nearest}");
     Ok((camera, Frames::new(&mode, &set)?))
 }
 

@@ -241,7 +241,7 @@ pub(super) fn check_file(path: &Path, sha256: Option<&str>) -> Result<()> {
         return fail("this is a Git LFS pointer, not the network; fetch it with `git lfs pull`".into());
     }
     if let Some(expected) = sha256 {
-        let actual: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let actual = hex(&digest.finalize());
         if !expected.eq_ignore_ascii_case(&actual) {
             return fail(format!(
                 "sha256 is {actual}, but the manifest says {expected}: the file is damaged or another version"
@@ -249,6 +249,11 @@ pub(super) fn check_file(path: &Path, sha256: Option<&str>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A digest as people write it.
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How many bytes tell a web page from a network.

@@ -11,9 +11,8 @@ use crate::error::{Error, Result};
 /// The version that `./dev setup` fetches; any library from 1.24 on is taken.
 pub const PINNED_VERSION: &str = "1.32.0";
 
-/// The folders in the cache that `./dev setup` fills, the faster first: with OpenVINO where there is a build of it, and
-/// the plain one.
-const CACHED: [&str; 2] = ["onnxruntime-openvino-1.24.1", "onnxruntime-1.32.0"];
+/// The version with OpenVINO, which `./dev setup` fetches beside it where there is a build of it.
+const OPENVINO_VERSION: &str = "1.24.1";
 
 /// The environment variable, and its value, that must be set before the library is loaded: from 1.29 on it starts a
 /// thread that sends telemetry, which the switch in its API comes too late for.
@@ -71,11 +70,13 @@ pub fn version(path: &Path) -> Result<String> {
     read().map_err(|error| Error::model(format!("{}: {error}", path.display())))
 }
 
-/// Where the library is looked for, in this order: beside the binary, in the cache that `./dev setup` fills,
-/// in the system's folders.
+/// Where the library is looked for, in this order: beside the binary, in the cache that `./dev setup` fills, where the
+/// faster one comes first, in the system's folders.
 pub fn candidates() -> Vec<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(file_name())));
-    let cached = cache_folder().into_iter().flat_map(|cache| CACHED.map(|folder| cache.join(folder).join(file_name())));
+    let folders = [format!("onnxruntime-openvino-{OPENVINO_VERSION}"), format!("onnxruntime-{PINNED_VERSION}")];
+    let cache = cache_folder();
+    let cached = folders.iter().filter_map(|folder| Some(cache.as_ref()?.join(folder).join(file_name())));
     let system = ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/opt/homebrew/lib"].map(PathBuf::from);
     let multiarch = PathBuf::from(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH));
     let system = system.into_iter().chain([multiarch]).map(|folder| folder.join(file_name()));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::provider::{Device, Precision};
+use crate::machine::cores;
 
 /// How a session shall run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,7 +22,7 @@ pub struct SessionOptions {
 impl SessionOptions {
     /// How many threads that is on this machine.
     pub fn thread_count(&self) -> usize {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+        self.threads.unwrap_or_else(cores)
     }
 
     /// The same for pictures that are painted once, each of another size: measuring devices and building a session for

@@ -1,16 +1,17 @@
 //! Remembers which backend was the fastest, in this process and in a file of the cache: measuring takes a second or more.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::inspect::hex;
 use super::library;
 use super::options::SessionOptions;
 use super::provider::Backend;
+use crate::machine;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 
@@ -42,7 +43,10 @@ static KNOWN: Mutex<Option<Entries>> = Mutex::new(None);
 
 impl Key {
     pub fn new(manifest: &Manifest, size: Size, options: &SessionOptions, library: &Path) -> Self {
-        let network = manifest.sha256.clone().unwrap_or_else(|| hash_of(&manifest.model_path()));
+        let network = manifest
+            .sha256
+            .clone()
+            .unwrap_or_else(|| hex(&Sha256::digest(std::fs::read(manifest.model_path()).unwrap_or_default())));
         let version = library::version(library).unwrap_or_default();
         let SessionOptions { device, precision, spin, .. } = options;
         let threads = options.thread_count();
@@ -102,25 +106,10 @@ fn write(file: &Path, entries: &Entries) -> std::io::Result<()> {
     Ok(())
 }
 
-fn hash_of(file: &Path) -> String {
-    let digest = Sha256::digest(std::fs::read(file).unwrap_or_default());
-    digest.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
+/// The flags tell two processors apart that a virtual machine gives one name.
 fn processor() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let of = |name: &str| info.lines().find(|line| line.starts_with(name)).map(ToString::to_string).unwrap_or_default();
-    // The flags tell two processors apart that a virtual machine gives one name.
-    let flags = Sha256::digest(of("flags"));
-    format!(
-        "{} {:02x}{:02x}",
-        of("model name").split(": ").nth(1).unwrap_or(std::env::consts::ARCH),
-        flags[0],
-        flags[1]
-    )
+    let sets = Sha256::digest(machine::instruction_sets());
+    format!("{} {}", machine::processor(), hex(&sets[..2]))
 }
 
 #[cfg(test)]
