@@ -87,7 +87,11 @@ impl Studio {
         let mut command = Command::new("ffprobe");
         command.args(["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name,width,height"]);
         let output = output_of(command.args(["-of", "csv=p=0", &self.url(path)]));
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+        if !output.status.success() {
+            eprintln!("{path}: {}", String::from_utf8_lossy(&output.stderr));
+            return None;
+        }
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
     }
 
     fn close(self) {
@@ -334,6 +338,53 @@ fn streams_come_go_and_start_anew_as_the_config_says() {
     studio.wait_until_taken(&config);
     assert!(painted() > before);
     api.assert_painting_of("hall", 5);
+    studio.close();
+}
+
+#[test]
+fn outputs_change_while_the_stream_runs_on() {
+    let studio = Studio::open(HALL, &[]);
+    let api = &studio.api;
+    let state = || api.state_of("hall");
+    let painted = || state()["counts"]["painted"].as_u64().unwrap();
+    api.assert_painting_of("hall", 45);
+    let url = studio.url("hall");
+    let watch = ["-v", "error", "-nostdin", "-rtsp_transport", "tcp", "-i", &url, "-f", "null", "-"];
+    let mut client = Killed(Command::new("ffmpeg").args(watch).stdin(Stdio::null()).spawn().unwrap());
+    until("the client is counted", || state()["outputs"][0]["clients"] == 1);
+
+    // A recording comes, its name and quality change, and it goes; who watches does not notice.
+    for (recorded, file) in
+        [("crf = 30\noutput.record = \"{folder}/a.mkv\"", "a.mkv"), ("record = \"{folder}/b.mp4\"", "b.mp4")]
+    {
+        let before = painted();
+        studio.edit(&format!("{HALL}output.{recorded}\n"));
+        until("it is recorded", || state()["recording"].as_str().is_some_and(|name| name.ends_with(file)));
+        assert!(painted() >= before, "the stream began anew");
+        api.assert_painting_of("hall", 10);
+    }
+    studio.edit(HALL);
+    until("the recording is over", || state()["recording"] == Value::Null);
+    for name in ["a.mkv", "b.mp4"] {
+        let times = packet_times(studio.path(name).to_str().unwrap(), "v");
+        assert!(times.len() >= 10, "{name}: {} pictures", times.len());
+    }
+    assert_eq!(state()["outputs"][0]["clients"], 1);
+    assert!(client.0.try_wait().unwrap().is_none(), "who watches was sent away");
+
+    // A path that is moved, and a port that is taken: the old path comes back.
+    let before = painted();
+    studio.edit(&format!("{HALL}output.rtsp = \"127.0.0.1:{{port}}/moved\"\n"));
+    until("it is served elsewhere", || studio.seen_at("moved").as_deref() == Some("h264,320,180"));
+    assert_eq!(studio.seen_at("hall"), None);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = taken.local_addr().unwrap();
+    studio.edit(&format!("{HALL}output.rtsp = \"{there}/moved\"\n"));
+    until("it is refused", || studio.config()["error"].as_str().is_some_and(|error| error.contains("it is in use")));
+    assert_eq!(studio.seen_at("moved").as_deref(), Some("h264,320,180"));
+    studio.edit(HALL);
+    until("it is back", || studio.seen_at("hall").as_deref() == Some("h264,320,180"));
+    assert!(painted() >= before, "the stream began anew");
     studio.close();
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::PaintArgs;
-use crate::config::plan;
 use crate::config::{Config, locate};
+use crate::config::{outputs, plan};
 use crate::convert::{Conversion, Kind, Options, Progress};
 use crate::error::Result;
 use crate::gst::encoder::{Codec, Preset};
@@ -70,7 +70,7 @@ impl FileArgs {
             overwrite: self.overwrite,
             resume: self.resume,
             codec: self.codec,
-            crf: plan::crf(self.crf)?,
+            crf: outputs::crf(self.crf)?,
             preset: self.preset,
             workers: self.workers.map(usize::from),
         };

@@ -1,5 +1,6 @@
 //! The config file as written: strict TOML, every key with a default.
 
+pub mod outputs;
 pub mod plan;
 mod settings;
 mod stream;

@@ -2,18 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    Config, ControlConfig, ExtraOutput, OnDemand, OutputConfig, PaintConfig, RuntimeConfig, SourceConfig, StreamConfig,
-    VirtualCameraConfig,
-};
+use super::outputs::{OutputsPlan, set};
+use super::{Config, ControlConfig, PaintConfig, RuntimeConfig, SourceConfig, StreamConfig};
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
 use crate::control::{AllowedSources, HttpPlan};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::machine::cores;
-use crate::output::virtual_camera::Device;
-use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, PaintPlan, Size};
 
@@ -40,14 +36,7 @@ pub struct StreamPlan {
     pub requested: (Size, u32),
     pub paint: PaintPlan,
     pub templates: Templates,
-    pub rtsp: Option<RtspAddress>,
-    pub rtsp_access: RtspAccess,
-    pub rtsp_kbps: u32,
-    pub record: Option<PathBuf>,
-    pub crf: u8,
-    pub virtual_cameras: Vec<VirtualCameraPlan>,
-    /// Releases the source while nobody watches.
-    pub on_demand: bool,
+    pub outputs: OutputsPlan,
 }
 
 impl RunPlan {
@@ -75,7 +64,8 @@ impl RunPlan {
             }
         }
         for (place, plan) in plans.iter().enumerate() {
-            plans[..place].iter().try_for_each(|other| other.leaves_room_for(plan))?;
+            let clash = |other: &StreamPlan| other.outputs.leaves_room_for(&plan.outputs, [&other.name, &plan.name]);
+            plans[..place].iter().try_for_each(clash)?;
         }
         let mut networks = plans.into_iter().map(|plan| plan.paint);
         let mut all = match networks.next() {
@@ -95,20 +85,14 @@ impl StreamPlan {
     /// A value that cannot be, or a network, style, device or folder that is not there.
     pub fn new(config: &StreamConfig, runtime: &RuntimeConfig) -> Result<Self> {
         let StreamConfig { name, source: from, paint, output } = config;
-        let virtual_cameras = virtual_cameras(&output.also)?;
-        let source = source(from, &virtual_cameras)?;
+        let outputs = OutputsPlan::new(output, name)?;
+        let source = source(from)?;
+        outputs.refuse_own(&source)?;
         let size = format!("{}x{}", from.width, from.height);
         let size = size.parse().map_err(|what| Error::usage(format!("[source] size: {what}")))?;
         if !(1..=240).contains(&from.fps) {
             return Err(Error::usage(format!("[source] fps = {}: 1 to 240 is possible", from.fps)));
         }
-        let rtsp = match output.rtsp.as_str() {
-            "off" | "" => None,
-            address => {
-                let wrong = |what| Error::usage(format!("rtsp: {what}; or \"off\""));
-                Some(RtspAddress::for_stream(address, name).map_err(wrong)?)
-            }
-        };
         Ok(Self {
             name: name.clone(),
             source,
@@ -117,57 +101,8 @@ impl StreamPlan {
             requested: (size, from.fps),
             paint: paint_plan(paint, runtime)?,
             templates: templates(runtime),
-            rtsp,
-            rtsp_access: rtsp_access(output)?,
-            rtsp_kbps: output.rtsp_kbps,
-            record: set(&output.record),
-            crf: crf(output.crf)?,
-            on_demand: match output.on_demand {
-                OnDemand::Auto => !virtual_cameras.is_empty(),
-                OnDemand::On => true,
-                OnDemand::Off => false,
-            },
-            virtual_cameras,
+            outputs,
         })
-    }
-
-    /// The address where RTSP clients find it.
-    pub fn rtsp_url(&self) -> Option<String> {
-        let RtspAddress { socket, path } = self.rtsp.as_ref()?;
-        Some(format!("{}{socket}{path}", self.rtsp_access.scheme()))
-    }
-
-    /// # Errors
-    /// `other` claims what this stream has; both are named.
-    fn leaves_room_for(&self, other: &Self) -> Result<()> {
-        let clash = |what: String| {
-            Err(Error::usage(format!("streams `{}` and `{}` {what}: give each its own", self.name, other.name)))
-        };
-        if let (Some(mine), Some(theirs)) = (&self.rtsp, &other.rtsp)
-            && mine.socket == theirs.socket
-        {
-            if mine.path == theirs.path {
-                return clash(format!("are both served at {mine}"));
-            }
-            if self.rtsp_access != other.rtsp_access {
-                return Err(Error::usage(format!(
-                    "streams `{}` and `{}` share the RTSP port {}: rtsp_user, rtsp_password and rtsp_certificate must be \
-                     the same for both, or the port another",
-                    self.name,
-                    other.name,
-                    mine.socket.port()
-                )));
-            }
-        }
-        if let Some(file) = self.record.as_ref().filter(|file| other.record.as_ref() == Some(*file)) {
-            return clash(format!("are both recorded into {}", file.display()));
-        }
-        let shared =
-            |camera: &&VirtualCameraPlan| other.virtual_cameras.iter().any(|known| known.device == camera.device);
-        match self.virtual_cameras.iter().find(shared) {
-            Some(camera) => clash(format!("both write to the virtual camera {}", camera.device)),
-            None => Ok(()),
-        }
     }
 }
 
@@ -181,56 +116,22 @@ pub fn threads(budget: usize, streams: usize, place: usize) -> usize {
     (budget / streams + usize::from(place < budget % streams)).max(1)
 }
 
-fn rtsp_access(output: &OutputConfig) -> Result<RtspAccess> {
-    let (name, password) = (&output.rtsp_user, &output.rtsp_password);
-    if name.is_empty() != password.is_empty() {
-        return Err(Error::usage("rtsp_user and rtsp_password go together: set both in [output], or none"));
-    }
-    let user = (!name.is_empty()).then(|| (name.clone(), password.clone()));
-    Ok(RtspAccess { user, certificate: set(&output.rtsp_certificate) })
-}
-
-/// The source, which must not be one of our own outputs.
-fn source(config: &SourceConfig, outputs: &[VirtualCameraPlan]) -> Result<Source> {
+/// The source as the settings name it, found.
+///
+/// # Errors
+/// There is no such source.
+pub fn source(config: &SourceConfig) -> Result<Source> {
     let source = match config.input.as_str() {
         "auto" if camera::is_any_there() => Source::parse("camera")?,
         "auto" => Source::Showcase,
         input => Source::parse(input)?,
     };
-    refuse_own(&source, outputs)?;
     Ok(match source {
         Source::Camera(CameraRequest { which, .. }) => {
             Source::Camera(CameraRequest { which, format: config.format, controls: config.controls.clone() })
         }
         other => other,
     })
-}
-
-/// # Errors
-/// The source is one of the stream's own virtual cameras.
-pub fn refuse_own(source: &Source, outputs: &[VirtualCameraPlan]) -> Result<()> {
-    if let Source::Camera(CameraRequest { which, .. }) = source
-        && let Some(path) = camera::path_of(which)
-        && let Some(output) = outputs.iter().find(|output| output.device.is_at(&path))
-    {
-        return Err(Error::usage(format!("{which} is the virtual camera {output} itself; choose another source")));
-    }
-    Ok(())
-}
-
-fn virtual_cameras(outputs: &[ExtraOutput]) -> Result<Vec<VirtualCameraPlan>> {
-    let plan = |ExtraOutput::VirtualCamera(camera): &ExtraOutput| {
-        let VirtualCameraConfig { device, size, mirror } = camera;
-        let size = match size.as_str() {
-            "stream" | "" => None,
-            size => {
-                let wrong = |what| Error::usage(format!("virtual-camera size: {what}; or \"stream\""));
-                Some(size.parse().map_err(wrong)?)
-            }
-        };
-        Ok(VirtualCameraPlan { device: Device::find(device)?, size, mirror: *mirror })
-    };
-    outputs.iter().map(plan).collect()
 }
 
 /// How to paint, as the settings say.
@@ -274,20 +175,11 @@ pub fn templates(runtime: &RuntimeConfig) -> Templates {
     Templates::new(set(&runtime.pipelines).or_else(|| nearby("pipelines")))
 }
 
-/// Checks a constant quality value.
-pub fn crf(value: u8) -> Result<u8> {
-    if value <= 51 { Ok(value) } else { Err(Error::usage(format!("crf = {value}: 0 (best) to 51 is possible"))) }
-}
-
 /// A folder in the working directory, beside the binary, or in the project that the binary was built in.
 fn nearby(name: &str) -> Option<PathBuf> {
     let exe = std::env::current_exe().ok();
     let beside = exe.iter().flat_map(|exe| exe.ancestors().skip(1).take(3)).map(|folder| folder.join(name));
     std::iter::once(PathBuf::from(name)).chain(beside).find(|folder| folder.is_dir())
-}
-
-fn set(path: &Path) -> Option<PathBuf> {
-    (!path.as_os_str().is_empty()).then(|| path.to_path_buf())
 }
 
 #[cfg(test)]

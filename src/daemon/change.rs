@@ -2,8 +2,9 @@
 
 use super::handle::Handle;
 use super::source_state::Playing;
-use crate::config::plan::StreamPlan;
-use crate::config::{PaintConfig, RuntimeConfig, StreamConfig};
+use crate::config::outputs::OutputsPlan;
+use crate::config::plan;
+use crate::config::{PaintConfig, StreamConfig};
 use crate::control::contract::SettingsPatch;
 use crate::control::{ApiError, ApiResult, Stream};
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ pub struct LiveChange {
     look: LookPatch,
     size: Option<PaintSize>,
     is_other_source: bool,
+    are_other_outputs: bool,
 }
 
 impl Change {
@@ -36,6 +38,7 @@ impl Change {
         let PaintConfig { styles, strength, keep_colours, steadiness, fade_ms, network: _, size } = &new.paint;
         reached.paint = PaintConfig { network: old.paint.network.clone(), ..new.paint.clone() };
         reached.source.input.clone_from(&new.source.input);
+        reached.output.clone_from(&new.output);
         if reached != *new {
             return Self::Restart;
         }
@@ -50,21 +53,16 @@ impl Change {
             },
             size: (*size != was.size).then_some(*size),
             is_other_source: old.source.input != new.source.input,
+            are_other_outputs: old.output != new.output,
         })
     }
 }
 
 impl LiveChange {
     /// Changes the running stream from `old` to what `new` says, as far as that goes: a network that does not load, a
-    /// size that it does not take, a source that does not open leaves that part as it was. Returns the config that was
+    /// size that it does not take, a source or an output that does not open leaves that part as it was. Returns the config that was
     /// reached, and what was refused.
-    pub async fn apply(
-        self,
-        handle: &Handle,
-        old: StreamConfig,
-        new: &StreamConfig,
-        runtime: &RuntimeConfig,
-    ) -> (StreamConfig, Vec<Error>) {
+    pub async fn apply(self, handle: &Handle, old: StreamConfig, new: &StreamConfig) -> (StreamConfig, Vec<Error>) {
         let (mut reached, mut refused) = (old, Vec::new());
         if self.look != LookPatch::default() {
             match told(handle.patch_look(self.look).await) {
@@ -81,9 +79,19 @@ impl LiveChange {
                 Err(error) => refused.push(error),
             }
         }
+        if self.are_other_outputs {
+            let errors = match OutputsPlan::new(&new.output, &new.name) {
+                Ok(plan) => handle.take_outputs(plan).await,
+                Err(error) => vec![error],
+            };
+            if errors.is_empty() {
+                reached.output.clone_from(&new.output);
+            }
+            refused.extend(errors);
+        }
         if self.is_other_source {
-            let taken = match StreamPlan::new(new, runtime) {
-                Ok(StreamPlan { source, looped, .. }) => handle.take_source(Playing { source, looped }, true).await,
+            let taken = match plan::source(&new.source) {
+                Ok(source) => handle.take_source(Playing { source, looped: new.source.r#loop }, true).await,
                 Err(error) => Err(error),
             };
             match taken {
@@ -128,11 +136,16 @@ mod tests {
             Change::Live(LiveChange { is_other_source: true, ..LiveChange::default() })
         );
         for change in [
+            (|new| new.output.rtsp = "off".into()) as fn(&mut StreamConfig),
+            |new| new.output.rtsp_kbps = 1000,
+            |new| new.output.record = "a.mkv".into(),
+        ] {
+            assert_eq!(to(change), Change::Live(LiveChange { are_other_outputs: true, ..LiveChange::default() }));
+        }
+        for change in [
             (|new| new.paint.network = "other".into()) as fn(&mut StreamConfig),
             |new| new.source.fps = 25,
             |new| new.source.sound = false,
-            |new| new.output.rtsp = "off".into(),
-            |new| new.output.record = "a.mkv".into(),
         ] {
             assert_eq!(to(change), Change::Restart);
         }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::spawn_blocking;
 
+use super::output_keeper::OutputKeeper;
 use super::recorder::Recorder;
 use super::source_keeper::Switch;
 use super::source_state::Playing;
-use crate::config::plan::refuse_own;
+use crate::config::outputs::OutputsPlan;
 use crate::control::contract::{
     Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, SourceRequest, StreamState, StreamStatus,
 };
@@ -20,7 +21,7 @@ use crate::control::{self, ApiError, ApiFuture, ApiResult};
 use crate::engine::{Answer, Control};
 use crate::error::{Error, Result};
 use crate::metrics::Counters;
-use crate::output::{Naming, Outputs, Preview, PreviewOf, Viewer, VirtualCameraPlan};
+use crate::output::{Naming, Outputs, Preview, PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
 
 /// How many failures of outputs are remembered.
@@ -40,7 +41,7 @@ pub struct Handle {
     pub recorder: Arc<Recorder>,
     /// The source that plays now, without passwords.
     pub source: Arc<Mutex<String>>,
-    pub virtual_cameras: Vec<VirtualCameraPlan>,
+    pub output_keeper: Arc<OutputKeeper>,
     /// WIDTHxHEIGHT of every output.
     pub picture: String,
     pub nominal_fps: u32,
@@ -99,11 +100,19 @@ impl Handle {
     /// # Errors
     /// The source does not open, or is a virtual camera of this stream.
     pub async fn take_source(&self, playing: Playing, is_configured: bool) -> Result<()> {
-        refuse_own(&playing.source, &self.virtual_cameras)?;
+        self.output_keeper.refuse_own(&playing.source)?;
         let (reply, answer) = oneshot::channel();
         // A keeper that is gone drops the reply.
         let _ = self.switch.send(Switch { playing, is_configured, reply });
         answer.await.map_err(|_| Error::output("the stream ended before it took the source"))?
+    }
+
+    /// Goes over to other outputs; those that stay are not touched. Returns what was refused.
+    pub async fn take_outputs(&self, plan: OutputsPlan) -> Vec<Error> {
+        let keeper = Arc::clone(&self.output_keeper);
+        let changed = run_blocking(move || Ok(keeper.change(&plan))).await;
+        self.changed();
+        changed.unwrap_or_else(|refusal| vec![refusal.into()])
     }
 
     fn changed(&self) {

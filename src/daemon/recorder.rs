@@ -1,6 +1,7 @@
 //! Begins and ends the recording of a running stream.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::control::ApiError;
@@ -12,7 +13,7 @@ use crate::output::{Claim, Container, Naming, Output, Outputs, Record, StreamFor
 pub struct Recorder {
     outputs: Arc<Outputs>,
     format: StreamFormat,
-    crf: u8,
+    crf: AtomicU8,
     templates: Templates,
     state: Mutex<State>,
     /// Notified when a start or an end is over.
@@ -97,7 +98,12 @@ impl Phase {
 
 impl Recorder {
     pub fn new(outputs: Arc<Outputs>, format: StreamFormat, crf: u8, templates: Templates) -> Self {
-        Self { outputs, format, crf, templates, state: Mutex::default(), settled: Condvar::new() }
+        Self { outputs, format, crf: AtomicU8::new(crf), templates, state: Mutex::default(), settled: Condvar::new() }
+    }
+
+    /// The quality of the recordings that begin from now on.
+    pub fn set_crf(&self, crf: u8) {
+        self.crf.store(crf, Ordering::Relaxed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,7 +140,7 @@ impl Recorder {
             ApiError::Conflict(format!("{path} is there already, or is being recorded into; choose another name"))
         })?;
         let file = claim.path().to_path_buf();
-        Ok((file, Arc::new(Record::start(claim, &self.format, self.crf, &self.templates)?)))
+        Ok((file, Arc::new(Record::start(claim, &self.format, self.crf.load(Ordering::Relaxed), &self.templates)?)))
     }
 
     /// Ends the recording and returns its file; waits until that is finished.

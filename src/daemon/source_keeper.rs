@@ -1,6 +1,6 @@
 //! Keeps the source of a live stream running: does with the capture what [`SourceState`] decides.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,6 +59,8 @@ pub struct SourceKeeper {
     pub inlet: Arc<Inlet>,
     pub wiring: Wiring,
     pub outputs: Arc<Outputs>,
+    /// The source may be released while nobody watches.
+    pub on_demand: Arc<AtomicBool>,
     pub counters: Arc<Counters>,
     /// Notified when another source plays.
     pub changes: Arc<Notify>,
@@ -86,7 +88,8 @@ impl SourceKeeper {
 
     fn reading(&self) -> Reading {
         let captured = self.counters.captured.load(Ordering::Relaxed);
-        Reading { now: Instant::now(), captured, usage: self.outputs.usage() }
+        let on_demand = self.on_demand.load(Ordering::Relaxed);
+        Reading { now: Instant::now(), captured, usage: self.outputs.usage(), on_demand }
     }
 
     /// Waits a moment for the end of the capture, or for shutdown.

@@ -44,6 +44,8 @@ pub struct Reading {
     /// Pictures that have come since the stream began.
     pub captured: u64,
     pub usage: Usage,
+    /// It may be released while nobody watches.
+    pub on_demand: bool,
 }
 
 /// What is to be done with the capture.
@@ -72,8 +74,6 @@ pub struct SourceState {
     playing: Playing,
     /// `playing` was set while the stream ran.
     is_set: bool,
-    /// Released while nobody watches.
-    on_demand: bool,
     phase: Phase,
     back_off: Duration,
     /// Why it was lost, as it was told last.
@@ -92,11 +92,11 @@ enum Phase {
 
 impl SourceState {
     /// `set` plays first, if it is given; otherwise `configured`.
-    pub fn new(configured: Playing, set: Option<Playing>, on_demand: bool, reading: Reading) -> Self {
+    pub fn new(configured: Playing, set: Option<Playing>, reading: Reading) -> Self {
         let is_set = set.is_some();
         let playing = set.unwrap_or_else(|| configured.clone());
         let (back_off, said, idle) = (BACK_OFF.0, String::new(), IdleDetector::default());
-        let mut this = Self { configured, playing, is_set, on_demand, phase: Phase::Resting, back_off, said, idle };
+        let mut this = Self { configured, playing, is_set, phase: Phase::Resting, back_off, said, idle };
         this.opened(reading);
         this
     }
@@ -124,7 +124,7 @@ impl SourceState {
 
     /// Takes a reading, a few times a second.
     pub fn note(&mut self, reading: Reading, jitter: f64) -> Step {
-        let rests = self.on_demand && self.playing.can_rest();
+        let rests = reading.on_demand && self.playing.can_rest();
         let is_wanted = !rests || self.idle.note(reading.usage, reading.now);
         match &mut self.phase {
             Phase::Resting if is_wanted => {
@@ -206,8 +206,8 @@ mod tests {
 
     impl Stage {
         fn new(configured: Playing, on_demand: bool) -> Self {
-            let reading = Reading { now: Instant::now(), captured: 0, usage: Usage::Watched };
-            Self { state: SourceState::new(configured, None, on_demand, reading), reading }
+            let reading = Reading { now: Instant::now(), captured: 0, usage: Usage::Watched, on_demand };
+            Self { state: SourceState::new(configured, None, reading), reading }
         }
 
         fn pictures(&mut self, count: u64) -> &mut Self {

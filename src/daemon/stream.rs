@@ -10,18 +10,20 @@ use gstreamer_video as gst_video;
 use tokio::sync::Notify;
 
 use super::handle::Handle;
+use super::output_keeper::OutputKeeper;
 use super::recorder::Recorder;
 use super::report::{Started, Status};
 use super::source_keeper::{OnEnd, Open, SourceKeeper};
 use super::source_state::{Playing, Reading, SourceState};
 use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
+use crate::config::outputs::RtspPlan;
 use crate::config::plan::StreamPlan;
 use crate::engine::{Control, FirstPicture, FramePainter, Inlet, Live, stylise_live};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
-use crate::output::{Naming, Outputs, Preview, Rtsp, RtspServers, StreamFormat, VirtualCamera};
+use crate::output::{Outputs, Preview, RtspServers, StreamFormat};
 use crate::shutdown::Shutdown;
 use crate::style::{Choice, PaintPlan};
 
@@ -84,8 +86,12 @@ impl Stream {
         let mut frame_painter = FramePainter::new(painter, &caps)?;
         let frame_interval = Duration::from_secs(1) / format.fps;
         let (control, commands, loader) = Control::new(&mut frame_painter, plan.paint.clone(), frame_interval)?;
-        let recorder = Recorder::new(Arc::clone(&outputs), format.clone(), plan.crf, plan.templates.clone());
-        let preview = open_outputs(&plan, servers, &format, &outputs, &recorder)
+        let (crf, templates) = (plan.outputs.crf, plan.templates.clone());
+        let recorder = Arc::new(Recorder::new(Arc::clone(&outputs), format.clone(), crf, templates.clone()));
+        let recording = Arc::clone(&recorder);
+        let output_keeper =
+            OutputKeeper::new(Arc::clone(&outputs), recording, servers.clone(), format.clone(), templates);
+        let preview = open_outputs(&plan, &format, &outputs, &output_keeper)
             .and_then(|preview| capture.play().map(|()| preview))
             .inspect_err(|_| drop(recorder.finish().and(outputs.finish())))?;
         // Only now: what fails before is tried again and again.
@@ -108,15 +114,18 @@ impl Stream {
         if set.is_none() {
             configured.source = capture.this_again(configured.source);
         }
-        let reading = Reading { now: Instant::now(), captured: 0, usage: outputs.usage() };
+        let on_demand = output_keeper.on_demand();
+        let reading =
+            Reading { now: Instant::now(), captured: 0, usage: outputs.usage(), on_demand: plan.outputs.on_demand };
         let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {
-            state: SourceState::new(configured, set, plan.on_demand, reading),
+            state: SourceState::new(configured, set, reading),
             switches,
             shown_source: Arc::clone(&source),
             inlet: Arc::clone(&inlet),
             wiring,
             outputs: Arc::clone(&outputs),
+            on_demand,
             counters: Arc::clone(&counters),
             changes: Arc::clone(&changes),
             shutdown: shutdown.clone(),
@@ -132,9 +141,9 @@ impl Stream {
             outputs,
             counters,
             preview,
-            recorder: Arc::new(recorder),
+            recorder,
             source,
-            virtual_cameras: plan.virtual_cameras,
+            output_keeper: Arc::new(output_keeper),
             picture: started.picture.clone(),
             nominal_fps: format.fps,
             sound: format.sound,
@@ -230,24 +239,11 @@ fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> 
 /// Opens what the plan says; returns the preview, which waits for somebody to look.
 fn open_outputs(
     plan: &StreamPlan,
-    servers: &RtspServers,
     format: &StreamFormat,
     outputs: &Outputs,
-    recorder: &Recorder,
+    output_keeper: &OutputKeeper,
 ) -> Result<Arc<Preview>> {
-    if let Some(address) = &plan.rtsp {
-        let (access, kbps) = (&plan.rtsp_access, plan.rtsp_kbps);
-        outputs.add(Arc::new(Rtsp::start(servers, address, access, format, kbps, &plan.templates)?));
-    }
-    if let Some(path) = &plan.record {
-        let file = recorder.start(path, Naming::Numbered)?;
-        if file != *path {
-            tracing::info!("{} is there already: recording into {}", path.display(), file.display());
-        }
-    }
-    for camera in &plan.virtual_cameras {
-        outputs.add(Arc::new(VirtualCamera::start(camera, format)?));
-    }
+    output_keeper.open(&plan.outputs)?;
     let preview = Arc::new(Preview::new(format, &plan.templates)?);
     outputs.add(preview.clone());
     Ok(preview)
@@ -273,8 +269,8 @@ fn started(
         picture: picture.map(|info| format!("{}x{}", info.width(), info.height())).unwrap_or_default(),
         frames_per_second: format.fps,
         sound: format.sound,
-        rtsp: plan.rtsp_url(),
-        cameras: plan.virtual_cameras.iter().map(ToString::to_string).collect(),
+        rtsp: plan.outputs.rtsp().map(RtspPlan::url),
+        cameras: plan.outputs.virtual_cameras().map(ToString::to_string).collect(),
         web: None,
         record,
     }

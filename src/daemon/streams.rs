@@ -16,7 +16,7 @@ use super::source_keeper::OnEnd;
 use super::source_state::Playing;
 use super::stream::Stream;
 use super::{Event, News, Reply};
-use crate::config::plan::{RunPlan, StreamPlan, refuse_own, threads};
+use crate::config::plan::{RunPlan, StreamPlan, threads};
 use crate::config::{RuntimeConfig, StreamConfig};
 use crate::control::contract::StreamStatus;
 use crate::control::{ApiError, Hub, Member, Starter, Stream as _};
@@ -299,11 +299,11 @@ impl Streams {
         };
         let entry = &mut self.entries[place];
         let State::Running(stream) = &entry.state else { return };
-        let (handle, run, runtime) = (stream.handle(), entry.run, self.runtime.clone());
+        let (handle, run) = (stream.handle(), entry.run);
         entry.begin_change();
         let events = self.events.clone();
         tokio::spawn(async move {
-            let (reached, refused) = change.apply(&handle, from, &to, &runtime).await;
+            let (reached, refused) = change.apply(&handle, from, &to).await;
             let _ = events.send(Event::Changed { run, reached: Box::new(reached), refused });
         });
     }
@@ -340,7 +340,7 @@ impl Streams {
         let set = entry.asked.as_ref().map(|asked| asked.playing.clone());
         let start = move || {
             let plan = StreamPlan::new(&config, &runtime)?;
-            set.iter().try_for_each(|set| refuse_own(&set.source, &plan.virtual_cameras))?;
+            set.iter().try_for_each(|set| plan.outputs.refuse_own(&set.source))?;
             Stream::start(plan, set, &servers, on_end, changes).map(Box::new)
         };
         tokio::spawn(async move {

@@ -1,0 +1,206 @@
+//! What a stream's outputs shall be, resolved: opened when it starts, and compared when its config changes.
+
+use std::path::{Path, PathBuf};
+
+use super::{ExtraOutput, OnDemand, OutputConfig, VirtualCameraConfig};
+use crate::capture::Source;
+use crate::capture::camera::{self, CameraRequest};
+use crate::error::{Error, Result};
+use crate::output::virtual_camera::Device;
+use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
+
+/// The section `[output]` of one stream, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputsPlan {
+    /// At most one RTSP path and one recording, then the virtual cameras.
+    pub outputs: Vec<OutputPlan>,
+    /// The quality of recordings, also of those that begin later.
+    pub crf: u8,
+    /// Releases the source while nobody watches.
+    pub on_demand: bool,
+}
+
+/// One output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputPlan {
+    Rtsp(RtspPlan),
+    Record(PathBuf),
+    VirtualCamera(VirtualCameraPlan),
+}
+
+/// Where and how a stream is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RtspPlan {
+    pub address: RtspAddress,
+    pub access: RtspAccess,
+    pub kbps: u32,
+}
+
+impl RtspPlan {
+    /// The address where clients find it.
+    pub fn url(&self) -> String {
+        format!("{}{}{}", self.access.scheme(), self.address.socket, self.address.path)
+    }
+}
+
+impl OutputsPlan {
+    /// # Errors
+    /// A value that cannot be, or a virtual camera that is not there.
+    pub fn new(config: &OutputConfig, stream: &str) -> Result<Self> {
+        let access = rtsp_access(config)?;
+        let rtsp = match config.rtsp.as_str() {
+            "off" | "" => None,
+            address => {
+                let wrong = |what| Error::usage(format!("rtsp: {what}; or \"off\""));
+                let address = RtspAddress::for_stream(address, stream).map_err(wrong)?;
+                Some(RtspPlan { address, access, kbps: config.rtsp_kbps })
+            }
+        };
+        let cameras = config.also.iter().map(virtual_camera).collect::<Result<Vec<_>>>()?;
+        let on_demand = match config.on_demand {
+            OnDemand::Auto => !cameras.is_empty(),
+            OnDemand::On => true,
+            OnDemand::Off => false,
+        };
+        let rtsp = rtsp.into_iter().map(OutputPlan::Rtsp);
+        let record = set(&config.record).into_iter().map(OutputPlan::Record);
+        let outputs = rtsp.chain(record).chain(cameras.into_iter().map(OutputPlan::VirtualCamera)).collect();
+        Ok(Self { outputs, crf: crf(config.crf)?, on_demand })
+    }
+
+    pub fn rtsp(&self) -> Option<&RtspPlan> {
+        self.outputs.iter().find_map(|output| match output {
+            OutputPlan::Rtsp(rtsp) => Some(rtsp),
+            _ => None,
+        })
+    }
+
+    pub fn record(&self) -> Option<&PathBuf> {
+        self.outputs.iter().find_map(|output| match output {
+            OutputPlan::Record(file) => Some(file),
+            _ => None,
+        })
+    }
+
+    pub fn virtual_cameras(&self) -> impl Iterator<Item = &VirtualCameraPlan> {
+        self.outputs.iter().filter_map(OutputPlan::virtual_camera)
+    }
+
+    /// # Errors
+    /// The source is one of these outputs.
+    pub fn refuse_own(&self, source: &Source) -> Result<()> {
+        refuse_own(source, self.virtual_cameras())
+    }
+
+    /// # Errors
+    /// `theirs` claims what this stream has; both streams are named.
+    pub fn leaves_room_for(&self, theirs: &Self, [mine_of, theirs_of]: [&str; 2]) -> Result<()> {
+        let clash = |what: String| {
+            Err(Error::usage(format!("streams `{mine_of}` and `{theirs_of}` {what}: give each its own")))
+        };
+        if let (Some(mine), Some(theirs)) = (self.rtsp(), theirs.rtsp())
+            && mine.address.socket == theirs.address.socket
+        {
+            if mine.address.path == theirs.address.path {
+                return clash(format!("are both served at {}", mine.address));
+            }
+            if mine.access != theirs.access {
+                return Err(Error::usage(format!(
+                    "streams `{mine_of}` and `{theirs_of}` share the RTSP port {}: rtsp_user, rtsp_password and \
+                     rtsp_certificate must be the same for both, or the port another",
+                    mine.address.socket.port()
+                )));
+            }
+        }
+        if let Some(file) = self.record().filter(|file| theirs.record() == Some(*file)) {
+            return clash(format!("are both recorded into {}", file.display()));
+        }
+        let shared = |camera: &&VirtualCameraPlan| theirs.virtual_cameras().any(|known| known.device == camera.device);
+        match self.virtual_cameras().find(shared) {
+            Some(camera) => clash(format!("both write to the virtual camera {}", camera.device)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl OutputPlan {
+    pub fn virtual_camera(&self) -> Option<&VirtualCameraPlan> {
+        match self {
+            Self::VirtualCamera(camera) => Some(camera),
+            _ => None,
+        }
+    }
+
+    /// Both cannot be open at once: one stands where the other stood.
+    pub fn takes_the_place_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rtsp(_), Self::Rtsp(_)) | (Self::Record(_), Self::Record(_)) => true,
+            (Self::VirtualCamera(mine), Self::VirtualCamera(theirs)) => mine.device == theirs.device,
+            _ => false,
+        }
+    }
+}
+
+/// # Errors
+/// The source is one of the virtual cameras.
+pub fn refuse_own<'a>(source: &Source, mut cameras: impl Iterator<Item = &'a VirtualCameraPlan>) -> Result<()> {
+    if let Source::Camera(CameraRequest { which, .. }) = source
+        && let Some(path) = camera::path_of(which)
+        && let Some(output) = cameras.find(|output| output.device.is_at(&path))
+    {
+        return Err(Error::usage(format!("{which} is the virtual camera {output} itself; choose another source")));
+    }
+    Ok(())
+}
+
+fn rtsp_access(config: &OutputConfig) -> Result<RtspAccess> {
+    let (name, password) = (&config.rtsp_user, &config.rtsp_password);
+    if name.is_empty() != password.is_empty() {
+        return Err(Error::usage("rtsp_user and rtsp_password go together: set both in [output], or none"));
+    }
+    let user = (!name.is_empty()).then(|| (name.clone(), password.clone()));
+    Ok(RtspAccess { user, certificate: set(&config.rtsp_certificate) })
+}
+
+fn virtual_camera(ExtraOutput::VirtualCamera(camera): &ExtraOutput) -> Result<VirtualCameraPlan> {
+    let VirtualCameraConfig { device, size, mirror } = camera;
+    let size = match size.as_str() {
+        "stream" | "" => None,
+        size => {
+            let wrong = |what| Error::usage(format!("virtual-camera size: {what}; or \"stream\""));
+            Some(size.parse().map_err(wrong)?)
+        }
+    };
+    Ok(VirtualCameraPlan { device: Device::find(device)?, size, mirror: *mirror })
+}
+
+/// Checks a constant quality value.
+pub fn crf(value: u8) -> Result<u8> {
+    if value <= 51 { Ok(value) } else { Err(Error::usage(format!("crf = {value}: 0 (best) to 51 is possible"))) }
+}
+
+/// A path of the settings; an empty one is none.
+pub(super) fn set(path: &Path) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then(|| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_same_place_is_replaced() {
+        let rtsp = |kbps| {
+            let address = RtspAddress::for_stream("127.0.0.1:8554", "live").unwrap();
+            OutputPlan::Rtsp(RtspPlan { address, access: RtspAccess::default(), kbps })
+        };
+        let record = |file: &str| OutputPlan::Record(file.into());
+        assert!(rtsp(1).takes_the_place_of(&rtsp(2)));
+        assert!(record("a.mkv").takes_the_place_of(&record("b.mkv")));
+        assert!(!record("a.mkv").takes_the_place_of(&rtsp(1)));
+        let camera = VirtualCameraPlan { device: Device::PipeWire, size: None, mirror: false };
+        let mirrored = VirtualCameraPlan { mirror: true, ..camera.clone() };
+        assert!(OutputPlan::VirtualCamera(mirrored).takes_the_place_of(&OutputPlan::VirtualCamera(camera.clone())));
+        assert!(!OutputPlan::VirtualCamera(camera).takes_the_place_of(&rtsp(1)));
+    }
+}
