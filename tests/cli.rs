@@ -5,7 +5,7 @@ mod common;
 use std::process::Stdio;
 
 use clap::Parser;
-use common::{Finished, finish, impasto, run};
+use common::{Finished, ffmpeg, finish, impasto, project, run};
 use impasto::cli::Cli;
 
 /// The commands that `impasto --help` lists.
@@ -284,4 +284,22 @@ fn a_device_that_cannot_run_says_why_and_auto_tells_its_choice() {
             assert!(stderr.contains(name) && stderr.contains("--device (auto"), "{stderr}");
         }
     }
+}
+
+#[test]
+fn check_says_of_a_file_what_a_conversion_would_come_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.mp4");
+    for (case, words) in [("check-20s.gif", "Unexpected End of File"), ("hls-named.mp4", "a list of addresses")] {
+        let file = project("tests/cases").join(case);
+        let file = file.to_str().unwrap();
+        let checked = run(&["check", file]);
+        assert_eq!(checked.code, 3, "{checked:?}");
+        assert!(checked.stderr.contains(words), "{}", checked.stderr);
+        assert_eq!(checked.stderr, run(&["file", file, out.to_str().unwrap()]).stderr);
+    }
+    let gif = folder.path().join("fine.gif");
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc=d=1:s=64x48:r=10", gif.to_str().unwrap()]);
+    let checked = run(&["check", gif.to_str().unwrap()]);
+    assert!(checked.code == 0 && checked.stdout.contains("video GIF 64x48, 10 pictures"), "{checked:?}");
 }

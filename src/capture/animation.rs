@@ -61,6 +61,26 @@ fn open(path: &Path) -> Result<Gif, String> {
     GifDecoder::new(BufReader::new(file)).map_err(|error| error.to_string())
 }
 
+/// What `impasto check` says of a GIF: its length as far as it can be read, and its pictures.
+///
+/// # Errors
+/// The file cannot be read as a GIF.
+pub fn describe(path: &Path) -> Result<Vec<String>> {
+    let decoder = open(path).map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
+    let (width, height) = decoder.dimensions();
+    let mut frames = decoder.into_frames();
+    let delays: Vec<_> = frames.by_ref().map_while(|frame| frame.ok().map(|frame| delay(&frame))).collect();
+    let length: gst::ClockTime = delays.iter().copied().sum();
+    Ok(vec![format!("length {length:.2}"), format!("video GIF {width}x{height}, {} pictures", delays.len())])
+}
+
+/// How long a frame is shown.
+fn delay(frame: &image::Frame) -> gst::ClockTime {
+    let (numerator, denominator) = frame.delay().numer_denom_ms();
+    let told = gst::ClockTime::from_useconds(u64::from(numerator) * 1000 / u64::from(denominator.max(1)));
+    if told < SHORTEST_DELAY { USUAL_DELAY } else { told }
+}
+
 /// Pushes frame after frame until the pipeline takes no more; begins with the file at `again` when they are over.
 fn play(mut decoder: Gif, again: Option<&Path>, source: &gst_app::AppSrc) {
     let mut time = gst::ClockTime::ZERO;
@@ -87,9 +107,7 @@ fn play(mut decoder: Gif, again: Option<&Path>, source: &gst_app::AppSrc) {
 fn push_frames(decoder: Gif, source: &gst_app::AppSrc, time: &mut gst::ClockTime) -> Result<bool, String> {
     for frame in decoder.into_frames() {
         let frame = frame.map_err(|error| error.to_string())?;
-        let (numerator, denominator) = frame.delay().numer_denom_ms();
-        let told = gst::ClockTime::from_useconds(u64::from(numerator) * 1000 / u64::from(denominator.max(1)));
-        let delay = if told < SHORTEST_DELAY { USUAL_DELAY } else { told };
+        let delay = delay(&frame);
         let mut buffer = gst::Buffer::from_mut_slice(frame.into_buffer().into_raw());
         let times = buffer.make_mut();
         times.set_pts(*time);

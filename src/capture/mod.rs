@@ -3,17 +3,17 @@
 //! A source template (`media`, `camera`, `showcase`, `test`) feeds `picture.launch`, whose appsink hands each
 //! sample to the [`Receiver`]; sound, where there is any, goes through `sound.launch` the same way.
 
-mod animation;
+pub mod animation;
 pub mod camera;
 mod looping;
+pub mod probe;
 mod showcase;
 mod source;
 
-pub use animation::is_gif;
 pub use source::Source;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -83,6 +83,9 @@ pub struct StreamFacts {
 /// How long a recorded source may take until its first picture; it is played all the same then.
 const FIRST_PICTURE_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
+/// For how long a file is given the benefit of the doubt once nothing in its pipeline moves any more.
+const STANDSTILL: Duration = Duration::from_secs(2);
+
 /// A running source. Dropping it stops it.
 pub struct Capture {
     pipeline: gst::Pipeline,
@@ -94,6 +97,8 @@ pub struct Capture {
     /// Length by the edit lists that the demuxer does not see.
     edited_duration: Option<gst::ClockTime>,
     seeks: Arc<Gate>,
+    /// Since when nothing moves; only a file can come to a standstill.
+    standstill: Option<Mutex<Option<Instant>>>,
 }
 
 /// How a capture ended.
@@ -131,7 +136,8 @@ impl Capture {
         };
         let edited_duration = edit_lists.map(|lists| lists.duration());
         let description = source.to_string();
-        let mut capture = Self { pipeline, description, facts, camera, looping: None, edited_duration, seeks };
+        let (looping, standstill) = (None, matches!(source, Source::File(_)).then(Mutex::default));
+        let mut capture = Self { pipeline, description, facts, camera, looping, edited_duration, seeks, standstill };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
@@ -177,7 +183,12 @@ impl Capture {
     pub fn wait_for_end(&self, patience: Duration) -> Option<End> {
         let bus = self.pipeline.bus()?;
         let patience = gst::ClockTime::from_nseconds(patience.as_nanos() as u64);
-        bus::wait_for_end(&bus, patience).map(|end| match end {
+        let Some(end) = bus::wait_for_end(&bus, patience) else {
+            return self.has_come_to_a_standstill().then(|| {
+                End::Failed(format!("{}: it is damaged: nothing more can be read from it", self.description))
+            });
+        };
+        Some(match end {
             Ok(()) => End::Finished,
             Err(reason) => {
                 let missing = lock(&self.facts).missing.clone();
@@ -185,6 +196,18 @@ impl Capture {
                 End::Failed(format!("{}: {reason}{missing}", self.description))
             }
         })
+    }
+
+    /// True if no thread of the pipeline works any more. While decodebin adds a demuxer it keeps that one's errors to
+    /// itself, and one that comes just then is told to nobody.
+    fn has_come_to_a_standstill(&self) -> bool {
+        let Some(since) = &self.standstill else { return false };
+        let works = |pad: &gst::Pad| pad.task_state() == gst::TaskState::Started;
+        let mut elements = self.pipeline.iterate_recurse().into_iter().flatten();
+        let moves = elements.any(|element| element.pads().iter().any(works));
+        let mut since = lock(since);
+        *since = if moves { None } else { since.or_else(|| Some(Instant::now())) };
+        since.is_some_and(|since| since.elapsed() > STANDSTILL)
     }
 
     /// What to open when `source` is lost: the very camera it turned out to be, wherever that is plugged in then.

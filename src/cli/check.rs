@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{PaintArgs, say};
-use crate::config::plan::{RunPlan, StreamPlan};
+use crate::capture::{animation, probe};
+use crate::config::plan::{self, RunPlan, StreamPlan};
 use crate::config::{Config, locate};
 use crate::error::{Error, Result};
 use crate::style::PaintPlan;
@@ -56,7 +57,12 @@ impl CheckArgs {
                 say!("{}: a template `{name}` whose elements can be built", self.file.display())
             }
             _ => {
-                let lines = crate::gst::check::media(&self.file)?;
+                // As a conversion opens it: what comes out there comes out here.
+                probe::first_picture_of(&self.file, plan::templates(&self.config_with_flags().runtime))?;
+                let lines = match animation::is_gif(&self.file) {
+                    true => animation::describe(&self.file)?,
+                    false => crate::gst::check::media(&self.file)?,
+                };
                 say!("{}: can be painted", self.file.display())?;
                 for line in lines {
                     say!("  {line}")?;
@@ -123,9 +129,13 @@ impl CheckArgs {
     }
 
     fn session_options(&self) -> SessionOptions {
+        plan::session_options(&self.config_with_flags().runtime)
+    }
+
+    fn config_with_flags(&self) -> Config {
         let mut config = Config::default();
         self.paint.apply(&mut config);
-        crate::config::plan::session_options(&config.runtime)
+        config
     }
 }
 

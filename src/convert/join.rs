@@ -16,7 +16,7 @@ use super::link::{Linker, Tracks, as_plain_text, request};
 use super::parts::{Index, PacketReader};
 use super::remux;
 use super::timeline::Timeline;
-use crate::capture;
+use crate::capture::animation;
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
@@ -69,7 +69,7 @@ impl Join<'_> {
     fn write(&self, part: &Path, shutdown: &Shutdown) -> Result<Vec<String>> {
         let tracks = Arc::new(Mutex::new(Tracks::default()));
         // A GIF has nothing but pictures.
-        let wanted = (!capture::is_gif(self.input)).then_some(&tracks);
+        let wanted = (!animation::is_gif(self.input)).then_some(&tracks);
         let mut outcome = self.attempt(part, wanted, shutdown)?;
         let mut notes = std::mem::take(&mut lock(&tracks).notes);
         let left_out = matches!(outcome, Outcome::SourceBroken);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits};
 
 use super::Conversion;
 use super::progress::{Event, Progress};
@@ -19,6 +19,9 @@ use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
 
 /// Quality of JPEG files, 1 to 100: no visible loss.
 const JPEG_QUALITY: u8 = 95;
+
+/// What a picture may unpack besides its pixels, such as a colour profile: a small file may hold gigabytes.
+const MOST_UNPACKED_BYTES: u64 = 64 << 20;
 
 /// The picture formats that can be written, by ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,10 +144,8 @@ fn read(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
     if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
         return Err(unreadable("is empty (0 bytes)".into()));
     }
-    let mut reader =
+    let reader =
         ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|error| unreadable(error.to_string()))?;
-    // The size is checked in words of our own.
-    reader.no_limits();
     decode(reader, MAX_SIDE * MAX_SIDE).map_err(unreadable)
 }
 
@@ -153,9 +154,12 @@ fn read(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
 /// # Errors
 /// What is wrong with it, in words.
 pub fn decode(
-    reader: ImageReader<impl BufRead + Seek>,
+    mut reader: ImageReader<impl BufRead + Seek>,
     most_pixels: usize,
 ) -> Result<(DynamicImage, Option<Vec<u8>>), String> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MOST_UNPACKED_BYTES);
+    reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| in_words(&error))?;
     let (width, height) = decoder.dimensions();
     if width as usize > MAX_SIDE || height as usize > MAX_SIDE {
@@ -258,4 +262,26 @@ fn encode(
         let _ = encoder.set_icc_profile(profile);
     }
     picture.write_with_encoder(encoder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use image::ImageFormat;
+
+    use super::*;
+
+    #[test]
+    fn a_small_file_does_not_unpack_gigabytes() {
+        let with_profile = |bytes: usize| {
+            let mut file = Vec::new();
+            encode_picture(&mut file, Format::Png, DynamicImage::new_rgb8(8, 8), Some(vec![0; bytes])).unwrap();
+            assert!(file.len() < 1 << 20);
+            decode(ImageReader::with_format(Cursor::new(file), ImageFormat::Png), 64)
+        };
+        assert_eq!(with_profile(1000).unwrap().1.map(|profile| profile.len()), Some(1000));
+        let too_much = with_profile(MOST_UNPACKED_BYTES as usize + 1);
+        assert!(too_much.as_ref().is_ok_and(|(_, profile)| profile.is_none()) || too_much.is_err());
+    }
 }

@@ -15,10 +15,10 @@ use super::recorder::Recorder;
 use super::report::{Started, Status};
 use super::source_keeper::{OnEnd, Open, SourceKeeper};
 use super::source_state::{Playing, Reading, SourceState};
-use crate::capture::{Capture, End, Pace, Source, StreamFacts, Wiring};
+use crate::capture::{Pace, Source, StreamFacts, Wiring};
 use crate::config::outputs::RtspPlan;
 use crate::config::plan::StreamPlan;
-use crate::engine::{Control, FirstPicture, FramePainter, Inlet, Live, stylise_live};
+use crate::engine::{Control, FramePainter, Inlet, Live, stylise_live};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
@@ -29,9 +29,6 @@ use crate::style::{Choice, PaintPlan};
 
 /// Slots of a live ring: one is filled, one waits, one is painted.
 const LIVE_SLOTS: usize = 3;
-
-/// How long a source may take until its first picture.
-const FIRST_PICTURE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running stream.
 pub struct Stream {
@@ -77,7 +74,7 @@ impl Stream {
         let playing = set.clone().unwrap_or_else(|| configured.clone());
         let open = Open::start(&playing, &inlet, &wiring)?;
         let capture = &open.capture;
-        let caps = wait_for_first(&playing.source, capture, &first)?;
+        let caps = capture.first_picture(&first)?;
         // From here on the output's size is settled, whatever the source does later.
         capture.fix_caps(&caps);
         wiring.fixed_caps = Some(caps.clone());
@@ -203,29 +200,6 @@ impl Stream {
         self.handle.outputs.finish().and(recorded)?;
         Ok(status)
     }
-}
-
-fn wait_for_first(source: &Source, capture: &Capture, first: &FirstPicture) -> Result<gst::Caps> {
-    let begun = Instant::now();
-    while begun.elapsed() < FIRST_PICTURE_PATIENCE {
-        if let Ok(caps) = first.recv_timeout(Duration::from_millis(20)) {
-            return Ok(caps);
-        }
-        match capture.wait_for_end(Duration::ZERO) {
-            Some(End::Failed(reason)) => return Err(Error::input(reason)),
-            Some(End::Finished) => break,
-            None => {}
-        }
-    }
-    // The picture may have come just before the end of a very short file.
-    first.try_recv().map_err(|_| {
-        let seconds = begun.elapsed().as_secs();
-        Error::input(if seconds == 0 {
-            format!("{source}: it ends without a picture")
-        } else {
-            format!("{source}: no picture came in {seconds} s")
-        })
-    })
 }
 
 fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> {
