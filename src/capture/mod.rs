@@ -83,8 +83,8 @@ pub struct StreamFacts {
 /// How long a recorded source may take until its first picture; it is played all the same then.
 const FIRST_PICTURE_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
-/// For how long a file is given the benefit of the doubt once nothing in its pipeline moves any more.
-const STANDSTILL: Duration = Duration::from_secs(2);
+/// How long the first picture of a file may take that nobody reads any more.
+const STANDSTILL: Duration = Duration::from_secs(4);
 
 /// A running source. Dropping it stops it.
 pub struct Capture {
@@ -97,7 +97,7 @@ pub struct Capture {
     /// Length by the edit lists that the demuxer does not see.
     edited_duration: Option<gst::ClockTime>,
     seeks: Arc<Gate>,
-    /// Since when nothing moves; only a file can come to a standstill.
+    /// Since when nobody reads; only a file can come to a standstill.
     standstill: Option<Mutex<Option<Instant>>>,
 }
 
@@ -185,7 +185,7 @@ impl Capture {
         let patience = gst::ClockTime::from_nseconds(patience.as_nanos() as u64);
         let Some(end) = bus::wait_for_end(&bus, patience) else {
             return self.has_come_to_a_standstill().then(|| {
-                End::Failed(format!("{}: it is damaged: nothing more can be read from it", self.description))
+                End::Failed(format!("{}: it is damaged: not one picture could be read from it", self.description))
             });
         };
         Some(match end {
@@ -198,15 +198,20 @@ impl Capture {
         })
     }
 
-    /// True if no thread of the pipeline works any more. While decodebin adds a demuxer it keeps that one's errors to
-    /// itself, and one that comes just then is told to nobody.
+    /// True if nobody reads the file any more, and not one picture has come of it. While decodebin adds a demuxer it keeps
+    /// that one's errors to itself, and one that comes just then is told to nobody.
     fn has_come_to_a_standstill(&self) -> bool {
         let Some(since) = &self.standstill else { return false };
-        let works = |pad: &gst::Pad| pad.task_state() == gst::TaskState::Started;
+        // A demuxer that pulls works on its sink pad, a source that pushes on its only one; queues always wait for more.
+        let reads = |element: &gst::Element, pad: &gst::Pad| {
+            let may_read = pad.direction() == gst::PadDirection::Sink || element.num_sink_pads() == 0;
+            may_read && pad.task_state() == gst::TaskState::Started
+        };
         let mut elements = self.pipeline.iterate_recurse().into_iter().flatten();
-        let moves = elements.any(|element| element.pads().iter().any(works));
+        let is_read = elements.any(|element| element.pads().iter().any(|pad| reads(&element, pad)));
         let mut since = lock(since);
-        *since = if moves { None } else { since.or_else(|| Some(Instant::now())) };
+        let may_come = is_read || lock(&self.facts).decoded.is_some();
+        *since = if may_come { None } else { since.or_else(|| Some(Instant::now())) };
         since.is_some_and(|since| since.elapsed() > STANDSTILL)
     }
 
