@@ -82,16 +82,8 @@ impl Studio {
         format!("rtsp://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// What a client sees at this path: codec and size.
     fn seen_at(&self, path: &str) -> Option<String> {
-        let mut command = Command::new("ffprobe");
-        command.args(["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name,width,height"]);
-        let output = output_of(command.args(["-of", "csv=p=0", &self.url(path)]));
-        if !output.status.success() {
-            eprintln!("{path}: {}", String::from_utf8_lossy(&output.stderr));
-            return None;
-        }
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
+        seen_at(&self.url(path))
     }
 
     fn close(self) {
@@ -103,6 +95,18 @@ impl Studio {
 fn text(head: &str, streams: &str, port: u16, folder: &Path) -> String {
     let streams = streams.replace("{port}", &port.to_string()).replace("{folder}", folder.to_str().unwrap());
     format!("{head}{streams}")
+}
+
+/// What a client sees at this address: codec and size.
+fn seen_at(url: &str) -> Option<String> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name,width,height"]);
+    let output = output_of(command.args(["-of", "csv=p=0", url]));
+    if !output.status.success() {
+        eprintln!("{url}: {}", String::from_utf8_lossy(&output.stderr));
+        return None;
+    }
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
 const BRIGHT: fn(u8) -> bool = |bar| bar > 150;
@@ -338,6 +342,29 @@ fn streams_come_go_and_start_anew_as_the_config_says() {
     studio.wait_until_taken(&config);
     assert!(painted() > before);
     api.assert_painting_of("hall", 5);
+    studio.close();
+}
+
+#[test]
+fn a_stream_whose_source_is_silent_is_shown_as_it_was() {
+    let port = free_port();
+    let sent = format!("http://127.0.0.1:{port}/far.ts");
+    let picture = ["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc=s=320x180:r=15", "-c:v", "libx264"];
+    let encoded = ["-preset", "ultrafast", "-tune", "zerolatency", "-g", "15", "-f", "mpegts", "-listen", "1", &sent];
+    let sender = Command::new("ffmpeg").args(picture).args(encoded).stdin(Stdio::null()).spawn().unwrap();
+    let sender = Killed(sender);
+    let studio = Studio::open(&format!("{HALL}{LOBBY}source.input = \"{sent}\"\n"), &[]);
+    studio.api.wait_for_status("lobby", "running");
+    let stop = ["-STOP", &sender.0.id().to_string()];
+    assert!(Command::new("kill").args(stop).status().unwrap().success());
+    let painted = || studio.api.state_of("lobby")["counts"]["painted"].as_u64().unwrap();
+    until("nothing comes any more", || {
+        let before = painted();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        painted() == before
+    });
+    assert_eq!(studio.seen_at("lobby").as_deref(), Some("h264,320,180"), "the latest picture stays");
+    assert_eq!(studio.seen_at("hall").as_deref(), Some("h264,320,180"));
     studio.close();
 }
 

@@ -163,6 +163,11 @@ impl Output for Rtsp {
         }
     }
 
+    /// All clients are answered one after the other: one whose media waited for a picture would keep all waiting.
+    fn repeats(&self) -> bool {
+        true
+    }
+
     fn place(&self) -> Place {
         Place { kind: "rtsp", name: self.place.clone() }
     }
@@ -216,6 +221,14 @@ impl Mount {
 
     fn clients(&self) -> MutexGuard<'_, Vec<gst_rtsp_server::RTSPClient>> {
         lock(&self.clients)
+    }
+
+    /// No picture will come any more. A client whose media is being built waits for one, on a thread of the server.
+    fn end(&self) {
+        for feeds in self.feeds().iter() {
+            gst::element_error!(feeds.picture, gst::ResourceError::NotFound, ("the stream has ended"));
+        }
+        self.dismiss_clients();
     }
 
     /// Closes the connections of all who watch.
@@ -312,7 +325,38 @@ fn time_in(feed: &gst_app::AppSrc, time: gst::ClockTime) -> Option<gst::ClockTim
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+
+    #[test]
+    fn a_client_that_waits_when_the_stream_ends_keeps_nobody_waiting() {
+        crate::gst::init().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port();
+        let caps = gst::Caps::builder("video/x-raw").field("format", "BGRx").field("width", 64).field("height", 64);
+        let format = StreamFormat { caps: caps.build(), fps: 30, sound: false };
+        let servers = RtspServers::default();
+        let serve = |path: &str| {
+            let address = RtspAddress::for_stream(&format!("127.0.0.1:{port}"), path).unwrap();
+            Rtsp::start(&servers, &address, &RtspAccess::default(), &format, 1000, &Templates::default()).unwrap()
+        };
+        let (hall, lobby) = (serve("hall"), serve("lobby"));
+        let ask = |method: &str, path: &str| {
+            let mut client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+            client.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+            write!(client, "{method} rtsp://127.0.0.1:{port}/{path} RTSP/1.0\r\nCSeq: 1\r\n\r\n").unwrap();
+            client
+        };
+        let _waits = ask("DESCRIBE", "lobby");
+        while lobby.usage() != Usage::Watched || lobby.mount.feeds().is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        lobby.finish().unwrap();
+        let mut answer = [0; 15];
+        ask("OPTIONS", "hall").read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"RTSP/1.0 200 OK");
+        hall.finish().unwrap();
+    }
 
     #[test]
     fn addresses() {

@@ -100,7 +100,7 @@ impl RtspServers {
         }
         let mount = server.mounts.lock().remove(path);
         if let Some(mount) = mount {
-            mount.dismiss_clients();
+            mount.end();
         }
         drop(server);
     }
