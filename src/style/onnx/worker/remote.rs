@@ -1,5 +1,6 @@
 //! The daemon's side: a session whose network runs in a worker process.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -182,7 +183,7 @@ impl RemoteSession {
     fn run_within(&mut self, limit: Duration) -> Result<Duration> {
         let begun = Instant::now();
         self.check_up()?;
-        send_bytes(self.socket.as_fd(), &self.run).map_err(|error| self.crashed(error))?;
+        send_bytes(self.socket.as_fd(), &self.run).map_err(|error| self.lost(&error))?;
         let length = self.wait(limit, &mut [const { None }; TENSORS])?;
         match self.answer[..length] {
             [RAN, ..] => Ok(begun.elapsed()),
@@ -196,7 +197,7 @@ impl RemoteSession {
     /// Sends a request and waits for its answer; one that says that it failed is an error.
     fn ask(&mut self, request: &Request, limit: Duration, files: &mut [Option<OwnedFd>; TENSORS]) -> Result<Answer> {
         self.check_up()?;
-        tell(self.socket.as_fd(), request, &[]).map_err(|error| self.crashed(error))?;
+        tell(self.socket.as_fd(), request, &[]).map_err(|error| self.lost(&error))?;
         let length = self.wait(limit, files)?;
         match parse(&self.answer[..length]) {
             Ok(Answer::Failed(why)) => Err(Error::model(why)),
@@ -233,6 +234,14 @@ impl RemoteSession {
             Err(Error::model(format!("{}: its worker process is gone", self.process.network)))
         } else {
             Ok(())
+        }
+    }
+
+    /// A request does not reach it.
+    fn lost(&mut self, error: &io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.crashed("it crashed"),
+            _ => self.crashed(error),
         }
     }
 
