@@ -23,10 +23,12 @@ pub struct Counters {
     pub dropped_stale: AtomicU64,
     /// Passed on unpainted because the network failed on them.
     pub unpainted: AtomicU64,
-    /// Repeats of the last frame while the source was silent.
+    /// Repeats of the last frame while the source was silent, the stream paused or the network down.
     pub held: AtomicU64,
     /// Times the source was lost and opened again.
     pub reconnects: AtomicU64,
+    /// Times the network crashed, or hung, in its worker process and was loaded again.
+    pub crashes: AtomicU64,
     /// Turns of the stylise thread: it lives as long as this grows.
     pub turns: AtomicU64,
     stages: Mutex<Stages>,
@@ -65,6 +67,7 @@ pub struct Snapshot {
     pub unpainted: u64,
     pub held: u64,
     pub reconnects: u64,
+    pub crashes: u64,
     /// Median of the latest frames, in milliseconds.
     pub tensor_ms: f64,
     pub inference_ms: f64,
@@ -107,6 +110,7 @@ impl Counters {
             unpainted: get(&self.unpainted),
             held: get(&self.held),
             reconnects: get(&self.reconnects),
+            crashes: get(&self.crashes),
             tensor_ms: median_ms(times.iter().map(|times| times.before + times.after)),
             inference_ms: median_ms(times.iter().map(|times| times.inference)),
         }

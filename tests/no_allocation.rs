@@ -12,6 +12,7 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -139,17 +140,21 @@ impl Output for WatchedOutput {
 
 #[test]
 fn nothing_is_allocated_per_frame() {
-    let (capturing, publishing) = run();
-    assert_eq!((capturing, publishing), (0, 0), "allocations of the capture thread and of the stylise thread");
+    for worker in [None, Some(env!("CARGO_BIN_EXE_impasto").into())] {
+        let (capturing, publishing) = run(worker.clone());
+        let allocations = "allocations of the capture thread and of the stylise thread";
+        assert_eq!((capturing, publishing), (0, 0), "{allocations}, the network in {worker:?}");
+    }
 }
 
 /// Runs the live path with a client, a recording and a source that falls silent; the allocations of both threads.
-fn run() -> (u64, u64) {
+fn run(worker: Option<PathBuf>) -> (u64, u64) {
     impasto::gst::init().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let config = Config::default();
-    let paint = plan::paint_plan(&config.paint, &config.runtime).unwrap();
+    let mut paint = plan::paint_plan(&config.paint, &config.runtime).unwrap();
+    paint.session.worker = worker;
     let templates = plan::templates(&config.runtime);
 
     let counters = Arc::new(Counters::default());

@@ -40,6 +40,9 @@ pub struct BenchArgs {
     /// Frames to measure
     #[arg(long, value_name = "N", default_value_t = 50)]
     frames: usize,
+    /// Measure the network in a worker process, as `impasto run --isolate` runs it
+    #[arg(long)]
+    isolate: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -77,7 +80,9 @@ impl BenchArgs {
         let mut config = Config::default();
         self.paint.apply(&mut config);
         crate::gst::init()?;
-        let plan = plan::paint_plan(&config.paint, &config.runtime)?;
+        config.runtime.isolate = self.isolate;
+        let session = plan::isolated_session_options(&config.runtime);
+        let plan = PaintPlan { session, ..plan::paint_plan(&config.paint, &config.runtime)? };
         let (bare, device) = self.bare(&plan)?;
         let whole = self.whole_path(&plan, &config)?;
         let report = Report {

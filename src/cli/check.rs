@@ -128,8 +128,11 @@ impl CheckArgs {
         )))
     }
 
+    /// In a worker process: a network that brings it down gets a sentence like others.
     fn session_options(&self) -> SessionOptions {
-        plan::session_options(&self.config_with_flags().runtime)
+        let mut runtime = self.config_with_flags().runtime;
+        runtime.isolate = true;
+        plan::isolated_session_options(&runtime)
     }
 
     fn config_with_flags(&self) -> Config {

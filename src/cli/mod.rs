@@ -64,6 +64,9 @@ enum Command {
     Completions { shell: clap_complete::Shell },
     /// Print the manual page, of one command if it is named
     Man { command: Option<String> },
+    /// Run a network for the process that started this one
+    #[command(hide = true)]
+    Worker,
 }
 
 impl Cli {
@@ -94,6 +97,7 @@ impl Cli {
                 clap_complete::generate(shell, &mut Cli::command(), "impasto", &mut script);
                 print_bytes(&script)
             }
+            Command::Worker => crate::style::onnx::worker::serve(),
             Command::Man { command } => manual(command.as_deref()),
         }
     }

@@ -61,6 +61,9 @@ pub struct RunArgs {
     /// Turn the picture of that camera around, as in a mirror
     #[arg(long, requires = "camera_out")]
     mirror: bool,
+    /// Run networks in worker processes, which may crash without harm to the stream; false turns off what the config says
+    #[arg(long, env = "IMPASTO_ISOLATE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    isolate: Option<bool>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
@@ -91,6 +94,7 @@ impl RunArgs {
         self.paint.apply(config);
         overlay(&mut config.control.http, &self.http);
         overlay(&mut config.control.token, &self.token);
+        overlay(&mut config.runtime.isolate, &self.isolate);
         config.for_each_stream(|source, _, output| {
             overlay(&mut source.input, &self.source);
             overlay(&mut output.rtsp, &self.rtsp);

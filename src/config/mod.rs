@@ -69,6 +69,7 @@ pub struct RuntimeConfig {
     pub device: Device,
     pub precision: Precision,
     pub threads: usize,
+    pub isolate: bool,
     pub library: PathBuf,
     pub models: PathBuf,
     pub pipelines: PathBuf,

@@ -99,7 +99,7 @@ impl StreamPlan {
             looped: from.r#loop,
             sound: from.sound,
             requested: (size, from.fps),
-            paint: paint_plan(paint, runtime)?,
+            paint: PaintPlan { session: isolated_session_options(runtime), ..paint_plan(paint, runtime)? },
             templates: templates(runtime),
             outputs,
         })
@@ -159,8 +159,17 @@ pub fn session_options(runtime: &RuntimeConfig) -> SessionOptions {
         threads: (runtime.threads > 0).then_some(runtime.threads),
         spin: false,
         library: set(&runtime.library),
+        worker: None,
     }
 }
+
+/// As [`session_options`], in a worker process for each network where the settings say so.
+pub fn isolated_session_options(runtime: &RuntimeConfig) -> SessionOptions {
+    SessionOptions { worker: runtime.isolate.then(|| PROGRAM.into()), ..session_options(runtime) }
+}
+
+/// This program as it runs, even if its file has been replaced by a newer version since.
+const PROGRAM: &str = "/proc/self/exe";
 
 /// The catalog of the models folder.
 pub fn catalog(runtime: &RuntimeConfig) -> Result<Catalog> {

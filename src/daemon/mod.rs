@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::oneshot;
 
-use crate::config::plan::{RunPlan, session_options};
+use crate::config::plan::{RunPlan, isolated_session_options};
 use crate::config::{Settings, StreamConfig};
 use crate::control::contract::{ConfigState, StreamState};
 use crate::control::{ApiResult, Hub, http};
@@ -114,7 +114,7 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
     let hub = Hub::default();
     hub.set_config(ConfigState { file: reload.file_name(), ..ConfigState::default() });
     if let Some(listener) = listener {
-        let session = session_options(&plan.runtime);
+        let session = isolated_session_options(&plan.runtime);
         tokio::spawn(http::serve(listener, hub.clone(), plan.catalog.clone(), session, plan.http.clone()));
     }
 

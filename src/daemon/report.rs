@@ -100,7 +100,7 @@ impl Status {
         let rate_change = (self.frames_per_second - told.frames_per_second).abs();
         has_lost
             || (self.clients, self.resting) != (told.clients, told.resting)
-            || self.counts.reconnects != told.counts.reconnects
+            || (self.counts.reconnects, self.counts.crashes) != (told.counts.reconnects, told.counts.crashes)
             || rate_change > OTHER_RATE * told.frames_per_second
     }
 }
@@ -145,6 +145,7 @@ impl fmt::Display for Status {
             (counts.unpainted, "unpainted"),
             (counts.held, "held"),
             (counts.reconnects, "reconnects"),
+            (counts.crashes, "crashes of the network"),
         ];
         let mut before = "; since the start ";
         for (count, what) in since_start.into_iter().filter(|(count, _)| *count > 0) {
@@ -190,6 +191,7 @@ mod tests {
             |status| status.dropped_by_outputs = 7,
             |status| status.counts.unpainted = 1,
             |status| status.counts.reconnects += 1,
+            |status| status.counts.crashes += 1,
             |status| status.frames_per_second = 20.0,
             |status| status.frames_per_second = 40.0,
         ] {

@@ -74,6 +74,7 @@ impl Control {
             info: frame_painter.info().clone(),
             state: Mutex::new(state),
             has_pending: AtomicBool::new(true),
+            is_down: AtomicBool::new(false),
             shown: Mutex::new(None),
             trial: Mutex::default(),
         });

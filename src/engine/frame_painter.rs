@@ -39,6 +39,11 @@ impl FramePainter {
         &mut self.painter
     }
 
+    /// As [`Painter::is_down`].
+    pub fn is_down(&self) -> bool {
+        self.painter.is_down()
+    }
+
     /// The layout of the painted pictures.
     pub fn info(&self) -> &gst_video::VideoInfo {
         &self.info

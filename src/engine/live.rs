@@ -66,10 +66,16 @@ pub fn stylise_live(mut live: Live) {
             Taken::Slot { mut slot, stale } => {
                 patience = HOLD_AFTER;
                 (0..stale).for_each(|_| Counters::count(&live.counters.dropped_stale));
-                if let (true, Some(buffer)) = (live.commands.is_paused(), &last) {
+                let is_down = live.frame_painter.is_down();
+                if is_down || (live.commands.is_paused() && last.is_some()) {
                     live.commands.nothing_shown();
-                    live.outputs.publish(buffer, slot.pts);
-                    Counters::count(&live.counters.held);
+                    if let Some(buffer) = &mut last {
+                        if is_down {
+                            held.dim(buffer);
+                        }
+                        live.outputs.publish(buffer, slot.pts);
+                        Counters::count(&live.counters.held);
+                    }
                     slot.clear();
                     live.ring.give_back(slot);
                     continue;
@@ -80,6 +86,15 @@ pub fn stylise_live(mut live: Live) {
                         live.counters.note_painted(times);
                         live.commands.shown(slot.sequence, &buffer, times.inference);
                         Some(buffer)
+                    }
+                    Err(error) if live.frame_painter.is_down() => {
+                        Counters::count(&live.counters.crashes);
+                        live.commands.crashed(error);
+                        if let Some(buffer) = &last {
+                            live.outputs.publish(buffer, slot.pts);
+                            Counters::count(&live.counters.held);
+                        }
+                        None
                     }
                     Err(error) => {
                         if !failing {

@@ -2,9 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
+use super::restarts::Restarts;
 use super::shared::{Reply, Shared};
 use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
@@ -20,6 +23,8 @@ pub(super) enum Job {
     Resize { ticket: u64, reply: Option<Reply> },
     /// Load the network that paints again, because sessions shall run in another way.
     Reopen,
+    /// The worker process of the network that paints crashed: load it again after a while.
+    Crashed(Error),
     /// Drop it: freeing a session takes time that the stylise thread does not have.
     Retire(Box<SizedNetwork>),
     /// Nothing will follow.
@@ -30,13 +35,32 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
     let run = move || {
         // A network that was loaded for a look that is no longer wanted: often the next look wants it too.
         let mut spare = None;
-        while let Ok(job) = jobs.recv() {
+        let mut restarts = Restarts::new();
+        // When the network that crashed is loaded again; other work goes on meanwhile.
+        let mut restart = None;
+        loop {
+            let job = match restart {
+                None => jobs.recv().ok(),
+                Some(at) => match jobs.recv_timeout(Instant::saturating_duration_since(&at, Instant::now())) {
+                    Err(RecvTimeoutError::Timeout) => {
+                        restart = restart_network(&shared, &mut restarts);
+                        continue;
+                    }
+                    job => job.ok(),
+                },
+            };
+            let Some(job) = job else { break };
             match job {
                 Job::Load { ticket, look, choice, reply } => load(&shared, &mut spare, ticket, look, *choice, reply),
                 Job::Resize { ticket, reply } => resize(&shared, ticket, reply),
                 Job::Reopen => {
                     spare = None;
                     reopen(&shared);
+                }
+                Job::Crashed(error) => {
+                    let wait = restarts.crashed(Instant::now());
+                    tracing::warn!("{error}; the last picture is held, and the network loaded again in {wait:?}");
+                    restart = Some(Instant::now() + wait);
                 }
                 Job::Retire(sized) => drop(sized),
                 Job::End => break,
@@ -111,16 +135,38 @@ fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
 }
 
 fn reopen(shared: &Shared) {
+    if let Err(error) = reload(shared) {
+        tracing::warn!("the threads of inference stay as they are: {error}");
+    }
+}
+
+/// Loads the network that paints again, and sends it; its name.
+fn reload(shared: &Shared) -> Result<String> {
     let (old, bounding_box, weights) = {
         let state = shared.state();
         (state.network.clone(), state.sizing.painted_box(), state.weights.clone())
     };
-    match prepare(shared, bounding_box, &weights, || Loaded::open(old.manifest(), &shared.session())) {
-        Ok(sized) => {
-            let replaced = shared.send_network(&mut shared.state(), sized);
-            drop(replaced);
+    let sized = prepare(shared, bounding_box, &weights, || Loaded::open(old.manifest(), &shared.session()))?;
+    let replaced = shared.send_network(&mut shared.state(), sized);
+    drop(replaced);
+    Ok(old.manifest().name.clone())
+}
+
+/// Loads the network that crashed again, unless another took its place meanwhile. When to try again if that fails.
+fn restart_network(shared: &Shared, restarts: &mut Restarts) -> Option<Instant> {
+    if !shared.is_down.load(Ordering::Acquire) {
+        return None;
+    }
+    match reload(shared) {
+        Ok(network) => {
+            tracing::info!("network {network} paints again");
+            None
         }
-        Err(error) => tracing::warn!("the threads of inference stay as they are: {error}"),
+        Err(error) => {
+            let wait = restarts.crashed(Instant::now());
+            tracing::warn!("{error}; the network is loaded again in {wait:?}");
+            Some(Instant::now() + wait)
+        }
     }
 }
 

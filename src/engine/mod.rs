@@ -8,6 +8,7 @@ mod live;
 mod loader;
 mod ordered;
 mod receiver;
+mod restarts;
 mod shared;
 mod size_controller;
 mod sizing;

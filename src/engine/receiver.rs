@@ -78,6 +78,7 @@ impl ControlReceiver {
             }
         }
         self.takes_sizes = takes_sizes(painter.network());
+        self.shared.is_down.store(painter.is_down(), Ordering::Release);
         if let Some(mirrored) = pending.mirrored {
             painter.set_mirrored(mirrored);
         }
@@ -122,6 +123,14 @@ impl ControlReceiver {
     /// No frame can be shown now: commands are answered without one.
     pub fn nothing_shown(&mut self) {
         self.replies.drain(..).for_each(|reply| reply.applied(None));
+    }
+
+    /// The network that paints crashed: another one comes, and nothing is shown until then.
+    pub fn crashed(&mut self, error: Error) {
+        self.shared.is_down.store(true, Ordering::Release);
+        // A loader that is gone belongs to a stream that ends.
+        let _ = self.jobs.send(Job::Crashed(error));
+        self.nothing_shown();
     }
 
     /// The network failed on a frame.

@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub(super) state: Mutex<ControlState>,
     /// There is an update to take: saves the stylise thread the lock for most frames.
     pub(super) has_pending: AtomicBool,
+    /// The network that paints crashed, and no other has been taken since.
+    pub(super) is_down: AtomicBool,
     /// The latest frame that was shown.
     pub(super) shown: Mutex<Option<gst::Buffer>>,
     pub(super) trial: Mutex<Trial>,
@@ -48,7 +50,7 @@ pub(super) struct Shared {
 /// The network that the loader tries now.
 #[derive(Default)]
 pub(super) struct Trial {
-    pub(super) stop: Option<Arc<RunStop>>,
+    pub(super) stop: Option<RunStop>,
     /// The stream ends: no other is tried.
     pub(super) closed: bool,
 }
@@ -170,7 +172,7 @@ impl Shared {
     ///
     /// # Errors
     /// The stream has ended.
-    pub(super) fn try_with(&self, stop: Arc<RunStop>) -> Result<()> {
+    pub(super) fn try_with(&self, stop: RunStop) -> Result<()> {
         let mut trial = self.trial.lock().unwrap_or_else(PoisonError::into_inner);
         if trial.closed {
             return Err(ended());

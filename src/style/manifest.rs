@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::tensor::{CELL_SIDES, Channels, Layout};
+use super::tensor::{CELL_SIDES, Channels, Layout, TensorSpec};
 use crate::error::{Error, Result};
 use crate::suggest::explain;
 
 /// One network, as written in `<name>.toml`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Equals the file stem of the manifest.
@@ -38,7 +38,7 @@ pub struct Manifest {
 }
 
 /// The picture that goes in: f32, batch 1.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageInput {
     pub name: String,
@@ -53,7 +53,7 @@ pub struct ImageInput {
 }
 
 /// The painted picture that comes out, as large as the input or larger; the picture is cut out where it lay in the input.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageOutput {
     pub name: String,
@@ -69,7 +69,7 @@ pub struct ImageOutput {
 }
 
 /// Which picture sizes a network takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SizeRule {
     /// The only size: width, height.
@@ -88,7 +88,7 @@ pub struct SizeRule {
 pub const MAX_BORDER: usize = 256;
 
 /// The input that takes one weight for each style.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StyleInput {
     pub name: String,
@@ -99,7 +99,7 @@ pub struct StyleInput {
 }
 
 /// An input that always gets `value` in every element.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Constant {
     pub name: String,
@@ -108,7 +108,7 @@ pub struct Constant {
 }
 
 /// One painting that the network learnt.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Style {
     pub name: String,
@@ -119,7 +119,7 @@ pub struct Style {
     /// Place in the weight vector; only with `[style_input]`.
     pub row: Option<usize>,
     /// Facts about the training, for people.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub training: toml::Table,
 }
 
@@ -132,6 +132,22 @@ pub struct StyleSummary {
     pub artist: Option<String>,
     pub year: Option<String>,
     pub licence: String,
+}
+
+impl ImageInput {
+    /// The tensor of this width and height in which the picture lies `border` pixels from the left and the top.
+    pub fn tensor(&self, [width, height]: [usize; 2], border: usize) -> TensorSpec {
+        let Self { layout, channels, range, .. } = *self;
+        TensorSpec { layout, channels, range, width, height, border, cells: 1 }
+    }
+}
+
+impl ImageOutput {
+    /// As [`ImageInput::tensor`].
+    pub fn tensor(&self, [width, height]: [usize; 2], border: usize) -> TensorSpec {
+        let Self { layout, channels, range, cells, .. } = *self;
+        TensorSpec { layout, channels, range, width, height, border, cells }
+    }
 }
 
 impl Manifest {

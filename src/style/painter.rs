@@ -120,6 +120,12 @@ impl Painter {
         self.retire(left);
     }
 
+    /// The network that paints crashed with its worker process: [`Painter::change_size`] with the same one, loaded again,
+    /// or another network puts that right.
+    pub fn is_down(&self) -> bool {
+        self.sized.is_down()
+    }
+
     /// Swaps left and right from the next picture on.
     pub fn set_mirrored(&mut self, mirrored: bool) {
         self.mirrored = mirrored;
@@ -154,8 +160,12 @@ impl Painter {
         if let Some(Outgoing { sized, painted }) = &mut self.outgoing {
             painted.resize(source.data().len(), 0);
             let mut pixels = PixelsMut::like(painted, source);
-            sized.paint(source, None, &mut pixels)?;
-            under = Some((Pixels::like(painted, source), self.fade.progress));
+            match sized.paint(source, None, &mut pixels) {
+                Ok(_) => under = Some((Pixels::like(painted, source), self.fade.progress)),
+                // It is being left anyway.
+                Err(_) if sized.is_down() => {}
+                Err(error) => return Err(error),
+            }
         }
         // While the painting itself changes there is nothing to hold, but it is watched for what comes after.
         let repaints = self.fade.repaints() || under.is_some();

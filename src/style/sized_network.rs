@@ -1,6 +1,5 @@
 //! One network at one size: scale, pixels to tensor, run, tensor to pixels, scale back.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -61,8 +60,13 @@ impl SizedNetwork {
     }
 
     /// What ends its runs from another thread.
-    pub fn stop(&self) -> Arc<RunStop> {
+    pub fn stop(&self) -> RunStop {
         self.session.stop()
+    }
+
+    /// Its worker process is gone: it paints no more.
+    pub fn is_down(&self) -> bool {
+        self.session.is_down()
     }
 
     /// Sets the weight of each style; ignored by a network without a style input.

@@ -59,6 +59,10 @@ fn text(members: &[(String, Member)]) -> String {
     for (state, _) in streams {
         out.value("impasto_source_reconnects_total", &[("stream", &state.name)], state.counts.reconnects as f64);
     }
+    out.family("impasto_network_crashes_total", "counter", "Times that the network crashed and was loaded again.");
+    for (state, _) in streams {
+        out.value("impasto_network_crashes_total", &[("stream", &state.name)], state.counts.crashes as f64);
+    }
     out.family("impasto_frames_per_second", "gauge", "Painted frames a second.");
     for (state, _) in streams {
         out.value("impasto_frames_per_second", &[("stream", &state.name)], state.fps);

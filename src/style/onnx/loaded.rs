@@ -17,14 +17,15 @@ use crate::style::manifest::Manifest;
 /// How long a thread of a live stream's network spins for the next operator, in microseconds.
 const SPIN_US: &str = "50";
 
-/// A network in memory, ready to run at any size; clones share it.
+/// A network in memory, ready to run at any size; clones share it. With [`SessionOptions::worker`] it is only known here,
+/// and each of its sessions has it in the memory of a process of its own.
 #[derive(Clone)]
 pub struct Loaded(pub(super) Arc<Network>);
 
 pub(super) struct Network {
     pub(super) manifest: Manifest,
-    /// Runs at any size, on ONNX Runtime's own CPU provider.
-    on_cpu: Arc<OrtSession>,
+    /// Runs at any size, on ONNX Runtime's own CPU provider; none in this process if worker processes run the network.
+    on_cpu: Option<Arc<OrtSession>>,
     /// What paints, since it was first asked for at a size.
     measured: OnceLock<Measured>,
     pub(super) options: SessionOptions,
@@ -42,7 +43,7 @@ impl Loaded {
     /// # Errors
     /// The file is missing, is no ONNX network, does not match its manifest, or the named device is not there.
     pub fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
-        if options.threads != Some(1) {
+        if options.threads != Some(1) || options.worker.is_some() {
             return Network::open(manifest, options).map(|network| Self(Arc::new(network)));
         }
         let written = written(manifest);
@@ -81,6 +82,11 @@ impl Loaded {
         self.0.measured.get().map_or(&[], |measured| &measured.reasons)
     }
 
+    /// What was settled, if it was.
+    pub(super) fn measured(&self) -> Option<&Measured> {
+        self.0.measured.get()
+    }
+
     /// What shall run this network: settled by `measure` on the first call, for all who share it.
     pub(super) fn settle<E>(&self, measure: impl FnOnce() -> Result<Measured, E>) -> Result<Backend, E> {
         if let Some(measured) = self.0.measured.get() {
@@ -93,10 +99,11 @@ impl Loaded {
     /// A session on `backend` for input tensors of `size`. The CPU's own is shared by all sizes; others are built for one
     /// size, which lets them plan their memory and pick their kernels.
     pub(super) fn session_on(&self, backend: Backend, size: Size) -> Result<Arc<OrtSession>, String> {
-        if backend == Backend::CPU {
-            return Ok(Arc::clone(&self.0.on_cpu));
-        }
         let Network { manifest, options, on_cpu, .. } = &*self.0;
+        let on_cpu = on_cpu.as_ref().ok_or("it is loaded in worker processes only")?;
+        if backend == Backend::CPU {
+            return Ok(Arc::clone(on_cpu));
+        }
         let free = inspect::free_dimensions(on_cpu, manifest, size);
         open_on(manifest, backend, options, &free).map(Arc::new)
     }
@@ -104,15 +111,24 @@ impl Loaded {
 
 impl Network {
     fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
-        library::load(options.library.as_deref())?;
         let written = written(manifest);
+        let this = Self {
+            manifest: manifest.clone(),
+            on_cpu: None,
+            measured: OnceLock::new(),
+            options: options.clone(),
+            written,
+        };
+        if options.worker.is_some() {
+            return Ok(this);
+        }
+        library::load(options.library.as_deref())?;
         inspect::check_file(&manifest.model_path(), manifest.sha256.as_deref())?;
         check_device(options)?;
         let on_cpu = open_on(manifest, Backend::CPU, options, &[])
             .map_err(|reason| inspect::cannot_load(&manifest.model_path(), &reason))?;
         NetworkInfo::of(&on_cpu).fits(manifest).map_err(|what| manifest_mismatch(manifest, &what))?;
-        let (manifest, options) = (manifest.clone(), options.clone());
-        Ok(Self { manifest, on_cpu: Arc::new(on_cpu), measured: OnceLock::new(), options, written })
+        Ok(Self { on_cpu: Some(Arc::new(on_cpu)), ..this })
     }
 }
 

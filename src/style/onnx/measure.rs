@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::inspect::manifest_mismatch;
 use super::library;
+use super::local::LocalSession;
 use super::provider::{Backend, Precision};
-use super::session::Session;
 use super::timings::{self, Key, Measured};
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
@@ -28,7 +28,7 @@ const HOPELESS: f64 = 1.5;
 /// Painted in bf16, a picture must be so near to the one in f32: differences of less than one level of 255 on average.
 const LEAST_PSNR_DB: f64 = 40.0;
 
-impl Session {
+impl LocalSession {
     /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from
     /// the left and the top, and tries the network once, which finds its real output size and warms it up. The first
     /// time, what can run it is measured at this size, and the fastest taken.
@@ -58,7 +58,7 @@ impl Session {
 ///
 /// # Errors
 /// None runs: why the last one does not.
-fn fastest(session: &mut Session, size: Size, border: usize) -> Result<Measured, (Backend, String)> {
+fn fastest(session: &mut LocalSession, size: Size, border: usize) -> Result<Measured, (Backend, String)> {
     let options = session.loaded().0.options.clone();
     let on_cpu = |reason| (Backend::CPU, reason);
     let backends = options.device.backends(options.precision).map_err(on_cpu)?;
@@ -89,7 +89,7 @@ struct Candidate {
 
 /// Times all `backends`, and leaves `session` prepared for the fastest; also its time.
 fn compare(
-    session: &mut Session,
+    session: &mut LocalSession,
     backends: &[Backend],
     size: Size,
     border: usize,
@@ -132,7 +132,7 @@ fn compare(
 
 /// The least time of a few runs on a test picture, and what came out.
 fn time(
-    session: &mut Session,
+    session: &mut LocalSession,
     backend: Backend,
     size: Size,
     border: usize,
@@ -144,7 +144,7 @@ fn time(
     let picture = Pixels::new(&pixels, size.width, size.height, size.width * 3, PixelOrder::Rgb);
     let picture = picture.ok_or("the test picture has no pixels")?;
     pixels_to_tensor(&picture, &TensorSpec { border: 0, ..*spec }, tensor);
-    let run = |session: &mut Session| session.try_run().map_err(|error| error.to_string());
+    let run = |session: &mut LocalSession| session.try_run().map_err(|error| error.to_string());
     let mut least = run(session)?;
     let hopeless = |least: Duration| fastest.is_some_and(|fastest| least > fastest.mul_f64(HOPELESS));
     let mut spent = Duration::ZERO;

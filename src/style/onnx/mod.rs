@@ -3,15 +3,17 @@
 pub mod inspect;
 pub mod library;
 mod loaded;
+mod local;
 mod measure;
 mod options;
 pub mod provider;
-pub mod session;
+mod session;
+mod shared_memory;
 mod stop;
 mod timings;
+pub mod worker;
 
 pub use loaded::Loaded;
 pub use options::SessionOptions;
 pub use provider::{Backend, Device, Precision};
-pub use session::Session;
-pub use stop::RunStop;
+pub use session::{RunStop, Session};

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::provider::{Device, Precision};
 use crate::machine::cores;
 
 /// How a session shall run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SessionOptions {
     pub device: Device,
     pub precision: Precision,
@@ -17,6 +19,9 @@ pub struct SessionOptions {
     pub spin: bool,
     /// The ONNX Runtime library, if it is not to be looked for.
     pub library: Option<PathBuf>,
+    /// The program to start as a worker process for each session, which may crash without this one; without it, networks
+    /// run in this process.
+    pub worker: Option<PathBuf>,
 }
 
 impl SessionOptions {

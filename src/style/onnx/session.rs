@@ -1,59 +1,36 @@
-//! One network loaded into ONNX Runtime, with tensors that are allocated once and reused for every frame.
+//! A session on a network, wherever it runs: in this process, or in a worker process that may crash without this one.
 
-use std::ffi::CString;
-use std::ptr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ort::AsPointer;
-use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::Session as OrtSession;
-use ort::value::Tensor;
-
-use super::inspect::{MAX_INPUTS, manifest_mismatch};
 use super::loaded::Loaded;
+use super::local::LocalSession;
 use super::options::SessionOptions;
-use super::provider::{Backend, Device};
-use super::stop::RunStop;
-use crate::error::{Error, Result};
+use super::stop::Terminator;
+use super::worker::{Process, RemoteSession};
+use crate::error::Result;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
-use crate::style::tensor::{Layout, TensorSpec};
-
-/// A run that a network is tried with may take so long: large pictures through the slowest network take half of it.
-const TRIAL_LIMIT: Duration = Duration::from_secs(60);
+use crate::style::tensor::TensorSpec;
 
 /// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
-pub struct Session {
-    loaded: Loaded,
-    constants: Vec<Tensor<f32>>,
-    weights: Option<Tensor<f32>>,
-    tensors: Option<Tensors>,
-    names: Names,
-    stop: Arc<RunStop>,
+pub enum Session {
+    Local(Box<LocalSession>),
+    Remote(Box<RemoteSession>),
 }
 
-/// The picture tensors for one size, and what paints them.
-struct Tensors {
-    backend: Backend,
-    running: Arc<OrtSession>,
-    input: Tensor<f32>,
-    output: Tensor<f32>,
-    input_spec: TensorSpec,
-    output_spec: TensorSpec,
-}
-
-/// Input and output names as C strings; inputs are image, weights (if any), constants.
-struct Names {
-    inputs: Vec<CString>,
-    output: CString,
+/// Ends the runs of one session from another thread. Once that has happened, it runs no more.
+#[derive(Clone)]
+pub enum RunStop {
+    Local(Arc<Terminator>),
+    Remote(Arc<Process>),
 }
 
 impl Session {
     /// Loads the network.
     ///
     /// # Errors
-    /// As [`Loaded::open`].
+    /// As [`Loaded::open`] and [`Session::new`].
     pub fn open(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
         Self::new(Loaded::open(manifest, options)?)
     }
@@ -61,108 +38,84 @@ impl Session {
     /// A session of its own on a network that others may run too, each on its own thread.
     ///
     /// # Errors
-    /// No memory for its inputs.
+    /// No memory for its inputs; of one in a worker process also whatever loading the network there tells.
     pub fn new(loaded: Loaded) -> Result<Self> {
-        let names = Names::new(&loaded.0.manifest);
-        let stop = Arc::new(RunStop::new()?);
-        let mut this = Self { loaded, constants: Vec::new(), weights: None, tensors: None, names, stop };
-        this.make_constants().map_err(|what| manifest_mismatch(&this.loaded.0.manifest, &what))?;
-        Ok(this)
+        match loaded.0.options.worker.clone() {
+            None => LocalSession::new(loaded).map(|local| Self::Local(Box::new(local))),
+            Some(program) => RemoteSession::start(&program, loaded).map(|remote| Self::Remote(Box::new(remote))),
+        }
     }
 
     /// The network that it runs.
     pub fn loaded(&self) -> &Loaded {
-        &self.loaded
-    }
-
-    /// Forgets the size that it is prepared for.
-    pub(super) fn release(&mut self) {
-        self.tensors = None;
-    }
-
-    /// The backend that it is prepared for, at some size.
-    pub(super) fn prepared_for(&self) -> Option<Backend> {
-        self.tensors.as_ref().map(|tensors| tensors.backend)
+        match self {
+            Self::Local(local) => local.loaded(),
+            Self::Remote(remote) => remote.loaded(),
+        }
     }
 
     /// What ends its runs from another thread.
-    pub fn stop(&self) -> Arc<RunStop> {
-        Arc::clone(&self.stop)
+    pub fn stop(&self) -> RunStop {
+        match self {
+            Self::Local(local) => RunStop::Local(local.stop()),
+            Self::Remote(remote) => RunStop::Remote(remote.process()),
+        }
+    }
+
+    /// Its worker process is gone: it runs no more, and another has to take its place.
+    pub fn is_down(&self) -> bool {
+        match self {
+            Self::Local(_) => false,
+            Self::Remote(remote) => remote.is_down(),
+        }
     }
 
     /// Sets the weight of each style; ignored by a network without a style input.
     pub fn set_weights(&mut self, weights: &[f32]) {
-        if let Some(tensor) = &mut self.weights {
-            let (_, data) = tensor.extract_tensor_mut();
-            data.copy_from_slice(weights);
+        match self {
+            Self::Local(local) => local.set_weights(weights),
+            Self::Remote(remote) => remote.set_weights(weights),
         }
     }
 
-    /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from the
-    /// left and the top, and tries the network on `backend` once, which finds its real output size and warms it up. Where
-    /// the backend is not there, the session stays as it was.
-    pub(super) fn prepare_on(&mut self, backend: Backend, size: Size, border: usize) -> Result<(), String> {
-        let running = self.loaded.session_on(backend, size)?;
-        self.tensors = None;
-        let Size { width, height } = size;
-        let (input, output) = (&self.loaded.0.manifest.input, &self.loaded.0.manifest.output);
-        let input_spec = TensorSpec {
-            layout: input.layout,
-            channels: input.channels,
-            range: input.range,
-            width,
-            height,
-            border,
-            cells: 1,
-        };
-        let allocator = picture_allocator(&running, backend.device)?;
-        let mut input_tensor = tensor(&allocator, &shape_of(&input_spec))?;
-        input_tensor.extract_tensor_mut().1.fill((input.range[0] + input.range[1]) / 2.0);
-
-        let painted = self.run_to_new_output(&running, &input_tensor)?;
-        let (painted_height, painted_width) = picture_size(&painted, output.layout, output.cells)?;
-        if painted_width < width || painted_height < height {
-            return Err(format!(
-                "[output] `{}` is {painted_width}x{painted_height}, smaller than its input of {size}",
-                output.name
-            ));
+    /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from
+    /// the left and the top, and tries the network once, which finds its real output size and warms it up. The first
+    /// time, what can run it is measured at this size, and the fastest taken.
+    ///
+    /// # Errors
+    /// The network does not run at this size, or its output is not what the manifest says.
+    pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
+        match self {
+            Self::Local(local) => local.prepare(size, border),
+            Self::Remote(remote) => remote.prepare(size, border),
         }
-        let output_spec = TensorSpec {
-            layout: output.layout,
-            channels: output.channels,
-            range: output.range,
-            width: painted_width,
-            height: painted_height,
-            border,
-            cells: output.cells,
-        };
-        let output_tensor = tensor(&allocator, &shape_of(&output_spec))?;
-        let (input, output) = (input_tensor, output_tensor);
-        self.tensors = Some(Tensors { backend, running, input, output, input_spec, output_spec });
-        Ok(())
     }
 
     /// The input tensor, to be filled by the pixel pass.
     pub fn input(&mut self) -> (&TensorSpec, &mut [f32]) {
-        let tensors = self.tensors.as_mut().unwrap_or_else(|| unreachable!("prepare comes first"));
-        (&tensors.input_spec, tensors.input.extract_tensor_mut().1)
+        match self {
+            Self::Local(local) => local.input(),
+            Self::Remote(remote) => remote.input(),
+        }
     }
 
     /// The painted tensor of the last [`Session::run`].
     pub fn output(&self) -> (&TensorSpec, &[f32]) {
-        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("prepare comes first"));
-        (&tensors.output_spec, tensors.output.extract_tensor().1)
+        match self {
+            Self::Local(local) => local.output(),
+            Self::Remote(remote) => remote.output(),
+        }
     }
 
     /// Paints the input tensor into the output tensor and tells how long that took.
+    ///
+    /// # Errors
+    /// The network fails, or its worker process crashed or was ended because it did not answer.
     pub fn run(&mut self) -> Result<Duration> {
-        let begun = Instant::now();
-        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("prepare comes first"));
-        let mut output = tensors.output.ptr().cast_mut();
-        let inputs = InputValues::new(&tensors.input, self.weights.as_ref(), &self.constants);
-        self.run_raw(&tensors.running, &inputs, &mut output)
-            .map_err(|reason| Error::model(format!("{}: {reason}", self.loaded.0.manifest.model_path().display())))?;
-        Ok(begun.elapsed())
+        match self {
+            Self::Local(local) => local.run(),
+            Self::Remote(remote) => remote.run(),
+        }
     }
 
     /// As [`Session::run`], and gives up after a while: nobody knows yet whether the network comes to an end.
@@ -170,138 +123,19 @@ impl Session {
     /// # Errors
     /// As [`Session::run`], or it took too long.
     pub fn try_run(&mut self) -> Result<Duration> {
-        let _limit = self.stop.after(TRIAL_LIMIT)?;
-        self.run()
-    }
-
-    /// Tries the network once, with an output that ONNX Runtime allocates; its shape is the network's true one.
-    fn run_to_new_output(&self, running: &OrtSession, input: &Tensor<f32>) -> Result<ort::value::DynValue, String> {
-        let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
-        let mut output = ptr::null_mut();
-        let _limit = self.stop.after(TRIAL_LIMIT).map_err(|error| error.to_string())?;
-        self.run_raw(running, &inputs, &mut output)?;
-        let output = ptr::NonNull::new(output).ok_or("no output came back")?;
-        // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
-        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(running.allocator())) })
-    }
-
-    /// Calls `OrtApi::Run` on values that exist already.
-    ///
-    /// JUSTIFICATION: `ort`'s safe `run` allocates its output and several vectors for every call, and its
-    /// IoBinding deadlocks on borrowed tensors in rc.15; this call allocates nothing on our side.
-    fn run_raw(
-        &self,
-        running: &OrtSession,
-        inputs: &InputValues,
-        output: &mut *mut ort::sys::OrtValue,
-    ) -> Result<(), String> {
-        let mut names = [ptr::null(); MAX_INPUTS];
-        for (name, owned) in names.iter_mut().zip(&self.names.inputs) {
-            *name = owned.as_ptr();
+        match self {
+            Self::Local(local) => local.try_run(),
+            Self::Remote(remote) => remote.try_run(),
         }
-        let output_names = [self.names.output.as_ptr()];
-        // SAFETY: names are NUL-terminated and live in `self`; the first `inputs.count` values point to live
-        // tensors; `output` is null (ONNX Runtime allocates) or a live tensor of the network's output shape,
-        // which no other thread touches because one thread owns this `Session`; the network itself, which other
-        // sessions may share, is documented to run on many threads at once; the options live in `self` too.
-        let status = unsafe {
-            (ort::api::ort().Run)(
-                running.ptr().cast_mut(),
-                self.stop.options(),
-                names.as_ptr(),
-                inputs.values.as_ptr(),
-                inputs.count,
-                output_names.as_ptr(),
-                output_names.len(),
-                output,
-            )
-        };
-        // SAFETY: the status came from ONNX Runtime just now and is freed by this conversion.
-        unsafe { ort::Error::result_from_status(status) }.map_err(|error| match self.stop.is_stopped() {
-            true => "it was stopped, or did not come to its end in a minute".into(),
-            false => error.to_string(),
-        })
     }
+}
 
-    fn make_constants(&mut self) -> Result<(), String> {
-        let allocator = Allocator::default();
-        if let Some(style) = &self.loaded.0.manifest.style_input {
-            let shape = if style.rank == 2 { vec![1, style.count as i64] } else { vec![style.count as i64] };
-            let mut weights = tensor(&allocator, &shape)?;
-            weights.extract_tensor_mut().1.fill(0.0);
-            self.weights = Some(weights);
+impl RunStop {
+    /// Ends the run in progress, and all later ones.
+    pub fn stop(&self) {
+        match self {
+            Self::Local(local) => local.stop(),
+            Self::Remote(process) => process.stop(),
         }
-        for constant in &self.loaded.0.manifest.constants {
-            let shape: Vec<i64> = constant.shape.iter().map(|&length| length as i64).collect();
-            let mut value = tensor(&allocator, &shape)?;
-            value.extract_tensor_mut().1.fill(constant.value);
-            self.constants.push(value);
-        }
-        Ok(())
     }
-}
-
-/// The raw input pointers of one run, on the stack.
-struct InputValues {
-    values: [*const ort::sys::OrtValue; MAX_INPUTS],
-    count: usize,
-}
-
-impl InputValues {
-    fn new(image: &Tensor<f32>, weights: Option<&Tensor<f32>>, constants: &[Tensor<f32>]) -> Self {
-        let mut values = [ptr::null(); MAX_INPUTS];
-        let mut count = 0;
-        for tensor in std::iter::once(image).chain(weights).chain(constants) {
-            values[count] = tensor.ptr();
-            count += 1;
-        }
-        Self { values, count }
-    }
-}
-
-impl Names {
-    fn new(manifest: &Manifest) -> Self {
-        let c_string = |name: &str| CString::new(name.replace('\0', "")).unwrap_or_default();
-        let style = manifest.style_input.iter().map(|input| input.name.as_str());
-        let constants = manifest.constants.iter().map(|constant| constant.name.as_str());
-        let inputs = std::iter::once(manifest.input.name.as_str()).chain(style).chain(constants);
-        Self { inputs: inputs.map(c_string).collect(), output: c_string(&manifest.output.name) }
-    }
-}
-
-/// Host memory for the picture tensors: page-locked where a GPU copies from it.
-fn picture_allocator(running: &OrtSession, device: Device) -> Result<Allocator, String> {
-    let device = match device {
-        Device::Cuda | Device::TensorRt => AllocationDevice::CUDA_PINNED,
-        _ => return Ok(Allocator::default()),
-    };
-    MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::CPUInput)
-        .and_then(|memory| Allocator::new(running, memory))
-        .map_err(|error| error.to_string())
-}
-
-fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {
-    Tensor::<f32>::new(allocator, shape.to_vec()).map_err(|error| error.to_string())
-}
-
-fn shape_of(spec: &TensorSpec) -> [i64; 4] {
-    let (width, height) = (spec.width as i64, spec.height as i64);
-    let cells = spec.cells as i64;
-    match spec.layout {
-        Layout::Nchw => [1, 3 * cells * cells, height / cells, width / cells],
-        Layout::Nhwc => [1, height, width, 3],
-    }
-}
-
-/// Height and width in pixels of the output of a trial run, whose shape must be batch 1 with 3 channels, or those of cells.
-fn picture_size(value: &ort::value::DynValue, layout: Layout, cells: usize) -> Result<(usize, usize), String> {
-    let (shape, _) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
-    let size = match (layout, &shape[..]) {
-        (Layout::Nchw, [1, channels, height, width]) if *channels == (3 * cells * cells) as i64 => (*height, *width),
-        (Layout::Nhwc, [1, height, width, 3]) => (*height, *width),
-        _ => {
-            return Err(format!("[output] has the shape {shape:?}, which is not one 3-channel picture"));
-        }
-    };
-    Ok((size.0 as usize * cells, size.1 as usize * cells))
 }

@@ -9,21 +9,21 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 /// Ends the runs of one session. Once that has happened, it runs no more.
-pub struct RunStop {
+pub struct Terminator {
     options: NonNull<ort::sys::OrtRunOptions>,
     stopped: AtomicBool,
 }
 
 // SAFETY: the options are written when they are made; afterwards only the flag that ends a run, which ONNX Runtime
 // documents to be set from another thread.
-unsafe impl Send for RunStop {}
+unsafe impl Send for Terminator {}
 // SAFETY: as above.
-unsafe impl Sync for RunStop {}
+unsafe impl Sync for Terminator {}
 
 /// Stops when its time is over, unless it is dropped before.
 pub(super) struct Alarm(#[expect(dead_code, reason = "dropping it is what counts")] Sender<()>);
 
-impl RunStop {
+impl Terminator {
     /// # Errors
     /// No memory.
     pub(super) fn new() -> Result<Self> {
@@ -70,7 +70,7 @@ impl RunStop {
     }
 }
 
-impl Drop for RunStop {
+impl Drop for Terminator {
     fn drop(&mut self) {
         // SAFETY: made by `new`, and nothing runs under it any more: a session holds it while it runs.
         unsafe { (ort::api::ort().ReleaseRunOptions)(self.options.as_ptr()) };

@@ -19,6 +19,7 @@ use crate::style::manifest::Manifest;
 const MOST: usize = 500;
 
 /// What paints, and how that was found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Measured {
     pub backend: Backend,
     /// For people: how fast it is, and each other one with its time or why it does not run.

@@ -1,0 +1,355 @@
+//! One network loaded into this process's ONNX Runtime, with tensors that are allocated once and reused for every frame.
+
+use std::ffi::CString;
+use std::ops::Deref;
+use std::ptr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ort::AsPointer;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::Session as OrtSession;
+use ort::value::{Shape, Tensor, TensorRefMut};
+
+use super::inspect::{MAX_INPUTS, manifest_mismatch};
+use super::loaded::Loaded;
+use super::provider::{Backend, Device};
+use super::shared_memory::SharedMemory;
+use super::stop::Terminator;
+use crate::error::{Error, Result};
+use crate::style::geometry::Size;
+use crate::style::manifest::Manifest;
+use crate::style::tensor::{Layout, TensorSpec};
+
+/// A run that a network is tried with may take so long: large pictures through the slowest network take half of it.
+pub(super) const TRIAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
+pub struct LocalSession {
+    loaded: Loaded,
+    constants: Vec<Tensor<f32>>,
+    weights: Option<Tensor<f32>>,
+    tensors: Option<Tensors>,
+    names: Names,
+    stop: Arc<Terminator>,
+    /// The picture tensors lie in memory that another process can be given.
+    shared: bool,
+}
+
+/// The picture tensors for one size, and what paints them.
+struct Tensors {
+    backend: Backend,
+    running: Arc<OrtSession>,
+    input: PictureTensor,
+    output: PictureTensor,
+    input_spec: TensorSpec,
+    output_spec: TensorSpec,
+}
+
+/// A picture tensor in memory of ONNX Runtime's, or in memory that another process sees too.
+enum PictureTensor {
+    Own(Tensor<f32>),
+    /// The tensor goes before the memory that it borrows.
+    Shared {
+        tensor: TensorRefMut<'static, f32>,
+        memory: SharedMemory,
+    },
+}
+
+/// Input and output names as C strings; inputs are image, weights (if any), constants.
+struct Names {
+    inputs: Vec<CString>,
+    output: CString,
+}
+
+impl LocalSession {
+    /// A session of its own on a network that others may run too, each on its own thread.
+    ///
+    /// # Errors
+    /// No memory for its inputs.
+    pub fn new(loaded: Loaded) -> Result<Self> {
+        let names = Names::new(&loaded.0.manifest);
+        let stop = Arc::new(Terminator::new()?);
+        let (constants, weights, tensors) = (Vec::new(), None, None);
+        let mut this = Self { loaded, constants, weights, tensors, names, stop, shared: false };
+        this.make_constants().map_err(|what| manifest_mismatch(&this.loaded.0.manifest, &what))?;
+        Ok(this)
+    }
+
+    /// The picture tensors lie in memory that another process can be given, from the next size on.
+    pub(super) fn share_tensors(&mut self) {
+        self.shared = true;
+    }
+
+    /// The memory that the picture tensors lie in, input and output; `None` unless it is shared and a size prepared.
+    pub(super) fn shared_tensors(&self) -> Option<[&SharedMemory; 2]> {
+        let tensors = self.tensors.as_ref()?;
+        Some([tensors.input.shared()?, tensors.output.shared()?])
+    }
+
+    /// The network that it runs.
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// Forgets the size that it is prepared for.
+    pub(super) fn release(&mut self) {
+        self.tensors = None;
+    }
+
+    /// The backend that it is prepared for, at some size.
+    pub(super) fn prepared_for(&self) -> Option<Backend> {
+        self.tensors.as_ref().map(|tensors| tensors.backend)
+    }
+
+    /// What ends its runs from another thread.
+    pub fn stop(&self) -> Arc<Terminator> {
+        Arc::clone(&self.stop)
+    }
+
+    /// Sets the weight of each style; ignored by a network without a style input.
+    pub fn set_weights(&mut self, weights: &[f32]) {
+        if let Some(tensor) = &mut self.weights {
+            let (_, data) = tensor.extract_tensor_mut();
+            data.copy_from_slice(weights);
+        }
+    }
+
+    /// Allocates the tensors of `size` (one that the network takes), in which the picture lies `border` pixels from the
+    /// left and the top, and tries the network on `backend` once, which finds its real output size and warms it up. Where
+    /// the backend is not there, the session stays as it was.
+    pub(super) fn prepare_on(&mut self, backend: Backend, size: Size, border: usize) -> Result<(), String> {
+        let running = self.loaded.session_on(backend, size)?;
+        self.tensors = None;
+        let Manifest { input, output, .. } = &self.loaded.0.manifest;
+        let input_spec = input.tensor([size.width, size.height], border);
+        let allocator = picture_allocator(&running, backend.device)?;
+        let picture_tensor = |spec: &TensorSpec| match self.shared {
+            true => PictureTensor::shared_with_others(&shape_of(spec), spec.len()),
+            false => tensor(&allocator, &shape_of(spec)).map(PictureTensor::Own),
+        };
+        let mut input_tensor = picture_tensor(&input_spec)?;
+        input_tensor.values_mut().fill((input.range[0] + input.range[1]) / 2.0);
+
+        let painted = self.run_to_new_output(&running, &input_tensor)?;
+        let (painted_height, painted_width) = picture_size(&painted, output.layout, output.cells)?;
+        if painted_width < size.width || painted_height < size.height {
+            return Err(format!(
+                "[output] `{}` is {painted_width}x{painted_height}, smaller than its input of {size}",
+                output.name
+            ));
+        }
+        let output_spec = output.tensor([painted_width, painted_height], border);
+        let output_tensor = picture_tensor(&output_spec)?;
+        let (input, output) = (input_tensor, output_tensor);
+        self.tensors = Some(Tensors { backend, running, input, output, input_spec, output_spec });
+        Ok(())
+    }
+
+    /// The input tensor, to be filled by the pixel pass.
+    pub fn input(&mut self) -> (&TensorSpec, &mut [f32]) {
+        let tensors = self.tensors.as_mut().unwrap_or_else(|| unreachable!("prepare comes first"));
+        (&tensors.input_spec, tensors.input.values_mut())
+    }
+
+    /// The painted tensor of the last [`LocalSession::run`].
+    pub fn output(&self) -> (&TensorSpec, &[f32]) {
+        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("prepare comes first"));
+        (&tensors.output_spec, tensors.output.values())
+    }
+
+    /// Paints the input tensor into the output tensor and tells how long that took.
+    pub fn run(&mut self) -> Result<Duration> {
+        let begun = Instant::now();
+        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("prepare comes first"));
+        let mut output = tensors.output.ptr().cast_mut();
+        let inputs = InputValues::new(&tensors.input, self.weights.as_ref(), &self.constants);
+        self.run_raw(&tensors.running, &inputs, &mut output)
+            .map_err(|reason| Error::model(format!("{}: {reason}", self.loaded.0.manifest.model_path().display())))?;
+        Ok(begun.elapsed())
+    }
+
+    /// As [`LocalSession::run`], and gives up after a while: nobody knows yet whether the network comes to an end.
+    ///
+    /// # Errors
+    /// As [`LocalSession::run`], or it took too long.
+    pub fn try_run(&mut self) -> Result<Duration> {
+        let _limit = self.stop.after(TRIAL_LIMIT)?;
+        self.run()
+    }
+
+    /// Tries the network once, with an output that ONNX Runtime allocates; its shape is the network's true one.
+    fn run_to_new_output(&self, running: &OrtSession, input: &Tensor<f32>) -> Result<ort::value::DynValue, String> {
+        let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
+        let mut output = ptr::null_mut();
+        let _limit = self.stop.after(TRIAL_LIMIT).map_err(|error| error.to_string())?;
+        self.run_raw(running, &inputs, &mut output)?;
+        let output = ptr::NonNull::new(output).ok_or("no output came back")?;
+        // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
+        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(running.allocator())) })
+    }
+
+    /// Calls `OrtApi::Run` on values that exist already.
+    ///
+    /// JUSTIFICATION: `ort`'s safe `run` allocates its output and several vectors for every call, and its
+    /// IoBinding deadlocks on borrowed tensors in rc.15; this call allocates nothing on our side.
+    fn run_raw(
+        &self,
+        running: &OrtSession,
+        inputs: &InputValues,
+        output: &mut *mut ort::sys::OrtValue,
+    ) -> Result<(), String> {
+        let mut names = [ptr::null(); MAX_INPUTS];
+        for (name, owned) in names.iter_mut().zip(&self.names.inputs) {
+            *name = owned.as_ptr();
+        }
+        let output_names = [self.names.output.as_ptr()];
+        // SAFETY: names are NUL-terminated and live in `self`; the first `inputs.count` values point to live
+        // tensors; `output` is null (ONNX Runtime allocates) or a live tensor of the network's output shape,
+        // which no other thread touches because one thread owns this `Session`; the network itself, which other
+        // sessions may share, is documented to run on many threads at once; the options live in `self` too.
+        let status = unsafe {
+            (ort::api::ort().Run)(
+                running.ptr().cast_mut(),
+                self.stop.options(),
+                names.as_ptr(),
+                inputs.values.as_ptr(),
+                inputs.count,
+                output_names.as_ptr(),
+                output_names.len(),
+                output,
+            )
+        };
+        // SAFETY: the status came from ONNX Runtime just now and is freed by this conversion.
+        unsafe { ort::Error::result_from_status(status) }.map_err(|error| match self.stop.is_stopped() {
+            true => "it was stopped, or did not come to its end in a minute".into(),
+            false => error.to_string(),
+        })
+    }
+
+    fn make_constants(&mut self) -> Result<(), String> {
+        let allocator = Allocator::default();
+        if let Some(style) = &self.loaded.0.manifest.style_input {
+            let shape = if style.rank == 2 { vec![1, style.count as i64] } else { vec![style.count as i64] };
+            let mut weights = tensor(&allocator, &shape)?;
+            weights.extract_tensor_mut().1.fill(0.0);
+            self.weights = Some(weights);
+        }
+        for constant in &self.loaded.0.manifest.constants {
+            let shape: Vec<i64> = constant.shape.iter().map(|&length| length as i64).collect();
+            let mut value = tensor(&allocator, &shape)?;
+            value.extract_tensor_mut().1.fill(constant.value);
+            self.constants.push(value);
+        }
+        Ok(())
+    }
+}
+
+impl PictureTensor {
+    /// A tensor of `length` values in new memory.
+    fn shared_with_others(shape: &[i64], length: usize) -> Result<Self, String> {
+        let mut memory = SharedMemory::new(length).map_err(|error| format!("no memory for a tensor: {error}"))?;
+        let data = memory.values_mut().as_mut_ptr().cast();
+        // SAFETY: the memory holds `length` values, is processor memory, and lives as long as the tensor: both are
+        // dropped together, the tensor first.
+        let tensor = unsafe { TensorRefMut::from_raw(MemoryInfo::default(), data, Shape::from(shape)) };
+        Ok(Self::Shared { tensor: tensor.map_err(|error| error.to_string())?, memory })
+    }
+
+    fn values(&self) -> &[f32] {
+        match self {
+            Self::Own(tensor) => tensor.extract_tensor().1,
+            Self::Shared { memory, .. } => memory.values(),
+        }
+    }
+
+    fn values_mut(&mut self) -> &mut [f32] {
+        match self {
+            Self::Own(tensor) => tensor.extract_tensor_mut().1,
+            Self::Shared { memory, .. } => memory.values_mut(),
+        }
+    }
+
+    fn shared(&self) -> Option<&SharedMemory> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared { memory, .. } => Some(memory),
+        }
+    }
+}
+
+impl Deref for PictureTensor {
+    type Target = Tensor<f32>;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Own(tensor) => tensor,
+            Self::Shared { tensor, .. } => tensor,
+        }
+    }
+}
+
+/// The raw input pointers of one run, on the stack.
+struct InputValues {
+    values: [*const ort::sys::OrtValue; MAX_INPUTS],
+    count: usize,
+}
+
+impl InputValues {
+    fn new(image: &Tensor<f32>, weights: Option<&Tensor<f32>>, constants: &[Tensor<f32>]) -> Self {
+        let mut values = [ptr::null(); MAX_INPUTS];
+        let mut count = 0;
+        for tensor in std::iter::once(image).chain(weights).chain(constants) {
+            values[count] = tensor.ptr();
+            count += 1;
+        }
+        Self { values, count }
+    }
+}
+
+impl Names {
+    fn new(manifest: &Manifest) -> Self {
+        let c_string = |name: &str| CString::new(name.replace('\0', "")).unwrap_or_default();
+        let style = manifest.style_input.iter().map(|input| input.name.as_str());
+        let constants = manifest.constants.iter().map(|constant| constant.name.as_str());
+        let inputs = std::iter::once(manifest.input.name.as_str()).chain(style).chain(constants);
+        Self { inputs: inputs.map(c_string).collect(), output: c_string(&manifest.output.name) }
+    }
+}
+
+/// Host memory for the picture tensors: page-locked where a GPU copies from it.
+fn picture_allocator(running: &OrtSession, device: Device) -> Result<Allocator, String> {
+    let device = match device {
+        Device::Cuda | Device::TensorRt => AllocationDevice::CUDA_PINNED,
+        _ => return Ok(Allocator::default()),
+    };
+    MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::CPUInput)
+        .and_then(|memory| Allocator::new(running, memory))
+        .map_err(|error| error.to_string())
+}
+
+fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {
+    Tensor::<f32>::new(allocator, shape.to_vec()).map_err(|error| error.to_string())
+}
+
+fn shape_of(spec: &TensorSpec) -> [i64; 4] {
+    let (width, height) = (spec.width as i64, spec.height as i64);
+    let cells = spec.cells as i64;
+    match spec.layout {
+        Layout::Nchw => [1, 3 * cells * cells, height / cells, width / cells],
+        Layout::Nhwc => [1, height, width, 3],
+    }
+}
+
+/// Height and width in pixels of the output of a trial run, whose shape must be batch 1 with 3 channels, or those of cells.
+fn picture_size(value: &ort::value::DynValue, layout: Layout, cells: usize) -> Result<(usize, usize), String> {
+    let (shape, _) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
+    let size = match (layout, &shape[..]) {
+        (Layout::Nchw, [1, channels, height, width]) if *channels == (3 * cells * cells) as i64 => (*height, *width),
+        (Layout::Nhwc, [1, height, width, 3]) => (*height, *width),
+        _ => {
+            return Err(format!("[output] has the shape {shape:?}, which is not one 3-channel picture"));
+        }
+    };
+    Ok((size.0 as usize * cells, size.1 as usize * cells))
+}

@@ -1,0 +1,12 @@
+//! Worker processes: each runs one session of a network, so that what crashes or hangs in there costs some frames only.
+//!
+//! The daemon starts its own program again, with one end of a socket as standard input. The tensors lie in memory that
+//! both see, written by the pixel pass on one side and read by ONNX Runtime on the other; a frame costs a message of a
+//! few bytes each way. A worker ends when the socket does, so that none outlives its daemon.
+
+mod process;
+mod protocol;
+mod remote;
+
+pub use process::serve;
+pub use remote::{Process, RemoteSession};

@@ -1,0 +1,138 @@
+//! Networks in worker processes: what crashes or hangs there costs some held frames, and a worker never outlives its daemon.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::http::{Api, until};
+use common::*;
+use impasto::style::manifest::Manifest;
+use impasto::style::onnx::{Device, Loaded, SessionOptions};
+use impasto::style::tensor::{PixelOrder, Pixels, PixelsMut};
+use impasto::style::{Choice, Look, Size, SizedNetwork};
+
+/// The worker processes of the daemon `parent`.
+fn workers_of(parent: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_worker = |process: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        status.starts_with("Name:\timpasto-worker\n") && status.contains(&format!("\nPPid:\t{parent}\n"))
+    };
+    all.filter(is_worker).collect()
+}
+
+/// Waits for the one worker that is not `before`.
+fn next_worker(parent: u32, before: Option<u32>) -> u32 {
+    let mut found = None;
+    until("a worker process", || {
+        found = workers_of(parent).into_iter().find(|worker| Some(*worker) != before);
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn kill(signal: &str, process: u32) {
+    let killed = Command::new("kill").args([signal, &process.to_string()]).status();
+    assert!(killed.is_ok_and(|status| status.success()), "kill {signal} {process}");
+}
+
+#[test]
+fn a_worker_that_crashes_or_hangs_costs_some_held_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("recording.mkv");
+    let source = ["--isolate", "--source", "test", "--rtsp", "off", "--size", "160x96", "--record"];
+    let (run, api) = Api::start(&[&source[..], &[recording.to_str().unwrap()]].concat());
+    api.assert_painting(10);
+    let mut worker = next_worker(run.id(), None);
+    let command_line = std::fs::read_to_string(format!("/proc/{worker}/cmdline")).unwrap();
+    assert_eq!(command_line, "impasto\0worker\0");
+    // One is killed, as for lack of memory, and one stands still, as in a network that never comes to its end.
+    for (crashes, signal) in [(1, "-KILL"), (2, "-STOP"), (3, "-ABRT")] {
+        kill(signal, worker);
+        api.wait_for_state("the crash in the status", |state| state["counts"]["crashes"] == crashes);
+        worker = next_worker(run.id(), Some(worker));
+        api.assert_painting(10);
+    }
+    // The look changes as before, also to another network.
+    let look = api.json("PATCH", "/api/v1/streams/live/look", r#"{"styles": {"great_wave": 1}}"#);
+    assert_eq!(look.status, 200, "{}", look.text());
+    let counts = api.state()["counts"].clone();
+    assert_eq!(counts["unpainted"], 0, "{counts}");
+    assert!(counts["held"].as_u64().unwrap() > 0, "{counts}");
+
+    let ended = run.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let told = |words: &str| ended.errors.matches(words).count();
+    assert_eq!((told("its worker process ended"), told("paints again")), (3, 3), "{}", ended.errors);
+    assert!(told("did not come to its end in 3 s") == 1 && told("SIGABRT") == 1, "{}", ended.errors);
+    let times = packet_times(recording.to_str().unwrap(), "v");
+    assert_rising(&times);
+    let painted = counts["painted"].as_u64().unwrap() as usize;
+    assert!(times.len() >= painted, "{} frames of {painted} that were painted", times.len());
+    assert!(!Path::new(&format!("/proc/{worker}")).exists(), "the worker outlives its daemon");
+}
+
+#[test]
+fn no_worker_outlives_a_daemon_that_is_killed() {
+    let mut command = impasto();
+    command.args(["run", "--json", "--isolate", "--source", "test", "--rtsp", "off", "--size", "160x96"]);
+    command.env("IMPASTO_TOKEN", "a-secret-of-the-daemon");
+    let run = Running::spawn(command).started();
+    let worker = next_worker(run.id(), None);
+    // Only its owner may read it, if at all.
+    if let Ok(environment) = std::fs::read(format!("/proc/{worker}/environ")) {
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        assert!(!environment.contains("a-secret-of-the-daemon"));
+        assert!(environment.contains("ORT_DISABLE_TELEMETRY=1"), "{environment}");
+    }
+    run.signal("KILL");
+    run.end();
+    until("the worker is gone", || !Path::new(&format!("/proc/{worker}/cmdline")).exists());
+}
+
+#[test]
+fn check_tells_of_a_network_that_crashes() {
+    let folder = tempfile::tempdir().unwrap();
+    let endless = std::fs::read(project("tests/networks/endless_loop.onnx")).unwrap();
+    let manifest = onnx::manifest("endless").replace("\"image\"", "\"input\"").replace("\"painted\"", "\"output\"");
+    let file = onnx::write(folder.path(), "endless", &endless, &manifest);
+    let child = impasto().arg("check").arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    kill("-ABRT", next_worker(child.id(), None));
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{errors}");
+    assert!(errors.contains("endless.onnx: it crashed; its worker process ended (signal: 6 (SIGABRT)"), "{errors}");
+}
+
+#[test]
+fn pixels_are_the_same_in_a_worker_and_what_is_down_says_so() {
+    let manifest = Manifest::read(&project("models/lite.toml")).unwrap();
+    let (width, height) = (320, 176);
+    let weights = Choice::of(&manifest, &Look::default()).unwrap().resolved.weights;
+    let source: Vec<u8> = (0..width * height * 4).map(|index| (index * 31 % 251) as u8).collect();
+    let open = |worker: Option<PathBuf>| {
+        let options = SessionOptions { device: Device::Cpu, threads: Some(1), worker, ..SessionOptions::default() };
+        let mut sized = SizedNetwork::new(Loaded::open(&manifest, &options).unwrap(), None).unwrap();
+        sized.set_weights(&weights);
+        sized.prepare(Size::new(width, height), PixelOrder::Bgrx).unwrap();
+        sized
+    };
+    let paint = |sized: &mut SizedNetwork| {
+        let mut painted = vec![0; source.len()];
+        let from = Pixels::new(&source, width, height, width * 4, PixelOrder::Bgrx).unwrap();
+        let mut to = PixelsMut::new(&mut painted, width, height, width * 4, PixelOrder::Bgrx).unwrap();
+        sized.paint(&from, None, &mut to).map(|_| painted)
+    };
+    let (mut here, mut there) = (open(None), open(Some(env!("CARGO_BIN_EXE_impasto").into())));
+    let painted = paint(&mut here).unwrap();
+    assert!(paint(&mut there).unwrap() == painted, "other pixels");
+    assert!(difference(&painted, &source) > 5.0, "nothing was painted");
+
+    there.stop().stop();
+    assert!(!there.is_down(), "nobody has looked yet");
+    let error = paint(&mut there).unwrap_err().to_string();
+    assert!(error.contains("lite.onnx: it crashed; its worker process ended (signal: 9 (SIGKILL)"), "{error}");
+    assert!(there.is_down());
+    assert!(paint(&mut there).unwrap_err().to_string().contains("worker process is gone"));
+}
