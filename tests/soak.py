@@ -75,6 +75,7 @@ height = 180
 fps = 15
 [runtime]
 threads = 1
+isolate = true
 [control]
 recordings = "{self.folder}/recordings"
 [output]
