@@ -471,6 +471,32 @@ fn out_is_never_overwritten_unasked_and_never_the_input() {
 }
 
 #[test]
+fn a_transport_stream_whose_clock_starts_again_is_whole_also_after_an_interruption() {
+    let studio = Studio::new();
+    // The clock of 33 bits at 90 kHz starts again after 95443.7 s.
+    let wrapping = studio.media(
+        "wrapping.ts",
+        "-f lavfi -i testsrc2=size=640x360:rate=30:duration=30 -f lavfi -i sine=duration=30 -pix_fmt yuv420p -c:v libx264 \
+         -preset ultrafast -c:a aac -output_ts_offset 95430",
+    );
+    let (whole, _) = studio.good(&wrapping, "whole.mp4", &[]);
+    let found = times(&whole);
+    assert_eq!(found.len(), 900);
+    assert!(found.windows(2).all(|pair| (pair[1] - pair[0] - 1.0 / 30.0).abs() < 0.001), "{found:?}");
+    // The demuxer passes over the sound that comes before the first picture; after that, nothing is missing.
+    let (source, copied) = (packets(&wrapping, "0:a").len(), packets(&whole, "0:a").len());
+    assert!(copied <= source && copied + 2 >= source, "{copied} of {source} packets of sound");
+
+    let output = studio.path("resumed.mp4");
+    let (code, errors) = interrupt(&studio, &wrapping, &output, "-INT");
+    assert_eq!(code, Some(130), "{errors}");
+    let resumed = studio.convert(&wrapping, &output, &["--resume"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert_same_times(&whole, &output, 0.0);
+    assert_eq!(packets(&whole, "0:a"), packets(&output, "0:a"));
+}
+
+#[test]
 fn a_full_disk_is_an_error_that_can_be_resumed_from() {
     let studio = Studio::new();
     let disk = studio.path("disk");

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Finished, finish, impasto, onnx, packet_times, probe, project};
+use common::{Finished, ffmpeg, finish, impasto, onnx, packet_times, probe, project};
 
 /// A folder with the identity network, and a place for results.
 struct Studio(tempfile::TempDir);
@@ -72,16 +72,66 @@ fn vp9_fits_into_mp4() {
     assert_eq!((probe(&file, "v", "stream=codec_name").as_str(), packet_times(&file, "v").len()), ("vp9", 24));
 }
 
+/// Makes two seconds of picture and sound; the arguments choose the sound's codec and what else is special.
+fn with_sound(studio: &Studio, name: &str, args: &[&str]) -> PathBuf {
+    let file = studio.0.path().join(name);
+    let inputs = ["-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2"];
+    let picture = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-strict", "-2"];
+    ffmpeg(&[&inputs[..], &picture, args, &[file.to_str().expect("UTF-8")]].concat());
+    file
+}
+
 #[test]
-fn a_file_that_players_cannot_open_is_never_left() {
+fn sound_that_the_container_does_not_take_is_encoded_anew() {
     let studio = Studio::new();
-    let finished = studio.convert(&case("eac3.mkv"), "out.mp4", &[]);
-    let file = studio.0.path().join("out.mp4");
-    // What is painted is kept where the muxer spoils the sound.
-    if finished.code == 0 {
-        assert!(duration(file.to_str().expect("UTF-8"), "a") > 1.9, "{}", finished.stderr);
-    } else {
-        assert!(!file.exists() && finished.stderr.contains("50 painted frames are kept"), "{}", finished.stderr);
+    let cases: [(&str, &[&str], &str, &str); 9] = [
+        ("eac3.ts", &["-c:a", "eac3"], "out.mp4", "aac"),
+        ("latm.ts", &["-c:a", "aac", "-mpegts_flags", "latm"], "out.mp4", "aac"),
+        ("latm.ts", &["-c:a", "aac", "-mpegts_flags", "latm"], "out.mkv", "opus"),
+        ("flac.mkv", &["-c:a", "flac"], "out.mov", "aac"),
+        ("vorbis.mkv", &["-c:a", "libvorbis"], "out.mp4", "aac"),
+        ("dts.mkv", &["-c:a", "dca"], "out.mp4", "aac"),
+        ("adpcm.mkv", &["-c:a", "adpcm_ms"], "out.webm", "opus"),
+        // What is copied: the packets of a bundle have no times of their own in a transport stream.
+        ("opus.ts", &["-c:a", "libopus"], "out.mp4", "opus"),
+        ("opus.ts", &["-c:a", "libopus"], "out.mkv", "opus"),
+    ];
+    for (name, args, output, codec) in cases {
+        let input = with_sound(&studio, name, args);
+        let (file, said) = studio.good(&input, output, &["--overwrite"]);
+        assert_eq!(packet_times(&file, "v").len(), 50, "{name} -> {output}");
+        assert_eq!(probe(&file, "a", "stream=codec_name"), codec, "{name} -> {output}");
+        let length = duration(&file, "a") - packet_times(&file, "a")[0];
+        assert!(length > 1.6 && length < 2.1, "{name} -> {output}: {length} s of sound");
+        assert_eq!(said.contains("is encoded anew"), !name.starts_with("opus"), "{name} -> {output}: {said}");
+    }
+    let (file, said) = studio.good(&case("eac3.mkv"), "out.mp4", &["--overwrite"]);
+    assert!(duration(&file, "a") > 1.9 && said.contains("audio/x-eac3) is encoded anew"), "{said}");
+}
+
+#[test]
+fn the_sound_is_what_was_asked_for_or_nothing_is_painted() {
+    let studio = Studio::new();
+    let input = with_sound(&studio, "flac.mkv", &["-c:a", "flac"]);
+    for (output, audio, codec) in [
+        ("out.mp4", "none", ""),
+        ("out.mkv", "copy", "flac"),
+        ("out.mkv", "aac", "aac"),
+        ("out.mp4", "opus", "opus"),
+        ("out.mp4", "mp3", "mp3"),
+    ] {
+        let (file, _) = studio.good(&input, output, &["--overwrite", "--audio", audio]);
+        assert_eq!(probe(&file, "a", "stream=codec_name"), codec, "--audio {audio}");
+        assert_eq!(packet_times(&file, "v").len(), 50, "--audio {audio}");
+    }
+    for (output, audio, words) in [
+        ("no.mp4", "copy", "MP4 does not take it as it is; write .mkv"),
+        ("no.webm", "aac", "WebM holds no such sound"),
+    ] {
+        let refused = studio.convert(&input, output, &["--audio", audio]);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains(words) && !refused.stderr.contains("frames"), "{}", refused.stderr);
+        assert!(!studio.0.path().join(format!(".{output}.parts")).exists(), "nothing was begun");
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use super::args::PaintArgs;
 use crate::config::{Config, locate};
 use crate::config::{outputs, plan};
-use crate::convert::{Conversion, Kind, Options, Progress};
+use crate::convert::{Audio, Conversion, Kind, Options, Progress};
 use crate::error::Result;
 use crate::gst::encoder::{Codec, Preset};
 use crate::shutdown::Shutdown;
@@ -46,6 +46,9 @@ pub struct FileArgs {
     /// Time that a software encoder spends on making the file small
     #[arg(long, value_enum, default_value_t)]
     preset: Preset,
+    /// What to do with sound
+    #[arg(long, value_enum, default_value_t)]
+    audio: Audio,
     /// Frames painted side by side, which share the threads; without it, chosen by cores and picture
     #[arg(long, alias = "lanes", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
@@ -72,6 +75,7 @@ impl FileArgs {
             codec: self.codec,
             crf: outputs::crf(self.crf)?,
             preset: self.preset,
+            audio: self.audio,
             workers: self.workers.map(usize::from),
         };
         let kind = Kind::of(&self.input, &self.output, &options)?;

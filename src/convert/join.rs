@@ -12,15 +12,17 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::chapters;
+use super::fate::Audio;
 use super::link::{Linker, Tracks, as_plain_text, request};
 use super::parts::{Index, PacketReader};
 use super::remux;
+use super::survey::Survey;
 use super::timeline::Timeline;
 use crate::capture::animation;
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
-use crate::output::{Container, Contents, part_path};
+use crate::output::{Container, Contents, Span, part_path};
 use crate::shutdown::Shutdown;
 
 /// The file may stop growing for so long before joining counts as stuck.
@@ -32,6 +34,9 @@ const BROKEN_PATIENCE: Duration = Duration::from_secs(10);
 /// How long reading through the finished file may take; hours of film take seconds.
 const READ_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(600);
 
+/// Containers round the times of packets, and some do not tell how long the last one is.
+const LENGTH_ROUNDING: gst::ClockTime = gst::ClockTime::from_mseconds(250);
+
 /// How often the state is looked at.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 
@@ -41,6 +46,8 @@ pub struct Join<'a> {
     pub output: &'a Path,
     pub container: Container,
     pub index: &'a Index,
+    pub audio: Audio,
+    pub survey: &'a Survey,
 }
 
 /// How one attempt ended.
@@ -83,7 +90,8 @@ impl Join<'_> {
         if wanted.is_some() {
             self.add_tags(part, &mut notes)?;
         }
-        self.verify(part, if left_out { 0 } else { lock(&tracks).sounds })?;
+        let sounds = if left_out { Vec::new() } else { std::mem::take(&mut lock(&tracks).sounds) };
+        self.verify(part, &sounds)?;
         let chapters = std::mem::take(&mut lock(&tracks).chapters);
         if !chapters.is_empty() {
             match chapters::add_boxes(part, chapters) {
@@ -111,19 +119,27 @@ impl Join<'_> {
         }
     }
 
-    /// Compares the finished file with what was painted and linked.
-    fn verify(&self, part: &Path, sounds: usize) -> Result<()> {
-        let promised = Contents { pictures: self.index.frames, sounds, whole: true };
+    /// Compares the finished file with what was painted and what went into the muxer.
+    fn verify(&self, part: &Path, sounds: &[Span]) -> Result<()> {
+        let (frames, tracks) = (self.index.frames, sounds.iter().filter(|span| !span.length().is_zero()).count());
+        let length: gst::ClockTime = sounds.iter().map(Span::length).sum();
         let found = Contents::of(part, self.container, READ_PATIENCE)
             .and_then(|found| if found.whole { Ok(found) } else { Err("it cannot be read to its end".into()) })
             .map_err(|reason| self.failure(&format!("the finished file cannot be opened: {reason}")))?;
-        if found == promised {
-            return Ok(());
+        if (found.pictures, found.sounds) != (frames, tracks) {
+            return Err(self.failure(&format!(
+                "the finished file holds {} of {frames} frames and {} of {tracks} sound tracks; write another kind of \
+                 file: .mkv takes most",
+                found.pictures, found.sounds
+            )));
         }
-        Err(self.failure(&format!(
-            "the finished file holds {} of {} frames and {} of {} sound tracks; write another kind of file: .mkv takes most",
-            found.pictures, promised.pictures, found.sounds, promised.sounds
-        )))
+        if found.sound + LENGTH_ROUNDING * (tracks as u64) < length {
+            return Err(self.failure(&format!(
+                "the finished file holds {:.1} of {length:.1} of sound; write another kind of file, or choose --audio",
+                found.sound
+            )));
+        }
+        Ok(())
     }
 
     fn failure(&self, reason: &str) -> Error {
@@ -215,7 +231,14 @@ impl Join<'_> {
 
         let (tell, complete) = channel();
         lock(tracks).complete = Some(tell);
-        let linker = Linker { pipeline: pipeline.downgrade(), muxer: muxer.clone(), queue, container: self.container };
+        let linker = Linker {
+            pipeline: pipeline.downgrade(),
+            muxer: muxer.clone(),
+            queue,
+            container: self.container,
+            audio: self.audio,
+            survey: self.survey.clone(),
+        };
         let tracks = Arc::clone(tracks);
         let timeline = Timeline::of(self.input);
         streams.connect_pad_added(move |_, pad| {

@@ -7,15 +7,16 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::chapters::Chapter;
-use crate::output::Container;
+use super::fate::{Audio, Fate, is_aac, plain_text};
+use super::survey::{Survey, kind};
+use crate::output::{Container, Span};
 
 /// What became of the source's streams.
 #[derive(Default)]
 pub(super) struct Tracks {
     pub notes: Vec<String>,
-    pub pictures: usize,
-    /// Sound tracks that are on their way into OUT.
-    pub sounds: usize,
+    /// The sound tracks that are on their way into OUT.
+    pub sounds: Vec<Span>,
     /// Chapters that the muxer cannot write.
     pub chapters: Vec<Chapter>,
     /// Lets the painted video flow; gone once it does.
@@ -38,80 +39,36 @@ pub(super) struct Linker {
     pub muxer: gst::Element,
     pub queue: gst::Element,
     pub container: Container,
+    pub audio: Audio,
+    pub survey: Survey,
 }
 
 impl Linker {
     pub fn link(&self, pad: &gst::Pad, tracks: &mut Tracks) {
-        // The pad may show its format later than the parser's own pad behind it.
-        let parser = pad.downcast_ref::<gst::GhostPad>().and_then(|pad| pad.target());
-        let shown = pad.current_caps().or_else(|| parser?.current_caps());
-        let caps = plain_text(&shown.unwrap_or_else(|| pad.query_caps(None)));
-        let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
-        let wanted = if kind.starts_with("audio/") {
-            self.link_sound(pad, &caps, tracks)
-        } else if kind.starts_with("video/") || kind.starts_with("image/") {
-            tracks.pictures += 1;
-            if tracks.pictures == 2 {
-                tracks.notes.push("only the first video track is painted".into());
+        let caps = plain_text(&self.survey.caps_of(pad).unwrap_or_else(|| pad.query_caps(None)));
+        let linked = match Fate::of(&caps, self.container, self.audio) {
+            Ok((Fate::Copy, _)) if kind(&caps).starts_with("audio/") => {
+                let linked = self.link_to_muxer(pad, unpacker(&caps), "audio_%u");
+                linked.map(|end| tracks.sounds.push(Span::of(&end)))
             }
-            return discard(pad);
-        } else if self.takes("subtitle_%u", &caps) {
-            self.link_to_muxer(pad, &[], "subtitle_%u")
-        } else {
-            Err(format!("{} does not take this kind", self.container.name()))
+            Ok((Fate::Copy, _)) => self.link_to_muxer(pad, &[], "subtitle_%u").map(drop),
+            Ok((Fate::Encode(encoder), _)) => {
+                let between = ["decodebin name=first ! audioconvert ! audioresample", encoder];
+                let linked = self.link_to_muxer(pad, &between, "audio_%u");
+                linked.map(|end| tracks.sounds.push(Span::of(&end)))
+            }
+            Ok((Fate::Paint | Fate::LeaveOut, _)) => return discard(pad),
+            Err(error) => Err(error.to_string()),
         };
-        if let Err(reason) = wanted {
-            tracks.notes.push(format!("a track ({kind}) is left out: {reason}"));
+        if let Err(reason) = linked {
+            tracks.notes.push(format!("a track ({}) is left out: {reason}", kind(&caps)));
             discard(pad);
         }
     }
 
-    fn link_sound(&self, pad: &gst::Pad, caps: &gst::Caps, tracks: &mut Tracks) -> Result<(), String> {
-        // ADTS becomes the raw form that files hold; the packets stay the same.
-        let aac = caps.structure(0).is_some_and(|structure| {
-            structure.name() == "audio/mpeg" && structure.get::<i32>("mpegversion").is_ok_and(|version| version >= 2)
-        });
-        let mut taken = caps.clone();
-        if aac {
-            taken.make_mut().set("stream-format", "raw");
-        }
-        if self.takes("audio_%u", &taken) && !self.is_spoilt_by_muxer(caps) {
-            let parser: &[&str] = if aac { &["aacparse name=first"] } else { &[] };
-            self.link_to_muxer(pad, parser, "audio_%u")?;
-            tracks.sounds += 1;
-            return Ok(());
-        }
-        let encoder = self.container.sound_encoder();
-        let kind = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
-        let element = encoder.split(' ').next().unwrap_or_default();
-        let container = self.container.name();
-        self.link_to_muxer(pad, &["decodebin name=first ! audioconvert ! audioresample", encoder], "audio_%u")?;
-        tracks.sounds += 1;
-        tracks
-            .notes
-            .push(format!("sound ({kind}) is encoded anew with {element}: {container} does not take it as it is"));
-        Ok(())
-    }
-
-    /// True for sound that the muxer says it takes, and then writes a track for that no player opens.
-    fn is_spoilt_by_muxer(&self, caps: &gst::CapsRef) -> bool {
-        let Some(sound) = caps.structure(0) else { return false };
-        let in_boxes = matches!(self.container, Container::Mp4 | Container::Mov);
-        // AAC in LATM packets would have to be unpacked.
-        sound.get::<&str>("stream-format").is_ok_and(|format| format == "loas")
-            || in_boxes && sound.name() == "audio/x-eac3"
-    }
-
-    /// True if the muxer takes a stream of `caps` unchanged.
-    fn takes(&self, template: &str, caps: &gst::Caps) -> bool {
-        let templates = self.muxer.factory().map(|factory| factory.static_pad_templates()).into_iter().flatten();
-        let mut wanted = templates.filter(|known| known.name_template() == template);
-        wanted.any(|template| template.caps().can_intersect(caps))
-    }
-
     /// Stream -> queue -> the elements of `between` -> muxer. The muxer's pad comes last: it would wait for ever for
     /// a stream that could not be linked.
-    fn link_to_muxer(&self, pad: &gst::Pad, between: &[&str], template: &str) -> Result<(), String> {
+    fn link_to_muxer(&self, pad: &gst::Pad, between: &[&str], template: &str) -> Result<gst::Pad, String> {
         let misfit = |error: gst::PadLinkError| error.to_string();
         let (queue_in, mut source) = self.queue_lane().ok_or("no room in the queue")?;
         if !between.is_empty() {
@@ -126,7 +83,8 @@ impl Linker {
         // The formats were compared with the muxer's templates; the pads still show the label of before.
         pad.link_full(&queue_in, gst::PadLinkCheck::empty()).map_err(misfit)?;
         let sink = request(&self.muxer, template).ok_or_else(|| format!("{} has no such pad", self.muxer.name()))?;
-        source.link_full(&sink, gst::PadLinkCheck::empty()).map(|_| ()).map_err(misfit)
+        source.link_full(&sink, gst::PadLinkCheck::empty()).map_err(misfit)?;
+        Ok(sink)
     }
 
     /// A way through the multiqueue, which grows by itself where one track lies far behind another.
@@ -147,16 +105,20 @@ fn discard(pad: &gst::Pad) {
     });
 }
 
-/// SubRip comes out of demuxers labelled as markup, which no muxer takes; it goes back in as the text it was.
-fn plain_text(caps: &gst::CapsRef) -> gst::Caps {
-    let mut caps = caps.to_owned();
-    if caps.structure(0).is_some_and(|structure| structure.name() == "text/x-raw") {
-        caps.make_mut().set("format", "utf8");
+/// What brings packets into the form that files hold, without changing what is in them.
+fn unpacker(caps: &gst::CapsRef) -> &'static [&'static str] {
+    let lacks_header = |sound: &gst::StructureRef| sound.name() == "audio/x-opus" && !sound.has_field("streamheader");
+    if is_aac(caps) {
+        &["aacparse name=first"]
+    } else if caps.structure(0).is_some_and(lacks_header) {
+        // Of the packets of a transport stream, only the first of each bundle has a time.
+        &["opusparse name=first"]
+    } else {
+        &[]
     }
-    caps
 }
 
-/// The same for a stream on its way.
+/// Text goes back into a muxer under another label, see [`plain_text`].
 pub(super) fn as_plain_text(event: &mut gst::Event) {
     if let gst::EventView::Caps(caps) = event.view() {
         *event = gst::event::Caps::builder(&plain_text(caps.caps())).seqnum(event.seqnum()).build();

@@ -2,6 +2,7 @@
 
 mod chapters;
 mod encode;
+mod fate;
 mod join;
 mod link;
 mod parts;
@@ -9,6 +10,7 @@ pub mod pictures;
 mod progress;
 mod remux;
 mod resume_gate;
+mod survey;
 mod timeline;
 mod timescale;
 mod video;
@@ -23,6 +25,7 @@ use crate::output::Container;
 use crate::shutdown::Shutdown;
 use crate::style::PaintPlan;
 
+pub use fate::Audio;
 pub use progress::{Event, Progress};
 
 /// What to convert and how, checked.
@@ -47,6 +50,7 @@ pub struct Options {
     /// Constant quality, 0 (best) to 51.
     pub crf: u8,
     pub preset: Preset,
+    pub audio: Audio,
     /// Frames painted side by side; `None` chooses by cores and picture.
     pub workers: Option<usize>,
 }

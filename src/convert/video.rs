@@ -10,12 +10,15 @@ use gstreamer_video as gst_video;
 
 use super::Conversion;
 use super::encode::Encode;
+use super::fate::Fate;
 use super::join::Join;
 use super::parts::{Index, Job, Parts};
 use super::progress::{Event, Progress};
 use super::resume_gate::{Opener, ResumeGate};
+use super::survey::Survey;
 use super::timeline::Timeline;
 use super::workers::{self, Workers};
+use crate::capture::animation;
 use crate::capture::{Capture, End, Pace, Source, Wiring};
 use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
 use crate::error::{Error, Result};
@@ -60,19 +63,24 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
     let codec = options.codec.unwrap_or(container.codec());
     let encoder = Encoder::choose(codec, options.crf, options.preset)?;
     container.check_codec(codec)?;
+    // A GIF has nothing but pictures.
+    let survey = if animation::is_gif(input) { Survey::default() } else { Survey::of(input)? };
+    let notes = Fate::of_all(&survey, container, options.audio)?;
     let parts = Parts::open(output, &job(conversion, &encoder)?, options.resume)?;
     let before = parts.index()?;
     if options.resume && before.frames == 0 {
         progress.note("there is nothing to resume: beginning anew");
     }
 
+    notes.iter().for_each(|note| progress.note(note));
     let painted = paint(conversion, &encoder, &parts, &before, shutdown, progress);
     let result = painted.and_then(|painted| {
         let index = parts.index()?;
         if let Some(damage) = painted.damage {
             progress.note(&format!("{damage}; the {} frames before that are converted", index.frames));
         }
-        let notes = Join { input, output, container, index: &index }.run(shutdown)?;
+        let notes =
+            Join { input, output, container, index: &index, audio: options.audio, survey: &survey }.run(shutdown)?;
         notes.iter().for_each(|note| progress.note(note));
         progress.done(output.display().to_string(), painted.frames);
         parts.remove()

@@ -107,7 +107,9 @@ impl Container {
     /// linked yet would settle on ADTS.
     pub fn sound_encoder(self) -> &'static str {
         match self {
-            Self::Mp4 | Self::Mov => "avenc_aac ! aacparse ! audio/mpeg,mpegversion=4,stream-format=raw",
+            Self::Mp4 | Self::Mov => {
+                "avenc_aac ! aacparse ! capsfilter caps=audio/mpeg,mpegversion=4,stream-format=raw"
+            }
             Self::Matroska | Self::WebM => "opusenc ! opusparse",
         }
     }

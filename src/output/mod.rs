@@ -14,7 +14,7 @@ pub use claim::{Claim, Naming};
 pub use container::{Container, part_path};
 pub use idle::Usage;
 pub use preview::{Preview, PreviewOf, Viewer};
-pub use readback::Contents;
+pub use readback::{Contents, Span};
 pub use record::{Record, dated_name};
 pub use rtsp::{Rtsp, RtspAccess, RtspAddress, RtspServers};
 pub use virtual_camera::{VirtualCamera, VirtualCameraPlan};

@@ -17,6 +17,8 @@ pub struct Contents {
     pub pictures: u64,
     /// Sound tracks that have packets.
     pub sounds: usize,
+    /// How long all sound tracks are together.
+    pub sound: gst::ClockTime,
     /// False for a file that is too long to be read to its end in the time that was given: there is more in it.
     pub whole: bool,
 }
@@ -55,6 +57,7 @@ impl Contents {
         Ok(Self {
             pictures: of_kind("video").next().map_or(0, |track| track.packets),
             sounds: of_kind("audio").filter(|track| track.packets > 0).count(),
+            sound: of_kind("audio").map(|track| track.span.length()).sum(),
             whole,
         })
     }
@@ -64,13 +67,42 @@ impl Contents {
 struct Track {
     name: String,
     packets: u64,
+    span: Span,
+}
+
+/// From the beginning of the first packet to the end of the last that pass a pad.
+#[derive(Debug, Clone, Default)]
+pub struct Span(Arc<Mutex<Option<(gst::ClockTime, gst::ClockTime)>>>);
+
+impl Span {
+    /// Measures what passes `pad` from now on.
+    pub fn of(pad: &gst::Pad) -> Self {
+        let this = Self::default();
+        let span = Arc::clone(&this.0);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(gst::PadProbeData::Buffer(buffer)) = &info.data
+                && let Some(begin) = buffer.pts()
+            {
+                let end = begin + buffer.duration().unwrap_or_default();
+                let mut span = span.lock().unwrap_or_else(PoisonError::into_inner);
+                *span = Some(span.map_or((begin, end), |(first, last)| (first.min(begin), last.max(end))));
+            }
+            gst::PadProbeReturn::Ok
+        });
+        this
+    }
+
+    pub fn length(&self) -> gst::ClockTime {
+        let span = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        span.map_or(gst::ClockTime::ZERO, |(begin, end)| end.saturating_sub(begin))
+    }
 }
 
 /// Lets a track flow away and counts it; unlinked, it would stop the demuxer.
 fn drain(pipeline: &gst::Pipeline, pad: &gst::Pad, tracks: &Arc<Mutex<Vec<Track>>>) {
     let number = {
         let mut tracks = tracks.lock().unwrap_or_else(PoisonError::into_inner);
-        tracks.push(Track { name: pad.name().to_string(), packets: 0 });
+        tracks.push(Track { name: pad.name().to_string(), packets: 0, span: Span::of(pad) });
         tracks.len() - 1
     };
     let tracks = Arc::clone(tracks);
@@ -113,7 +145,7 @@ mod tests {
             pipeline.set_state(gst::State::Null).unwrap();
             assert_eq!(
                 Contents::of(&file, container, PATIENCE),
-                Ok(Contents { pictures: 7, sounds: 0, whole: true }),
+                Ok(Contents { pictures: 7, sounds: 0, sound: gst::ClockTime::ZERO, whole: true }),
                 "{name}"
             );
             std::fs::write(&file, b"\0\0\0\x20ftypmp42\0\0\0\0mp42mp41isomiso2").unwrap();
