@@ -12,6 +12,7 @@ import random
 import re
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,8 +28,11 @@ STYLES = ["starry_night", "great_wave", "the_scream", "composition_vii"]
 
 # What later rounds may have more of than the first ones: caches and idle threads of the libraries come and go.
 MORE_DESCRIPTORS, MORE_THREADS = 8, 12
-MORE_MEMORY, MORE_MEMORY_MB = 1.15, 24
+MORE_MEMORY, MORE_MEMORY_MB = 1.5, 64
 WARM_AFTER_ROUNDS = 2
+
+# Memory fills what the allocator keeps for each thread before it stays level: only a long run tells a slow leak.
+LONG_RUN_ROUNDS, MORE_IN_A_LONG_RUN = 60, 1.1
 MOST_LOG_BYTES_PER_MINUTE = 200_000
 
 
@@ -408,6 +412,12 @@ def judge(daemon, samples, minutes):
             wrong.append(f"{what} grew from {first[what]} to {last[what]}")
     if last["memory_mb"] > first["memory_mb"] * MORE_MEMORY + MORE_MEMORY_MB:
         wrong.append(f"memory grew from {first['memory_mb']:.0f} to {last['memory_mb']:.0f} MB")
+    if len(samples) >= LONG_RUN_ROUNDS:
+        third = len(samples) // 3
+        middle, end = (statistics.median(sample["memory_mb"] for sample in part)
+                       for part in (samples[third:2 * third], samples[2 * third:]))
+        if end > middle * MORE_IN_A_LONG_RUN:
+            wrong.append(f"memory grew from {middle:.0f} MB in the middle third to {end:.0f} MB in the last")
     log = daemon.log_path.read_bytes()
     if b"panicked" in log:
         wrong.append("a thread panicked")

@@ -13,7 +13,7 @@ mod source;
 pub use source::Source;
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -23,6 +23,7 @@ use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
+use crate::gst::standstill::Standstill;
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
@@ -83,9 +84,6 @@ pub struct StreamFacts {
 /// How long a recorded source may take until its first picture; it is played all the same then.
 const FIRST_PICTURE_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
-/// How long the first picture of a file may take that nobody reads any more.
-const STANDSTILL: Duration = Duration::from_secs(4);
-
 /// A running source. Dropping it stops it.
 pub struct Capture {
     pipeline: gst::Pipeline,
@@ -97,8 +95,8 @@ pub struct Capture {
     /// Length by the edit lists that the demuxer does not see.
     edited_duration: Option<gst::ClockTime>,
     seeks: Arc<Gate>,
-    /// Since when nobody reads; only a file can come to a standstill.
-    standstill: Option<Mutex<Option<Instant>>>,
+    /// Only a file can come to one.
+    standstill: Option<Mutex<Standstill>>,
 }
 
 /// How a capture ended.
@@ -198,21 +196,10 @@ impl Capture {
         })
     }
 
-    /// True if nobody reads the file any more, and not one picture has come of it. While decodebin adds a demuxer it keeps
-    /// that one's errors to itself, and one that comes just then is told to nobody.
+    /// True if nobody reads the file any more, and not one picture has come of it.
     fn has_come_to_a_standstill(&self) -> bool {
-        let Some(since) = &self.standstill else { return false };
-        // A demuxer that pulls works on its sink pad, a source that pushes on its only one; queues always wait for more.
-        let reads = |element: &gst::Element, pad: &gst::Pad| {
-            let may_read = pad.direction() == gst::PadDirection::Sink || element.num_sink_pads() == 0;
-            may_read && pad.task_state() == gst::TaskState::Started
-        };
-        let mut elements = self.pipeline.iterate_recurse().into_iter().flatten();
-        let is_read = elements.any(|element| element.pads().iter().any(|pad| reads(&element, pad)));
-        let mut since = lock(since);
-        let may_come = is_read || lock(&self.facts).decoded.is_some();
-        *since = if may_come { None } else { since.or_else(|| Some(Instant::now())) };
-        since.is_some_and(|since| since.elapsed() > STANDSTILL)
+        let Some(standstill) = &self.standstill else { return false };
+        lock(&self.facts).decoded.is_none() && lock(standstill).has_come(&self.pipeline)
     }
 
     /// What to open when `source` is lost: the very camera it turned out to be, wherever that is plugged in then.

@@ -9,6 +9,7 @@ use gstreamer::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
+use crate::gst::standstill::Standstill;
 use crate::gst::{bus, make};
 
 /// How long a file may take to show its tracks; what it has shown by then counts.
@@ -56,11 +57,15 @@ impl Survey {
         let pads = Arc::clone(&seen);
         streams.connect_pad_added(move |_, pad| watch(pad, &pads));
 
-        let since = Instant::now();
+        let (since, mut standstill) = (Instant::now(), Standstill::default());
         if pipeline.set_state(gst::State::Playing).is_ok()
             && let Some(bus) = pipeline.bus()
         {
-            while !is_settled(&lock(&seen)) && bus::wait_for_end(&bus, POLL).is_none() && since.elapsed() < PATIENCE {}
+            while !is_settled(&lock(&seen)) && bus::wait_for_end(&bus, POLL).is_none() && since.elapsed() < PATIENCE {
+                if lock(&seen).is_empty() && standstill.has_come(&pipeline) {
+                    break;
+                }
+            }
         }
         let tracks = lock(&seen).iter().filter_map(|seen| Track::of(&seen.pad)).collect();
         let _ = pipeline.set_state(gst::State::Null);

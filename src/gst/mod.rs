@@ -4,6 +4,7 @@ pub mod bus;
 pub mod check;
 pub mod edit_list;
 pub mod encoder;
+pub mod standstill;
 pub mod template;
 
 use gstreamer as gst;
