@@ -6,7 +6,6 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gstreamer::prelude::*;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::spawn_blocking;
 
@@ -21,7 +20,6 @@ use crate::control::contract::{
 use crate::control::{self, ApiError, ApiFuture, ApiResult};
 use crate::engine::{Answer, Control};
 use crate::error::{Error, Result};
-use crate::gst::shared_clock;
 use crate::metrics::Counters;
 use crate::output::{Naming, Outputs, Preview, PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
@@ -85,7 +83,7 @@ impl Handle {
     pub fn tick(&self) {
         let painted = self.counters.painted.load(std::sync::atomic::Ordering::Relaxed);
         lock(&self.rate).note(painted, Instant::now());
-        self.outputs.keep_alive(shared_clock().time());
+        self.outputs.keep_alive();
     }
 
     /// Remembers that an output failed.

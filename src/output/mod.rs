@@ -23,9 +23,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use gstreamer as gst;
+use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use crate::error::{Error, Result};
+use crate::gst::shared_clock;
 
 /// The least time between two pictures: Matroska counts in milliseconds, RTP in less.
 const LEAST_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(1);
@@ -138,7 +140,8 @@ impl Outputs {
     }
 
     /// Shows the latest picture again where that is wanted, if no other has come for a while. Call it twice a second.
-    pub fn keep_alive(&self, now: gst::ClockTime) {
+    pub fn keep_alive(&self) {
+        let now = shared_clock().time();
         let buffer = {
             let mut last = self.last();
             let Some((time, buffer)) = last.as_mut().filter(|(time, _)| now > *time + REPEAT_AFTER) else { return };
