@@ -1,4 +1,4 @@
-//! Opens a file as a source only to see whether a picture comes out of it, and waits for the first picture of any source.
+//! Takes one picture out of a file, or only sees whether one comes out of it; and waits for the first one of any source.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Receiver as Channel, SyncSender};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
+use gstreamer::prelude::*;
 
 use super::{Capture, End, Pace, Receiver, Source, Wiring};
 use crate::error::{Error, Result};
@@ -20,7 +21,48 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// Why it cannot be painted: no media, damaged from the beginning, or without a picture.
 pub fn first_picture_of(path: &Path, templates: Templates) -> Result<gst::Caps> {
+    let (capture, first, _) = open(path, templates)?;
+    capture.first_picture(&first)
+}
+
+/// The picture that a film shows at `at`, BGRx.
+///
+/// # Errors
+/// As [`first_picture_of`], or the film is over by then, or cannot be entered in the middle.
+pub fn picture_at(path: &Path, at: Duration, templates: Templates) -> Result<gst::Sample> {
+    let at = gst::ClockTime::try_from(at).map_err(Error::input)?;
+    let (capture, first, shown) = open(path, templates)?;
+    capture.first_picture(&first)?;
+    let fail = |what: String| Error::input(format!("{}: {what}", path.display()));
+    let seconds = |time: gst::ClockTime| time.nseconds() as f64 / 1e9;
+    if let Some(duration) = capture.facts().duration.filter(|duration| at >= *duration && !at.is_zero()) {
+        return Err(fail(format!("there is no picture at {} s: it is {:.2} s long", seconds(at), seconds(duration))));
+    }
+    if !at.is_zero() {
+        let sought = capture.pipeline.seek_simple(gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE, at);
+        sought.map_err(|_| fail("it can only be read from its beginning".into()))?;
+    }
+    capture.play()?;
+    let begun = Instant::now();
+    loop {
+        if let Ok(sample) = shown.recv_timeout(Duration::from_millis(20)) {
+            return Ok(sample);
+        }
+        match capture.wait_for_end(Duration::ZERO) {
+            Some(End::Failed(reason)) => return Err(Error::input(reason)),
+            Some(End::Finished) => {}
+            None if begun.elapsed() < PATIENCE => continue,
+            None => {}
+        }
+        // It may have come just before the end.
+        return shown.try_recv().map_err(|_| fail(format!("no picture came at {} s", seconds(at))));
+    }
+}
+
+/// A capture of the file with what comes through it first: the caps, and once it plays a picture.
+fn open(path: &Path, templates: Templates) -> Result<(Capture, Channel<gst::Caps>, Channel<gst::Sample>)> {
     let (found, first) = mpsc::sync_channel(1);
+    let (taken, shown) = mpsc::sync_channel(1);
     let wiring = Wiring {
         templates,
         pace: Pace::RealTime,
@@ -28,20 +70,24 @@ pub fn first_picture_of(path: &Path, templates: Templates) -> Result<gst::Caps> 
         sound: false,
         requested: (Size::new(640, 360), 30),
         fixed_caps: None,
-        receiver: Arc::new(First(found)),
+        receiver: Arc::new(First { found, taken }),
     };
-    Capture::start(&Source::File(path.to_path_buf()), &wiring)?.first_picture(&first)
+    Ok((Capture::start(&Source::File(path.to_path_buf()), &wiring)?, first, shown))
 }
 
-struct First(SyncSender<gst::Caps>);
+struct First {
+    found: SyncSender<gst::Caps>,
+    taken: SyncSender<gst::Sample>,
+}
 
 impl Receiver for First {
     fn ready(&self, caps: &gst::CapsRef) {
         // Only the first one is asked for.
-        let _ = self.0.try_send(caps.to_owned());
+        let _ = self.found.try_send(caps.to_owned());
     }
 
-    fn picture(&self, _: &gst::Sample, _: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn picture(&self, sample: &gst::Sample, _: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let _ = self.taken.try_send(sample.clone());
         Ok(gst::FlowSuccess::Ok)
     }
 

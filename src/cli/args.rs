@@ -1,6 +1,7 @@
 //! Flags that several subcommands share: how to paint.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -58,9 +59,38 @@ impl PaintArgs {
     }
 }
 
+/// Reads a time of a video: seconds, MM:SS or HH:MM:SS, each with a fraction.
+///
+/// # Errors
+/// The text is no such time.
+pub fn time(text: &str) -> Result<Duration, String> {
+    let parts: Option<Vec<f64>> = text.split(':').map(|part| part.parse().ok()).collect();
+    let is_time = |parts: &Vec<f64>| {
+        let begins_well = parts.iter().all(|part| part.is_finite() && *part >= 0.0);
+        begins_well && parts.len() <= 3 && parts[1..].iter().all(|part| *part < 60.0)
+    };
+    let parts = parts.filter(is_time).ok_or_else(|| format!("`{text}` is no time like 90.5, 1:30 or 1:02:30"))?;
+    let seconds = parts.iter().fold(0.0, |seconds, part| seconds * 60.0 + part);
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{text}` is too long a time"))
+}
+
 /// A flag that was given replaces the setting.
 pub fn overlay<T: Clone>(setting: &mut T, flag: &Option<T>) {
     if let Some(value) = flag {
         *setting = value.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let ms = |text| time(text).map(|time| time.as_millis());
+        assert_eq!((ms("90.5"), ms("1:30"), ms("1:02:30.25")), (Ok(90_500), Ok(90_000), Ok(3_750_250)));
+        for wrong in ["", "x", "-1", "1:60", "1:2:3:4", "inf", "NaN", "1e300", "1::2"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
     }
 }

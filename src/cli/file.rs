@@ -1,10 +1,11 @@
 //! `impasto file`: paints a recorded video, a picture or a folder of pictures.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
-use super::args::PaintArgs;
+use super::args::{PaintArgs, time};
 use crate::config::{Config, locate};
 use crate::config::{outputs, plan};
 use crate::convert::{Audio, Conversion, Kind, Options, Progress};
@@ -19,6 +20,7 @@ Examples:
   impasto file holiday.mp4 painted.mp4 --style great_wave
   impasto file holiday.mp4 painted.mkv --codec h265 --crf 24 --preset slow
   impasto file holiday.mp4 painted.mp4 --resume     go on after Ctrl-C
+  impasto file holiday.mp4 look.png --at 1:30       see one picture before an hour of painting
   impasto file portrait.jpg portrait.png
   impasto file photos/ painted/";
 
@@ -46,6 +48,9 @@ pub struct FileArgs {
     /// Time that a software encoder spends on making the file small
     #[arg(long, value_enum, default_value_t)]
     preset: Preset,
+    /// Paint one picture of the video into a picture file: that of this time, in seconds or as MM:SS or HH:MM:SS
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Duration>,
     /// What to do with sound
     #[arg(long, value_enum, default_value_t)]
     audio: Audio,
@@ -77,6 +82,7 @@ impl FileArgs {
             preset: self.preset,
             audio: self.audio,
             workers: self.workers.map(usize::from),
+            at: self.at,
         };
         let kind = Kind::of(&self.input, &self.output, &options)?;
         let paint =

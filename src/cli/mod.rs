@@ -6,6 +6,7 @@ mod check;
 mod ctl;
 mod devices;
 mod file;
+mod preview;
 mod run;
 mod styles;
 mod version;
@@ -48,6 +49,8 @@ enum Command {
     Run(run::RunArgs),
     /// Paint a recorded video, a picture or a folder of pictures
     File(file::FileArgs),
+    /// Paint one picture of a video or a photograph, also in several styles on a sheet
+    Preview(preview::PreviewArgs),
     /// Look into a running Impasto and change it: look, source, size, recording, ...
     Ctl(ctl::CtlArgs),
     /// List the styles that the installed networks paint
@@ -86,6 +89,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.run(),
             Command::File(args) => args.run(),
+            Command::Preview(args) => args.run(),
             Command::Ctl(args) => args.run(),
             Command::Styles(args) => args.run(),
             Command::Devices(args) => args.run(),

@@ -10,6 +10,7 @@ pub mod pictures;
 mod progress;
 mod remux;
 mod resume_gate;
+pub mod sheet;
 mod survey;
 mod timeline;
 mod timescale;
@@ -17,6 +18,7 @@ mod video;
 mod workers;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Codec, Preset};
@@ -53,6 +55,8 @@ pub struct Options {
     pub audio: Audio,
     /// Frames painted side by side; `None` chooses by cores and picture.
     pub workers: Option<usize>,
+    /// The time of the picture that is taken out of a video.
+    pub at: Option<Duration>,
 }
 
 /// What IN and OUT are.
@@ -60,6 +64,8 @@ pub struct Options {
 pub enum Kind {
     Video,
     Picture,
+    /// One picture of a video.
+    Frame,
     Folder,
 }
 
@@ -74,12 +80,18 @@ impl Kind {
         let kind = if metadata.is_dir() {
             Self::Folder
         } else if pictures::Format::of(output).is_some() {
-            Self::Picture
+            if options.at.is_some() || !pictures::is_picture(input) { Self::Frame } else { Self::Picture }
         } else {
             Container::of(output)
                 .map_err(|error| Error::usage(format!("{error}; pictures into .png, .jpg or .webp")))?;
             Self::Video
         };
+        if options.at.is_some() && kind != Self::Frame {
+            let output = output.display();
+            return Err(Error::usage(format!(
+                "--at takes one picture out of a video, and {output} is none: name a .png"
+            )));
+        }
         if same_file::is_same_file(input, output).unwrap_or(false) {
             return Err(Error::usage(format!(
                 "IN and OUT are the same {}: {}",
@@ -113,6 +125,7 @@ impl Conversion {
         match self.kind {
             Kind::Video => video::convert(self, shutdown, progress),
             Kind::Picture => pictures::convert(self, progress),
+            Kind::Frame => pictures::convert_frame(self, progress),
             Kind::Folder => pictures::convert_folder(self, shutdown, progress),
         }
     }

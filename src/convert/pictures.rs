@@ -3,14 +3,19 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits, RgbImage};
+
+use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
 
 use super::Conversion;
 use super::progress::{Event, Progress};
+use crate::capture::probe;
 use crate::error::{Error, Result};
+use crate::gst::template::Templates;
 use crate::output::part_path;
 use crate::shutdown::Shutdown;
 use crate::style::Painter;
@@ -52,6 +57,61 @@ pub fn convert(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
     paint(&conversion.input, &conversion.output, &mut painter)?;
     progress.done(conversion.output.display().to_string(), 1);
     Ok(())
+}
+
+/// Paints one picture of a video: the first one, or that of the time that was asked for.
+///
+/// # Errors
+/// As [`convert`], or IN has no picture at that time.
+pub fn convert_frame(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
+    let mut painter = conversion.paint.open_picture_painter()?;
+    announce(conversion, &painter, "picture".into(), 0, progress);
+    let at = conversion.options.at.unwrap_or_default();
+    let picture = frame_of(&conversion.input, at, conversion.templates.clone())?;
+    let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
+    write(&conversion.output, painted, None)?;
+    progress.done(conversion.output.display().to_string(), 1);
+    Ok(())
+}
+
+/// The picture that a video shows at `at`.
+fn frame_of(video: &Path, at: Duration, templates: Templates) -> Result<DynamicImage> {
+    let sample = probe::picture_at(video, at, templates)?;
+    let unreadable = || Error::input(format!("{}: a picture without pixels", video.display()));
+    let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok()).ok_or_else(unreadable)?;
+    let buffer = sample.buffer().ok_or_else(unreadable)?;
+    let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).map_err(|_| unreadable())?;
+    let (width, stride) = (info.width() as usize, frame.plane_stride()[0] as usize);
+    let rows = frame.plane_data(0).map_err(|_| unreadable())?.chunks(stride).take(info.height() as usize);
+    let pixels = rows.flat_map(|row| row[..width * 4].chunks_exact(4)).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]);
+    RgbImage::from_raw(info.width(), info.height(), pixels.collect())
+        .map(DynamicImage::ImageRgb8)
+        .ok_or_else(unreadable)
+}
+
+/// True if the file is a still picture by its first bytes, or at least by its name.
+pub fn is_picture(path: &Path) -> bool {
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    Format::of(path).is_some() || reader.is_ok_and(|reader| reader.format().is_some())
+}
+
+/// Reads a picture file, or takes the picture that a video shows at `at`.
+///
+/// # Errors
+/// It is neither, or damaged.
+pub fn picture_of(input: &Path, at: Option<Duration>, templates: Templates) -> Result<DynamicImage> {
+    match at.is_none() && is_picture(input) {
+        true => read(input).map(|(picture, _)| picture),
+        false => frame_of(input, at.unwrap_or_default(), templates),
+    }
+}
+
+/// Writes a picture, at once or not at all.
+///
+/// # Errors
+/// The file cannot be written, or its ending is that of no picture.
+pub fn save(path: &Path, picture: DynamicImage) -> Result<()> {
+    write(path, picture, None)
 }
 
 /// Paints every picture of the folder IN into the folder OUT under the same name.

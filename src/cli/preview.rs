@@ -1,0 +1,104 @@
+//! `impasto preview`: one picture of a video or a photograph, painted, or in several styles on a sheet.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::args::{PaintArgs, time};
+use super::{print_json, say};
+use crate::config::{Config, locate, plan};
+use crate::convert::{pictures, sheet};
+use crate::error::{Error, Result};
+use crate::style::look::Mix;
+use crate::style::{Choice, Look, Painter};
+
+const AFTER_HELP: &str = "\
+Examples:
+  impasto preview holiday.mp4 look.png --at 1:30 --style great_wave
+  impasto preview holiday.mp4 sheet.png --styles all
+  impasto preview portrait.jpg sheet.png --styles great_wave,the_scream --strength 0.7";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct PreviewArgs {
+    /// Video or picture
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// Picture to write: .png, .jpg or .webp
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    /// The time of the picture, in seconds or as MM:SS or HH:MM:SS
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Duration>,
+    /// A sheet of several styles beside the picture as it is: names, or `all` of the network
+    #[arg(long = "styles", value_name = "NAME,..|all", value_delimiter = ',')]
+    several: Vec<String>,
+    /// Replace OUT if it exists
+    #[arg(long)]
+    overwrite: bool,
+    /// Tell the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// Config file; its [paint] and [runtime] count here
+    #[arg(long, env = "IMPASTO_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    paint: PaintArgs,
+}
+
+impl PreviewArgs {
+    pub fn run(self) -> Result<()> {
+        let begun = Instant::now();
+        let output = self.output.display();
+        if pictures::Format::of(&self.output).is_none() {
+            return Err(Error::usage(format!("{output}: pictures are written into .png, .jpg or .webp")));
+        }
+        if self.output.exists() && !self.overwrite {
+            return Err(Error::usage(format!("{output} exists; replace it with --overwrite")));
+        }
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        self.paint.apply(&mut config);
+        let paint =
+            plan::paint_plan(&config.paint, &config.runtime).map_err(|error| locate(error, self.config.as_deref()))?;
+        let network = &paint.choice.network;
+        let styles = match self.several.as_slice() {
+            [all] if all == "all" => network.styles.iter().map(|style| style.name.clone()).collect(),
+            names => names.to_vec(),
+        };
+        // All of them before anything is painted: a typo is told at once.
+        let look =
+            |style: &String| Look { styles: Mix::only(style), fade_ms: 0, steadiness: 0.0, ..paint.look.clone() };
+        let choices = styles.iter().map(|style| Choice::of(network, &look(style))).collect::<Result<Vec<_>>>()?;
+
+        crate::gst::init()?;
+        let picture = pictures::picture_of(&self.input, self.at, plan::templates(&config.runtime))?;
+        let mut painter = paint.open_picture_painter()?;
+        let paint_it = |painter: &mut Painter| {
+            pictures::paint_picture(picture.clone(), |source, painted| painter.paint(source, painted).map(|_| ()))
+        };
+        let painted = if choices.is_empty() {
+            paint_it(&mut painter)?
+        } else {
+            let mut tiles = vec![("as it is".to_string(), picture.clone())];
+            for (style, choice) in styles.iter().zip(choices) {
+                painter.change_look(choice.resolved, None);
+                painter.advance(Duration::ZERO);
+                tiles.push((style.clone(), paint_it(&mut painter)?));
+            }
+            sheet::lay_out(&tiles)
+        };
+        pictures::save(&self.output, painted)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let count = styles.len().max(1);
+        match self.json {
+            true => {
+                print_json(&serde_json::json!({ "output": output.to_string(), "styles": count, "seconds": seconds }))
+            }
+            false => say!("{output}: {count} painted in {seconds:.1} s"),
+        }
+    }
+}
