@@ -240,7 +240,7 @@ fn check_tells_what_a_file_is_and_whether_it_is_fit() {
         (write("output/record.launch", "nosuchelement"), 2, "no element `nosuchelement` is installed"),
         (media.into(), 0, "video H.264"),
         (media.into(), 0, "audio Opus 48000 Hz"),
-        (sound, 3, "has no picture to paint"),
+        (sound, 3, "there is no video in it"),
         (write("empty.mp4", ""), 3, "empty.mp4"),
         (write("words.mp4", "this is no film at all, only a few words in a file"), 3, "words.mp4"),
         ("lost.mp4".into(), 3, "lost.mp4: no such file"),
