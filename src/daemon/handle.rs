@@ -79,11 +79,10 @@ impl Rate {
 }
 
 impl Handle {
-    /// Takes readings, and keeps those supplied who watch; call it twice a second.
+    /// Takes readings; call it twice a second.
     pub fn tick(&self) {
         let painted = self.counters.painted.load(std::sync::atomic::Ordering::Relaxed);
         lock(&self.rate).note(painted, Instant::now());
-        self.outputs.keep_alive();
     }
 
     /// Remembers that an output failed.

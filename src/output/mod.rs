@@ -20,20 +20,15 @@ pub use rtsp::{Rtsp, RtspAccess, RtspAddress, RtspServers};
 pub use virtual_camera::{VirtualCamera, VirtualCameraPlan};
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use gstreamer as gst;
-use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use crate::error::{Error, Result};
-use crate::gst::shared_clock;
 
 /// The least time between two pictures: Matroska counts in milliseconds, RTP in less.
 const LEAST_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(1);
-
-/// A source that is silent for so long leaves clients without a picture.
-const REPEAT_AFTER: gst::ClockTime = gst::ClockTime::from_mseconds(700);
 
 /// One destination of a live stream. Pushing never blocks: each output drops what it cannot take in time.
 pub trait Output: Send + Sync {
@@ -45,10 +40,6 @@ pub trait Output: Send + Sync {
     fn source_picture(&self, _buffer: &gst::Buffer, _time: gst::ClockTime) {}
     /// Somebody wants [`Output::source_picture`] now.
     fn wants_source_pictures(&self) -> bool {
-        false
-    }
-    /// Whether it gets the latest picture again while no other comes.
-    fn repeats(&self) -> bool {
         false
     }
     /// What it is and where to find it.
@@ -103,7 +94,7 @@ pub struct StreamFormat {
 #[derive(Default)]
 pub struct Outputs {
     list: RwLock<Vec<Arc<dyn Output>>>,
-    last: Mutex<Option<(gst::ClockTime, gst::Buffer)>>,
+    last_time: Mutex<Option<gst::ClockTime>>,
     resting: AtomicBool,
 }
 
@@ -129,32 +120,14 @@ impl Outputs {
             return;
         }
         let time = {
-            let mut last = self.last();
-            let time = last.as_ref().map_or(time, |(last, _)| time.max(*last + LEAST_STEP));
-            *last = Some((time, buffer.clone()));
+            let mut last = self.last_time.lock().unwrap_or_else(PoisonError::into_inner);
+            let time = last.map_or(time, |last| time.max(last + LEAST_STEP));
+            *last = Some(time);
             time
         };
         for output in self.list().iter() {
             output.picture(buffer, time);
         }
-    }
-
-    /// Shows the latest picture again where that is wanted, if no other has come for a while. Call it twice a second.
-    pub fn keep_alive(&self) {
-        let now = shared_clock().time();
-        let buffer = {
-            let mut last = self.last();
-            let Some((time, buffer)) = last.as_mut().filter(|(time, _)| now > *time + REPEAT_AFTER) else { return };
-            *time = now;
-            buffer.clone()
-        };
-        for output in self.list().iter().filter(|output| output.repeats()) {
-            output.picture(&buffer, now);
-        }
-    }
-
-    fn last(&self) -> MutexGuard<'_, Option<(gst::ClockTime, gst::Buffer)>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn publish_sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
@@ -200,8 +173,6 @@ impl Outputs {
     pub fn rest(&self, resting: bool) {
         self.resting.store(resting, Ordering::Release);
         if resting {
-            // Whoever wakes it shall not see what was there when it fell asleep.
-            *self.last() = None;
             self.list().iter().for_each(|output| output.rest());
         }
     }

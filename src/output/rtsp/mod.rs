@@ -163,11 +163,6 @@ impl Output for Rtsp {
         }
     }
 
-    /// All clients are answered one after the other: one whose media waited for a picture would keep all waiting.
-    fn repeats(&self) -> bool {
-        true
-    }
-
     fn place(&self) -> Place {
         Place { kind: "rtsp", name: self.place.clone() }
     }
