@@ -26,8 +26,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 STYLES = ["starry_night", "great_wave", "the_scream", "composition_vii"]
 
-# What later rounds may have more of than the first ones: caches and idle threads of the libraries come and go.
-MORE_DESCRIPTORS, MORE_THREADS = 8, 12
+# What later rounds may have more of than the first ones: caches and idle threads of the libraries come and go, and a
+# worker that was killed may be waited for at one sample and run at the next. A leak adds hundreds.
+MORE_DESCRIPTORS, MORE_THREADS = 24, 24
 MORE_MEMORY, MORE_MEMORY_MB = 1.5, 64
 WARM_AFTER_ROUNDS = 2
 
