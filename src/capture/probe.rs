@@ -43,20 +43,8 @@ pub fn picture_at(path: &Path, at: Duration, templates: Templates) -> Result<gst
         sought.map_err(|_| fail("it can only be read from its beginning".into()))?;
     }
     capture.play()?;
-    let begun = Instant::now();
-    loop {
-        if let Ok(sample) = shown.recv_timeout(Duration::from_millis(20)) {
-            return Ok(sample);
-        }
-        match capture.wait_for_end(Duration::ZERO) {
-            Some(End::Failed(reason)) => return Err(Error::input(reason)),
-            Some(End::Finished) => {}
-            None if begun.elapsed() < PATIENCE => continue,
-            None => {}
-        }
-        // It may have come just before the end.
-        return shown.try_recv().map_err(|_| fail(format!("no picture came at {} s", seconds(at))));
-    }
+    let shown = capture.wait_for(&shown)?;
+    shown.ok_or_else(|| fail(format!("no picture came at {} s", seconds(at))))
 }
 
 /// A capture of the file with what comes through it first: the caps, and once it plays a picture.
@@ -101,18 +89,7 @@ impl Capture {
     /// The source fails, ends before, or lets wait too long.
     pub fn first_picture(&self, first: &Channel<gst::Caps>) -> Result<gst::Caps> {
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if let Ok(caps) = first.recv_timeout(Duration::from_millis(20)) {
-                return Ok(caps);
-            }
-            match self.wait_for_end(Duration::ZERO) {
-                Some(End::Failed(reason)) => return Err(Error::input(reason)),
-                Some(End::Finished) => break,
-                None => {}
-            }
-        }
-        // The picture may have come just before the end of a very short file.
-        first.try_recv().map_err(|_| {
+        self.wait_for(first)?.ok_or_else(|| {
             let (source, seconds) = (&self.description, begun.elapsed().as_secs());
             Error::input(if seconds == 0 {
                 format!("{source}: it ends without a picture")
@@ -120,5 +97,22 @@ impl Capture {
                 format!("{source}: no picture came in {seconds} s")
             })
         })
+    }
+
+    /// Waits for what comes through `channel`; none if the source ends before, or lets wait too long.
+    fn wait_for<T>(&self, channel: &Channel<T>) -> Result<Option<T>> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Ok(found) = channel.recv_timeout(Duration::from_millis(20)) {
+                return Ok(Some(found));
+            }
+            match self.wait_for_end(Duration::ZERO) {
+                Some(End::Failed(reason)) => return Err(Error::input(reason)),
+                Some(End::Finished) => break,
+                None => {}
+            }
+        }
+        // It may have come just before the end of a very short file.
+        Ok(channel.try_recv().ok())
     }
 }

@@ -1,11 +1,12 @@
 //! Flags that several subcommands share: how to paint.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::config::Config;
+use crate::error::Result;
 use crate::style::onnx::{Device, Precision};
 use crate::style::{LookPatch, PaintSize};
 
@@ -42,6 +43,16 @@ pub struct PaintArgs {
 }
 
 impl PaintArgs {
+    /// The config file, or the defaults where none is named, with the flags laid over it.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn config(&self, file: Option<&Path>) -> Result<Config> {
+        let mut config = file.map_or_else(|| Ok(Config::default()), Config::read)?;
+        self.apply(&mut config);
+        Ok(config)
+    }
+
     /// Lays the flags over a config.
     pub fn apply(&self, config: &mut Config) {
         config.for_each_stream(|_, paint, _| {

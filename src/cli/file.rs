@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::{PaintArgs, time};
-use crate::config::{Config, locate};
-use crate::config::{outputs, plan};
+use crate::config::{locate, outputs, plan};
 use crate::convert::{Audio, Conversion, Kind, Options, Progress};
 use crate::error::Result;
 use crate::gst::encoder::{Codec, Preset};
@@ -69,11 +68,7 @@ pub struct FileArgs {
 
 impl FileArgs {
     pub fn run(self) -> Result<()> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        self.paint.apply(&mut config);
+        let config = self.paint.config(self.config.as_deref())?;
         let options = Options {
             overwrite: self.overwrite,
             resume: self.resume,

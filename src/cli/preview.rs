@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::{PaintArgs, time};
 use super::{print_json, say};
-use crate::config::{Config, locate, plan};
+use crate::config::{locate, plan};
 use crate::convert::{pictures, sheet};
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
@@ -57,11 +57,7 @@ impl PreviewArgs {
         if self.output.exists() && !self.overwrite {
             return Err(Error::usage(format!("{output} exists; replace it with --overwrite")));
         }
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        self.paint.apply(&mut config);
+        let config = self.paint.config(self.config.as_deref())?;
         let paint =
             plan::paint_plan(&config.paint, &config.runtime).map_err(|error| locate(error, self.config.as_deref()))?;
         let network = &paint.choice.network;
