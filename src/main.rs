@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(|| Redacting(std::io::stderr()))
         .init();
+    impasto::gst::log::take_over();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),

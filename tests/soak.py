@@ -353,7 +353,7 @@ FAULTS = [watchers_come_and_go, watchers_come_and_go, rude_rtsp_clients, http_cl
           recordings, configs_change, the_sender_goes_and_comes, the_disk_is_full, workers_are_killed]
 
 
-def play_round(daemon, done, seconds):
+def play_round(daemon, done, seconds, only):
     failures, until = [], time.monotonic() + seconds
 
     def run(fault):
@@ -362,7 +362,8 @@ def play_round(daemon, done, seconds):
         except Exception as error:  # told at the end of the round, whatever it is
             failures.append(f"{fault.__name__}: {error}")
 
-    threads = [threading.Thread(target=run, args=[fault]) for fault in FAULTS]
+    faults = [fault for fault in FAULTS if not only or fault.__name__ in only.split(",")]
+    threads = [threading.Thread(target=run, args=[fault]) for fault in faults]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -422,6 +423,8 @@ def judge(daemon, samples, minutes):
     log = daemon.log_path.read_bytes()
     if b"panicked" in log:
         wrong.append("a thread panicked")
+    if b"assertion" in log:
+        wrong.append("a library was used wrongly (its assertion is in the log)")
     if len(log) > MOST_LOG_BYTES_PER_MINUTE * max(minutes, 1):
         wrong.append(f"{len(log)} bytes were logged in {minutes:.0f} minutes")
     return wrong
@@ -432,6 +435,8 @@ def main():
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--round-seconds", type=float, default=15)
     parser.add_argument("--binary", default=PROJECT / "target/release/impasto")
+    parser.add_argument("--only", metavar="NAMES", help="these faults alone, to find which of them does harm: "
+                        + ",".join(dict.fromkeys(fault.__name__ for fault in FAULTS)))
     options = parser.parse_args()
     print(f"soak: {options.minutes:g} minutes", flush=True)
     with tempfile.TemporaryDirectory(prefix="impasto-soak-") as folder:
@@ -456,7 +461,7 @@ def soak(options, folder):
               f"{'p50 ms':>7} {'p95 ms':>7}")
         # The table needs a round after those that warm up, whatever the time.
         while len(samples) <= WARM_AFTER_ROUNDS + 1 or time.monotonic() - begun < options.minutes * 60:
-            wrong += play_round(daemon, done, options.round_seconds)
+            wrong += play_round(daemon, done, options.round_seconds, options.only)
             calm_down(daemon)
             before, now = samples[-1], daemon.sample()
             samples.append(now)

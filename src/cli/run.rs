@@ -84,6 +84,7 @@ impl RunArgs {
                 .map_err(|_| Error::usage(format!("--duration {seconds}: not a number of seconds")))
         });
         let options = RunOptions { duration: duration.transpose()?, json: self.json, once: self.once };
+        crate::machine::share_heaps();
         crate::gst::init()?;
         let settings = Settings { file: self.config.clone(), overlay: Box::new(move |config| self.apply(config)) };
         crate::daemon::run(settings, options)

@@ -1,9 +1,10 @@
-//! GStreamer helpers: start-up, launch templates, media files, edit lists, bus errors in plain words, encoders by what is installed.
+//! GStreamer helpers: start-up, templates, media files, edit lists, errors in plain words, encoders, complaints in our log.
 
 pub mod bus;
 pub mod check;
 pub mod edit_list;
 pub mod encoder;
+pub mod log;
 pub mod standstill;
 pub mod template;
 

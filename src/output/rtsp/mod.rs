@@ -1,5 +1,6 @@
 //! The RTSP output: one shared media that any number of clients watch over TCP or UDP.
 
+mod connections;
 mod factory;
 mod server;
 
@@ -21,6 +22,7 @@ use super::{Output, Place, StreamFormat, Usage, is_full, retimed, retimed_sound,
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
+use connections::Connection;
 use factory::SharedFactory;
 pub use server::RtspServers;
 use server::Server;
@@ -95,7 +97,7 @@ pub struct Rtsp {
 struct Mount {
     /// One of each media that clients watch now: a second one is built while the first one is being ended.
     feeds: Mutex<Vec<Feeds>>,
-    clients: Mutex<Vec<gst_rtsp_server::RTSPClient>>,
+    watchers: Mutex<Vec<Connection>>,
     /// Why a media stopped working, until it is told.
     failure: Mutex<Option<String>>,
 }
@@ -106,6 +108,8 @@ struct Feeds {
     picture: gst_app::AppSrc,
     sound: Option<gst_app::AppSrc>,
     payloader: gst::Element,
+    /// It has had a picture, so no client waits for the first one.
+    is_prepared: Arc<AtomicBool>,
 }
 
 impl Rtsp {
@@ -168,7 +172,7 @@ impl Output for Rtsp {
     }
 
     fn clients(&self) -> usize {
-        self.mount.clients().len()
+        self.mount.watchers().len()
     }
 
     fn dropped(&self) -> u64 {
@@ -214,13 +218,29 @@ impl Mount {
         lock(&self.feeds)
     }
 
-    fn clients(&self) -> MutexGuard<'_, Vec<gst_rtsp_server::RTSPClient>> {
-        lock(&self.clients)
+    fn watchers(&self) -> MutexGuard<'_, Vec<Connection>> {
+        lock(&self.watchers)
+    }
+
+    fn is_watched_by(&self, client: &gst_rtsp_server::RTSPClient) -> bool {
+        self.watchers().iter().any(|watcher| watcher.is_of(client))
+    }
+
+    /// One that asks twice counts once.
+    fn is_watched_through(&self, connection: Connection) {
+        let mut watchers = self.watchers();
+        if !watchers.contains(&connection) {
+            watchers.push(connection);
+        }
+    }
+
+    fn is_left_by(&self, client: &gst_rtsp_server::RTSPClient) {
+        self.watchers().retain(|watcher| !watcher.is_of(client));
     }
 
     /// No picture will come any more. A client whose media is being built waits for one, on a thread of the server.
     fn end(&self) {
-        for feeds in self.feeds().iter() {
+        for feeds in self.feeds().iter().filter(|feeds| !feeds.is_prepared.load(Ordering::Relaxed)) {
             gst::element_error!(feeds.picture, gst::ResourceError::NotFound, ("the stream has ended"));
         }
         self.dismiss_clients();
@@ -228,8 +248,8 @@ impl Mount {
 
     /// Closes the connections of all who watch.
     fn dismiss_clients(&self) {
-        let clients = std::mem::take(&mut *self.clients());
-        clients.iter().for_each(server::hang_up);
+        let watchers = std::mem::take(&mut *self.watchers());
+        watchers.iter().for_each(Connection::hang_up);
     }
 
     /// Asks each encoder for a picture that can be shown without those before it.
@@ -277,10 +297,13 @@ fn configure(rtsp_media: &gst_rtsp_server::RTSPMedia, mount: &Arc<Mount>, format
         without_processing_deadline(&pipeline);
         note_failure(&pipeline, mount);
     }
+    let is_prepared = Arc::new(AtomicBool::default());
+    let prepared = Arc::clone(&is_prepared);
+    rtsp_media.connect_prepared(move |_| prepared.store(true, Ordering::Relaxed));
     let mut feeds = mount.feeds();
     // One that was never prepared is not unprepared either.
     feeds.retain(|feeds| feeds.media.upgrade().is_some());
-    feeds.push(Feeds { media: rtsp_media.downgrade(), picture, sound, payloader });
+    feeds.push(Feeds { media: rtsp_media.downgrade(), picture, sound, payloader, is_prepared });
     drop(feeds);
     let mount = Arc::clone(mount);
     rtsp_media.connect_unprepared(move |ended| {

@@ -1,29 +1,23 @@
 //! RTSP servers: one for each port, with the streams that are served there at its paths.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gstreamer as gst;
 use gstreamer::glib;
-use gstreamer::glib::translate::from_glib_none;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 
+use super::connections::{Connection, Connections};
 use super::{Mount, RtspAccess, RtspAddress};
 use crate::error::{Error, Result};
 
 /// How often sessions that timed out, and clients that ask for nothing, are looked for.
 const CLEANUP_SECONDS: u32 = 2;
-
-/// Connections that have asked for nothing yet: one more closes the oldest of them. Each takes 4 MB while its TLS begins.
-const MOST_SILENT: usize = 8;
-
-/// How long a client may take to ask for something.
-const SILENCE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The part that clients who showed the password play.
 const VIEWER: &str = "viewer";
@@ -39,6 +33,7 @@ pub(super) struct Server {
     address: RtspAddress,
     access: RtspAccess,
     mounts: Arc<Mounts>,
+    connections: Arc<Connections>,
     server: gst_rtsp_server::RTSPServer,
     main_loop: glib::MainLoop,
     context: glib::MainContext,
@@ -49,10 +44,6 @@ pub(super) struct Server {
 /// What is served, by path.
 #[derive(Default)]
 struct Mounts(Mutex<BTreeMap<String, Arc<Mount>>>);
-
-/// Clients that have asked for nothing yet, in the order in which they came.
-#[derive(Default)]
-struct Silent(Mutex<VecDeque<(Instant, gst_rtsp_server::RTSPClient)>>);
 
 impl RtspServers {
     /// Serves `factory` at the address, whose clients `mount` counts.
@@ -126,32 +117,7 @@ impl Mounts {
 
     /// The mounts that `client` watches.
     fn watched_by(&self, client: &gst_rtsp_server::RTSPClient) -> Vec<Arc<Mount>> {
-        self.lock().values().filter(|mount| mount.clients().contains(client)).cloned().collect()
-    }
-}
-
-impl Silent {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, gst_rtsp_server::RTSPClient)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes one that has just come; returns the one that must go for it.
-    fn add(&self, client: &gst_rtsp_server::RTSPClient) -> Option<gst_rtsp_server::RTSPClient> {
-        let mut silent = self.lock();
-        silent.push_back((Instant::now(), client.clone()));
-        if silent.len() > MOST_SILENT { silent.pop_front().map(|(_, client)| client) } else { None }
-    }
-
-    /// It has asked for something, or is gone.
-    fn remove(&self, client: &gst_rtsp_server::RTSPClient) {
-        self.lock().retain(|(_, known)| known != client);
-    }
-
-    /// Takes out those that came before `latest`.
-    fn take_older(&self, latest: Instant) -> Vec<gst_rtsp_server::RTSPClient> {
-        let mut silent = self.lock();
-        let count = silent.partition_point(|(since, _)| *since < latest);
-        silent.drain(..count).map(|(_, client)| client).collect()
+        self.lock().values().filter(|mount| mount.is_watched_by(client)).cloned().collect()
     }
 }
 
@@ -164,11 +130,11 @@ impl Server {
         server.set_service(&address.socket.port().to_string());
         access.guard(&server)?;
         let mounts = Arc::new(Mounts::default());
-        let silent = Arc::new(Silent::default());
-        watch_clients(&server, &mounts, &silent);
+        let connections = Arc::new(Connections::default());
+        watch_clients(&server, &mounts, &connections);
 
         let source = server.attach(Some(&context)).map_err(|_| taken(address, "it is in use"))?;
-        forget_lost_clients(&server, &context, silent);
+        forget_lost_clients(&server, &context, Arc::clone(&connections));
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let thread = {
             let (main_loop, context) = (main_loop.clone(), context.clone());
@@ -178,7 +144,8 @@ impl Server {
                 .map_err(|error| Error::output(format!("RTSP thread: {error}")))?
         };
         let (address, access) = (address.clone(), access.clone());
-        Ok(Self { address, access, mounts, server, main_loop, context, source: Some(source), thread: Some(thread) })
+        let (source, thread) = (Some(source), Some(thread));
+        Ok(Self { address, access, mounts, connections, server, main_loop, context, source, thread })
     }
 
     /// False once nobody can come any more.
@@ -194,10 +161,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.server.client_filter(Some(&mut |_, _| gst_rtsp_server::RTSPFilterResult::Remove));
         if let Some(source) = self.source.take().and_then(|source| self.context.find_source_by_id(&source)) {
             source.destroy();
         }
+        self.connections.hang_up_all();
         // From within the loop: one that has not begun to run yet would not notice.
         let main_loop = self.main_loop.clone();
         let quit = move || {
@@ -264,39 +231,37 @@ fn taken(address: &RtspAddress, why: &str) -> Error {
 }
 
 /// Counts each client where it watches, and asks that encoder for a key frame when it begins to play.
-fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, silent: &Arc<Silent>) {
-    let (mounts, silent) = (Arc::clone(mounts), Arc::clone(silent));
+fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, connections: &Arc<Connections>) {
+    let (mounts, connections) = (Arc::clone(mounts), Arc::clone(connections));
     server.connect_client_connected(move |_, client| {
-        if let Some(oldest) = silent.add(client) {
-            hang_up(&oldest);
-        }
+        let Some(connection) = Connection::new(client) else {
+            return;
+        };
+        connections.add(connection);
         // It watches from the first request that names a path; before the media is built, because a stream that sleeps
         // must wake for it.
         let watch = {
-            let (mounts, silent) = (Arc::clone(&mounts), Arc::clone(&silent));
+            let (mounts, connections) = (Arc::clone(&mounts), Arc::clone(&connections));
             move |client: &gst_rtsp_server::RTSPClient, context: &gst_rtsp_server::RTSPContext| {
-                silent.remove(client);
                 let path = context.uri().map(|uri| uri.decode_path_components().join("/"));
-                if let Some(mount) = path.and_then(|path| mounts.find(&path)) {
-                    let mut clients = mount.clients();
-                    if !clients.contains(client) {
-                        clients.push(client.clone());
-                    }
+                let mount = path.and_then(|path| mounts.find(&path));
+                if let (Some(connection), Some(mount)) = (connections.heard(client), mount) {
+                    mount.is_watched_through(connection);
                 }
                 gst_rtsp::RTSPStatusCode::Ok
             }
         };
         client.connect_pre_describe_request(watch.clone());
         client.connect_pre_setup_request(watch);
-        let heard = Arc::clone(&silent);
+        let heard = Arc::clone(&connections);
         client.connect_pre_options_request(move |client, _| {
-            heard.remove(client);
+            heard.heard(client);
             gst_rtsp::RTSPStatusCode::Ok
         });
-        let (left, gone) = (Arc::clone(&mounts), Arc::clone(&silent));
+        let (left, gone) = (Arc::clone(&mounts), Arc::clone(&connections));
         client.connect_closed(move |client| {
             gone.remove(client);
-            left.watched_by(client).iter().for_each(|mount| mount.clients().retain(|known| known != client));
+            left.watched_by(client).iter().for_each(|mount| mount.is_left_by(client));
         });
         let played = Arc::clone(&mounts);
         client.connect_play_request(move |client, _| {
@@ -305,34 +270,19 @@ fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, sil
     });
 }
 
-/// Closes the connection of a client, also of one whose TLS has not begun: that one would stay open until it says
-/// something, because the server waits for it to take its leave.
-pub(super) fn hang_up(client: &gst_rtsp_server::RTSPClient) {
-    // SAFETY: the client lives during the call, and so do its connection and that one's socket, of which both functions
-    // return a borrowed pointer or none; the socket is kept by a reference of its own.
-    let socket: Option<gst_rtsp_server::gio::Socket> = unsafe {
-        let connection = gst_rtsp_server::ffi::gst_rtsp_client_get_connection(client.as_ptr());
-        match connection.is_null() {
-            true => None,
-            false => from_glib_none(gst_rtsp::ffi::gst_rtsp_connection_get_read_socket(connection)),
-        }
-    };
-    // It may be closed already.
-    let _ = socket.map(|socket| socket.shutdown(true, true));
-    client.close();
-}
-
 /// Clients over UDP that vanish without a word keep a session; when it times out, the server must be told to look. Those
 /// that never say a word have no session.
-fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::MainContext, silent: Arc<Silent>) {
+fn forget_lost_clients(
+    server: &gst_rtsp_server::RTSPServer,
+    context: &glib::MainContext,
+    connections: Arc<Connections>,
+) {
     let Some(sessions) = server.session_pool() else {
         return;
     };
     let look = move || {
         sessions.cleanup();
-        if let Some(latest) = Instant::now().checked_sub(SILENCE_PATIENCE) {
-            silent.take_older(latest).iter().for_each(hang_up);
-        }
+        connections.hang_up_silent(Instant::now());
         glib::ControlFlow::Continue
     };
     glib::timeout_source_new_seconds(CLEANUP_SECONDS, None, glib::Priority::DEFAULT, look).attach(Some(context));
@@ -341,21 +291,6 @@ fn forget_lost_clients(server: &gst_rtsp_server::RTSPServer, context: &glib::Mai
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn those_who_say_nothing_make_room_for_others() {
-        gst::init().unwrap();
-        let silent = Silent::default();
-        let clients: Vec<_> = (0..MOST_SILENT + 2).map(|_| gst_rtsp_server::RTSPClient::new()).collect();
-        for client in &clients[..MOST_SILENT] {
-            assert_eq!(silent.add(client), None);
-        }
-        silent.remove(&clients[1]);
-        assert_eq!(silent.add(&clients[MOST_SILENT]), None, "the second one has spoken");
-        assert_eq!(silent.add(&clients[MOST_SILENT + 1]).as_ref(), Some(&clients[0]));
-        assert!(silent.take_older(Instant::now() - Duration::from_secs(60)).is_empty());
-        assert_eq!(silent.take_older(Instant::now() + Duration::from_secs(60)), clients[2..]);
-    }
 
     #[test]
     fn a_path_is_found_with_the_name_of_a_track_behind_it() {
