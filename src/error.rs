@@ -2,31 +2,31 @@
 
 use std::fmt;
 
-use crate::redact::redact;
+use crate::redact::for_people;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, grouped by who can mend it. The text names the thing that failed and the next step; shown, it is
-/// without secrets.
+/// without secrets and without characters that steer a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A flag, an environment variable, the config file or a template is wrong. Exit code 2.
-    #[error("{}", redact(.0))]
+    #[error("{}", for_people(.0))]
     Usage(String),
     /// The source cannot be read: missing, unreadable, not media, lost. Exit code 3.
-    #[error("{}", redact(.0))]
+    #[error("{}", for_people(.0))]
     Input(String),
     /// The network, its manifest or ONNX Runtime failed. Exit code 4.
-    #[error("{}", redact(.0))]
+    #[error("{}", for_people(.0))]
     Model(String),
     /// An output cannot be opened or written. Exit code 5.
-    #[error("{}", redact(.0))]
+    #[error("{}", for_people(.0))]
     Output(String),
     /// It cannot be done in the state that things are in, or something later took its place. Exit code 5.
-    #[error("{}", redact(.0))]
+    #[error("{}", for_people(.0))]
     Conflict(String),
     /// Stopped by Ctrl-C or SIGTERM before the work was done. Exit code 130.
-    #[error("{}", redact(.0))]
+    #[error("{}", for_people(.0))]
     Interrupted(String),
 }
 

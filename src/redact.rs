@@ -1,4 +1,4 @@
-//! Takes secrets out of every text that leaves the process: log, errors, API, page and status.
+//! Takes secrets out of every text that leaves the process: log, errors, API, page and status; and what steers a terminal.
 
 use std::io::{self, Write};
 
@@ -14,6 +14,20 @@ const SECRET_NAMES: [&str; 8] =
 pub fn redact(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(|line| hide_values(&hide_in_addresses(line))).collect();
     lines.join("\n")
+}
+
+/// [`redact`], and without what steers a terminal or turns the order of letters: names of files and texts from networks may
+/// hold such characters, and are shown with their numbers.
+pub fn for_people(text: &str) -> String {
+    let steers = |c: char| {
+        (c.is_control() && !"\n\t".contains(c))
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let text = redact(text);
+    match text.contains(steers) {
+        true => text.chars().map(|c| if steers(c) { c.escape_unicode().to_string() } else { c.into() }).collect(),
+        false => text,
+    }
 }
 
 /// True if `line` sets something whose name is that of a secret.
