@@ -52,6 +52,7 @@ fn wiring(looped: bool, receiver: Arc<dyn Receiver>) -> Wiring {
         sound: true,
         requested: (Size::new(64, 36), 30),
         fixed_caps: None,
+        treatment: Treatment::default(),
         receiver,
     }
 }

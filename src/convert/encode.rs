@@ -38,13 +38,13 @@ struct Sink {
 }
 
 impl Encode {
-    /// Starts encoding pictures of `caps` (BGRx) with the colours of `decoded`, the source's own picture.
+    /// Starts encoding pictures of `caps` (BGRx) in `colours`, those of the source.
     ///
     /// # Errors
     /// A broken template, or an encoder that refuses the picture's size.
     pub fn start(
         caps: &gst::Caps,
-        decoded: Option<&gst_video::VideoInfo>,
+        colours: Option<gst_video::VideoColorimetry>,
         encoder: &Encoder,
         templates: &Templates,
         writer: PacketWriter,
@@ -54,7 +54,7 @@ impl Encode {
         let pipeline = gst::Pipeline::new();
         pipeline.add(&bin).map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
         let named = |name: &str| bin.by_name(name).unwrap_or_else(|| unreachable!("checked by build"));
-        named("colours").set_property("caps", encoded_caps(caps, decoded)?);
+        named("colours").set_property("caps", encoded_caps(caps, colours)?);
         let picture = named("picture").downcast::<gst_app::AppSrc>().unwrap_or_else(|_| unreachable!("an appsrc"));
         let packets = named("packets").downcast::<gst_app::AppSink>().unwrap_or_else(|_| unreachable!("an appsink"));
         picture.set_caps(Some(caps));
@@ -189,13 +189,13 @@ impl Sink {
 }
 
 /// What the encoder is given: 4:2:0 (4:4:4 for odd sizes, which 4:2:0 cannot halve) in the source's colours.
-fn encoded_caps(caps: &gst::Caps, decoded: Option<&gst_video::VideoInfo>) -> Result<gst::Caps> {
+fn encoded_caps(caps: &gst::Caps, colours: Option<gst_video::VideoColorimetry>) -> Result<gst::Caps> {
     let info = gst_video::VideoInfo::from_caps(caps).map_err(Error::input)?;
     let odd = info.width() % 2 == 1 || info.height() % 2 == 1;
     let mut encoded = gst::Caps::builder("video/x-raw").field("format", if odd { "Y444" } else { "I420" });
-    // Sources in RGB (GIF, screen recordings) have no matrix to keep; GStreamer chooses by the size.
-    if let Some(decoded) = decoded.filter(|decoded| !decoded.is_rgb()) {
-        encoded = encoded.field("colorimetry", decoded.colorimetry().to_string());
+    // Without (GIF, screen recordings) GStreamer chooses by the size.
+    if let Some(colours) = colours {
+        encoded = encoded.field("colorimetry", colours.to_string());
     }
     Ok(encoded.build())
 }

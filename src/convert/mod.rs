@@ -20,6 +20,7 @@ mod workers;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::capture::Treatment;
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Codec, Preset};
 use crate::gst::template::Templates;
@@ -57,6 +58,7 @@ pub struct Options {
     pub workers: Option<usize>,
     /// The time of the picture that is taken out of a video.
     pub at: Option<Duration>,
+    pub treatment: Treatment,
 }
 
 /// What IN and OUT are.

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits, RgbImage, Rgba};
 
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
 use super::Conversion;
 use super::progress::{Event, Progress};
-use crate::capture::probe;
+use crate::capture::treatment::Colour;
+use crate::capture::{Treatment, probe};
 use crate::error::{Error, Result};
+use crate::gst::flatten::lay_on;
 use crate::gst::template::Templates;
 use crate::output::part_path;
 use crate::shutdown::Shutdown;
@@ -54,7 +56,7 @@ impl Format {
 pub fn convert(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
     let mut painter = conversion.paint.open_picture_painter()?;
     announce(conversion, &painter, "picture".into(), 0, progress);
-    paint(&conversion.input, &conversion.output, &mut painter)?;
+    paint(&conversion.input, &conversion.output, conversion.options.treatment, &mut painter, progress)?;
     progress.done(conversion.output.display().to_string(), 1);
     Ok(())
 }
@@ -67,16 +69,22 @@ pub fn convert_frame(conversion: &Conversion, progress: &mut Progress) -> Result
     let mut painter = conversion.paint.open_picture_painter()?;
     announce(conversion, &painter, "picture".into(), 0, progress);
     let at = conversion.options.at.unwrap_or_default();
-    let picture = frame_of(&conversion.input, at, conversion.templates.clone())?;
+    let (picture, notes) = frame_of(&conversion.input, at, conversion.options.treatment, conversion.templates.clone())?;
+    notes.iter().for_each(|note| progress.note(note));
     let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
     write(&conversion.output, painted, None)?;
     progress.done(conversion.output.display().to_string(), 1);
     Ok(())
 }
 
-/// The picture that a video shows at `at`.
-fn frame_of(video: &Path, at: Duration, templates: Templates) -> Result<DynamicImage> {
-    let sample = probe::picture_at(video, at, templates)?;
+/// The picture that a video shows at `at`, and the notes on it.
+fn frame_of(
+    video: &Path,
+    at: Duration,
+    treatment: Treatment,
+    templates: Templates,
+) -> Result<(DynamicImage, Vec<String>)> {
+    let (sample, notes) = probe::picture_at(video, at, treatment, templates)?;
     let unreadable = || Error::input(format!("{}: a picture without pixels", video.display()));
     let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok()).ok_or_else(unreadable)?;
     let buffer = sample.buffer().ok_or_else(unreadable)?;
@@ -85,7 +93,7 @@ fn frame_of(video: &Path, at: Duration, templates: Templates) -> Result<DynamicI
     let rows = frame.plane_data(0).map_err(|_| unreadable())?.chunks(stride).take(info.height() as usize);
     let pixels = rows.flat_map(|row| row[..width * 4].chunks_exact(4)).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]);
     RgbImage::from_raw(info.width(), info.height(), pixels.collect())
-        .map(DynamicImage::ImageRgb8)
+        .map(|picture| (DynamicImage::ImageRgb8(picture), notes))
         .ok_or_else(unreadable)
 }
 
@@ -95,14 +103,43 @@ pub fn is_picture(path: &Path) -> bool {
     Format::of(path).is_some() || reader.is_ok_and(|reader| reader.format().is_some())
 }
 
-/// Reads a picture file, or takes the picture that a video shows at `at`.
+/// Reads a picture file, or takes the picture that a video shows at `at`: without transparency, and with the notes on it.
 ///
 /// # Errors
 /// It is neither, or damaged.
-pub fn picture_of(input: &Path, at: Option<Duration>, templates: Templates) -> Result<DynamicImage> {
-    match at.is_none() && is_picture(input) {
-        true => read(input).map(|(picture, _)| picture),
-        false => frame_of(input, at.unwrap_or_default(), templates),
+pub fn picture_of(
+    input: &Path,
+    at: Option<Duration>,
+    treatment: Treatment,
+    templates: Templates,
+) -> Result<(DynamicImage, Vec<String>)> {
+    if at.is_some() || !is_picture(input) {
+        return frame_of(input, at.unwrap_or_default(), treatment, templates);
+    }
+    let (picture, _) = read(input)?;
+    let (picture, note) = lay_on_background(picture, treatment, false);
+    Ok((picture, note.into_iter().collect()))
+}
+
+/// Lays a transparent picture on the background, with a note on it. One that `stays` transparent, because its file can
+/// hold that and no background was named, loses only the colours that nobody sees: they would be painted into the edges.
+pub fn lay_on_background(picture: DynamicImage, treatment: Treatment, stays: bool) -> (DynamicImage, Option<String>) {
+    if !picture.color().has_alpha() {
+        return (picture, None);
+    }
+    let Colour(background) = treatment.background.unwrap_or_default();
+    let mut picture = picture.into_rgba8();
+    let is_transparent = picture.pixels().any(|pixel| pixel.0[3] < u8::MAX);
+    let stays = stays && treatment.background.is_none();
+    for Rgba([red, green, blue, alpha]) in picture.pixels_mut().filter(|pixel| !stays || pixel.0[3] == 0) {
+        [*red, *green, *blue] = lay_on(background, [*red, *green, *blue], *alpha);
+    }
+    match stays {
+        true => (DynamicImage::ImageRgba8(picture), None),
+        false => {
+            let opaque = DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(picture).into_rgb8());
+            (opaque, is_transparent.then(|| treatment.laid_on()))
+        }
     }
 }
 
@@ -142,7 +179,7 @@ pub fn convert_folder(conversion: &Conversion, shutdown: &Shutdown, progress: &m
         if finished(target) {
             continue;
         }
-        match paint(picture, target, &mut painter) {
+        match paint(picture, target, conversion.options.treatment, &mut painter, progress) {
             Ok(()) => painted += 1,
             // The others may be good; a full disk or a broken network spoils them all.
             Err(Error::Input(reason)) => {
@@ -188,9 +225,13 @@ fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier
     });
 }
 
-fn paint(input: &Path, output: &Path, painter: &mut Painter) -> Result<()> {
+fn paint(input: &Path, output: &Path, treatment: Treatment, painter: &mut Painter, progress: &Progress) -> Result<()> {
     let begun = Instant::now();
     let (picture, icc_profile) = read(input)?;
+    let (picture, note) = lay_on_background(picture, treatment, Format::of(output) != Some(Format::Jpeg));
+    if let Some(note) = note {
+        progress.note(&format!("{}: {note}", input.display()));
+    }
     let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
     write(output, painted, icc_profile)?;
     tracing::debug!("{} in {:.0} ms", output.display(), begun.elapsed().as_secs_f64() * 1000.0);

@@ -1,9 +1,11 @@
-//! GStreamer helpers: start-up, templates, media files, edit lists, errors in plain words, encoders, complaints in our log.
+//! GStreamer helpers: start-up, templates, media files, edit lists, errors in plain words, encoders, complaints in our log,
+//! and an element of our own.
 
 pub mod bus;
 pub mod check;
 pub mod edit_list;
 pub mod encoder;
+pub mod flatten;
 pub mod log;
 pub mod standstill;
 pub mod template;
@@ -20,6 +22,7 @@ pub fn init() -> Result<()> {
     use gst::prelude::*;
     gst::init()
         .map_err(|error| Error::usage(format!("GStreamer does not start: {error}; install it with `./dev setup`")))?;
+    flatten::register().map_err(Error::usage)?;
     for factory in UNWANTED.iter().filter_map(|name| gst::ElementFactory::find(name)) {
         factory.set_rank(gst::Rank::NONE);
     }

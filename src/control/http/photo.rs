@@ -14,6 +14,7 @@ use super::Context;
 use super::body;
 use super::connections::{Connection, Place, Places};
 use super::problem::problem;
+use crate::capture::Treatment;
 use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures::{self, Format};
 use crate::error::{Error, Result};
@@ -155,6 +156,7 @@ fn paint_file(
         return Err(unreadable("is no JPEG, PNG or WebP file".into()));
     }
     let (picture, icc_profile) = pictures::decode(reader, MOST_PIXELS).map_err(unreadable)?;
+    let (picture, _) = pictures::lay_on_background(picture, Treatment::default(), format != Format::Jpeg);
 
     let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
     let network = match loaded.take().filter(|loaded| loaded.manifest().path == choice.network.path) {
