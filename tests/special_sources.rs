@@ -226,7 +226,12 @@ const ON_WHITE: [[u8; 3]; 3] = [[255; 3], [127, 255, 127], [0, 0, 255]];
 fn transparent_films_are_laid_on_a_colour() {
     let studio = Studio::new();
     let prores = ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le", "-alpha_bits", "16"];
-    for (name, codec) in [("png.mov", &["-c:v", "png"][..]), ("prores.mov", &prores)] {
+    for (name, codec) in [
+        ("png.mov", &["-c:v", "png"][..]),
+        ("prores.mov", &prores),
+        ("vp8.webm", &["-c:v", "libvpx", "-auto-alt-ref", "0", "-pix_fmt", "yuva420p", "-crf", "4", "-b:v", "2M"]),
+        ("vp9.webm", &["-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-lossless", "1"]),
+    ] {
         let input = studio.make(name, &[&["-f", "lavfi", "-i", HIDDEN_RED], codec].concat());
         for (colour, expected) in [(None, ON_BLACK), (Some("white"), ON_WHITE)] {
             let args: Vec<_> = colour.into_iter().flat_map(|colour| ["--background", colour]).collect();
@@ -240,8 +245,14 @@ fn transparent_films_are_laid_on_a_colour() {
 }
 
 #[test]
-fn an_opaque_film_in_a_transparent_format_is_not_said_to_be_transparent() {
+fn films_that_only_could_be_transparent_are_painted_without_a_word() {
     let studio = Studio::new();
+    // Browsers record so: the track claims what no picture has.
+    let claims = ["-c:v", "libvpx-vp9", "-metadata:s:v", "alpha_mode=1"];
+    let input = studio.make("claims.webm", &[&["-f", "lavfi", "-i", "testsrc2=s=96x64:r=5:d=1"][..], &claims].concat());
+    let (file, said) = studio.good("file", &input, "out.mkv", &[]);
+    assert_eq!(packet_times(&file, "v").len(), 5);
+    assert!(!said.stderr.contains("transparent"), "{}", said.stderr);
     let input = studio.make("opaque.mov", &["-f", "lavfi", "-i", "testsrc2=s=96x64:d=0.4,format=rgba", "-c:v", "png"]);
     let (_, said) = studio.good("file", &input, "out.mkv", &[]);
     assert!(!said.stderr.contains("transparent"), "{}", said.stderr);
