@@ -25,7 +25,6 @@ const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 pub struct Encode {
     pipeline: gst::Pipeline,
     picture: gst_app::AppSrc,
-    last_pts: Mutex<Option<gst::ClockTime>>,
     pushed: AtomicU64,
     sink: Arc<Sink>,
 }
@@ -33,6 +32,8 @@ pub struct Encode {
 /// The end of the pipeline, on its streaming thread.
 struct Sink {
     writer: Mutex<PacketWriter>,
+    /// The latest frame that went in: its time and how long it is shown.
+    last: Mutex<Option<(gst::ClockTime, Option<gst::ClockTime>)>>,
     written: AtomicU64,
     failure: Mutex<Option<Error>>,
 }
@@ -59,7 +60,8 @@ impl Encode {
         let packets = named("packets").downcast::<gst_app::AppSink>().unwrap_or_else(|_| unreachable!("an appsink"));
         picture.set_caps(Some(caps));
 
-        let sink = Arc::new(Sink { writer: Mutex::new(writer), written: AtomicU64::new(0), failure: Mutex::default() });
+        let (last, written, failure) = (Mutex::default(), AtomicU64::new(0), Mutex::default());
+        let sink = Arc::new(Sink { writer: Mutex::new(writer), last, written, failure });
         let receiving = Arc::clone(&sink);
         let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |appsink| {
             let sample = appsink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -70,7 +72,7 @@ impl Encode {
             Ok(gst::FlowSuccess::Ok)
         });
         packets.set_callbacks(callbacks.build());
-        let this = Self { pipeline, picture, last_pts: Mutex::default(), pushed: AtomicU64::new(0), sink };
+        let this = Self { pipeline, picture, pushed: AtomicU64::new(0), sink };
         match this.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(this),
             Err(_) => Err(this.failure().unwrap_or_else(|| Error::output(format!("{encoder} does not start")))),
@@ -80,9 +82,9 @@ impl Encode {
     /// Encodes one frame; waits while the encoder is busy. Times that do not rise are moved just behind the last.
     pub fn push(&self, mut buffer: gst::Buffer, pts: gst::ClockTime, duration: Option<gst::ClockTime>) -> Result<()> {
         let pts = {
-            let mut last = lock(&self.last_pts);
-            let pts = last.map_or(pts, |last| pts.max(last + gst::ClockTime::from_useconds(1)));
-            *last = Some(pts);
+            let mut last = lock(&self.sink.last);
+            let pts = last.map_or(pts, |(last, _)| pts.max(last + gst::ClockTime::from_useconds(1)));
+            *last = Some((pts, duration));
             pts
         };
         let times = buffer.make_mut();
@@ -101,7 +103,7 @@ impl Encode {
 
     /// The time of the latest frame.
     pub fn position(&self) -> gst::ClockTime {
-        lock(&self.last_pts).unwrap_or_default()
+        lock(&self.sink.last).map(|(pts, _)| pts).unwrap_or_default()
     }
 
     /// Packets on disk.
@@ -175,12 +177,15 @@ impl Sink {
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let running = |time: Option<gst::ClockTime>| segment?.to_running_time(time?);
         let data = buffer.map_readable().map_err(Error::output)?;
+        let pts = running(buffer.pts()).ok_or_else(|| broken("a time"))?;
+        // Parsers know no duration where the frame rate varies. It counts for the last frame, which none follows.
+        let last = lock(&self.last).filter(|(last, _)| *last == pts);
         let packet = Packet {
             size: data.len() as u32,
             key_frame: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
-            pts: running(buffer.pts()).ok_or_else(|| broken("a time"))?,
+            pts,
             dts: running(buffer.dts()),
-            duration: buffer.duration(),
+            duration: last.and_then(|(_, duration)| duration).or_else(|| buffer.duration()),
         };
         lock(&self.writer).write(caps, &packet, &data)?;
         self.written.fetch_add(1, Ordering::Relaxed);
