@@ -110,6 +110,29 @@ fn fields_become_frames_of_their_own_where_asked_for() {
 }
 
 #[test]
+fn an_interrupted_conversion_of_fields_goes_on_with_the_next_one() {
+    let studio = Studio::new();
+    let input = moving_bar(&studio, "long.ts", "top", &H264);
+    let (file, network) = (studio.path("out.mkv"), studio.path("identity.onnx"));
+    let args = ["file", &input, &file, "--network", &network, "--deinterlace", "field"];
+    let mut running = common::impasto().args(args).stderr(std::process::Stdio::null()).spawn().expect("a process");
+    let parts = studio.0.path().join(".out.mkv.parts");
+    let packets = || std::fs::metadata(parts.join("000000.packets")).map_or(0, |file| file.len());
+    while packets() == 0 && running.try_wait().expect("a process").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    running.kill().expect("killed");
+    running.wait().expect("a process");
+    let other = run(&[&args[..5], &["--resume"]].concat());
+    assert!(other.code == 2 && other.stderr.contains("another --deinterlace"), "{other:?}");
+    let done = run(&[&args[..], &["--resume"]].concat());
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let times = packet_times(&file, "v");
+    let even = times.windows(2).all(|pair| (pair[1] - pair[0] - 0.02).abs() < 0.0015);
+    assert!(times.len() == 100 && even, "{times:?}");
+}
+
+#[test]
 fn one_picture_of_interlaced_material_is_whole() {
     let studio = Studio::new();
     let input = moving_bar(&studio, "one.mp4", "top", &H264);
@@ -242,6 +265,16 @@ fn transparent_films_are_laid_on_a_colour() {
             assert_thirds(thirds(image::open(picture).expect("a picture").into_rgb8().as_raw()), expected, 4);
         }
     }
+}
+
+#[test]
+fn a_gif_is_laid_on_a_colour_where_nothing_is_drawn() {
+    let studio = Studio::new();
+    let palette = format!("{HIDDEN_RED},split[a][b];[a]palettegen=reserve_transparent=1[p];[b][p]paletteuse");
+    let input = studio.make("hidden.gif", &["-f", "lavfi", "-i", &palette]);
+    let (file, said) = studio.good("file", &input, "out.mkv", &["--crf", "1", "--background", "#ffffff"]);
+    assert_thirds(thirds(&pixels(&file)), [[255; 3], [0, 255, 0], [0, 0, 255]], 12);
+    assert!(said.stderr.contains("it is laid on the colour #ffffff"), "{}", said.stderr);
 }
 
 #[test]

@@ -127,9 +127,12 @@ pub fn encode(
         Format::WebP => encode_with(WebPEncoder::new_lossless(&mut encoded), &picture, tags, &mut notes),
     };
     written.map_err(|error| error.to_string())?;
-    if let Some(xmp) = &tags.xmp
-        && !picture_tags::insert_xmp(&mut encoded, format, xmp)
-    {
+    let fits = tags.xmp.as_ref().is_none_or(|xmp| match format {
+        Format::Png => picture_tags::insert_xmp_into_png(&mut encoded, xmp),
+        Format::Jpeg => picture_tags::insert_xmp_into_jpeg(&mut encoded, xmp),
+        Format::WebP => false,
+    });
+    if !fits {
         notes.push("its XMP data are left out: this format does not hold them".into());
     }
     file.write_all(&encoded).map_err(|error| error.to_string())?;

@@ -2,8 +2,6 @@
 
 use image::metadata::Orientation;
 
-use super::picture_file::Format;
-
 /// A JPEG segment holds so much, and its name.
 pub const LARGEST_EXIF: usize = 65_500;
 
@@ -67,31 +65,26 @@ fn forget_thumbnail(exif: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Puts XMP into an encoded file; false if it does not fit.
-pub fn insert_xmp(file: &mut Vec<u8>, format: Format, xmp: &[u8]) -> bool {
-    match format {
-        Format::Jpeg => {
-            let length = 2 + XMP_NAME.len() + xmp.len();
-            let Ok(length) = u16::try_from(length) else { return false };
-            let segment = [&[0xff, 0xe1][..], &length.to_be_bytes(), XMP_NAME, xmp].concat();
-            // Behind the segment that says that it is a JPEG file.
-            let place = match file.get(2..6) {
-                Some([0xff, 0xe0, high, low]) => 4 + usize::from(u16::from_be_bytes([*high, *low])),
-                _ => 2,
-            };
-            file.splice(place..place, segment);
-            true
-        }
-        Format::Png => {
-            let body = [b"iTXt", XMP_KEYWORD, xmp].concat();
-            let Ok(length) = u32::try_from(body.len() - 4) else { return false };
-            let check = crc32fast::hash(&body);
-            let chunk = [&length.to_be_bytes(), &body[..], &check.to_be_bytes()].concat();
-            file.splice(PNG_BODY..PNG_BODY, chunk);
-            true
-        }
-        Format::WebP => false,
-    }
+/// Puts XMP into an encoded JPEG file; false if it is too large for that.
+pub fn insert_xmp_into_jpeg(file: &mut Vec<u8>, xmp: &[u8]) -> bool {
+    let Ok(length) = u16::try_from(2 + XMP_NAME.len() + xmp.len()) else { return false };
+    let segment = [&[0xff, 0xe1][..], &length.to_be_bytes(), XMP_NAME, xmp].concat();
+    // Behind the segment that says that it is a JPEG file.
+    let place = match file.get(2..6) {
+        Some([0xff, 0xe0, high, low]) => 4 + usize::from(u16::from_be_bytes([*high, *low])),
+        _ => 2,
+    };
+    file.splice(place..place, segment);
+    true
+}
+
+/// Puts XMP into an encoded PNG file; false if it is too large for that.
+pub fn insert_xmp_into_png(file: &mut Vec<u8>, xmp: &[u8]) -> bool {
+    let Ok(length) = u32::try_from(XMP_KEYWORD.len() + xmp.len()) else { return false };
+    let body = [b"iTXt", XMP_KEYWORD, xmp].concat();
+    let chunk = [&length.to_be_bytes(), &body[..], &crc32fast::hash(&body).to_be_bytes()].concat();
+    file.splice(PNG_BODY..PNG_BODY, chunk);
+    true
 }
 
 /// True if a JPEG file ends before its picture does.
