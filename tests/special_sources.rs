@@ -3,6 +3,8 @@
 mod common;
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{Finished, ffmpeg, onnx, output_of, packet_times, probe, run};
 
@@ -40,7 +42,7 @@ impl Studio {
 /// All pictures of a file, three bytes a pixel.
 fn pixels(file: &str) -> Vec<u8> {
     let raw = ["-sws_flags", "accurate_rnd+full_chroma_int", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"];
-    output_of(std::process::Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-i", file]).args(raw)).stdout
+    output_of(Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-i", file]).args(raw)).stdout
 }
 
 /// How much a row of a picture differs from the next one: 0 where all edges stand upright, unless they are combed.
@@ -112,24 +114,29 @@ fn fields_become_frames_of_their_own_where_asked_for() {
 #[test]
 fn an_interrupted_conversion_of_fields_goes_on_with_the_next_one() {
     let studio = Studio::new();
-    let input = moving_bar(&studio, "long.ts", "top", &H264);
+    let fields = "testsrc2=s=640x368:r=50:d=16,format=yuv420p,tinterlace=interleave_top,setfield=tff";
+    let interlaced = ["-c:v", "libx264", "-preset", "ultrafast", "-flags", "+ilme+ildct", "-top", "1"];
+    let input = studio.make("long.ts", &[&["-f", "lavfi", "-i", fields], &interlaced[..]].concat());
     let (file, network) = (studio.path("out.mkv"), studio.path("identity.onnx"));
-    let args = ["file", &input, &file, "--network", &network, "--deinterlace", "field"];
-    let mut running = common::impasto().args(args).stderr(std::process::Stdio::null()).spawn().expect("a process");
-    let parts = studio.0.path().join(".out.mkv.parts");
-    let packets = || std::fs::metadata(parts.join("000000.packets")).map_or(0, |file| file.len());
-    while packets() == 0 && running.try_wait().expect("a process").is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
+    let slowly = ["--network", &network, "--workers", "1", "--threads", "1"];
+    let args = [&["file", &input, &file][..], &slowly, &["--deinterlace", "field"]].concat();
+    let mut running = common::impasto().args(&args).stderr(Stdio::null()).spawn().expect("a process");
+    let packets = studio.0.path().join(".out.mkv.parts/000000.packets");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while std::fs::metadata(&packets).map_or(0, |file| file.len()) < 20_000 {
+        assert!(Instant::now() < deadline, "nothing was painted");
+        std::thread::sleep(Duration::from_millis(2));
     }
     running.kill().expect("killed");
     running.wait().expect("a process");
-    let other = run(&[&args[..5], &["--resume"]].concat());
+    let other = run(&[&args[..9], &["--resume"]].concat());
     assert!(other.code == 2 && other.stderr.contains("another --deinterlace"), "{other:?}");
     let done = run(&[&args[..], &["--resume"]].concat());
     assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stderr.contains("frames that are painted already"), "{}", done.stderr);
     let times = packet_times(&file, "v");
     let even = times.windows(2).all(|pair| (pair[1] - pair[0] - 0.02).abs() < 0.0015);
-    assert!(times.len() == 100 && even, "{times:?}");
+    assert!(times.len() == 800 && even, "{times:?}");
 }
 
 #[test]

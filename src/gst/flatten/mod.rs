@@ -28,6 +28,9 @@ pub fn is_high_dynamic_range(info: &gst_video::VideoInfo) -> bool {
 /// A colour of which `alpha` of 255 parts are seen before `background`.
 #[inline]
 pub fn lay_on(background: [u8; 3], colour: [u8; 3], alpha: u8) -> [u8; 3] {
+    if alpha == u8::MAX {
+        return colour;
+    }
     let part = |colour: u8, behind: u8| {
         let sum = u32::from(colour) * u32::from(alpha) + u32::from(behind) * (255 - u32::from(alpha));
         ((sum + 127) / 255) as u8

@@ -20,9 +20,14 @@ const LUMINANCE: [f32; 3] = [0.2627, 0.6780, 0.0593];
 /// BT.2020 to BT.709, as in BT.2087.
 const TO_BT709: [[f32; 3]; 3] = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]];
 
-/// Steps of the tables that are looked up by light. They go by its root, because the eye sees dark steps best.
-const GAIN_STEPS: usize = 4096;
-const LEVEL_STEPS: usize = 16_384;
+/// Tables that are looked up by light have so many steps, in bits, for each octave, down to where the screen is black.
+/// A step is what remains of a float without its last bits.
+const STEP_BITS: u32 = 10;
+const OCTAVES: u32 = 22;
+
+/// Bits of a float that are no part of its step, and the step of the darkest light.
+const DROPPED_BITS: u32 = f32::MANTISSA_DIGITS - 1 - STEP_BITS;
+const DARKEST: u32 = (f32::MAX_EXP as u32 - 1 - OCTAVES) << STEP_BITS;
 
 /// How light is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +72,9 @@ impl ToneMap {
             transfer,
             brightest: (brightest / WHITE) as f32,
             light: (0..=u16::MAX).map(|level| light(level) as f32).collect(),
-            system: by_root(GAIN_STEPS).map(|luminance| system(luminance) as f32).collect(),
-            gain: by_root(GAIN_STEPS).map(|part| gain(part * brightest) as f32).collect(),
-            level: by_root(LEVEL_STEPS).map(to_level).collect(),
+            system: steps().map(|luminance| system(luminance) as f32).collect(),
+            gain: steps().map(|part| gain(part * brightest) as f32).collect(),
+            level: steps().map(to_level).collect(),
         }
     }
 
@@ -89,16 +94,20 @@ impl ToneMap {
     }
 }
 
-/// The values that a table of so many steps is made of.
-fn by_root(steps: usize) -> impl Iterator<Item = f64> {
-    (0..steps).map(move |step| (step as f64 / (steps - 1) as f64).powi(2))
+/// The light in the middle of each step, up to 1.
+fn steps() -> impl Iterator<Item = f64> {
+    let middle = 1 << (DROPPED_BITS - 1);
+    (DARKEST..=DARKEST + (OCTAVES << STEP_BITS)).map(move |step| match step {
+        DARKEST => 0.0,
+        _ => f64::from(f32::from_bits((step << DROPPED_BITS) + middle)).min(1.0),
+    })
 }
 
-/// Looks `value`, 0 to 1, up in a table made [`by_root`].
+/// Looks `light` up in a table made of [`steps`]; what lies outside becomes black, or 1.
 #[inline]
-fn look_up<T: Copy>(table: &[T], value: f32) -> T {
-    let last = table.len() - 1;
-    table[((value.clamp(0.0, 1.0).sqrt() * last as f32 + 0.5) as usize).min(last)]
+fn look_up<T: Copy>(table: &[T], light: f32) -> T {
+    let step = light.max(0.0).to_bits() >> DROPPED_BITS;
+    table[(step.saturating_sub(DARKEST) as usize).min(table.len() - 1)]
 }
 
 #[inline]
