@@ -533,9 +533,12 @@ fn pictures_keep_pixels_transparency_and_come_out_upright() {
     }
     let input = studio.path("in.png");
     picture.save(&input).expect("saved");
+    // What nobody sees is not kept.
+    picture.pixels_mut().filter(|pixel| pixel.0[3] == 0).for_each(|pixel| pixel.0 = [0; 4]);
     for name in ["out.png", "out.webp"] {
         let (output, _) = studio.good(&input, name, &[]);
-        assert_eq!(image::open(&output).expect("a picture").into_rgba8(), picture, "{name}");
+        let painted = image::open(&output).expect("a picture").into_rgba8();
+        assert!(painted == picture, "{name}: other pixels");
     }
     let (output, _) = studio.good(&input, "out.jpg", &[]);
     assert_eq!(image::open(&output).expect("a picture").into_rgb8().dimensions(), (37, 21));

@@ -176,3 +176,16 @@ fn two_conversions_into_one_file_are_refused() {
     assert_eq!(packet_times(&file, "v").len(), 24);
     assert!(!parts.exists());
 }
+
+#[test]
+fn the_last_picture_of_a_gif_is_held_as_long_as_in_the_source() {
+    let studio = Studio::new();
+    let input = studio.0.path().join("held.gif");
+    let moving = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=0.5", "-final_delay", "130"];
+    ffmpeg(&[&moving[..], &[input.to_str().expect("UTF-8")]].concat());
+    for output in ["out.mp4", "out.mkv", "out.webm"] {
+        let (file, _) = studio.good(&input, output, &[]);
+        let length: f64 = probe(&file, "v", "format=duration").parse().expect("a length");
+        assert!((length - 1.7).abs() < 0.05, "{output}: {length} s");
+    }
+}

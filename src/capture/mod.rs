@@ -9,9 +9,12 @@ mod looping;
 pub mod probe;
 mod showcase;
 mod source;
+pub mod treatment;
 
 pub use source::Source;
+pub use treatment::Treatment;
 
+use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +26,7 @@ use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
+use crate::gst::flatten::is_high_dynamic_range;
 use crate::gst::standstill::Standstill;
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
@@ -63,6 +67,7 @@ pub struct Wiring {
     pub requested: (Size, u32),
     /// The caps of an earlier run of this source: later pictures are fitted into that size.
     pub fixed_caps: Option<gst::Caps>,
+    pub treatment: Treatment,
     pub receiver: Arc<dyn Receiver>,
 }
 
@@ -79,6 +84,19 @@ pub struct StreamFacts {
     pub warning: Option<String>,
     /// What is in it that no installed plugin reads.
     pub missing: Option<String>,
+    /// What was done to pictures that are no plain ones, for the user.
+    pub notes: Vec<String>,
+}
+
+impl StreamFacts {
+    /// The colours of the source that the output keeps. Sources in RGB have no matrix to keep.
+    pub fn colours(&self) -> Option<gst_video::VideoColorimetry> {
+        let decoded = self.decoded.as_ref().filter(|decoded| !decoded.is_rgb())?;
+        Some(match is_high_dynamic_range(decoded) {
+            true => gst_video::VideoColorimetry::from_str("bt709").unwrap_or_else(|_| decoded.colorimetry()),
+            false => decoded.colorimetry(),
+        })
+    }
 }
 
 /// How long a recorded source may take until its first picture; it is played all the same then.
@@ -89,6 +107,7 @@ pub struct Capture {
     pipeline: gst::Pipeline,
     description: String,
     facts: Arc<Mutex<StreamFacts>>,
+    treatment: Treatment,
     camera: Option<camera::CameraThread>,
     /// Makes it begin again at its end.
     looping: Option<Looping>,
@@ -135,7 +154,9 @@ impl Capture {
         let edited_duration = edit_lists.map(|lists| lists.duration());
         let description = source.to_string();
         let (looping, standstill) = (None, matches!(source, Source::File(_)).then(Mutex::default));
-        let mut capture = Self { pipeline, description, facts, camera, looping, edited_duration, seeks, standstill };
+        let treatment = wiring.treatment;
+        let mut capture =
+            Self { pipeline, description, facts, treatment, camera, looping, edited_duration, seeks, standstill };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
@@ -174,6 +195,11 @@ impl Capture {
     pub fn facts(&self) -> StreamFacts {
         let mut facts = lock(&self.facts).clone();
         facts.duration = self.edited_duration.or_else(|| self.pipeline.query_duration::<gst::ClockTime>());
+        if let Some(decoded) = &facts.decoded {
+            let flatten = self.pipeline.by_name("flatten");
+            let transparent = flatten.is_some_and(|flatten| flatten.property("transparent"));
+            facts.notes = self.treatment.notes(decoded, transparent);
+        }
         facts
     }
 
@@ -242,6 +268,7 @@ impl Branches {
         let template = wiring.templates.load("capture/picture", &[])?;
         let picture = template.build(&[("frames", "appsink"), ("size", "capsfilter")])?;
         pipeline.add(&picture).map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
+        wiring.treatment.set_up(&picture);
         if let (Some(caps), Some(filter)) = (&wiring.fixed_caps, picture.by_name("size")) {
             filter.set_property("caps", size_of(caps));
         }
@@ -421,7 +448,7 @@ fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
     let Some(pad) = picture.static_pad("sink") else {
         return;
     };
-    let facts = Arc::clone(facts);
+    let (facts, flatten) = (Arc::clone(facts), picture.by_name("flatten").map(|flatten| flatten.downgrade()));
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
         if let Some(gst::PadProbeData::Event(event)) = &mut info.data
             && let gst::EventView::Caps(caps) = event.view()
@@ -434,7 +461,11 @@ fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
                 return gst::PadProbeReturn::Handled;
             }
             let complete = with_matrix(caps.caps());
-            lock(&facts).decoded = gst_video::VideoInfo::from_caps(&complete).ok();
+            let decoded = gst_video::VideoInfo::from_caps(&complete).ok();
+            if let Some(flatten) = flatten.as_ref().and_then(gst::glib::WeakRef::upgrade) {
+                flatten.set_property("deep", decoded.as_ref().is_some_and(is_high_dynamic_range));
+            }
+            lock(&facts).decoded = decoded;
             *event = gst::event::Caps::builder(&complete).seqnum(event.seqnum()).build();
         }
         gst::PadProbeReturn::Ok
@@ -449,25 +480,33 @@ fn too_large(caps: &gst::CapsRef) -> Option<Size> {
     (size.width > MAX_SIDE || size.height > MAX_SIDE).then_some(size)
 }
 
-/// Many streams tell their range but no matrix. GStreamer would then forget the range too, so the matrix that it
-/// assumes for this size is written down.
+/// Many streams tell their range but no matrix, or the other way round. GStreamer would then forget what is told, so
+/// what it assumes for this size is written down.
 fn with_matrix(caps: &gst::CapsRef) -> gst::Caps {
     let mut caps = caps.to_owned();
     let told = caps.structure(0).and_then(|structure| structure.get::<String>("colorimetry").ok());
     let told = told.and_then(|told| told.parse::<gst_video::VideoColorimetry>().ok());
     if let Some(told) = told
-        && let Ok(info) = gst_video::VideoInfo::from_caps(&caps)
-        && info.is_yuv()
-        && told.matrix() == gst_video::VideoColorMatrix::Unknown
+        && let Some(assumed) = assumed_colours(&caps)
     {
-        let assumed = info.colorimetry();
-        let known_range = told.range() != gst_video::VideoColorRange::Unknown;
-        let range = if known_range { told.range() } else { assumed.range() };
-        let complete =
-            gst_video::VideoColorimetry::new(range, assumed.matrix(), assumed.transfer(), assumed.primaries());
+        let range = if told.range() == gst_video::VideoColorRange::Unknown { assumed.range() } else { told.range() };
+        let complete = match told.matrix() {
+            gst_video::VideoColorMatrix::Unknown => {
+                gst_video::VideoColorimetry::new(range, assumed.matrix(), assumed.transfer(), assumed.primaries())
+            }
+            matrix => gst_video::VideoColorimetry::new(range, matrix, told.transfer(), told.primaries()),
+        };
         caps.make_mut().set("colorimetry", complete.to_string());
     }
     caps
+}
+
+/// The colours of a YUV picture of this size that tells none.
+fn assumed_colours(caps: &gst::Caps) -> Option<gst_video::VideoColorimetry> {
+    let mut silent = caps.clone();
+    silent.make_mut().structure_mut(0)?.remove_field("colorimetry");
+    let info = gst_video::VideoInfo::from_caps(&silent).ok()?;
+    info.is_yuv().then(|| info.colorimetry())
 }
 
 /// Keeps the first warning of the pipeline, and begins again what loops.

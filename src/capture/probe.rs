@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::{Capture, End, Pace, Receiver, Source, Wiring};
+use super::{Capture, End, Pace, Receiver, Source, StreamFacts, Treatment, Wiring};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::style::Size;
@@ -16,22 +16,28 @@ use crate::style::Size;
 /// How long a source may take until its first picture.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Opens the file and decodes its first picture.
+/// Opens the file and decodes its first picture; what is known of it then.
 ///
 /// # Errors
 /// Why it cannot be painted: no media, damaged from the beginning, or without a picture.
-pub fn first_picture_of(path: &Path, templates: Templates) -> Result<gst::Caps> {
-    let (capture, first, _) = open(path, templates)?;
-    capture.first_picture(&first)
+pub fn first_picture_of(path: &Path, templates: Templates) -> Result<StreamFacts> {
+    let (capture, first, _) = open(path, Treatment::default(), templates)?;
+    capture.first_picture(&first)?;
+    Ok(capture.facts())
 }
 
-/// The picture that a film shows at `at`, BGRx.
+/// The picture that a film shows at `at`, BGRx, and the notes on it.
 ///
 /// # Errors
 /// As [`first_picture_of`], or the film is over by then, or cannot be entered in the middle.
-pub fn picture_at(path: &Path, at: Duration, templates: Templates) -> Result<gst::Sample> {
+pub fn picture_at(
+    path: &Path,
+    at: Duration,
+    treatment: Treatment,
+    templates: Templates,
+) -> Result<(gst::Sample, Vec<String>)> {
     let at = gst::ClockTime::try_from(at).map_err(Error::input)?;
-    let (capture, first, shown) = open(path, templates)?;
+    let (capture, first, shown) = open(path, treatment, templates)?;
     capture.first_picture(&first)?;
     let fail = |what: String| Error::input(format!("{}: {what}", path.display()));
     let seconds = |time: gst::ClockTime| time.nseconds() as f64 / 1e9;
@@ -44,11 +50,16 @@ pub fn picture_at(path: &Path, at: Duration, templates: Templates) -> Result<gst
     }
     capture.play()?;
     let shown = capture.wait_for(&shown)?;
-    shown.ok_or_else(|| fail(format!("no picture came at {} s", seconds(at))))
+    let shown = shown.ok_or_else(|| fail(format!("no picture came at {} s", seconds(at))))?;
+    Ok((shown, capture.facts().notes))
 }
 
 /// A capture of the file with what comes through it first: the caps, and once it plays a picture.
-fn open(path: &Path, templates: Templates) -> Result<(Capture, Channel<gst::Caps>, Channel<gst::Sample>)> {
+fn open(
+    path: &Path,
+    treatment: Treatment,
+    templates: Templates,
+) -> Result<(Capture, Channel<gst::Caps>, Channel<gst::Sample>)> {
     let (found, first) = mpsc::sync_channel(1);
     let (taken, shown) = mpsc::sync_channel(1);
     let wiring = Wiring {
@@ -58,6 +69,7 @@ fn open(path: &Path, templates: Templates) -> Result<(Capture, Channel<gst::Caps
         sound: false,
         requested: (Size::new(640, 360), 30),
         fixed_caps: None,
+        treatment,
         receiver: Arc::new(First { found, taken }),
     };
     Ok((Capture::start(&Source::File(path.to_path_buf()), &wiring)?, first, shown))

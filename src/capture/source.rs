@@ -11,6 +11,7 @@ use super::camera::{CameraRequest, Which};
 use super::{Pace, Wiring, animation, showcase};
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
+use crate::gst::matroska;
 use crate::gst::template::Templates;
 use crate::redact::redact;
 
@@ -104,7 +105,13 @@ impl Source {
                 if wiring.pace == Pace::RealTime && is_still(path) {
                     still(templates, &fps, &uri)
                 } else {
-                    media(templates, &uri, edit_lists.cloned())
+                    let media = media(templates, &uri, edit_lists.cloned())?;
+                    if matroska::is_transparent(path)?
+                        && let Some(decoder) = media.by_name("source")
+                    {
+                        matroska::decode_transparency(&decoder);
+                    }
+                    Ok(media)
                 }
             }
             Self::Url(url) => media(templates, url, None),

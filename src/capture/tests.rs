@@ -52,6 +52,7 @@ fn wiring(looped: bool, receiver: Arc<dyn Receiver>) -> Wiring {
         sound: true,
         requested: (Size::new(64, 36), 30),
         fixed_caps: None,
+        treatment: Treatment::default(),
         receiver,
     }
 }
@@ -72,7 +73,9 @@ fn a_loop_has_no_seam() {
     let h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"];
     // With pictures that are stored out of order, the last of which wait in the decoder when the file is read.
     let reordered = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2", "-c:a", "aac"];
-    let cases: [(&str, Vec<&str>); 7] = [
+    // A field of these waits until the next one is there.
+    let fields = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "0", "-flags", "+ilme+ildct", "-top", "1"];
+    let cases: [(&str, Vec<&str>); 8] = [
         ("silent.mp4", [&h264[..], &["-an"]].concat()),
         ("sound.mp4", [&h264[..], &["-c:a", "aac"]].concat()),
         ("reordered.mp4", reordered.to_vec()),
@@ -80,6 +83,7 @@ fn a_loop_has_no_seam() {
         ("pcm.mkv", [&h264[..], &["-c:a", "pcm_s16le"]].concat()),
         ("vp8.webm", vec!["-c:v", "libvpx", "-c:a", "libopus"]),
         ("mjpeg.avi", vec!["-c:v", "mjpeg", "-c:a", "pcm_s16le"]),
+        ("fields.mkv", [&fields[..], &["-c:a", "pcm_s16le"]].concat()),
     ];
     for (name, codecs) in cases {
         let file = folder.path().join(name);

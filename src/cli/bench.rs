@@ -9,7 +9,7 @@ use gstreamer_video as gst_video;
 use serde::Serialize;
 
 use super::{PaintArgs, print_json, say};
-use crate::capture::{Capture, Pace, Source, Wiring};
+use crate::capture::{Capture, Pace, Source, Treatment, Wiring};
 use crate::config::Config;
 use crate::config::plan::{self, templates};
 use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
@@ -143,6 +143,7 @@ impl BenchArgs {
             sound: false,
             requested: (self.picture, 30),
             fixed_caps: None,
+            treatment: Treatment::default(),
             receiver: inlet.clone(),
         };
         let capture = Capture::start(&Source::Showcase, &wiring)?;

@@ -8,6 +8,7 @@ use super::{PaintArgs, say};
 use crate::capture::{animation, probe};
 use crate::config::plan::{self, RunPlan, StreamPlan};
 use crate::config::{Config, locate};
+use crate::convert::pictures;
 use crate::error::{Error, Result};
 use crate::style::PaintPlan;
 use crate::style::manifest::Manifest;
@@ -58,13 +59,15 @@ impl CheckArgs {
             }
             _ => {
                 // As a conversion opens it: what comes out there comes out here.
-                probe::first_picture_of(&self.file, plan::templates(&self.config_with_flags().runtime))?;
+                let facts = probe::first_picture_of(&self.file, plan::templates(&self.config_with_flags().runtime))?;
                 let lines = match animation::is_gif(&self.file) {
                     true => animation::describe(&self.file)?,
                     false => crate::gst::check::media(&self.file)?,
                 };
                 say!("{}: can be painted", self.file.display())?;
-                for line in lines {
+                // Picture files are read in another way, and may stay transparent.
+                let notes = if pictures::is_picture(&self.file) { Vec::new() } else { facts.notes };
+                for line in lines.into_iter().chain(notes) {
                     say!("  {line}")?;
                 }
                 Ok(())

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::{PaintArgs, time};
+use crate::capture::Treatment;
 use crate::config::{locate, outputs, plan};
 use crate::convert::{Audio, Conversion, Kind, Options, Progress};
 use crate::error::Result;
@@ -50,6 +51,8 @@ pub struct FileArgs {
     /// Paint one picture of the video into a picture file: that of this time, in seconds or as MM:SS or HH:MM:SS
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Duration>,
+    #[command(flatten)]
+    treatment: Treatment,
     /// What to do with sound
     #[arg(long, value_enum, default_value_t)]
     audio: Audio,
@@ -78,6 +81,7 @@ impl FileArgs {
             audio: self.audio,
             workers: self.workers.map(usize::from),
             at: self.at,
+            treatment: self.treatment,
         };
         let kind = Kind::of(&self.input, &self.output, &options)?;
         let paint =

@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::args::{PaintArgs, time};
 use super::{print_json, say};
+use crate::capture::Treatment;
 use crate::config::{locate, plan};
-use crate::convert::{pictures, sheet};
+use crate::convert::{picture_file, pictures, sheet};
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
 use crate::style::{Choice, Look, Painter};
@@ -31,6 +32,8 @@ pub struct PreviewArgs {
     /// The time of the picture, in seconds or as MM:SS or HH:MM:SS
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Duration>,
+    #[command(flatten)]
+    treatment: Treatment,
     /// A sheet of several styles beside the picture as it is: names, or `all` of the network
     #[arg(long = "styles", value_name = "NAME,..|all", value_delimiter = ',')]
     several: Vec<String>,
@@ -51,7 +54,7 @@ impl PreviewArgs {
     pub fn run(self) -> Result<()> {
         let begun = Instant::now();
         let output = self.output.display();
-        if pictures::Format::of(&self.output).is_none() {
+        if picture_file::Format::of(&self.output).is_none() {
             return Err(Error::usage(format!("{output}: pictures are written into .png, .jpg or .webp")));
         }
         if self.output.exists() && !self.overwrite {
@@ -71,7 +74,8 @@ impl PreviewArgs {
         let choices = styles.iter().map(|style| Choice::of(network, &look(style))).collect::<Result<Vec<_>>>()?;
 
         crate::gst::init()?;
-        let picture = pictures::picture_of(&self.input, self.at, plan::templates(&config.runtime))?;
+        let templates = plan::templates(&config.runtime);
+        let (picture, notes) = pictures::picture_of(&self.input, self.at, self.treatment, templates)?;
         let mut painter = paint.open_picture_painter()?;
         let paint_it = |painter: &mut Painter| {
             pictures::paint_picture(picture.clone(), |source, painted| painter.paint(source, painted).map(|_| ()))
@@ -92,9 +96,15 @@ impl PreviewArgs {
         let count = styles.len().max(1);
         match self.json {
             true => {
-                print_json(&serde_json::json!({ "output": output.to_string(), "styles": count, "seconds": seconds }))
+                let output = output.to_string();
+                print_json(
+                    &serde_json::json!({ "output": output, "styles": count, "seconds": seconds, "notes": notes }),
+                )
             }
-            false => say!("{output}: {count} painted in {seconds:.1} s"),
+            false => {
+                notes.iter().for_each(|note| eprintln!("note: {note}"));
+                say!("{output}: {count} painted in {seconds:.1} s")
+            }
         }
     }
 }

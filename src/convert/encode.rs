@@ -25,7 +25,6 @@ const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 pub struct Encode {
     pipeline: gst::Pipeline,
     picture: gst_app::AppSrc,
-    last_pts: Mutex<Option<gst::ClockTime>>,
     pushed: AtomicU64,
     sink: Arc<Sink>,
 }
@@ -33,18 +32,20 @@ pub struct Encode {
 /// The end of the pipeline, on its streaming thread.
 struct Sink {
     writer: Mutex<PacketWriter>,
+    /// The latest frame that went in: its time and how long it is shown.
+    last: Mutex<Option<(gst::ClockTime, Option<gst::ClockTime>)>>,
     written: AtomicU64,
     failure: Mutex<Option<Error>>,
 }
 
 impl Encode {
-    /// Starts encoding pictures of `caps` (BGRx) with the colours of `decoded`, the source's own picture.
+    /// Starts encoding pictures of `caps` (BGRx) in `colours`, those of the source.
     ///
     /// # Errors
     /// A broken template, or an encoder that refuses the picture's size.
     pub fn start(
         caps: &gst::Caps,
-        decoded: Option<&gst_video::VideoInfo>,
+        colours: Option<gst_video::VideoColorimetry>,
         encoder: &Encoder,
         templates: &Templates,
         writer: PacketWriter,
@@ -54,12 +55,13 @@ impl Encode {
         let pipeline = gst::Pipeline::new();
         pipeline.add(&bin).map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
         let named = |name: &str| bin.by_name(name).unwrap_or_else(|| unreachable!("checked by build"));
-        named("colours").set_property("caps", encoded_caps(caps, decoded)?);
+        named("colours").set_property("caps", encoded_caps(caps, colours)?);
         let picture = named("picture").downcast::<gst_app::AppSrc>().unwrap_or_else(|_| unreachable!("an appsrc"));
         let packets = named("packets").downcast::<gst_app::AppSink>().unwrap_or_else(|_| unreachable!("an appsink"));
         picture.set_caps(Some(caps));
 
-        let sink = Arc::new(Sink { writer: Mutex::new(writer), written: AtomicU64::new(0), failure: Mutex::default() });
+        let (last, written, failure) = (Mutex::default(), AtomicU64::new(0), Mutex::default());
+        let sink = Arc::new(Sink { writer: Mutex::new(writer), last, written, failure });
         let receiving = Arc::clone(&sink);
         let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |appsink| {
             let sample = appsink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -70,7 +72,7 @@ impl Encode {
             Ok(gst::FlowSuccess::Ok)
         });
         packets.set_callbacks(callbacks.build());
-        let this = Self { pipeline, picture, last_pts: Mutex::default(), pushed: AtomicU64::new(0), sink };
+        let this = Self { pipeline, picture, pushed: AtomicU64::new(0), sink };
         match this.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(this),
             Err(_) => Err(this.failure().unwrap_or_else(|| Error::output(format!("{encoder} does not start")))),
@@ -80,9 +82,9 @@ impl Encode {
     /// Encodes one frame; waits while the encoder is busy. Times that do not rise are moved just behind the last.
     pub fn push(&self, mut buffer: gst::Buffer, pts: gst::ClockTime, duration: Option<gst::ClockTime>) -> Result<()> {
         let pts = {
-            let mut last = lock(&self.last_pts);
-            let pts = last.map_or(pts, |last| pts.max(last + gst::ClockTime::from_useconds(1)));
-            *last = Some(pts);
+            let mut last = lock(&self.sink.last);
+            let pts = last.map_or(pts, |(last, _)| pts.max(last + gst::ClockTime::from_useconds(1)));
+            *last = Some((pts, duration));
             pts
         };
         let times = buffer.make_mut();
@@ -101,7 +103,7 @@ impl Encode {
 
     /// The time of the latest frame.
     pub fn position(&self) -> gst::ClockTime {
-        lock(&self.last_pts).unwrap_or_default()
+        lock(&self.sink.last).map(|(pts, _)| pts).unwrap_or_default()
     }
 
     /// Packets on disk.
@@ -175,12 +177,15 @@ impl Sink {
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let running = |time: Option<gst::ClockTime>| segment?.to_running_time(time?);
         let data = buffer.map_readable().map_err(Error::output)?;
+        let pts = running(buffer.pts()).ok_or_else(|| broken("a time"))?;
+        // Parsers know no duration where the frame rate varies. It counts for the last frame, which none follows.
+        let last = lock(&self.last).filter(|(last, _)| *last == pts);
         let packet = Packet {
             size: data.len() as u32,
             key_frame: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
-            pts: running(buffer.pts()).ok_or_else(|| broken("a time"))?,
+            pts,
             dts: running(buffer.dts()),
-            duration: buffer.duration(),
+            duration: last.and_then(|(_, duration)| duration).or_else(|| buffer.duration()),
         };
         lock(&self.writer).write(caps, &packet, &data)?;
         self.written.fetch_add(1, Ordering::Relaxed);
@@ -189,13 +194,13 @@ impl Sink {
 }
 
 /// What the encoder is given: 4:2:0 (4:4:4 for odd sizes, which 4:2:0 cannot halve) in the source's colours.
-fn encoded_caps(caps: &gst::Caps, decoded: Option<&gst_video::VideoInfo>) -> Result<gst::Caps> {
+fn encoded_caps(caps: &gst::Caps, colours: Option<gst_video::VideoColorimetry>) -> Result<gst::Caps> {
     let info = gst_video::VideoInfo::from_caps(caps).map_err(Error::input)?;
     let odd = info.width() % 2 == 1 || info.height() % 2 == 1;
     let mut encoded = gst::Caps::builder("video/x-raw").field("format", if odd { "Y444" } else { "I420" });
-    // Sources in RGB (GIF, screen recordings) have no matrix to keep; GStreamer chooses by the size.
-    if let Some(decoded) = decoded.filter(|decoded| !decoded.is_rgb()) {
-        encoded = encoded.field("colorimetry", decoded.colorimetry().to_string());
+    // Without (GIF, screen recordings) GStreamer chooses by the size.
+    if let Some(colours) = colours {
+        encoded = encoded.field("colorimetry", colours.to_string());
     }
     Ok(encoded.build())
 }

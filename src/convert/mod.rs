@@ -6,6 +6,9 @@ mod fate;
 mod join;
 mod link;
 mod parts;
+mod picture_colours;
+pub mod picture_file;
+pub mod picture_tags;
 pub mod pictures;
 mod progress;
 mod remux;
@@ -20,6 +23,7 @@ mod workers;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::capture::Treatment;
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Codec, Preset};
 use crate::gst::template::Templates;
@@ -57,6 +61,7 @@ pub struct Options {
     pub workers: Option<usize>,
     /// The time of the picture that is taken out of a video.
     pub at: Option<Duration>,
+    pub treatment: Treatment,
 }
 
 /// What IN and OUT are.
@@ -79,7 +84,7 @@ impl Kind {
             std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
         let kind = if metadata.is_dir() {
             Self::Folder
-        } else if pictures::Format::of(output).is_some() {
+        } else if picture_file::Format::of(output).is_some() {
             if options.at.is_some() || !pictures::is_picture(input) { Self::Frame } else { Self::Picture }
         } else {
             Container::of(output)

@@ -13,6 +13,7 @@ use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 
 use super::timescale::Timescale;
+use crate::capture::Treatment;
 use crate::error::{Error, Result};
 use crate::style::{Look, PaintSize};
 
@@ -38,6 +39,7 @@ pub struct Job {
     pub network: String,
     pub look: Look,
     pub size: PaintSize,
+    pub treatment: Treatment,
     pub encoder: String,
 }
 
@@ -70,6 +72,7 @@ impl Job {
             (self.network != other.network, "another network"),
             (self.look != other.look, "another --style, --strength or other part of the look"),
             (self.size != other.size, "another --size"),
+            (self.treatment != other.treatment, "another --deinterlace or --background"),
             (self.encoder != other.encoder, "another encoder, --codec, --crf or --preset"),
         ];
         pairs.iter().find_map(|(differs, what)| differs.then_some(*what))

@@ -1,51 +1,28 @@
 //! Still pictures and folders of them: decode, paint, encode, each file in one go.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageReader, RgbImage, Rgba};
 
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
 use super::Conversion;
+use super::picture_file::{self, Format, Original};
+use super::picture_tags::Tags;
 use super::progress::{Event, Progress};
-use crate::capture::probe;
+use crate::capture::treatment::Colour;
+use crate::capture::{Treatment, probe};
 use crate::error::{Error, Result};
+use crate::gst::flatten::lay_on;
 use crate::gst::template::Templates;
 use crate::output::part_path;
 use crate::shutdown::Shutdown;
 use crate::style::Painter;
 use crate::style::geometry::MAX_SIDE;
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
-
-/// Quality of JPEG files, 1 to 100: no visible loss.
-const JPEG_QUALITY: u8 = 95;
-
-/// What a picture may unpack besides its pixels, such as a colour profile: a small file may hold gigabytes.
-const MOST_UNPACKED_BYTES: u64 = 64 << 20;
-
-/// The picture formats that can be written, by ending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Png,
-    Jpeg,
-    WebP,
-}
-
-impl Format {
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_string_lossy().to_lowercase().as_str() {
-            "png" => Some(Self::Png),
-            "jpg" | "jpeg" => Some(Self::Jpeg),
-            "webp" => Some(Self::WebP),
-            _ => None,
-        }
-    }
-}
 
 /// Paints one picture.
 ///
@@ -54,7 +31,7 @@ impl Format {
 pub fn convert(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
     let mut painter = conversion.paint.open_picture_painter()?;
     announce(conversion, &painter, "picture".into(), 0, progress);
-    paint(&conversion.input, &conversion.output, &mut painter)?;
+    paint(&conversion.input, &conversion.output, conversion.options.treatment, &mut painter, progress)?;
     progress.done(conversion.output.display().to_string(), 1);
     Ok(())
 }
@@ -67,16 +44,22 @@ pub fn convert_frame(conversion: &Conversion, progress: &mut Progress) -> Result
     let mut painter = conversion.paint.open_picture_painter()?;
     announce(conversion, &painter, "picture".into(), 0, progress);
     let at = conversion.options.at.unwrap_or_default();
-    let picture = frame_of(&conversion.input, at, conversion.templates.clone())?;
+    let (picture, notes) = frame_of(&conversion.input, at, conversion.options.treatment, conversion.templates.clone())?;
+    notes.iter().for_each(|note| progress.note(note));
     let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
-    write(&conversion.output, painted, None)?;
+    write(&conversion.output, painted, &Tags::default())?;
     progress.done(conversion.output.display().to_string(), 1);
     Ok(())
 }
 
-/// The picture that a video shows at `at`.
-fn frame_of(video: &Path, at: Duration, templates: Templates) -> Result<DynamicImage> {
-    let sample = probe::picture_at(video, at, templates)?;
+/// The picture that a video shows at `at`, and the notes on it.
+fn frame_of(
+    video: &Path,
+    at: Duration,
+    treatment: Treatment,
+    templates: Templates,
+) -> Result<(DynamicImage, Vec<String>)> {
+    let (sample, notes) = probe::picture_at(video, at, treatment, templates)?;
     let unreadable = || Error::input(format!("{}: a picture without pixels", video.display()));
     let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok()).ok_or_else(unreadable)?;
     let buffer = sample.buffer().ok_or_else(unreadable)?;
@@ -85,7 +68,7 @@ fn frame_of(video: &Path, at: Duration, templates: Templates) -> Result<DynamicI
     let rows = frame.plane_data(0).map_err(|_| unreadable())?.chunks(stride).take(info.height() as usize);
     let pixels = rows.flat_map(|row| row[..width * 4].chunks_exact(4)).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]);
     RgbImage::from_raw(info.width(), info.height(), pixels.collect())
-        .map(DynamicImage::ImageRgb8)
+        .map(|picture| (DynamicImage::ImageRgb8(picture), notes))
         .ok_or_else(unreadable)
 }
 
@@ -95,14 +78,44 @@ pub fn is_picture(path: &Path) -> bool {
     Format::of(path).is_some() || reader.is_ok_and(|reader| reader.format().is_some())
 }
 
-/// Reads a picture file, or takes the picture that a video shows at `at`.
+/// Reads a picture file, or takes the picture that a video shows at `at`: without transparency, and with the notes on it.
 ///
 /// # Errors
 /// It is neither, or damaged.
-pub fn picture_of(input: &Path, at: Option<Duration>, templates: Templates) -> Result<DynamicImage> {
-    match at.is_none() && is_picture(input) {
-        true => read(input).map(|(picture, _)| picture),
-        false => frame_of(input, at.unwrap_or_default(), templates),
+pub fn picture_of(
+    input: &Path,
+    at: Option<Duration>,
+    treatment: Treatment,
+    templates: Templates,
+) -> Result<(DynamicImage, Vec<String>)> {
+    if at.is_some() || !is_picture(input) {
+        return frame_of(input, at.unwrap_or_default(), treatment, templates);
+    }
+    let Original { picture, mut notes, .. } = read(input)?;
+    let (picture, note) = lay_on_background(picture, treatment, false);
+    notes.extend(note);
+    Ok((picture, notes))
+}
+
+/// Lays a transparent picture on the background, with a note on it. One that `stays` transparent, because its file can
+/// hold that and no background was named, loses only the colours that nobody sees: they would be painted into the edges.
+pub fn lay_on_background(picture: DynamicImage, treatment: Treatment, stays: bool) -> (DynamicImage, Option<String>) {
+    if !picture.color().has_alpha() {
+        return (picture, None);
+    }
+    let Colour(background) = treatment.background.unwrap_or_default();
+    let mut picture = picture.into_rgba8();
+    let is_transparent = picture.pixels().any(|pixel| pixel.0[3] < u8::MAX);
+    let stays = stays && treatment.background.is_none();
+    for Rgba([red, green, blue, alpha]) in picture.pixels_mut().filter(|pixel| !stays || pixel.0[3] == 0) {
+        [*red, *green, *blue] = lay_on(background, [*red, *green, *blue], *alpha);
+    }
+    match stays {
+        true => (DynamicImage::ImageRgba8(picture), None),
+        false => {
+            let opaque = DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(picture).into_rgb8());
+            (opaque, is_transparent.then(|| treatment.laid_on()))
+        }
     }
 }
 
@@ -111,7 +124,7 @@ pub fn picture_of(input: &Path, at: Option<Duration>, templates: Templates) -> R
 /// # Errors
 /// The file cannot be written, or its ending is that of no picture.
 pub fn save(path: &Path, picture: DynamicImage) -> Result<()> {
-    write(path, picture, None)
+    write(path, picture, &Tags::default()).map(drop)
 }
 
 /// Paints every picture of the folder IN into the folder OUT under the same name.
@@ -142,7 +155,7 @@ pub fn convert_folder(conversion: &Conversion, shutdown: &Shutdown, progress: &m
         if finished(target) {
             continue;
         }
-        match paint(picture, target, &mut painter) {
+        match paint(picture, target, conversion.options.treatment, &mut painter, progress) {
             Ok(()) => painted += 1,
             // The others may be good; a full disk or a broken network spoils them all.
             Err(Error::Input(reason)) => {
@@ -188,54 +201,26 @@ fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier
     });
 }
 
-fn paint(input: &Path, output: &Path, painter: &mut Painter) -> Result<()> {
+fn paint(input: &Path, output: &Path, treatment: Treatment, painter: &mut Painter, progress: &Progress) -> Result<()> {
     let begun = Instant::now();
-    let (picture, icc_profile) = read(input)?;
+    let Original { picture, tags, mut notes } = read(input)?;
+    let (picture, note) = lay_on_background(picture, treatment, Format::of(output) != Some(Format::Jpeg));
+    notes.extend(note);
     let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
-    write(output, painted, icc_profile)?;
+    notes.extend(write(output, painted, &tags)?);
+    notes.iter().for_each(|note| progress.note(&format!("{}: {note}", input.display())));
     tracing::debug!("{} in {:.0} ms", output.display(), begun.elapsed().as_secs_f64() * 1000.0);
     Ok(())
 }
 
 /// Reads a picture file.
-fn read(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
+fn read(path: &Path) -> Result<Original> {
     let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
-    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+    let file = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    if file.is_empty() {
         return Err(unreadable("is empty (0 bytes)".into()));
     }
-    let reader =
-        ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|error| unreadable(error.to_string()))?;
-    decode(reader, MAX_SIDE * MAX_SIDE).map_err(unreadable)
-}
-
-/// Decodes a picture of at most `most_pixels`, turned upright by its EXIF orientation, with its colour profile.
-///
-/// # Errors
-/// What is wrong with it, in words.
-pub fn decode(
-    mut reader: ImageReader<impl BufRead + Seek>,
-    most_pixels: usize,
-) -> Result<(DynamicImage, Option<Vec<u8>>), String> {
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MOST_UNPACKED_BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| in_words(&error))?;
-    let (width, height) = decoder.dimensions();
-    if width as usize > MAX_SIDE || height as usize > MAX_SIDE {
-        return Err(format!("a picture of {width}x{height} cannot be painted; sides up to {MAX_SIDE} can"));
-    }
-    if width as usize * height as usize > most_pixels {
-        let millions = most_pixels / 1_000_000;
-        return Err(format!(
-            "a picture of {width}x{height} is too large; up to {millions} million pixels can be painted"
-        ));
-    }
-    let orientation = decoder.orientation().map_err(|error| in_words(&error))?;
-    let icc_profile = decoder.icc_profile().ok().flatten();
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| in_words(&error))?;
-    picture.apply_orientation(orientation);
-    Ok((picture, icc_profile))
+    Original::decode(&file, MAX_SIDE * MAX_SIDE).map_err(unreadable)
 }
 
 /// Paints a picture with `paint`. Pictures with transparency keep it: the network paints their colours only.
@@ -265,83 +250,22 @@ pub fn paint_picture(
     Ok(DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(painted).into_rgb8()))
 }
 
-fn in_words(error: &ImageError) -> String {
-    match error {
-        ImageError::Unsupported(_) => format!("not a picture that can be read ({error})"),
-        _ => format!("the picture is damaged ({error})"),
-    }
-}
-
-/// Writes beside `path` and renames.
-fn write(path: &Path, picture: DynamicImage, icc_profile: Option<Vec<u8>>) -> Result<()> {
+/// Writes beside `path` and renames; notes on what could not be written.
+fn write(path: &Path, picture: DynamicImage, tags: &Tags) -> Result<Vec<String>> {
     let part = part_path(path);
-    let written = try_write(path, &part, picture, icc_profile);
+    let written = try_write(path, &part, picture, tags);
     if written.is_err() {
         let _ = std::fs::remove_file(&part);
     }
     written.map_err(|reason| Error::output(format!("{}: {reason}", path.display())))
 }
 
-fn try_write(path: &Path, part: &Path, picture: DynamicImage, icc_profile: Option<Vec<u8>>) -> Result<(), String> {
+fn try_write(path: &Path, part: &Path, picture: DynamicImage, tags: &Tags) -> Result<Vec<String>, String> {
     let text = |error: std::io::Error| error.to_string();
     let format = Format::of(path).ok_or("pictures are written into .png, .jpg or .webp")?;
-    let mut file = BufWriter::new(File::create(part).map_err(text)?);
-    encode_picture(&mut file, format, picture, icc_profile)?;
-    file.flush().map_err(text)?;
+    let mut file = File::create(part).map_err(text)?;
+    let notes = picture_file::encode(&mut file, format, picture, tags)?;
     drop(file);
-    std::fs::rename(part, path).map_err(text)
-}
-
-/// Encodes a picture with its colour profile.
-///
-/// # Errors
-/// The writer fails, or the format cannot hold such a picture.
-pub fn encode_picture(
-    file: &mut impl Write,
-    format: Format,
-    picture: DynamicImage,
-    icc_profile: Option<Vec<u8>>,
-) -> Result<(), String> {
-    // JPEG has no transparency.
-    let picture = if format == Format::Jpeg { DynamicImage::ImageRgb8(picture.into_rgb8()) } else { picture };
-    let encoded = match format {
-        Format::Png => encode(PngEncoder::new(file), &picture, icc_profile),
-        Format::Jpeg => encode(JpegEncoder::new_with_quality(file, JPEG_QUALITY), &picture, icc_profile),
-        Format::WebP => encode(WebPEncoder::new_lossless(file), &picture, icc_profile),
-    };
-    encoded.map_err(|error| error.to_string())
-}
-
-fn encode(
-    mut encoder: impl ImageEncoder,
-    picture: &DynamicImage,
-    icc_profile: Option<Vec<u8>>,
-) -> Result<(), ImageError> {
-    if let Some(profile) = icc_profile {
-        // A format that holds no profile shows sRGB, which most pictures are.
-        let _ = encoder.set_icc_profile(profile);
-    }
-    picture.write_with_encoder(encoder)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use image::ImageFormat;
-
-    use super::*;
-
-    #[test]
-    fn a_small_file_does_not_unpack_gigabytes() {
-        let with_profile = |bytes: usize| {
-            let mut file = Vec::new();
-            encode_picture(&mut file, Format::Png, DynamicImage::new_rgb8(8, 8), Some(vec![0; bytes])).unwrap();
-            assert!(file.len() < 1 << 20);
-            decode(ImageReader::with_format(Cursor::new(file), ImageFormat::Png), 64)
-        };
-        assert_eq!(with_profile(1000).unwrap().1.map(|profile| profile.len()), Some(1000));
-        let too_much = with_profile(MOST_UNPACKED_BYTES as usize + 1);
-        assert!(too_much.as_ref().is_ok_and(|(_, profile)| profile.is_none()) || too_much.is_err());
-    }
+    std::fs::rename(part, path).map_err(text)?;
+    Ok(notes)
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::timescale::Timescale;
+use crate::gst::matroska::is_matroska;
 use crate::output::Container;
 
 /// Tags that describe the packets of the source's pictures, or how to turn them; the painted ones are others.
@@ -50,7 +51,7 @@ pub fn with_tags(
 ) -> Result<(), String> {
     let (ours, theirs) = (probe(joined)?, probe(source)?);
     let kinds = |streams: &[Stream], kind: &str| streams.iter().filter(|stream| stream.codec_type == kind).count();
-    let both_matroska = container == Container::Matroska && super::timeline::is_matroska(source);
+    let both_matroska = container == Container::Matroska && is_matroska(source);
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
     // Times are those of the joined file, to the tick; it begins with no negative ones.

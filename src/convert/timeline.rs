@@ -1,20 +1,10 @@
 //! Which of GStreamer's times is the time in the file: frames and sound keep it, from the source to OUT.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use gstreamer as gst;
 
-/// The first bytes of Matroska and WebM.
-const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
-
-/// True for Matroska and WebM, whatever their name.
-pub fn is_matroska(input: &Path) -> bool {
-    let mut start = [0; EBML.len()];
-    let read = File::open(input).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == EBML
-}
+use crate::gst::matroska::is_matroska;
 
 /// How a demuxer's segments are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

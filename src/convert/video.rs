@@ -119,6 +119,7 @@ fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
         network: format!("{} {version}", network.name),
         look: Look { styles: conversion.paint.choice.mix.clone(), ..conversion.paint.look.clone() },
         size: conversion.paint.size,
+        treatment: conversion.options.treatment,
         encoder: encoder.launch.clone(),
     })
 }
@@ -141,6 +142,7 @@ fn paint(
         sound: false,
         requested: (Size::new(640, 360), 30),
         fixed_caps: None,
+        treatment: conversion.options.treatment,
         receiver: gate.clone(),
     };
     let capture = Capture::start(&Source::File(conversion.input.clone()), &wiring)?;
@@ -161,8 +163,9 @@ fn paint(
     let backend = painters.first().map_or(Backend::CPU, |painter| painter.network().backend());
     let frame_painters =
         painters.into_iter().map(|painter| FramePainter::new(painter, &caps)).collect::<Result<Vec<_>>>()?;
-    let encode = Encode::start(&caps, facts.decoded.as_ref(), encoder, &conversion.templates, parts.append()?)?;
+    let encode = Encode::start(&caps, facts.colours(), encoder, &conversion.templates, parts.append()?)?;
     progress.start(&start_event(conversion, encoder, picture, workers, backend, before.frames));
+    facts.notes.iter().for_each(|note| progress.note(note));
 
     let counters = Arc::new(Counters::default());
     let (producers, consumers): (Vec<_>, Vec<_>) =
@@ -191,7 +194,7 @@ fn paint(
         (painting.join().unwrap_or_else(|_| Err(Error::model("a stylise thread panicked"))), end)
     });
     let position = encode.position();
-    let warning = capture.facts().warning;
+    let after = capture.facts();
     drop(capture);
     // The encoder's own failure tells more than the frame that it did not take.
     if let Some(failure) = painted.is_err().then(|| encode.failure()).flatten() {
@@ -209,7 +212,9 @@ fn paint(
         End::Failed(reason) => Some(format!("the input is damaged: {reason}")),
         End::Finished => facts.duration.and_then(|duration| cut_off(position, duration)),
     };
-    if let Some(warning) = warning {
+    // Transparency shows in the course of the film.
+    after.notes.iter().filter(|note| !facts.notes.contains(note)).for_each(|note| progress.note(note));
+    if let Some(warning) = after.warning {
         progress.note(&format!("parts of the input could not be decoded: {warning}"));
     }
     Ok(Painted { frames, damage })

@@ -15,7 +15,7 @@ use super::recorder::Recorder;
 use super::report::{Started, Status};
 use super::source_keeper::{OnEnd, Open, SourceKeeper};
 use super::source_state::{Playing, Reading, SourceState};
-use crate::capture::{Pace, Source, StreamFacts, Wiring};
+use crate::capture::{Pace, Source, StreamFacts, Treatment, Wiring};
 use crate::config::outputs::RtspPlan;
 use crate::config::plan::StreamPlan;
 use crate::engine::{Control, FramePainter, Inlet, Live, stylise_live};
@@ -68,6 +68,7 @@ impl Stream {
             sound: plan.sound,
             requested: plan.requested,
             fixed_caps: None,
+            treatment: Treatment::default(),
             receiver: inlet.clone(),
         };
         let mut configured = Playing { source: plan.source.clone(), looped: plan.looped };

@@ -1,10 +1,13 @@
-//! GStreamer helpers: start-up, templates, media files, edit lists, errors in plain words, encoders, complaints in our log.
+//! GStreamer helpers: start-up, templates, media files, edit lists, errors in plain words, encoders, complaints in our log,
+//! and an element of our own.
 
 pub mod bus;
 pub mod check;
 pub mod edit_list;
 pub mod encoder;
+pub mod flatten;
 pub mod log;
+pub mod matroska;
 pub mod standstill;
 pub mod template;
 
@@ -12,15 +15,13 @@ use gstreamer as gst;
 
 use crate::error::{Error, Result};
 
-/// Decoders for transparency, which is not painted; they fail on streams that only claim to have it.
-const UNWANTED: &[&str] = &["vp8alphadecodebin", "vp9alphadecodebin"];
-
 /// Starts GStreamer once; later calls cost little.
 pub fn init() -> Result<()> {
     use gst::prelude::*;
     gst::init()
         .map_err(|error| Error::usage(format!("GStreamer does not start: {error}; install it with `./dev setup`")))?;
-    for factory in UNWANTED.iter().filter_map(|name| gst::ElementFactory::find(name)) {
+    flatten::register().map_err(Error::usage)?;
+    for factory in matroska::ALPHA_DECODERS.iter().filter_map(|(_, name)| gst::ElementFactory::find(name)) {
         factory.set_rank(gst::Rank::NONE);
     }
     Ok(())

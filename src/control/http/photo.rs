@@ -1,21 +1,22 @@
 //! The photo service: paints an uploaded photograph, one at a time, behind the live picture.
 
-use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use image::{ImageFormat, ImageReader};
+use image::ImageFormat;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::Context;
 use super::body;
 use super::connections::{Connection, Place, Places};
 use super::problem::problem;
+use crate::capture::Treatment;
 use crate::control::{ApiError, ApiResult};
-use crate::convert::pictures::{self, Format};
+use crate::convert::picture_file::{self, Format, Original};
+use crate::convert::pictures;
 use crate::error::{Error, Result};
 use crate::style::onnx::{Loaded, SessionOptions};
 use crate::style::tensor::{Finish, PixelOrder};
@@ -149,12 +150,11 @@ fn paint_file(
     session: &SessionOptions,
 ) -> Result<Vec<u8>> {
     let unreadable = |what: String| Error::input(format!("the photograph: {what}"));
-    let reader =
-        ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| unreadable(error.to_string()))?;
-    if !matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) {
+    if !matches!(image::guess_format(file), Ok(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) {
         return Err(unreadable("is no JPEG, PNG or WebP file".into()));
     }
-    let (picture, icc_profile) = pictures::decode(reader, MOST_PIXELS).map_err(unreadable)?;
+    let Original { picture, tags, .. } = Original::decode(file, MOST_PIXELS).map_err(unreadable)?;
+    let (picture, _) = pictures::lay_on_background(picture, Treatment::default(), format != Format::Jpeg);
 
     let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
     let network = match loaded.take().filter(|loaded| loaded.manifest().path == choice.network.path) {
@@ -176,6 +176,6 @@ fn paint_file(
     })?;
     drop(sized);
     let mut file = Vec::new();
-    pictures::encode_picture(&mut file, format, painted, icc_profile).map_err(Error::output)?;
+    picture_file::encode(&mut file, format, painted, &tags).map_err(Error::output)?;
     Ok(file)
 }

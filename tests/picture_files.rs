@@ -1,0 +1,159 @@
+//! `impasto file` on picture files: colours by their profiles, what is told beside the pixels, files that are cut off.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Finished, finish, impasto, onnx, project};
+use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageEncoder, ImageReader, Luma, Rgb, RgbImage};
+use moxcms::ColorProfile;
+
+/// A folder with the network that gives back the picture as it came, and a place for files.
+struct Studio(tempfile::TempDir);
+
+impl Studio {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        onnx::write_identity(folder.path());
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, file: &[u8]) -> PathBuf {
+        std::fs::write(self.path(name), file).expect("a file");
+        self.path(name)
+    }
+
+    /// Paints what must succeed; returns the result and what was said of it.
+    fn good(&self, input: &Path, output: &str) -> (PathBuf, Finished) {
+        let mut command = impasto();
+        command.args(["--log", "warn", "file"]).arg(input).arg(self.path(output)).arg("--overwrite");
+        let finished = finish(command.arg("--network").arg(self.path("identity.onnx")));
+        assert_eq!(finished.code, 0, "{} -> {output}: {}", input.display(), finished.stderr);
+        (self.path(output), finished)
+    }
+}
+
+/// The decoder of a file, which tells what lies beside the pixels.
+fn decoder(file: &Path) -> impl ImageDecoder {
+    ImageReader::open(file).expect("a file").into_decoder().expect("a picture")
+}
+
+fn pixel(file: &Path, x: u32, y: u32) -> [u8; 3] {
+    image::open(file).expect("a picture").into_rgb8().get_pixel(x, y).0
+}
+
+#[track_caller]
+fn assert_near(found: [u8; 3], expected: [u8; 3], tolerance: u8) {
+    let near = found.iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= tolerance);
+    assert!(near, "{found:?}, not {expected:?}");
+}
+
+/// A PNG file of one colour with a profile.
+fn with_profile(picture: &DynamicImage, profile: &ColorProfile) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = PngEncoder::new(&mut file);
+    encoder.set_icc_profile(profile.encode().expect("a profile")).expect("PNG holds profiles");
+    picture.write_with_encoder(encoder).expect("a file");
+    file
+}
+
+#[test]
+fn colours_are_those_of_the_profile() {
+    let studio = Studio::new();
+    let wide = ColorProfile::new_display_p3();
+    for (colour, expected) in [([200, 100, 50], [215, 93, 31]), ([90, 160, 120], [61, 162, 117])] {
+        let picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(16, 16, Rgb(colour)));
+        let input = studio.write("wide.png", &with_profile(&picture, &wide));
+        let (file, said) = studio.good(&input, "out.png");
+        assert_near(pixel(&file, 8, 8), expected, 2);
+        assert!(decoder(&file).icc_profile().expect("readable").is_none(), "pixels are sRGB now");
+        assert!(said.stderr.contains("converted from their profile to sRGB"), "{}", said.stderr);
+    }
+    let gray = DynamicImage::ImageLuma8(GrayImage::from_pixel(16, 16, Luma([128])));
+    let input = studio.write("gray.png", &with_profile(&gray, &ColorProfile::new_gray_with_gamma(1.8)));
+    let (file, _) = studio.good(&input, "out.png");
+    assert_near(pixel(&file, 8, 8), [146; 3], 2);
+    assert!(decoder(&file).icc_profile().expect("readable").is_none());
+}
+
+#[test]
+fn inks_become_the_colours_that_they_print() {
+    let studio = Studio::new();
+    let (file, said) = studio.good(&project("tests/cases/cmykicc.jpg"), "out.png");
+    // Little CMS makes these of the same inks, in its relative and its perceptual way.
+    for ((x, y), colour) in [((60, 40), [190, 146, 119]), ((110, 70), [186, 160, 153]), ((30, 60), [153, 109, 82])] {
+        assert_near(pixel(&file, x, y), colour, 6);
+    }
+    assert!(decoder(&file).icc_profile().expect("readable").is_none(), "RGB has no CMYK profile");
+    assert!(said.stderr.contains("converted from their profile to sRGB"), "{}", said.stderr);
+}
+
+#[test]
+fn pictures_in_srgb_keep_every_pixel_and_their_profile() {
+    let studio = Studio::new();
+    let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([4 * x as u8, 4 * y as u8, (x ^ y) as u8]));
+    let picture = DynamicImage::ImageRgb8(picture);
+    let input = studio.write("srgb.png", &with_profile(&picture, &ColorProfile::new_srgb()));
+    let (file, said) = studio.good(&input, "out.png");
+    assert_eq!(image::open(&file).expect("a picture"), picture);
+    assert!(decoder(&file).icc_profile().expect("readable").is_some() && !said.stderr.contains("note"), "{said:?}");
+}
+
+/// EXIF with the name of a camera, and a picture that lies on its side.
+fn exif() -> Vec<u8> {
+    let entry = |tag: u16, kind: u16, count: u32, value: [u8; 4]| {
+        [&tag.to_be_bytes()[..], &kind.to_be_bytes(), &count.to_be_bytes(), &value].concat()
+    };
+    let (make, orientation) = (entry(0x010f, 2, 4, *b"Cam\0"), entry(0x0112, 3, 1, [0, 6, 0, 0]));
+    [b"MM\0*\0\0\0\x08\0\x02", &make[..], &orientation, &[0; 4]].concat()
+}
+
+#[test]
+fn exif_and_xmp_are_kept_but_for_the_orientation() {
+    const XMP: &[u8] = b"<x:xmpmeta><rdf:Description tiff:Orientation=\"6\" dc:title=\"Harbour\"/></x:xmpmeta>";
+    let studio = Studio::new();
+    let picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(32, 16, Rgb([90, 120, 150])));
+    let mut file = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut file, 95);
+    encoder.set_exif_metadata(exif()).expect("JPEG holds EXIF");
+    picture.write_with_encoder(encoder).expect("a file");
+    let xmp = [b"http://ns.adobe.com/xap/1.0/\0", XMP].concat();
+    let segment = [&[0xff, 0xe1][..], &(xmp.len() as u16 + 2).to_be_bytes(), &xmp].concat();
+    file.splice(2..2, segment);
+    let input = studio.write("photo.jpg", &file);
+    for output in ["out.jpg", "out.png", "out.webp"] {
+        let (file, said) = studio.good(&input, output);
+        let mut told = decoder(&file);
+        assert_eq!(told.dimensions(), (16, 32), "{output} is upright");
+        let exif = told.exif_metadata().expect("readable").unwrap_or_else(|| panic!("{output} has no EXIF"));
+        assert!(exif.windows(3).any(|word| word == b"Cam"), "{output}: {exif:?}");
+        assert_eq!(Orientation::from_exif_chunk(&exif), Some(Orientation::NoTransforms), "{output}");
+        let xmp = told.xmp_metadata().expect("readable");
+        if output == "out.webp" {
+            assert!(said.stderr.contains("XMP data are left out"), "{}", said.stderr);
+        } else {
+            let upright = String::from_utf8_lossy(XMP).replace("=\"6\"", "=\"1\"");
+            assert_eq!(xmp.as_deref().map(String::from_utf8_lossy).as_deref(), Some(upright.as_str()), "{output}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_is_cut_off_gets_a_note() {
+    let studio = Studio::new();
+    let noise = RgbImage::from_fn(256, 256, |x, y| Rgb([(x * y) as u8, (x * 7 + y * 13) as u8, (x ^ y) as u8]));
+    let mut file = Vec::new();
+    DynamicImage::ImageRgb8(noise).write_with_encoder(JpegEncoder::new(&mut file)).expect("a file");
+    let input = studio.write("whole.jpg", &file);
+    let (_, said) = studio.good(&input, "out.png");
+    assert!(!said.stderr.contains("note"), "{}", said.stderr);
+    let input = studio.write("cut.jpg", &file[..file.len() * 2 / 3]);
+    let (_, said) = studio.good(&input, "out.png");
+    assert!(said.stderr.contains("the picture is cut off"), "{}", said.stderr);
+}
