@@ -538,6 +538,7 @@ fn a_running_stream_takes_every_command() {
     config.output.rtsp = "off".into();
     config.paint.styles = Mix::only("same");
     config.runtime.models = networks.path().into();
+    config.runtime.isolate = false;
     let plan = StreamPlan::new(&config.streams()[0], &config.runtime).unwrap();
     let (on_end, ended) = std::sync::mpsc::channel();
     let on_end = std::sync::Arc::new(move |result| drop(on_end.send(result)));

@@ -40,7 +40,7 @@ pub struct BenchArgs {
     /// Frames to measure
     #[arg(long, value_name = "N", default_value_t = 50)]
     frames: usize,
-    /// Measure the network in a worker process, as `impasto run --isolate` runs it
+    /// Measure the network in a worker process, as `impasto run` runs it
     #[arg(long)]
     isolate: bool,
     /// Print JSON

@@ -21,7 +21,8 @@ const AFTER_HELP: &str = "\
 Examples:
   impasto check config.toml              every key, and whether network, style and source are there
   impasto check models/lite.toml         loads the network and paints a test picture
-  impasto check candy.onnx               the same; without a manifest, proposes one to save as candy.toml
+  impasto check candy.onnx               the same; without a manifest, proposes one
+  impasto check candy.onnx --save        and writes it as candy.toml
   impasto check pipelines/output/rtsp.launch
   impasto check holiday.mp4              its streams
 
@@ -32,6 +33,9 @@ Ends with 0 if the file is fit, and with the exit code of its error otherwise.";
 pub struct CheckArgs {
     /// A config (.toml), a network (.onnx or its manifest), a template (.launch) or a media file
     file: PathBuf,
+    /// Write the manifest that is proposed for a network beside it
+    #[arg(long)]
+    save: bool,
     #[command(flatten)]
     paint: PaintArgs,
 }
@@ -51,8 +55,10 @@ impl CheckArgs {
         match ending.as_str() {
             "toml" if is_manifest(&self.file) => self.network(&self.file),
             "toml" => self.config(),
-            "onnx" if self.file.with_extension("toml").exists() => self.network(&self.file.with_extension("toml")),
-            "onnx" => self.foreign_network(),
+            "onnx" if Manifest::is_there(&self.file.with_extension("toml")) => {
+                self.network(&self.file.with_extension("toml"))
+            }
+            "onnx" | "pth" | "pt" | "tflite" | "safetensors" | "h5" => self.foreign_network(),
             "launch" => {
                 let name = crate::gst::check::launch(&self.file)?;
                 say!("{}: a template `{name}` whose elements can be built", self.file.display())
@@ -124,11 +130,14 @@ impl CheckArgs {
         }
         say!("\n{}", proposal.text)?;
         proposal.trial?;
-        Err(Error::model(format!(
-            "{} has no manifest; look the proposed one over, save it as {} and check again",
-            self.file.display(),
-            save_as.display()
-        )))
+        if self.save {
+            std::fs::write(&save_as, &proposal.text)
+                .map_err(|error| Error::output(format!("{}: {error}", save_as.display())))?;
+            eprintln!("saved as {}; look it over, and check again", save_as.display());
+        } else {
+            eprintln!("look it over; with --save it becomes {}", save_as.display());
+        }
+        Ok(())
     }
 
     /// In a worker process: a network that brings it down gets a sentence like others.
@@ -155,8 +164,8 @@ fn is_manifest(path: &Path) -> bool {
 fn describe(info: &NetworkInfo) -> impl Iterator<Item = String> {
     let inputs = info.inputs.iter().map(|input| format!("input {input}"));
     let outputs = info.outputs.iter().map(|output| format!("output {output}"));
-    let notes = info.notes.iter().map(|(key, value)| format!("{key}: {}", value.replace('\n', " ")));
-    inputs.chain(outputs).chain(notes)
+    let notes = info.notes.iter().map(|(key, value)| format!("{key}: {value}"));
+    inputs.chain(outputs).chain(notes).map(|line| line.replace('\n', " "))
 }
 
 fn outcome(trial: &Trial) -> String {

@@ -155,7 +155,7 @@ fn print_bytes(bytes: &[u8]) -> Result<()> {
 
 /// `println!` without secrets, whose reader may have left, and which tells what else goes wrong.
 macro_rules! say {
-    ($($part:tt)*) => { $crate::cli::print_bytes($crate::redact::redact(&format!("{}\n", format_args!($($part)*))).as_bytes()) };
+    ($($part:tt)*) => { $crate::cli::print_bytes($crate::redact::for_people(&format!("{}\n", format_args!($($part)*))).as_bytes()) };
 }
 use say;
 

@@ -61,7 +61,7 @@ pub struct RunArgs {
     /// Turn the picture of that camera around, as in a mirror
     #[arg(long, requires = "camera_out")]
     mirror: bool,
-    /// Run networks in worker processes, which may crash without harm to the stream; false turns off what the config says
+    /// Run networks in worker processes, which may crash without harm to the stream; false paints in the daemon itself
     #[arg(long, env = "IMPASTO_ISOLATE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     isolate: Option<bool>,
     /// Stop after this many seconds

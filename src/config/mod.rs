@@ -63,12 +63,13 @@ pub struct PaintConfig {
     pub size: PaintSize,
 }
 
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuntimeConfig {
     pub device: Device,
     pub precision: Precision,
     pub threads: usize,
+    /// The workers are the program `impasto` itself: another one that uses this library turns it off.
     pub isolate: bool,
     pub library: PathBuf,
     pub models: PathBuf,
@@ -145,6 +146,14 @@ impl Default for SourceConfig {
             format: FormatRequest::Auto,
             controls: ControlValues::new(),
         }
+    }
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        let (library, models, pipelines) = Default::default();
+        let (device, precision) = Default::default();
+        Self { device, precision, threads: 0, isolate: true, library, models, pipelines }
     }
 }
 

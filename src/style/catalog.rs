@@ -182,7 +182,7 @@ fn from_path(path: &Path) -> Result<Manifest> {
         return Err(Error::model(format!("{}: no such file", path.display())));
     }
     let manifest = path.with_extension("toml");
-    if !manifest.exists() {
+    if !Manifest::is_there(&manifest) {
         return Err(Error::model(format!(
             "{} has no manifest beside it; `impasto check {}` proposes one",
             path.display(),

@@ -161,6 +161,12 @@ impl Manifest {
         Self::parse(&text, path)
     }
 
+    /// True if there is a manifest at `path`. An empty file is none: the shell makes one before
+    /// `impasto check net.onnx > net.toml` begins.
+    pub fn is_there(path: &Path) -> bool {
+        std::fs::read(path).is_ok_and(|bytes| !bytes.trim_ascii().is_empty())
+    }
+
     /// Checks `text` as if it had been read from `path`; errors as [`Manifest::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let mut manifest: Manifest = toml::from_str(text)

@@ -240,6 +240,9 @@ pub(super) fn check_file(path: &Path, sha256: Option<&str>) -> Result<()> {
     if text.starts_with("version https://git-lfs") {
         return fail("this is a Git LFS pointer, not the network; fetch it with `git lfs pull`".into());
     }
+    if let Some(what) = other_format(&head) {
+        return fail(format!("this is {what}, not an ONNX network"));
+    }
     if let Some(expected) = sha256 {
         let actual = hex(&digest.finalize());
         if !expected.eq_ignore_ascii_case(&actual) {
@@ -249,6 +252,27 @@ pub(super) fn check_file(path: &Path, sha256: Option<&str>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What else people take for a network, by its first bytes, and where to go from there.
+fn other_format(head: &[u8]) -> Option<String> {
+    let is_printed = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    let known = match head {
+        [b'P', b'K', 3, 4, ..] => {
+            "a zip archive or a PyTorch file (.pth, .pt): unpack it, or export it with torch.onnx.export"
+        }
+        [0x80, 2..=5, ..] => "a pickle of Python, as PyTorch writes (.pth): export it with torch.onnx.export",
+        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => "a TensorFlow Lite file: convert it with tf2onnx",
+        [_, _, _, _, _, 0, 0, 0, b'{', ..] => "a safetensors file, which holds weights without the network",
+        [0x89, b'H', b'D', b'F', ..] => "an HDF5 file, as Keras writes: convert it with tf2onnx",
+        [0x1f, 0x8b, ..] => "packed with gzip: unpack it",
+        _ if head.iter().all(is_printed) => {
+            let words = String::from_utf8_lossy(head);
+            return Some(format!("text (`{}`)", words.trim().lines().next().unwrap_or_default()));
+        }
+        _ => return None,
+    };
+    Some(known.into())
 }
 
 /// A digest as people write it.

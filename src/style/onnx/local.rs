@@ -133,6 +133,9 @@ impl LocalSession {
 
         let painted = self.run_to_new_output(&running, &input_tensor)?;
         let (painted_height, painted_width) = picture_size(&painted, output.layout, output.cells)?;
+        if painted.try_extract_tensor::<f32>().is_ok_and(|(_, values)| values.iter().any(|value| !value.is_finite())) {
+            return Err(format!("[output] `{}` holds values that are no numbers (NaN or infinite)", output.name));
+        }
         if painted_width < size.width || painted_height < size.height {
             return Err(format!(
                 "[output] `{}` is {painted_width}x{painted_height}, smaller than its input of {size}",
