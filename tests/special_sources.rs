@@ -233,7 +233,18 @@ fn ten_bits_of_the_usual_range_are_kept_as_they_are_but_for_eight() {
     assert!(said.stderr.contains("10 bits a colour: 8 are written"), "{}", said.stderr);
 }
 
-/// A picture whose left half hides pure red, whose middle is half transparent green, and whose right is opaque blue.
+#[test]
+fn a_range_that_is_not_told_is_that_of_video() {
+    let studio = Studio::new();
+    let white = "color=black:s=64x64:r=5:d=0.4,format=yuv420p,geq=lum=235:cb=128:cr=128";
+    let codec = ["-c:v", "libvpx-vp9", "-lossless", "1", "-colorspace", "bt709"];
+    let input = studio.make("white.webm", &[&["-f", "lavfi", "-i", white][..], &codec].concat());
+    let (file, _) = studio.good("file", &input, "out.png", &["--at", "0"]);
+    let level = image::open(file).expect("a picture").into_rgb8().get_pixel(32, 32).0[1];
+    assert!(level >= 252, "white became {level}");
+}
+
+/// A picture whose left third hides pure red, whose middle is half transparent green, and whose right is opaque blue.
 const HIDDEN_RED: &str = "nullsrc=s=96x64:r=5:d=0.6,format=rgba,geq=r='255*lt(X,32)':g='255*between(X,32,63)':\
                           b='255*gte(X,64)':a='if(lt(X,32),0,if(lt(X,64),128,255))'";
 
