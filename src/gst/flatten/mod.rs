@@ -1,8 +1,11 @@
-//! The element `impastoflatten`: makes plain pixels, eight bits and opaque, of pictures with a high dynamic range or with
-//! transparency; others pass as they are.
+//! The element `impastoflatten`: makes plain pixels, eight bits and opaque, of pictures with a high dynamic range, with
+//! transparency, or in the usual kinds of YUV; plain ones pass as they are.
 
 mod element;
 mod tone_map;
+mod yuv;
+
+pub use element::format_for;
 
 use gstreamer as gst;
 use gstreamer::glib;
