@@ -233,7 +233,43 @@ fn ten_bits_of_the_usual_range_are_kept_as_they_are_but_for_eight() {
     assert!(said.stderr.contains("10 bits a colour: 8 are written"), "{}", said.stderr);
 }
 
-/// A picture whose left half hides pure red, whose middle is half transparent green, and whose right is opaque blue.
+#[test]
+fn levels_stay_what_they_are() {
+    let studio = Studio::new();
+    let levels = [16, 40, 80, 126, 160, 200, 220, 235];
+    let squares =
+        levels.iter().enumerate().map(|(at, level)| format!("between(X,{},{})*{level}", 40 * at, 40 * at + 39));
+    let luma = squares.collect::<Vec<_>>().join("+");
+    let raw = ["-pix_fmt", "yuyv422", "-c:v", "rawvideo"];
+    for (name, codec) in [
+        ("h264.mp4", &["-c:v", "libx264", "-crf", "0"][..]),
+        ("h264_422.mkv", &["-pix_fmt", "yuv422p", "-c:v", "ffv1"]),
+        ("h264_444.mkv", &["-pix_fmt", "yuv444p", "-c:v", "ffv1"]),
+        ("yuyv.avi", &raw),
+        ("bt709.mkv", &["-c:v", "ffv1", "-colorspace", "bt709"]),
+    ] {
+        let picture = format!("nullsrc=s=320x180:r=10:d=0.5,format=yuv420p,geq=lum='{luma}':cb=128:cr=128");
+        let input = studio.make(name, &[&["-f", "lavfi", "-i", &picture][..], codec].concat());
+        let (file, _) = studio.good("file", &input, "out.mkv", &["--crf", "0"]);
+        let gray = ["-vf", "extractplanes=y", "-f", "rawvideo", "-"];
+        let rows = output_of(Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-i", &file]).args(gray)).stdout;
+        let found: [u8; 8] = std::array::from_fn(|at| rows[90 * 320 + 40 * at + 20]);
+        assert!(found.iter().zip(levels).all(|(found, level)| found.abs_diff(level) <= 1), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn a_range_that_is_not_told_is_that_of_video() {
+    let studio = Studio::new();
+    let white = "color=black:s=64x64:r=5:d=0.4,format=yuv420p,geq=lum=235:cb=128:cr=128";
+    let codec = ["-c:v", "libvpx-vp9", "-lossless", "1", "-colorspace", "bt709"];
+    let input = studio.make("white.webm", &[&["-f", "lavfi", "-i", white][..], &codec].concat());
+    let (file, _) = studio.good("file", &input, "out.png", &["--at", "0"]);
+    let level = image::open(file).expect("a picture").into_rgb8().get_pixel(32, 32).0[1];
+    assert!(level >= 254, "white became {level}");
+}
+
+/// A picture whose left third hides pure red, whose middle is half transparent green, and whose right is opaque blue.
 const HIDDEN_RED: &str = "nullsrc=s=96x64:r=5:d=0.6,format=rgba,geq=r='255*lt(X,32)':g='255*between(X,32,63)':\
                           b='255*gte(X,64)':a='if(lt(X,32),0,if(lt(X,64),128,255))'";
 

@@ -26,7 +26,7 @@ use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
-use crate::gst::flatten::is_high_dynamic_range;
+use crate::gst::flatten::{format_for, is_high_dynamic_range};
 use crate::gst::standstill::Standstill;
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
@@ -463,7 +463,7 @@ fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
             let complete = with_matrix(caps.caps());
             let decoded = gst_video::VideoInfo::from_caps(&complete).ok();
             if let Some(flatten) = flatten.as_ref().and_then(gst::glib::WeakRef::upgrade) {
-                flatten.set_property("deep", decoded.as_ref().is_some_and(is_high_dynamic_range));
+                flatten.set_property("format", decoded.as_ref().and_then(format_for));
             }
             lock(&facts).decoded = decoded;
             *event = gst::event::Caps::builder(&complete).seqnum(event.seqnum()).build();

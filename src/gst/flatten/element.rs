@@ -17,9 +17,14 @@ use gstreamer_video as gst_video;
 
 use super::lay_on;
 use super::tone_map::{ToneMap, Transfer};
+use super::yuv::{self, Coding};
 
 /// What comes out.
 const PLAIN: &str = "BGRx";
+
+/// Transparent pictures come in so, and those whose light is mapped.
+const TRANSPARENT: &str = "BGRA";
+const DEEP: &str = "ARGB64";
 
 /// Told of a picture whose light is mapped, and wrong for what is made of it.
 const LIGHT_FIELDS: [&str; 2] = ["mastering-display-info", "content-light-level"];
@@ -30,13 +35,31 @@ pub struct Flatten {
     /// 0xRRGGBB: what is seen through transparent pixels.
     #[property(get, set)]
     background: AtomicU32,
-    /// Pictures are asked for with 16 bits, which tone mapping needs.
+    /// What is asked for, if it is no plain format and none with transparency.
     #[property(get, set)]
-    deep: AtomicBool,
+    format: Mutex<Option<String>>,
     /// A pixel was not opaque.
     #[property(get)]
     transparent: AtomicBool,
-    tone_map: Mutex<Option<ToneMap>>,
+    way: Mutex<Way>,
+}
+
+/// What is done to each picture.
+#[derive(Debug, Default)]
+enum Way {
+    #[default]
+    Lay,
+    Map(ToneMap),
+    Convert(Coding),
+}
+
+/// The format in which pictures are best asked for, before anybody converts them: 16 bits for tone mapping, their own
+/// where it is converted here.
+pub fn format_for(info: &VideoInfo) -> Option<&'static str> {
+    match transfer_of(info) {
+        Some(_) => Some(DEEP),
+        None => Coding::of(info).map(|_| info.format().to_str().as_str()),
+    }
 }
 
 /// How the light of a picture with a high dynamic range is written.
@@ -88,7 +111,8 @@ impl ElementImpl for Flatten {
                 let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(formats)).build();
                 gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
             };
-            let sink = template("sink", gst::PadDirection::Sink, &[PLAIN, "BGRA", "ARGB64"]);
+            let all = [&[PLAIN, TRANSPARENT, DEEP][..], &yuv::FORMATS].concat();
+            let sink = template("sink", gst::PadDirection::Sink, &all);
             let src = template("src", gst::PadDirection::Src, &[PLAIN]);
             [sink, src].into_iter().collect::<Result<_, _>>().unwrap_or_else(|error| unreachable!("{error}"))
         });
@@ -108,17 +132,18 @@ impl BaseTransformImpl for Flatten {
         filter: Option<&gst::Caps>,
     ) -> Option<gst::Caps> {
         let mut other = gst::Caps::new_empty();
+        let asked_for = self.format.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let formats = match (direction, &asked_for) {
+            (gst::PadDirection::Sink, _) => vec![PLAIN],
+            (_, Some(format)) => vec![format.as_str()],
+            (_, None) => vec![PLAIN, TRANSPARENT],
+        };
         for structure in caps.iter() {
-            let formats: &[&str] = match direction {
-                gst::PadDirection::Sink => &[PLAIN],
-                _ if self.deep.load(Ordering::Relaxed) => &["ARGB64"],
-                _ => &[PLAIN, "BGRA"],
-            };
-            for format in formats {
+            for format in &formats {
                 let mut structure = structure.to_owned();
                 if structure.get::<&str>("format").ok() != Some(format) {
                     structure.set("format", format);
-                    structure.remove_fields(LIGHT_FIELDS.into_iter().chain(["colorimetry"]));
+                    structure.remove_fields(LIGHT_FIELDS.into_iter().chain(["colorimetry", "chroma-site"]));
                 }
                 other.make_mut().append_structure(structure);
             }
@@ -141,8 +166,12 @@ impl VideoFilterImpl for Flatten {
         _: &VideoInfo,
     ) -> Result<(), gst::LoggableError> {
         let deep = info.format() == VideoFormat::Argb64;
-        let tone_map = transfer_of(info).filter(|_| deep).map(|transfer| ToneMap::new(transfer, peak_of(caps)));
-        *self.tone_map.lock().unwrap_or_else(PoisonError::into_inner) = tone_map;
+        let way = match (transfer_of(info).filter(|_| deep), Coding::of(info)) {
+            (Some(transfer), _) => Way::Map(ToneMap::new(transfer, peak_of(caps))),
+            (None, Some(coding)) => Way::Convert(coding),
+            (None, None) => Way::Lay,
+        };
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = way;
         Ok(())
     }
 
@@ -151,19 +180,22 @@ impl VideoFilterImpl for Flatten {
         picture: &gst_video::VideoFrameRef<&gst::BufferRef>,
         plain: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Way::Convert(coding) = &*way {
+            return coding.convert(picture, plain).map(|()| gst::FlowSuccess::Ok);
+        }
         let [_, red, green, blue] = self.background.load(Ordering::Relaxed).to_be_bytes();
         let background = [red, green, blue];
         let width = picture.width() as usize;
         let (stride, plain_stride) = (picture.plane_stride()[0] as usize, plain.plane_stride()[0] as usize);
         let rows = picture.plane_data(0).map_err(|_| gst::FlowError::Error)?.chunks(stride);
         let plain_rows = plain.plane_data_mut(0).map_err(|_| gst::FlowError::Error)?.chunks_mut(plain_stride);
-        let tone_map = self.tone_map.lock().unwrap_or_else(PoisonError::into_inner);
         let mut least = u8::MAX;
         for (row, plain) in rows.zip(plain_rows).take(picture.height() as usize) {
             let plain = plain.chunks_exact_mut(4).take(width);
-            least = least.min(match tone_map.as_ref() {
-                Some(tone_map) => map_row(tone_map, row.chunks_exact(8), plain, background),
-                None => lay_row(row.chunks_exact(4), plain, background),
+            least = least.min(match &*way {
+                Way::Map(tone_map) => map_row(tone_map, row.chunks_exact(8), plain, background),
+                _ => lay_row(row.chunks_exact(4), plain, background),
             });
         }
         if least < u8::MAX {

@@ -1,8 +1,11 @@
-//! The element `impastoflatten`: makes plain pixels, eight bits and opaque, of pictures with a high dynamic range or with
-//! transparency; others pass as they are.
+//! The element `impastoflatten`: makes plain pixels, eight bits and opaque, of pictures with a high dynamic range, with
+//! transparency, or in the usual kinds of YUV; plain ones pass as they are.
 
 mod element;
 mod tone_map;
+mod yuv;
+
+pub use element::format_for;
 
 use gstreamer as gst;
 use gstreamer::glib;
@@ -40,7 +43,30 @@ pub fn lay_on(background: [u8; 3], colour: [u8; 3], alpha: u8) -> [u8; 3] {
 
 #[cfg(test)]
 mod tests {
+    use gstreamer as gst;
+    use gstreamer::prelude::*;
+    use gstreamer_app as gst_app;
+
     use super::lay_on;
+
+    #[test]
+    fn plain_pictures_pass_bit_for_bit() {
+        crate::gst::init().unwrap();
+        let text = "videotestsrc num-buffers=2 ! video/x-raw,format=BGRx ! tee name=t ! queue ! appsink name=before \
+                    t. ! queue ! impastoflatten name=flatten ! appsink name=after";
+        let pipeline = gst::parse::launch(text).unwrap().downcast::<gst::Pipeline>().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let next = |name: &str| {
+            let sink = pipeline.by_name(name).and_downcast::<gst_app::AppSink>().unwrap();
+            let sample = sink.pull_sample().unwrap();
+            (sample.caps_owned().unwrap(), sample.buffer().unwrap().map_readable().unwrap().to_vec())
+        };
+        for _ in 0..2 {
+            assert!(next("before") == next("after"));
+        }
+        assert!(!pipeline.by_name("flatten").unwrap().property::<bool>("transparent"));
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
 
     #[test]
     fn a_colour_is_seen_as_far_as_it_covers() {
