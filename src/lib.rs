@@ -22,4 +22,5 @@ pub mod redact;
 pub mod shutdown;
 pub mod style;
 mod suggest;
+mod sync;
 mod v4l2;

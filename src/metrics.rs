@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::style::painter::StageTimes;
+use crate::sync::Locked;
 
 /// How many of the latest frames the medians are taken over.
 const WINDOW: usize = 256;
@@ -83,7 +84,7 @@ impl Counters {
         Self::count(&self.painted);
         self.tensor_times.note(times.before + times.after);
         self.inference_times.note(times.inference);
-        let mut stages = self.stages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut stages = self.stages.locked();
         let place = stages.written % WINDOW;
         stages.times[place] = times;
         stages.written += 1;
@@ -91,14 +92,14 @@ impl Counters {
 
     /// How long the network took for the latest frame.
     pub fn last_inference(&self) -> Duration {
-        let stages = self.stages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let stages = self.stages.locked();
         stages.times[stages.written.wrapping_sub(1) % WINDOW].inference
     }
 
     pub fn snapshot(&self) -> Snapshot {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (times, count) = {
-            let stages = self.stages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let stages = self.stages.locked();
             (stages.times, stages.written.min(WINDOW))
         };
         let times = &times[..count];

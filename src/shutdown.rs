@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{Error, Result};
+use crate::sync::Locked;
 
 /// A stop signal that can be shared, given once and waited for.
 #[derive(Debug, Clone, Default)]
@@ -42,17 +43,17 @@ impl Shutdown {
     }
 
     pub fn give(&self) {
-        *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.shared.0.locked() = true;
         self.shared.1.notify_all();
     }
 
     pub fn is_given(&self) -> bool {
-        *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.shared.0.locked()
     }
 
     /// Sleeps for `time`, or less if the signal is given; true if it was.
     pub fn sleep(&self, time: Duration) -> bool {
-        let given = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = self.shared.0.locked();
         let waited = self.shared.1.wait_timeout_while(given, time, |given| !*given);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }

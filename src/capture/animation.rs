@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -13,6 +13,7 @@ use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder, ImageDecoder};
 
 use crate::error::{Error, Result};
+use crate::sync::Locked;
 
 /// Delays below 20 ms mean "as fast as it goes" of old programs; viewers show such frames for 100 ms.
 const SHORTEST_DELAY: gst::ClockTime = gst::ClockTime::from_mseconds(20);
@@ -45,7 +46,7 @@ pub fn play_into(bin: &gst::Bin, path: &Path, looped: bool) -> Result<()> {
     // The frames are read on a thread of their own, which starts when the pipeline does and ends with it.
     let waiting = Mutex::new(Some((decoder, looped.then(|| path.to_path_buf()))));
     let callbacks = gst_app::AppSrcCallbacks::builder().need_data(move |source, _| {
-        if let Some((decoder, again)) = waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some((decoder, again)) = waiting.locked().take() {
             let source = source.clone();
             std::thread::spawn(move || play(decoder, again.as_deref(), &source));
         }

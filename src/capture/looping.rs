@@ -1,9 +1,10 @@
 //! Plays a file again without a gap: seeks in the running pipeline, before the end of the file has come out of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use crate::sync::Locked;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
@@ -69,21 +70,21 @@ impl Gate {
     /// Seeks, unless the gate is closed.
     fn pass(&self, seek: impl FnOnce() -> bool) -> Option<bool> {
         {
-            let mut passage = self.passage.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut passage = self.passage.locked();
             if passage.is_closed {
                 return None;
             }
             passage.is_seeking = true;
         }
         let sought = seek();
-        self.passage.lock().unwrap_or_else(PoisonError::into_inner).is_seeking = false;
+        self.passage.locked().is_seeking = false;
         self.left.notify_all();
         Some(sought)
     }
 
     /// From now on nothing seeks.
     pub fn close(&self) {
-        let mut passage = self.passage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut passage = self.passage.locked();
         passage.is_closed = true;
         drop(self.left.wait_timeout_while(passage, SEEK_PATIENCE, |passage| passage.is_seeking));
     }
@@ -100,7 +101,7 @@ fn space_out(entry: &gst::Pad, length: &Arc<AtomicU64>) {
     let (length, rounds) = (Arc::clone(length), Mutex::new(Rounds::default()));
     entry.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH, move |_, info| {
         let Some(gst::PadProbeData::Event(event)) = &mut info.data else { return gst::PadProbeReturn::Ok };
-        let mut rounds = rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rounds = rounds.locked();
         match event.view() {
             gst::EventView::FlushStop(_) => *rounds = Rounds::default(),
             gst::EventView::Segment(segment) => {

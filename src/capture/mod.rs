@@ -32,6 +32,7 @@ use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
 use crate::style::geometry::MAX_SIDE;
+use crate::sync::Locked;
 use looping::{Gate, Looping};
 
 /// How fast frames come and on which timeline their times lie.
@@ -193,7 +194,7 @@ impl Capture {
 
     /// What is known of the stream; complete once the first picture has come.
     pub fn facts(&self) -> StreamFacts {
-        let mut facts = lock(&self.facts).clone();
+        let mut facts = self.facts.locked().clone();
         facts.duration = self.edited_duration.or_else(|| self.pipeline.query_duration::<gst::ClockTime>());
         if let Some(decoded) = &facts.decoded {
             let flatten = self.pipeline.by_name("flatten");
@@ -215,7 +216,7 @@ impl Capture {
         Some(match end {
             Ok(()) => End::Finished,
             Err(reason) => {
-                let missing = lock(&self.facts).missing.clone();
+                let missing = self.facts.locked().missing.clone();
                 let missing = missing.map(|what| format!("; no {what} is installed")).unwrap_or_default();
                 End::Failed(format!("{}: {reason}{missing}", self.description))
             }
@@ -225,7 +226,7 @@ impl Capture {
     /// True if nobody reads the file any more, and not one picture has come of it.
     fn has_come_to_a_standstill(&self) -> bool {
         let Some(standstill) = &self.standstill else { return false };
-        lock(&self.facts).decoded.is_none() && lock(standstill).has_come(&self.pipeline)
+        self.facts.locked().decoded.is_none() && standstill.locked().has_come(&self.pipeline)
     }
 
     /// What to open when `source` is lost: the very camera it turned out to be, wherever that is plugged in then.
@@ -372,7 +373,7 @@ fn link_sound(pipeline: &gst::Pipeline, bin: &gst::Bin, pad: &gst::GhostPad, fac
     }
     if let Some(sink) = bin.static_pad("sink") {
         let linked = pad.link(&sink).is_ok() && bin.sync_state_with_parent().is_ok();
-        lock(facts).sound = linked;
+        facts.locked().sound = linked;
     }
 }
 
@@ -465,7 +466,7 @@ fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
             if let Some(flatten) = flatten.as_ref().and_then(gst::glib::WeakRef::upgrade) {
                 flatten.set_property("format", decoded.as_ref().and_then(format_for));
             }
-            lock(&facts).decoded = decoded;
+            facts.locked().decoded = decoded;
             *event = gst::event::Caps::builder(&complete).seqnum(event.seqnum()).build();
         }
         gst::PadProbeReturn::Ok
@@ -518,11 +519,11 @@ fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<Strea
         match message.view() {
             gst::MessageView::Warning(warning) => {
                 let element = message.src().map(|source| source.name().to_string()).unwrap_or_default();
-                lock(&facts).warning.get_or_insert_with(|| format!("{element}: {}", warning.error().message()));
+                facts.locked().warning.get_or_insert_with(|| format!("{element}: {}", warning.error().message()));
             }
             gst::MessageView::Element(_) => {
                 if let Ok(missing) = MissingPluginMessage::parse(message) {
-                    lock(&facts).missing.get_or_insert_with(|| missing.description().to_string());
+                    facts.locked().missing.get_or_insert_with(|| missing.description().to_string());
                 }
             }
             gst::MessageView::SegmentDone(_) => {
@@ -540,11 +541,6 @@ fn appsink(bin: &gst::Bin, name: &str) -> Result<gst_app::AppSink> {
     bin.by_name(name)
         .and_then(|element| element.downcast::<gst_app::AppSink>().ok())
         .ok_or_else(|| Error::usage(format!("the capture template needs an appsink named `{name}`")))
-}
-
-/// Locks; a thread that panicked while holding it left plain values behind, so they stay usable.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Condvar;
 use gstreamer::glib;
 
 use super::*;
+use crate::sync::Locked;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,21 +21,21 @@ struct Times {
 
 impl Receiver for Times {
     fn picture(&self, _: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
-        lock(&self.pictures).push(time);
+        self.pictures.locked().push(time);
         self.came.notify_all();
         Ok(gst::FlowSuccess::Ok)
     }
 
     fn sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
         let duration = sample.buffer().and_then(gst::BufferRef::duration).unwrap_or_default();
-        lock(&self.sound).push((time, duration));
+        self.sound.locked().push((time, duration));
     }
 }
 
 impl Times {
     /// Waits for so many pictures, and returns the milliseconds from each to the next.
     fn steps(&self, count: usize) -> Vec<f64> {
-        let pictures = lock(&self.pictures);
+        let pictures = self.pictures.locked();
         let (pictures, waited) = self
             .came
             .wait_timeout_while(pictures, PATIENCE, |pictures| pictures.len() < count)
@@ -93,7 +94,7 @@ fn a_loop_has_no_seam() {
         capture.play().unwrap();
         let steps = times.steps(65);
         let worst = steps.iter().map(|step| (step - 40.0).abs()).fold(0.0, f64::max);
-        let sound = lock(&times.sound).clone();
+        let sound = times.sound.locked().clone();
         let ends = |(time, duration): &(gst::ClockTime, gst::ClockTime)| (*time + *duration).nseconds() as f64;
         let gaps = sound.windows(2).map(|pair| (pair[1].0.nseconds() as f64 - ends(&pair[0])) / 1e6);
         let widest = gaps.map(f64::abs).fold(0.0, f64::max);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -11,6 +11,7 @@ use gstreamer_video::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::gst::flatten::is_high_dynamic_range;
+use crate::sync::Locked;
 
 /// How pictures that are no plain ones are made into such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::Args)]
@@ -122,7 +123,7 @@ fn follow_field_order(deinterlace: &gst::Element, fields: Option<&'static str>) 
     let (element, known) = (deinterlace.downgrade(), Mutex::new(None));
     entry.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         let Some(top_first) = top_is_first(info) else { return gst::PadProbeReturn::Ok };
-        let before = known.lock().unwrap_or_else(PoisonError::into_inner).replace(top_first);
+        let before = known.locked().replace(top_first);
         if before != Some(top_first)
             && let Some(element) = element.upgrade()
         {

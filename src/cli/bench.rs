@@ -21,6 +21,7 @@ use crate::metrics::{Counters, median_ms, percentile_ms};
 use crate::style::painter::StageTimes;
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
 use crate::style::{PaintPlan, Size};
+use crate::sync::Locked;
 
 /// Frames that are painted before the measurement.
 const WARM_UP: usize = 5;
@@ -154,7 +155,7 @@ impl BenchArgs {
         let measured = std::sync::Mutex::new(Vec::with_capacity(self.frames));
         let publish = |_: gst::Buffer, frame: &Frame| {
             let latency = frame.captured_at.map(|captured_at: Instant| captured_at.elapsed()).unwrap_or_default();
-            let mut measured = measured.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut measured = measured.locked();
             if frame.sequence >= WARM_UP as u64 {
                 measured.push((latency, counters.last_inference()));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
 
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::output::{PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
 use crate::suggest::did_you_mean;
+use crate::sync::SharedLocked;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,22 +118,22 @@ pub struct Hub {
 impl Hub {
     /// Puts it in the place of what was known under that name.
     pub fn put(&self, name: &str, member: Member) {
-        self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), member);
+        self.streams.write_locked().insert(name.into(), member);
         self.changes.notify_one();
     }
 
     /// There is no such stream any more.
     pub fn remove(&self, name: &str) {
-        self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.streams.write_locked().remove(name);
         self.changes.notify_one();
     }
 
     pub fn config(&self) -> ConfigState {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.config.read_locked().clone()
     }
 
     pub fn set_config(&self, config: ConfigState) {
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *self.config.write_locked() = config;
         self.changes.notify_one();
     }
 
@@ -143,18 +144,18 @@ impl Hub {
 
     /// Takes all streams out: the daemon stops.
     pub fn clear(&self) {
-        self.streams.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.streams.write_locked().clear();
     }
 
     /// All streams in the order of their names.
     pub fn all(&self) -> Vec<(String, Member)> {
-        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        let streams = self.streams.read_locked();
         streams.iter().map(|(name, member)| (name.clone(), member.clone())).collect()
     }
 
     /// The stream of that name, whether it runs or not.
     pub fn member(&self, name: &str) -> ApiResult<Member> {
-        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        let streams = self.streams.read_locked();
         if streams.is_empty() {
             return Err(ApiError::Later("no stream runs now".into()));
         }

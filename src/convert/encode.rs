@@ -1,7 +1,7 @@
 //! Painted frames to packets on disk: the encoder's pipeline and the file behind it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::Encoder;
 use crate::gst::template::Templates;
+use crate::sync::Locked;
 
 /// How long the encoder may take for one packet after the last frame went in.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(60);
@@ -66,7 +67,7 @@ impl Encode {
         let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |appsink| {
             let sample = appsink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             receiving.take(&sample).map_err(|error| {
-                lock(&receiving.failure).get_or_insert(error);
+                receiving.failure.locked().get_or_insert(error);
                 gst::FlowError::Error
             })?;
             Ok(gst::FlowSuccess::Ok)
@@ -82,7 +83,7 @@ impl Encode {
     /// Encodes one frame; waits while the encoder is busy. Times that do not rise are moved just behind the last.
     pub fn push(&self, mut buffer: gst::Buffer, pts: gst::ClockTime, duration: Option<gst::ClockTime>) -> Result<()> {
         let pts = {
-            let mut last = lock(&self.sink.last);
+            let mut last = self.sink.last.locked();
             let pts = last.map_or(pts, |(last, _)| pts.max(last + gst::ClockTime::from_useconds(1)));
             *last = Some((pts, duration));
             pts
@@ -103,7 +104,7 @@ impl Encode {
 
     /// The time of the latest frame.
     pub fn position(&self) -> gst::ClockTime {
-        lock(&self.sink.last).map(|(pts, _)| pts).unwrap_or_default()
+        self.sink.last.locked().map(|(pts, _)| pts).unwrap_or_default()
     }
 
     /// Packets on disk.
@@ -113,13 +114,13 @@ impl Encode {
 
     /// Why encoding or writing stopped, if it did.
     pub fn failure(&self) -> Option<Error> {
-        if let Some(error) = lock(&self.sink.failure).clone() {
+        if let Some(error) = self.sink.failure.locked().clone() {
             return Some(error);
         }
         let end = bus::wait_for_end(&self.pipeline.bus()?, gst::ClockTime::ZERO)?;
         let reason = end.err()?;
         // A failure of the file shows up as an error of the stream too; the file's own words are better.
-        Some(lock(&self.sink.failure).clone().unwrap_or_else(|| Error::output(format!("encoding: {reason}"))))
+        Some(self.sink.failure.locked().clone().unwrap_or_else(|| Error::output(format!("encoding: {reason}"))))
     }
 
     /// Stops at once; a frame that waits in [`Self::push`] comes back with an error.
@@ -146,11 +147,11 @@ impl Encode {
             }
         };
         self.abort();
-        if let Some(error) = lock(&self.sink.failure).take() {
+        if let Some(error) = self.sink.failure.locked().take() {
             return Err(error);
         }
         end.map_err(|reason| Error::output(format!("encoding: {reason}")))?;
-        lock(&self.sink.writer).flush()?;
+        self.sink.writer.locked().flush()?;
         let (pushed, written) = (self.pushed(), self.written());
         if pushed != written {
             return Err(Error::output(format!(
@@ -165,7 +166,7 @@ impl Drop for Encode {
     fn drop(&mut self) {
         self.abort();
         // What reached the disk is good for --resume even after a failure.
-        let _ = lock(&self.sink.writer).flush();
+        let _ = self.sink.writer.locked().flush();
     }
 }
 
@@ -179,7 +180,7 @@ impl Sink {
         let data = buffer.map_readable().map_err(Error::output)?;
         let pts = running(buffer.pts()).ok_or_else(|| broken("a time"))?;
         // Parsers know no duration where the frame rate varies. It counts for the last frame, which none follows.
-        let last = lock(&self.last).filter(|(last, _)| *last == pts);
+        let last = self.last.locked().filter(|(last, _)| *last == pts);
         let packet = Packet {
             size: data.len() as u32,
             key_frame: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
@@ -187,7 +188,7 @@ impl Sink {
             dts: running(buffer.dts()),
             duration: last.and_then(|(_, duration)| duration).or_else(|| buffer.duration()),
         };
-        lock(&self.writer).write(caps, &packet, &data)?;
+        self.writer.locked().write(caps, &packet, &data)?;
         self.written.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -203,9 +204,4 @@ fn encoded_caps(caps: &gst::Caps, colours: Option<gst_video::VideoColorimetry>) 
         encoded = encoded.field("colorimetry", colours.to_string());
     }
     Ok(encoded.build())
-}
-
-/// Locks; what a panicked thread left behind are plain values.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -24,6 +24,7 @@ use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
 use crate::output::{Container, Contents, Span, part_path};
 use crate::shutdown::Shutdown;
+use crate::sync::Locked;
 
 /// The file may stop growing for so long before joining counts as stuck.
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
@@ -78,7 +79,7 @@ impl Join<'_> {
         // A GIF has nothing but pictures.
         let wanted = (!animation::is_gif(self.input)).then_some(&tracks);
         let mut outcome = self.attempt(part, wanted, shutdown)?;
-        let mut notes = std::mem::take(&mut lock(&tracks).notes);
+        let mut notes = std::mem::take(&mut tracks.locked().notes);
         let left_out = matches!(outcome, Outcome::SourceBroken);
         if left_out {
             notes.push("sound and subtitles are left out: the source's streams could not be read".into());
@@ -90,9 +91,9 @@ impl Join<'_> {
         if wanted.is_some() {
             self.add_tags(part, &mut notes)?;
         }
-        let sounds = if left_out { Vec::new() } else { std::mem::take(&mut lock(&tracks).sounds) };
+        let sounds = if left_out { Vec::new() } else { std::mem::take(&mut tracks.locked().sounds) };
         self.verify(part, &sounds)?;
-        let chapters = std::mem::take(&mut lock(&tracks).chapters);
+        let chapters = std::mem::take(&mut tracks.locked().chapters);
         if !chapters.is_empty() {
             match chapters::add_boxes(part, chapters) {
                 Err(error) if matches!(error.kind, mp4ameta::ErrorKind::Io(_)) => {
@@ -230,7 +231,7 @@ impl Join<'_> {
         source.link(&streams).map_err(Error::input)?;
 
         let (tell, complete) = channel();
-        lock(tracks).complete = Some(tell);
+        tracks.locked().complete = Some(tell);
         let linker = Linker {
             pipeline: pipeline.downgrade(),
             muxer: muxer.clone(),
@@ -251,14 +252,14 @@ impl Join<'_> {
                     gst::PadProbeReturn::Ok
                 }
                 _ => {
-                    lock(&seen).complete();
+                    seen.locked().complete();
                     gst::PadProbeReturn::Ok
                 }
             });
             if let Some(edit_lists) = &edit_lists {
                 edit_lists.apply_to(pad);
             }
-            linker.link(pad, &mut lock(&tracks));
+            linker.link(pad, &mut tracks.locked());
         });
         Ok(complete)
     }
@@ -270,7 +271,7 @@ impl Join<'_> {
         if !chapters.is_empty() {
             match setter {
                 Some(setter) => setter.set_toc(Some(&chapters::to_toc(&chapters, self.index.end()))),
-                None => lock(tracks).chapters = chapters,
+                None => tracks.locked().chapters = chapters,
             }
             return;
         }
@@ -281,7 +282,7 @@ impl Join<'_> {
             if let gst::MessageView::Toc(toc) = message.view() {
                 match &setter {
                     Some(setter) => setter.set_toc(Some(&toc.toc().0)),
-                    None => lock(&tracks).chapters = chapters::of_toc(&toc.toc().0),
+                    None => tracks.locked().chapters = chapters::of_toc(&toc.toc().0),
                 }
             }
             gst::BusSyncReply::Pass
@@ -344,7 +345,7 @@ impl Join<'_> {
                     let reason = bus::describe(error);
                     match tracks {
                         Some(tracks) if from_source => {
-                            let mut tracks = lock(tracks);
+                            let mut tracks = tracks.locked();
                             tracks.complete();
                             // One failure makes several messages; the first tells most.
                             if patience == STALL_PATIENCE {
@@ -399,8 +400,4 @@ impl Drop for StopOnDrop {
     fn drop(&mut self) {
         let _ = self.0.set_state(gst::State::Null);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

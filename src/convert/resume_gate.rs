@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as ChannelReceiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use gstreamer as gst;
 
@@ -11,6 +11,7 @@ use super::timeline::Timeline;
 use crate::capture::Receiver;
 use crate::engine::Inlet;
 use crate::error::Error;
+use crate::sync::Locked;
 
 /// Times this near are the same: one that did not rise was moved by a microsecond.
 const SAME_TIME_NS: u64 = 500_000;
@@ -81,7 +82,7 @@ impl ResumeGate {
     fn inlet(&self, sample: &gst::Sample) -> Option<&Arc<Inlet>> {
         if self.inlet.get().is_none() {
             self.first.send(sample.caps_owned()?).ok()?;
-            let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+            let opening = self.opening.locked();
             let inlet = opening.recv().ok()?;
             let _ = self.inlet.set(inlet);
         }

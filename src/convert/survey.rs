@@ -1,7 +1,7 @@
 //! What a recording holds, track by track, as its parsers tell it: read before anything is painted.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
 use crate::gst::standstill::Standstill;
 use crate::gst::{bus, make};
+use crate::sync::Locked;
 
 /// How long a file may take to show its tracks; what it has shown by then counts.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -61,16 +62,16 @@ impl Survey {
         if pipeline.set_state(gst::State::Playing).is_ok()
             && let Some(bus) = pipeline.bus()
         {
-            while !is_settled(&lock(&seen)) && bus::wait_for_end(&bus, POLL).is_none() && since.elapsed() < PATIENCE {
-                if lock(&seen).is_empty() && standstill.has_come(&pipeline) {
+            while !is_settled(&seen.locked()) && bus::wait_for_end(&bus, POLL).is_none() && since.elapsed() < PATIENCE {
+                if seen.locked().is_empty() && standstill.has_come(&pipeline) {
                     break;
                 }
             }
         }
-        let tracks = lock(&seen).iter().filter_map(|seen| Track::of(&seen.pad)).collect();
+        let tracks = seen.locked().iter().filter_map(|seen| Track::of(&seen.pad)).collect();
         let _ = pipeline.set_state(gst::State::Null);
         // The pads hold what holds them.
-        lock(&seen).clear();
+        seen.locked().clear();
         Ok(Self { tracks })
     }
 
@@ -120,7 +121,7 @@ fn is_settled(tracks: &[Seen]) -> bool {
 /// Lets a stream end here, and notes when its form is settled.
 fn watch(pad: &gst::Pad, seen: &Arc<Mutex<Vec<Seen>>>) {
     let number = {
-        let mut seen = lock(seen);
+        let mut seen = seen.locked();
         seen.push(Seen { pad: pad.clone(), settled: false });
         seen.len() - 1
     };
@@ -131,7 +132,7 @@ fn watch(pad: &gst::Pad, seen: &Arc<Mutex<Vec<Seen>>>) {
             matches!(&info.data, Some(gst::PadProbeData::Event(event)) if event.type_() == gst::EventType::Eos);
         if (is_packet || is_end)
             && let Some(seen) = seen.upgrade()
-            && let Some(track) = lock(&seen).get_mut(number)
+            && let Some(track) = seen.locked().get_mut(number)
         {
             track.settled = true;
         }
@@ -139,8 +140,4 @@ fn watch(pad: &gst::Pad, seen: &Arc<Mutex<Vec<Seen>>>) {
         info.flow_res = Ok(gst::FlowSuccess::Ok);
         gst::PadProbeReturn::Handled
     });
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

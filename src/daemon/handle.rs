@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Counters;
 use crate::output::{Naming, Outputs, Preview, PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
+use crate::sync::Locked;
 
 /// How many failures of outputs are remembered.
 const FAILURES_KEPT: usize = 10;
@@ -82,12 +83,12 @@ impl Handle {
     /// Takes readings; call it twice a second.
     pub fn tick(&self) {
         let painted = self.counters.painted.load(std::sync::atomic::Ordering::Relaxed);
-        lock(&self.rate).note(painted, Instant::now());
+        self.rate.locked().note(painted, Instant::now());
     }
 
     /// Remembers that an output failed.
     pub fn note_failure(&self, error: &Error) {
-        let mut failures = lock(&self.failures);
+        let mut failures = self.failures.locked();
         failures.truncate(FAILURES_KEPT - 1);
         failures.push_front(error.to_string());
         drop(failures);
@@ -158,15 +159,15 @@ impl control::Stream for Handle {
             bounding_box: painting.bounding_box,
             mirrored: painting.mirrored,
             paused: painting.paused,
-            source: lock(&self.source).clone(),
+            source: self.source.locked().clone(),
             picture: self.picture.clone(),
             nominal_fps: self.nominal_fps,
             sound: self.sound,
-            fps: lock(&self.rate).fps,
+            fps: self.rate.locked().fps,
             counts: self.counters.snapshot(),
             outputs: self.outputs(),
             recording: self.recorder.file(),
-            failures: lock(&self.failures).iter().rev().cloned().collect(),
+            failures: self.failures.locked().iter().rev().cloned().collect(),
             uptime_s: self.begun.elapsed().as_secs(),
         }
     }
@@ -251,10 +252,6 @@ impl control::Stream for Handle {
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
     let failed = |error| ApiError::Failed(Error::output(format!("the work was broken off: {error}")));
     spawn_blocking(work).await.map_err(failed)?
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::recorder::Recorder;
@@ -11,6 +11,7 @@ use crate::config::outputs::{OutputPlan, OutputsPlan, refuse_own};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::{Naming, Output, Outputs, Rtsp, RtspServers, StreamFormat, VirtualCamera};
+use crate::sync::Locked;
 
 /// How long another stream, which changes with the same config, may take to leave a port or device that this one shall
 /// have.
@@ -166,6 +167,6 @@ impl OutputKeeper {
     }
 
     fn opened(&self) -> MutexGuard<'_, Vec<Opened>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.locked()
     }
 }

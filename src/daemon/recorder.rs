@@ -8,6 +8,7 @@ use crate::control::ApiError;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::{Claim, Container, Naming, Output, Outputs, Record, StreamFormat};
+use crate::sync::Locked;
 
 /// At most one recording at a time; all methods may block until a file is opened or finished.
 pub struct Recorder {
@@ -107,7 +108,7 @@ impl Recorder {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     /// The file that is being recorded into, or finished: once there is none, the last one lies under its name.

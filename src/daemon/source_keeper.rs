@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::metrics::Counters;
 use crate::output::Outputs;
 use crate::shutdown::Shutdown;
+use crate::sync::Locked;
 
 /// Called when the source was played to its end, or the stream failed and does not come back by itself.
 pub type OnEnd = Arc<dyn Fn(Result<(), Error>) + Send + Sync>;
@@ -158,7 +159,7 @@ impl SourceKeeper {
 
     fn show_source(&self) {
         let shown = self.state.playing().source.to_string();
-        *self.shown_source.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+        *self.shown_source.locked() = shown;
         self.changes.notify_one();
     }
 

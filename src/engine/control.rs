@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use super::sizing::Sizing;
 use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::{Catalog, Look, LookPatch, PaintPlan, PaintSize};
+use crate::sync::Locked;
 
 /// Commands to one live stream; clones speak to the same stream.
 #[derive(Clone)]
@@ -157,7 +158,7 @@ impl Control {
 
     /// Lets an inference take so many threads, `None` all cores: the network is loaded again while the old one paints.
     pub fn set_threads(&self, threads: Option<usize>) {
-        let mut session = self.shared.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut session = self.shared.session.locked();
         if session.threads != threads {
             session.threads = threads;
             // A stream that has ended needs no threads.
@@ -186,14 +187,14 @@ impl Control {
     /// # Errors
     /// Nothing was painted yet.
     pub fn snapshot(&self) -> Result<Vec<u8>> {
-        let shown = self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shown = self.shared.shown.locked().clone();
         let shown = shown.ok_or_else(|| Error::input("there is no picture yet; try again in a moment"))?;
         super::snapshot::png(shown, &self.shared.info)
     }
 
     /// Ends the loader thread, and the network that it tries; later commands are refused.
     pub fn close(&self) {
-        let mut trial = self.shared.trial.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trial = self.shared.trial.locked();
         trial.closed = true;
         if let Some(stop) = trial.stop.take() {
             stop.stop();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as ChannelReceiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gstreamer as gst;
@@ -12,6 +12,7 @@ use crate::capture::{Pace, Receiver};
 use crate::frame::Frame;
 use crate::frame::ring::{Closer, Producer};
 use crate::metrics::Counters;
+use crate::sync::Locked;
 
 /// Where sound goes; it bypasses the rings.
 pub type SoundSink = Box<dyn Fn(&gst::Sample, gst::ClockTime) + Send + Sync>;
@@ -76,7 +77,7 @@ impl Inlet {
 
     /// Only the streaming thread of the source that plays takes this lock while frames flow.
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     fn take(

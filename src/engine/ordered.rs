@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::Consumer;
 use crate::metrics::Counters;
+use crate::sync::Locked;
 
 /// One frame painter and the ring that feeds it.
 pub struct Worker {
@@ -32,7 +33,7 @@ pub fn stylise_in_order(
     let turnstile = Turnstile::default();
     let first_error = Mutex::new(None);
     let give_up = |error: Error| {
-        first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        first_error.locked().get_or_insert(error);
         turnstile.close();
         abandon();
     };
@@ -84,20 +85,20 @@ struct Turnstile {
 impl Turnstile {
     /// Waits until it is the turn of `sequence`; false if that turn will never come.
     fn wait_for(&self, sequence: u64) -> bool {
-        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.next.locked();
         let waiting = |next: &mut u64| *next != sequence && !self.closed.load(Ordering::Acquire);
         drop(self.changed.wait_while(next, waiting).unwrap_or_else(PoisonError::into_inner));
         !self.closed.load(Ordering::Acquire)
     }
 
     fn pass(&self, sequence: u64) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = sequence + 1;
+        *self.next.locked() = sequence + 1;
         self.changed.notify_all();
     }
 
     fn close(&self) {
         // Under the lock, so that no waiter misses the change between its check and its sleep.
-        let _next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let _next = self.next.locked();
         self.closed.store(true, Ordering::Release);
         self.changed.notify_all();
     }

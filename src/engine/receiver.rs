@@ -1,8 +1,8 @@
 //! The stylise thread's end of the control: takes the newest commands between two frames, and answers those that are shown.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -14,6 +14,7 @@ use super::size_controller::SizeController;
 use crate::error::Error;
 use crate::style::Size;
 use crate::style::onnx::Loaded;
+use crate::sync::Locked;
 
 /// The stylise thread's end.
 pub struct ControlReceiver {
@@ -108,7 +109,7 @@ impl ControlReceiver {
 
     /// A painted frame was shown: answers commands, keeps the frame for snapshots, and lets the size controller note the time.
     pub fn shown(&mut self, frame: u64, picture: &gst::Buffer, inference: Duration) {
-        *self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture.clone());
+        *self.shared.shown.locked() = Some(picture.clone());
         // Only now: whoever is answered may take a snapshot at once.
         self.replies.drain(..).for_each(|reply| reply.applied(Some(frame)));
         if let (Some(size_controller), true) = (&mut self.size_controller, self.takes_sizes && !self.resizing)

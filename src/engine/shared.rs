@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::style::look::ResolvedLook;
 use crate::style::onnx::{Loaded, RunStop, SessionOptions};
 use crate::style::{Catalog, Look, PaintSize, Size, SizedNetwork};
+use crate::sync::Locked;
 
 /// What a command came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -98,12 +99,12 @@ pub(super) struct Reply {
 
 impl Shared {
     pub(super) fn state(&self) -> MutexGuard<'_, ControlState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     /// How the next network shall run.
     pub(super) fn session(&self) -> SessionOptions {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.session.locked().clone()
     }
 
     /// Puts a look into the pending update, with its network if that is another. Returns the network that it
@@ -173,7 +174,7 @@ impl Shared {
     /// # Errors
     /// The stream has ended.
     pub(super) fn try_with(&self, stop: RunStop) -> Result<()> {
-        let mut trial = self.trial.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trial = self.trial.locked();
         if trial.closed {
             return Err(ended());
         }
@@ -183,7 +184,7 @@ impl Shared {
 
     /// It is tried no longer.
     pub(super) fn tried(&self) {
-        self.trial.lock().unwrap_or_else(PoisonError::into_inner).stop = None;
+        self.trial.locked().stop = None;
     }
 }
 

@@ -1,8 +1,9 @@
 //! What GLib, GStreamer and libsoup complain of, told in our log: without secrets, and never without end.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::sync::Locked;
 use gstreamer::glib::{self, LogLevel, LogWriterOutput};
 
 /// How many complaints are told in each [`WINDOW`]: a fault in a library can repeat one a million times a minute.
@@ -16,7 +17,7 @@ pub fn take_over() {
         if !matches!(level, LogLevel::Error | LogLevel::Critical | LogLevel::Warning) {
             return LogWriterOutput::Handled;
         }
-        let told = budget.lock().unwrap_or_else(PoisonError::into_inner).ask(Instant::now());
+        let told = budget.locked().ask(Instant::now());
         let Some(held_back) = told else {
             return LogWriterOutput::Handled;
         };

@@ -20,12 +20,13 @@ pub use rtsp::{Rtsp, RtspAccess, RtspAddress, RtspServers};
 pub use virtual_camera::{VirtualCamera, VirtualCameraPlan};
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use crate::error::{Error, Result};
+use crate::sync::{Locked, SharedLocked};
 
 /// The least time between two pictures: Matroska counts in milliseconds, RTP in less.
 const LEAST_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(1);
@@ -101,17 +102,17 @@ pub struct Outputs {
 impl Outputs {
     /// Adds an output; it gets the pictures from the next one on.
     pub fn add(&self, output: Arc<dyn Output>) {
-        self.list.write().unwrap_or_else(PoisonError::into_inner).push(output);
+        self.list.write_locked().push(output);
     }
 
     /// Takes an output out; finishing it is up to the caller.
     pub fn remove(&self, output: &Arc<dyn Output>) {
-        self.list.write().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, output));
+        self.list.write_locked().retain(|known| !Arc::ptr_eq(known, output));
     }
 
     /// Writers hold the lock for moments only, and pushing to an output never blocks.
     fn list(&self) -> RwLockReadGuard<'_, Vec<Arc<dyn Output>>> {
-        self.list.read().unwrap_or_else(PoisonError::into_inner)
+        self.list.read_locked()
     }
 
     /// Gives a painted picture to every output that is awake. Times that do not rise are moved just behind the last one.
@@ -120,7 +121,7 @@ impl Outputs {
             return;
         }
         let time = {
-            let mut last = self.last_time.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.last_time.locked();
             let time = last.map_or(time, |last| time.max(last + LEAST_STEP));
             *last = Some(time);
             time

@@ -1,7 +1,7 @@
 //! A small JPEG preview for browsers: encoded only while somebody looks, on a thread of its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::{Output, Place, StreamFormat, Usage, retimed};
 use crate::error::{Error, Result};
 use crate::gst::template::{Template, Templates};
+use crate::sync::Locked;
 
 /// The widest preview; wider pictures are scaled down.
 const WIDEST: u32 = 640;
@@ -144,7 +145,7 @@ impl Output for Preview {
 
 impl Channel {
     fn encoder(&self) -> MutexGuard<'_, Option<JpegEncoder>> {
-        self.encoder.lock().unwrap_or_else(PoisonError::into_inner)
+        self.encoder.locked()
     }
 
     fn enter(&self) {

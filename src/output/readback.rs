@@ -1,7 +1,7 @@
 //! Reads a finished file as a player does: it must open, and hold the pictures and the sound that were written.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -9,6 +9,7 @@ use gstreamer::prelude::*;
 use super::Container;
 use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
+use crate::sync::Locked;
 
 /// What a player finds in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Contents {
         let _ = pipeline.set_state(gst::State::Null);
         let whole = end.is_some();
         end.unwrap_or(Ok(()))?;
-        let tracks = tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        let tracks = tracks.locked();
         let of_kind = |kind: &'static str| tracks.iter().filter(move |track| track.name.starts_with(kind));
         Ok(Self {
             pictures: of_kind("video").next().map_or(0, |track| track.packets),
@@ -84,7 +85,7 @@ impl Span {
                 && let Some(begin) = buffer.pts()
             {
                 let end = begin + buffer.duration().unwrap_or_default();
-                let mut span = span.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut span = span.locked();
                 *span = Some(span.map_or((begin, end), |(first, last)| (first.min(begin), last.max(end))));
             }
             gst::PadProbeReturn::Ok
@@ -93,7 +94,7 @@ impl Span {
     }
 
     pub fn length(&self) -> gst::ClockTime {
-        let span = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let span = *self.0.locked();
         span.map_or(gst::ClockTime::ZERO, |(begin, end)| end.saturating_sub(begin))
     }
 }
@@ -101,13 +102,13 @@ impl Span {
 /// Lets a track flow away and counts it; unlinked, it would stop the demuxer.
 fn drain(pipeline: &gst::Pipeline, pad: &gst::Pad, tracks: &Arc<Mutex<Vec<Track>>>) {
     let number = {
-        let mut tracks = tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracks = tracks.locked();
         tracks.push(Track { name: pad.name().to_string(), packets: 0, span: Span::of(pad) });
         tracks.len() - 1
     };
     let tracks = Arc::clone(tracks);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        tracks.lock().unwrap_or_else(PoisonError::into_inner)[number].packets += 1;
+        tracks.locked()[number].packets += 1;
         gst::PadProbeReturn::Ok
     });
     if let Ok(sink) = make("fakesink")

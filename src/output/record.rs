@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::{Encoder, Preset};
 use crate::gst::template::Templates;
+use crate::sync::Locked;
 
 /// How long the file may take to be finished after the last frame.
 const FINISH_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
@@ -99,7 +100,7 @@ impl Record {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     fn failure(&self, reason: &str) -> Error {

@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use crate::sync::Locked;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -50,7 +51,7 @@ impl Connection {
     }
 
     fn waits_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.waits_since.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waits_since.locked()
     }
 
     fn wait(&self) {
@@ -103,7 +104,7 @@ impl Places {
     }
 
     fn taken(&self) -> MutexGuard<'_, Vec<Arc<Connection>>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.locked()
     }
 }
 

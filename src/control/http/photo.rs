@@ -1,6 +1,6 @@
 //! The photo service: paints an uploaded photograph, one at a time, behind the live picture.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Query, Request, State};
@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::style::onnx::{Loaded, SessionOptions};
 use crate::style::tensor::{Finish, PixelOrder};
 use crate::style::{Choice, Look, LookPatch, Size, SizedNetwork};
+use crate::sync::Locked;
 
 /// The largest upload.
 const LARGEST_FILE: usize = 32 * 1024 * 1024;
@@ -156,7 +157,7 @@ fn paint_file(
     let Original { picture, tags, .. } = Original::decode(file, MOST_PIXELS).map_err(unreadable)?;
     let (picture, _) = pictures::lay_on_background(picture, Treatment::default(), format != Format::Jpeg);
 
-    let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut loaded = loaded.locked();
     let network = match loaded.take().filter(|loaded| loaded.manifest().path == choice.network.path) {
         Some(network) => network,
         None => Loaded::open(&choice.network, &session.for_pictures())?,

@@ -1,7 +1,7 @@
 //! Sessions of browsers: whoever shows the token gets a random id for it, which opens this server and no other.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::Context;
 use super::problem::problem;
+use crate::sync::Locked;
 
 /// Sessions that are known; one more ends the oldest.
 const MOST_SESSIONS: usize = 256;
@@ -35,7 +36,7 @@ impl Sessions {
     pub fn is_shown(&self, headers: &HeaderMap) -> bool {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = self.ids.locked();
         let is_known = |shown: &str| ids.iter().any(|id| bool::from(id.as_bytes().ct_eq(shown.as_bytes())));
         pairs.into_iter().any(|(name, shown)| name == self.cookie && is_known(shown))
     }
@@ -46,7 +47,7 @@ impl Sessions {
         getrandom::fill(&mut bytes)?;
         let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let cookie = format!("{}={id}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
-        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids = self.ids.locked();
         ids.push_back(id);
         if ids.len() > MOST_SESSIONS {
             ids.pop_front();

@@ -1,7 +1,7 @@
 //! How `impastoflatten` fits into a pipeline, and its loops over rows.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use gst::glib;
 use gst::prelude::*;
@@ -18,6 +18,7 @@ use gstreamer_video as gst_video;
 use super::lay_on;
 use super::tone_map::{ToneMap, Transfer};
 use super::yuv::{self, Coding};
+use crate::sync::Locked;
 
 /// What comes out.
 const PLAIN: &str = "BGRx";
@@ -132,7 +133,7 @@ impl BaseTransformImpl for Flatten {
         filter: Option<&gst::Caps>,
     ) -> Option<gst::Caps> {
         let mut other = gst::Caps::new_empty();
-        let asked_for = self.format.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let asked_for = self.format.locked().clone();
         let formats = match (direction, &asked_for) {
             (gst::PadDirection::Sink, _) => vec![PLAIN],
             (_, Some(format)) => vec![format.as_str()],
@@ -171,7 +172,7 @@ impl VideoFilterImpl for Flatten {
             (None, Some(coding)) => Way::Convert(coding),
             (None, None) => Way::Lay,
         };
-        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = way;
+        *self.way.locked() = way;
         Ok(())
     }
 
@@ -180,7 +181,7 @@ impl VideoFilterImpl for Flatten {
         picture: &gst_video::VideoFrameRef<&gst::BufferRef>,
         plain: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        let way = self.way.locked();
         if let Way::Convert(coding) = &*way {
             return coding.convert(picture, plain).map(|()| gst::FlowSuccess::Ok);
         }

@@ -1,9 +1,10 @@
 //! The connections of a server: who is there, who has asked for something, and how they are sent away.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::sync::Locked;
 use gstreamer::glib::translate::from_glib_none;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
@@ -70,7 +71,7 @@ impl Connection {
 
 impl Connections {
     fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     /// Takes one that has just come; where too many are silent, the oldest of those must go for it.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use gstreamer as gst;
 use gstreamer::glib;
@@ -22,6 +22,7 @@ use super::{Output, Place, StreamFormat, Usage, is_full, retimed, retimed_sound,
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
+use crate::sync::Locked;
 use connections::Connection;
 use factory::SharedFactory;
 pub use server::RtspServers;
@@ -186,19 +187,19 @@ impl Output for Rtsp {
     }
 
     fn take_failure(&self) -> Option<Error> {
-        if let Some(what) = lock(&self.mount.failure).take() {
+        if let Some(what) = self.mount.failure.locked().take() {
             // What has failed gives no more pictures: those who come again get another media.
             self.mount.dismiss_clients();
             return Some(Error::output(format!("{}: {what}; its clients must come again", self.place)));
         }
-        let is_lost = lock(&self.server).as_ref().is_some_and(|server| !server.is_listening());
+        let is_lost = self.server.locked().as_ref().is_some_and(|server| !server.is_listening());
         (is_lost && !self.told_lost.swap(true, Ordering::Relaxed)).then(|| {
             Error::output(format!("{}: the port is lost, and nobody can come any more; start it anew", self.place))
         })
     }
 
     fn finish(&self) -> Result<()> {
-        let server = lock(&self.server).take();
+        let server = self.server.locked().take();
         if let Some(server) = server {
             self.servers.unmount(server, &self.path);
         }
@@ -215,11 +216,11 @@ impl Drop for Rtsp {
 
 impl Mount {
     fn feeds(&self) -> MutexGuard<'_, Vec<Feeds>> {
-        lock(&self.feeds)
+        self.feeds.locked()
     }
 
     fn watchers(&self) -> MutexGuard<'_, Vec<Connection>> {
-        lock(&self.watchers)
+        self.watchers.locked()
     }
 
     fn is_watched_by(&self, client: &gst_rtsp_server::RTSPClient) -> bool {
@@ -258,10 +259,6 @@ impl Mount {
             pad.push_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The media as launch text, checked by building it once: a broken template is said at the start, not to the
@@ -319,7 +316,7 @@ fn note_failure(pipeline: &gst::Pipeline, mount: &Arc<Mount>) {
     bus.enable_sync_message_emission();
     bus.connect_sync_message(Some("error"), move |_, message| {
         if let gst::MessageView::Error(error) = message.view() {
-            lock(&mount.failure).get_or_insert_with(|| bus::describe(error));
+            mount.failure.locked().get_or_insert_with(|| bus::describe(error));
         }
     });
 }

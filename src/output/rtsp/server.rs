@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use gstreamer_rtsp_server::prelude::*;
 use super::connections::{Connection, Connections};
 use super::{Mount, RtspAccess, RtspAddress};
 use crate::error::{Error, Result};
+use crate::sync::Locked;
 
 /// How often sessions that timed out, and clients that ask for nothing, are looked for.
 const CLEANUP_SECONDS: u32 = 2;
@@ -97,13 +98,13 @@ impl RtspServers {
     }
 
     fn running(&self) -> MutexGuard<'_, Vec<Weak<Server>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.locked()
     }
 }
 
 impl Mounts {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Mount>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     /// What is served at `path`, which may go on with the name of a track.

@@ -13,7 +13,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use super::idle::Usage;
 use super::{Output, Place, StreamFormat};
 use crate::error::{Error, Result};
 use crate::style::Size;
+use crate::sync::Locked;
 use yuyv::YuyvConverter;
 
 /// The longest pause between two frames. Chromium drops a camera that is silent, so the last frame is repeated at
@@ -212,7 +213,7 @@ impl Output for VirtualCamera {
     fn finish(&self) -> Result<()> {
         self.shared.lock().stop = true;
         self.shared.wake();
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(thread) = self.thread.locked().take() {
             let _ = thread.join();
         }
         Ok(())
@@ -221,7 +222,7 @@ impl Output for VirtualCamera {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     fn show(&self, show: Show) {

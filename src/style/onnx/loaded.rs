@@ -1,6 +1,6 @@
 //! A network in memory, and sharing it among all who paint with it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::SystemTime;
 
 use ort::session::Session as OrtSession;
@@ -13,6 +13,7 @@ use super::timings::Measured;
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
+use crate::sync::Locked;
 
 /// How long a thread of a live stream's network spins for the next operator, in microseconds.
 const SPIN_US: &str = "50";
@@ -151,7 +152,7 @@ fn check_device(options: &SessionOptions) -> Result<()> {
 }
 
 fn lock() -> MutexGuard<'static, Vec<Weak<Network>>> {
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+    SHARED.locked()
 }
 
 fn written(manifest: &Manifest) -> Option<SystemTime> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +14,7 @@ use super::provider::Backend;
 use crate::machine;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
+use crate::sync::Locked;
 
 /// The file keeps so many; beyond that it begins anew.
 const MOST: usize = 500;
@@ -61,13 +62,13 @@ impl Key {
 
 /// What was measured before under the same conditions.
 pub(super) fn recall(key: &Key) -> Option<Measured> {
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = KNOWN.locked();
     let entry = known.get_or_insert_with(|| file().map(|file| read(&file)).unwrap_or_default()).get(&key.0)?;
     Some(Measured { backend: entry.backend, reasons: entry.reasons.clone() })
 }
 
 pub(super) fn remember(key: &Key, measured: &Measured) {
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = KNOWN.locked();
     let entries = known.get_or_insert_default();
     let entry = Entry { backend: measured.backend, reasons: measured.reasons.clone() };
     if let Some(file) = file() {

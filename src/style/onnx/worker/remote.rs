@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,6 +19,7 @@ use super::protocol::{Answer, LONGEST, RAN, RUN, Request, TENSORS, parse, receiv
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::tensor::TensorSpec;
+use crate::sync::Locked;
 
 /// Loading a network takes seconds at most.
 const OPEN_LIMIT: Duration = Duration::from_secs(120);
@@ -85,7 +86,7 @@ impl Process {
 
     /// Ends it, unless it has ended, and tells how: "signal: 9 (SIGKILL)".
     fn end(&self) -> String {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut child = self.child.locked();
         // One that has ended by itself is not waited for twice; its own end is what is told.
         let _ = child.kill();
         child.wait().map_or_else(|error| error.to_string(), |status| status.to_string())
