@@ -430,3 +430,13 @@ fn what_cannot_be_for_several_streams_names_both() {
         assert!(refused.stderr.contains("streams `hall` and `lobby` are both"), "{}", refused.stderr);
     }
 }
+
+#[test]
+fn a_daemon_whose_streams_never_come_ends_when_its_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("impasto.toml");
+    std::fs::write(&config, "[source]\ninput = \"missing.mp4\"\n[output]\nrtsp = \"off\"\n").unwrap();
+    let ended = Running::start(&["--config", config.to_str().unwrap(), "--http", "off", "--duration", "1"]).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(ended.events.iter().any(|event| event.to_string().contains("missing.mp4")), "{:?}", ended.events);
+}

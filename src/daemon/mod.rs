@@ -144,15 +144,16 @@ impl Daemon {
     async fn watch(&mut self, incoming: &mut UnboundedReceiver<Event>, signals: &mut Signals) -> Result<()> {
         let mut check = tokio::time::interval(CHECK_INTERVAL);
         let mut status = tokio::time::interval(STATUS_INTERVAL);
-        // The time is counted from the first stream that runs.
+        // The time is counted from the first stream that runs, or was tried in vain: it is tried again, but not for ever.
         let (mut begun, mut time_over) = (false, None);
         loop {
             tokio::select! {
                 Some(event) = incoming.recv() => {
+                    let was_tried = matches!(event, Event::Stream { news: News::Started(_), .. });
                     if let Some(ended) = self.take(event) {
                         return ended;
                     }
-                    if self.streams.have_run() && !begun {
+                    if was_tried && !begun {
                         begun = true;
                         time_over = self.duration.map(|duration| Instant::now() + duration);
                         status.reset();
@@ -228,6 +229,7 @@ impl Daemon {
         while !self.streams.is_empty() {
             tokio::select! {
                 Some(event) = incoming.recv() => {
+                    let was_tried = matches!(event, Event::Stream { news: News::Started(_), .. });
                     if let Event::Stream { run, news } = event
                         && let Some(Err(error)) = self.streams.take(run, news)
                     {
