@@ -12,6 +12,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::chapters;
+use super::cut::Window;
 use super::fate::Audio;
 use super::link::{Linker, Tracks, as_plain_text, request};
 use super::parts::{Index, PacketReader};
@@ -49,6 +50,8 @@ pub struct Join<'a> {
     pub index: &'a Index,
     pub audio: Audio,
     pub survey: &'a Survey,
+    /// The part of IN that OUT holds; `None` for all of it.
+    pub window: Option<Window>,
 }
 
 /// How one attempt ended.
@@ -109,7 +112,7 @@ impl Join<'_> {
     /// Adds what GStreamer's muxers do not write; without `ffmpeg`, or with a source that it does not read, there is a note.
     fn add_tags(&self, part: &Path, notes: &mut Vec<String>) -> Result<()> {
         let tagged = part.with_extension("tagged");
-        match remux::with_tags(part, self.input, &tagged, self.container, &self.index.timescale) {
+        match remux::with_tags(part, self.input, &tagged, self.container, &self.index.timescale, self.window) {
             Ok(()) => std::fs::rename(&tagged, part).map_err(|error| self.failure(&error.to_string())),
             Err(reason) => {
                 notes.push(format!(
@@ -242,6 +245,7 @@ impl Join<'_> {
         };
         let tracks = Arc::clone(tracks);
         let timeline = Timeline::of(self.input);
+        let (window, end) = (self.window, self.index.end());
         streams.connect_pad_added(move |_, pad| {
             // parsebin holds the data back until it has shown every pad.
             let seen = Arc::clone(&tracks);
@@ -259,6 +263,9 @@ impl Join<'_> {
             if let Some(edit_lists) = &edit_lists {
                 edit_lists.apply_to(pad);
             }
+            if let Some(window) = window {
+                window.apply_to(pad, end);
+            }
             linker.link(pad, &mut tracks.locked());
         });
         Ok(complete)
@@ -267,7 +274,12 @@ impl Join<'_> {
     /// Hands the source's chapters to a muxer that writes them, and keeps them for the end otherwise.
     fn keep_chapters(&self, pipeline: &gst::Pipeline, muxer: &gst::Element, tracks: &Arc<Mutex<Tracks>>) {
         let setter = muxer.dynamic_cast_ref::<gst::TocSetter>().cloned();
-        let chapters = chapters::in_boxes(self.input);
+        let window = self.window;
+        let in_window = move |chapters| match window {
+            Some(window) => window.chapters(chapters),
+            None => chapters,
+        };
+        let chapters = in_window(chapters::in_boxes(self.input));
         if !chapters.is_empty() {
             match setter {
                 Some(setter) => setter.set_toc(Some(&chapters::to_toc(&chapters, self.index.end()))),
@@ -275,14 +287,16 @@ impl Join<'_> {
             }
             return;
         }
-        let tracks = Arc::clone(tracks);
+        let (tracks, end) = (Arc::clone(tracks), self.index.end());
         let Some(bus) = pipeline.bus() else { return };
         // On the demuxer's thread: they come before the first packet.
         bus.set_sync_handler(move |_, message| {
             if let gst::MessageView::Toc(toc) = message.view() {
+                let toc = toc.toc().0;
                 match &setter {
-                    Some(setter) => setter.set_toc(Some(&toc.toc().0)),
-                    None => tracks.locked().chapters = chapters::of_toc(&toc.toc().0),
+                    Some(setter) if window.is_none() => setter.set_toc(Some(&toc)),
+                    Some(setter) => setter.set_toc(Some(&chapters::to_toc(&in_window(chapters::of_toc(&toc)), end))),
+                    None => tracks.locked().chapters = in_window(chapters::of_toc(&toc)),
                 }
             }
             gst::BusSyncReply::Pass

@@ -229,7 +229,6 @@ impl Daemon {
         while !self.streams.is_empty() {
             tokio::select! {
                 Some(event) = incoming.recv() => {
-                    let was_tried = matches!(event, Event::Stream { news: News::Started(_), .. });
                     if let Event::Stream { run, news } = event
                         && let Some(Err(error)) = self.streams.take(run, news)
                     {
