@@ -274,12 +274,10 @@ impl Join<'_> {
     /// Hands the source's chapters to a muxer that writes them, and keeps them for the end otherwise.
     fn keep_chapters(&self, pipeline: &gst::Pipeline, muxer: &gst::Element, tracks: &Arc<Mutex<Tracks>>) {
         let setter = muxer.dynamic_cast_ref::<gst::TocSetter>().cloned();
-        let window = self.window;
-        let in_window = move |chapters| match window {
-            Some(window) => window.chapters(chapters),
-            None => chapters,
-        };
-        let chapters = in_window(chapters::in_boxes(self.input));
+        let mut chapters = chapters::in_boxes(self.input);
+        if let Some(window) = self.window {
+            chapters = window.chapters(chapters);
+        }
         if !chapters.is_empty() {
             match setter {
                 Some(setter) => setter.set_toc(Some(&chapters::to_toc(&chapters, self.index.end()))),
@@ -287,16 +285,14 @@ impl Join<'_> {
             }
             return;
         }
-        let (tracks, end) = (Arc::clone(tracks), self.index.end());
+        let tracks = Arc::clone(tracks);
         let Some(bus) = pipeline.bus() else { return };
-        // On the demuxer's thread: they come before the first packet.
+        // From the sink, of the event that the demuxer sends before the first packet; a window has cut it.
         bus.set_sync_handler(move |_, message| {
             if let gst::MessageView::Toc(toc) = message.view() {
-                let toc = toc.toc().0;
                 match &setter {
-                    Some(setter) if window.is_none() => setter.set_toc(Some(&toc)),
-                    Some(setter) => setter.set_toc(Some(&chapters::to_toc(&in_window(chapters::of_toc(&toc)), end))),
-                    None => tracks.locked().chapters = in_window(chapters::of_toc(&toc)),
+                    Some(setter) => setter.set_toc(Some(&toc.toc().0)),
+                    None => tracks.locked().chapters = chapters::of_toc(&toc.toc().0),
                 }
             }
             gst::BusSyncReply::Pass
