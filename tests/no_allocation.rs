@@ -169,6 +169,7 @@ fn run(worker: Option<PathBuf>) -> (u64, u64) {
         sound: false,
         requested: ("640x360".parse().unwrap(), 30),
         fixed_caps: None,
+        enter_at: None,
         treatment: Treatment::default(),
         receiver: Arc::new(WatchedInlet { inlet: Arc::clone(&inlet), watch: Arc::clone(&capturing) }),
     };

@@ -69,6 +69,8 @@ pub struct Wiring {
     /// The caps of an earlier run of this source: later pictures are fitted into that size.
     pub fixed_caps: Option<gst::Caps>,
     pub treatment: Treatment,
+    /// A file that is read as fast as it goes is entered at the key frame before this time, if it can be.
+    pub enter_at: Option<gst::ClockTime>,
     pub receiver: Arc<dyn Receiver>,
 }
 
@@ -146,7 +148,7 @@ impl Capture {
         let edit_lists = source.edit_lists();
         let head = source.build(wiring, edit_lists.as_ref())?;
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
-        branches.connect(&head, edit_lists.as_ref())?;
+        branches.connect(&head, edit_lists.as_ref(), wiring.enter_at.is_some())?;
 
         let camera = match source {
             Source::Camera(requested) => Some(camera::CameraThread::start(requested, wiring.requested, &head)?),
@@ -163,10 +165,22 @@ impl Capture {
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
         capture.looping = (wiring.looped && paced).then(|| Looping::new(entry, branches.entries()));
         branches.set_sync(paced);
+        if let Some(time) = wiring.enter_at {
+            capture.enter_at(time);
+        }
         if !paced {
             capture.set_state(gst::State::Playing)?;
         }
         Ok(capture)
+    }
+
+    /// Goes to the key frame before `time`; stays at the beginning of a file that cannot be entered elsewhere.
+    fn enter_at(&self, time: gst::ClockTime) {
+        let _ = self.pipeline.state(FIRST_PICTURE_PATIENCE);
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
+        if let Err(error) = self.pipeline.seek_simple(flags, time) {
+            tracing::debug!("{} is read from its beginning: {error}", self.description);
+        }
     }
 
     /// Lets the pictures flow; does nothing if they do.
@@ -316,7 +330,7 @@ impl Branches {
     }
 
     /// Links the source: its one pad at once, or the pads of its element `source` when they appear.
-    fn connect(&self, head: &gst::Bin, edit_lists: Option<&EditLists>) -> Result<()> {
+    fn connect(&self, head: &gst::Bin, edit_lists: Option<&EditLists>, entered: bool) -> Result<()> {
         let sink = self.entry()?;
         if let Some(pad) = head.static_pad("src") {
             let linked = pad.link(&sink).map(|_| ());
@@ -338,6 +352,9 @@ impl Branches {
             };
             if let Some(edit_lists) = &edit_lists {
                 edit_lists.apply_to(pad.upcast_ref());
+                if entered {
+                    edit_lists.widen_segment_of(pad.upcast_ref());
+                }
             }
             if media.starts_with("video/") && !picture_sink.is_linked() {
                 let _ = pad.link(&picture_sink);

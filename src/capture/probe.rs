@@ -70,6 +70,7 @@ fn open(
         requested: (Size::new(640, 360), 30),
         fixed_caps: None,
         treatment,
+        enter_at: None,
         receiver: Arc::new(First { found, taken }),
     };
     Ok((Capture::start(&Source::File(path.to_path_buf()), &wiring)?, first, shown))

@@ -145,6 +145,7 @@ impl BenchArgs {
             requested: (self.picture, 30),
             fixed_caps: None,
             treatment: Treatment::default(),
+            enter_at: None,
             receiver: inlet.clone(),
         };
         let capture = Capture::start(&Source::Showcase, &wiring)?;

@@ -8,7 +8,7 @@ use clap::Args;
 use super::args::{PaintArgs, time};
 use crate::capture::Treatment;
 use crate::config::{locate, outputs, plan};
-use crate::convert::{Audio, Conversion, Kind, Options, Progress};
+use crate::convert::{Audio, Conversion, Cut, Kind, Options, Progress};
 use crate::error::Result;
 use crate::gst::encoder::{Codec, Preset};
 use crate::shutdown::Shutdown;
@@ -20,6 +20,7 @@ Examples:
   impasto file holiday.mp4 painted.mp4 --style great_wave
   impasto file holiday.mp4 painted.mkv --codec h265 --crf 24 --preset slow
   impasto file holiday.mp4 painted.mp4 --resume     go on after Ctrl-C
+  impasto file holiday.mp4 part.mp4 --start 1:30 --end 1:45.5
   impasto file holiday.mp4 look.png --at 1:30       see one picture before an hour of painting
   impasto file portrait.jpg portrait.png
   impasto file photos/ painted/";
@@ -48,6 +49,13 @@ pub struct FileArgs {
     /// Time that a software encoder spends on making the file small
     #[arg(long, value_enum, default_value_t)]
     preset: Preset,
+    /// Paint from this time on, in seconds or as MM:SS or HH:MM:SS: the first picture is the first one at or after it.
+    /// Sound, subtitles and chapters are cut to match; OUT begins at 0
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    start: Option<Duration>,
+    /// Paint up to this time of IN: the last picture is the last one before it
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    end: Option<Duration>,
     /// Paint one picture of the video into a picture file: that of this time, in seconds or as MM:SS or HH:MM:SS
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Duration>,
@@ -80,6 +88,7 @@ impl FileArgs {
             preset: self.preset,
             audio: self.audio,
             workers: self.workers.map(usize::from),
+            cut: Cut::new(self.start, self.end)?,
             at: self.at,
             treatment: self.treatment,
         };

@@ -12,6 +12,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::chapters;
+use super::cut::Window;
 use super::fate::Audio;
 use super::link::{Linker, Tracks, as_plain_text, request};
 use super::parts::{Index, PacketReader};
@@ -49,6 +50,8 @@ pub struct Join<'a> {
     pub index: &'a Index,
     pub audio: Audio,
     pub survey: &'a Survey,
+    /// The part of IN that OUT holds; `None` for all of it.
+    pub window: Option<Window>,
 }
 
 /// How one attempt ended.
@@ -109,7 +112,7 @@ impl Join<'_> {
     /// Adds what GStreamer's muxers do not write; without `ffmpeg`, or with a source that it does not read, there is a note.
     fn add_tags(&self, part: &Path, notes: &mut Vec<String>) -> Result<()> {
         let tagged = part.with_extension("tagged");
-        match remux::with_tags(part, self.input, &tagged, self.container, &self.index.timescale) {
+        match remux::with_tags(part, self.input, &tagged, self.container, &self.index.timescale, self.window) {
             Ok(()) => std::fs::rename(&tagged, part).map_err(|error| self.failure(&error.to_string())),
             Err(reason) => {
                 notes.push(format!(
@@ -242,6 +245,7 @@ impl Join<'_> {
         };
         let tracks = Arc::clone(tracks);
         let timeline = Timeline::of(self.input);
+        let (window, end) = (self.window, self.index.end());
         streams.connect_pad_added(move |_, pad| {
             // parsebin holds the data back until it has shown every pad.
             let seen = Arc::clone(&tracks);
@@ -259,6 +263,9 @@ impl Join<'_> {
             if let Some(edit_lists) = &edit_lists {
                 edit_lists.apply_to(pad);
             }
+            if let Some(window) = window {
+                window.apply_to(pad, end);
+            }
             linker.link(pad, &mut tracks.locked());
         });
         Ok(complete)
@@ -267,7 +274,10 @@ impl Join<'_> {
     /// Hands the source's chapters to a muxer that writes them, and keeps them for the end otherwise.
     fn keep_chapters(&self, pipeline: &gst::Pipeline, muxer: &gst::Element, tracks: &Arc<Mutex<Tracks>>) {
         let setter = muxer.dynamic_cast_ref::<gst::TocSetter>().cloned();
-        let chapters = chapters::in_boxes(self.input);
+        let mut chapters = chapters::in_boxes(self.input);
+        if let Some(window) = self.window {
+            chapters = window.chapters(chapters);
+        }
         if !chapters.is_empty() {
             match setter {
                 Some(setter) => setter.set_toc(Some(&chapters::to_toc(&chapters, self.index.end()))),
@@ -277,7 +287,7 @@ impl Join<'_> {
         }
         let tracks = Arc::clone(tracks);
         let Some(bus) = pipeline.bus() else { return };
-        // On the demuxer's thread: they come before the first packet.
+        // From the sink, of the event that the demuxer sends before the first packet; a window has cut it.
         bus.set_sync_handler(move |_, message| {
             if let gst::MessageView::Toc(toc) = message.view() {
                 match &setter {

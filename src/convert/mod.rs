@@ -1,6 +1,7 @@
 //! Recorded material: a video file, a picture or a folder of pictures, painted into another.
 
 mod chapters;
+mod cut;
 mod encode;
 mod fate;
 mod join;
@@ -31,6 +32,7 @@ use crate::output::Container;
 use crate::shutdown::Shutdown;
 use crate::style::PaintPlan;
 
+pub use cut::Cut;
 pub use fate::Audio;
 pub use progress::{Event, Progress};
 
@@ -59,6 +61,8 @@ pub struct Options {
     pub audio: Audio,
     /// Frames painted side by side; `None` chooses by cores and picture.
     pub workers: Option<usize>,
+    /// The part of a video that is painted.
+    pub cut: Cut,
     /// The time of the picture that is taken out of a video.
     pub at: Option<Duration>,
     pub treatment: Treatment,
@@ -96,6 +100,12 @@ impl Kind {
             return Err(Error::usage(format!(
                 "--at takes one picture out of a video, and {output} is none: name a .png"
             )));
+        }
+        if !options.cut.is_whole() && kind != Self::Video {
+            return Err(Error::usage(match kind {
+                Self::Frame => "--start and --end cut a video; --at names the time of one picture",
+                _ => "--start and --end cut a video, and IN is none",
+            }));
         }
         if same_file::is_same_file(input, output).unwrap_or(false) {
             return Err(Error::usage(format!(

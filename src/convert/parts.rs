@@ -3,6 +3,7 @@
 //! A conversion writes encoded packets with their exact times; an interrupted one leaves what it finished, and
 //! the next run appends a file. A file that ends in the middle of a packet is good up to that packet.
 
+use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,9 +13,11 @@ use std::time::Duration;
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 
+use super::cut::Cut;
 use super::timescale::Timescale;
 use crate::capture::Treatment;
 use crate::error::{Error, Result};
+use crate::output::hidden_beside;
 use crate::style::{Look, PaintSize};
 
 /// The first bytes of a packet file, with the version of the format.
@@ -33,13 +36,15 @@ const NO_TIME: u64 = u64::MAX;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    pub input: PathBuf,
+    /// Its full path, which may hold any bytes.
+    pub input: OsString,
     pub input_bytes: u64,
     pub input_modified_ns: u128,
     pub network: String,
     pub look: Look,
     pub size: PaintSize,
     pub treatment: Treatment,
+    pub cut: Cut,
     pub encoder: String,
 }
 
@@ -73,6 +78,7 @@ impl Job {
             (self.look != other.look, "another --style, --strength or other part of the look"),
             (self.size != other.size, "another --size"),
             (self.treatment != other.treatment, "another --deinterlace or --background"),
+            (self.cut != other.cut, "another --start or --end"),
             (self.encoder != other.encoder, "another encoder, --codec, --crf or --preset"),
         ];
         pairs.iter().find_map(|(differs, what)| differs.then_some(*what))
@@ -345,8 +351,7 @@ fn lock(folder: &Path, output: &Path) -> Result<File> {
 
 /// `holiday.mp4` keeps its parts in `.holiday.mp4.parts` beside it.
 pub fn folder_of(output: &Path) -> PathBuf {
-    let name = output.file_name().unwrap_or_default().to_string_lossy();
-    output.with_file_name(format!(".{name}.parts"))
+    hidden_beside(output, "parts")
 }
 
 fn failure(path: &Path, error: &std::io::Error) -> Error {

@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use gstreamer as gst;
 use serde::Deserialize;
 
+use super::cut::Window;
 use super::timescale::Timescale;
 use crate::gst::matroska::is_matroska;
 use crate::output::Container;
@@ -30,6 +32,8 @@ struct Stream {
     #[serde(default)]
     codec_type: String,
     #[serde(default)]
+    codec_name: String,
+    #[serde(default)]
     disposition: std::collections::BTreeMap<String, u8>,
 }
 
@@ -48,22 +52,37 @@ pub fn with_tags(
     output: &Path,
     container: Container,
     timescale: &Timescale,
+    window: Option<Window>,
 ) -> Result<(), String> {
     let (ours, theirs) = (probe(joined)?, probe(source)?);
     let kinds = |streams: &[Stream], kind: &str| streams.iter().filter(|stream| stream.codec_type == kind).count();
     let both_matroska = container == Container::Matroska && is_matroska(source);
+    // The subtitles of a part are cut already; those that came through with their styles stay so.
+    let subtitles = |streams: &[Stream]| -> Vec<String> {
+        let subtitles = streams.iter().filter(|stream| stream.codec_type == "subtitle");
+        subtitles.map(|stream| stream.codec_name.clone()).collect()
+    };
+    let fetches_subtitles = both_matroska && (window.is_none() || subtitles(&ours) != subtitles(&theirs));
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
     // Times are those of the joined file, to the tick; it begins with no negative ones.
     add(&["-copyts", "-avoid_negative_ts", "disabled", "-map", "0:v", "-map", "0:a?"]);
     // Matroska to Matroska: subtitles as they are, with their styles and fonts.
-    add(if both_matroska { &["-map", "1:s?", "-map", "1:t?"] } else { &["-map", "0:s?"] });
+    add(if fetches_subtitles { &["-map", "1:s?"] } else { &["-map", "0:s?"] });
+    add(if both_matroska { &["-map", "1:t?"] } else { &[] });
+    if let Some(window) = window.filter(|_| fetches_subtitles) {
+        // Those that begin within the part.
+        add(&["-ss", "0"]);
+        if let Some(end) = window.end {
+            add(&["-to", &seconds(end.saturating_sub(window.begin))]);
+        }
+    }
     add(&["-c", "copy", "-map_metadata", "1", "-map_chapters", "0"]);
     add(&["-video_track_timescale", &timescale.ticks_per_second().to_string()]);
     for (kind, letter) in [("video", "v"), ("audio", "a"), ("subtitle", "s"), ("attachment", "t")] {
         // Only the first picture track is painted; of the others, all or none can be told apart.
         let count = if kind == "video" { 1 } else { kinds(&theirs, kind) };
-        let is_theirs = both_matroska && matches!(kind, "subtitle" | "attachment");
+        let is_theirs = fetches_subtitles && kind == "subtitle" || both_matroska && kind == "attachment";
         if kind != "video" && !is_theirs && count != kinds(&ours, kind) {
             continue;
         }
@@ -87,10 +106,18 @@ pub fn with_tags(
         // Otherwise the last packet of a track is left out where its end lies behind that of the edit list.
         command.args(["-advanced_editlist", "0"]);
     }
-    for file in [joined, source] {
+    for (file, begin) in [(joined, None), (source, window.map(|window| window.begin))] {
+        if let Some(begin) = begin {
+            command.args(["-itsoffset", &format!("-{}", seconds(begin))]);
+        }
         command.args(["-protocol_whitelist", "file", "-i"]).arg(as_file(file));
     }
     run(command.args(arguments).arg(as_file(output))).map(drop).inspect_err(|_| drop(std::fs::remove_file(output)))
+}
+
+/// "1.500000000", as ffmpeg reads it to the nanosecond.
+fn seconds(time: gst::ClockTime) -> String {
+    format!("{}.{:09}", time.seconds(), time.nseconds() % 1_000_000_000)
 }
 
 fn probe(file: &Path) -> Result<Vec<Stream>, String> {

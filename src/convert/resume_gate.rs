@@ -1,5 +1,5 @@
-//! The gate between a file's decoder and the rings: skips what an earlier run painted, and holds the first
-//! picture until the painters for its size are there.
+//! The gate between a file's decoder and the rings: passes over what is not asked for and what an earlier run painted, and
+//! holds the first picture until the painters for its size are there.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as ChannelReceiver, SyncSender, sync_channel};
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use gstreamer as gst;
 
+use super::cut::{Cut, Place, Window};
 use super::timeline::Timeline;
 use crate::capture::Receiver;
 use crate::engine::Inlet;
@@ -16,13 +17,33 @@ use crate::sync::Locked;
 /// Times this near are the same: one that did not rise was moved by a microsecond.
 const SAME_TIME_NS: u64 = 500_000;
 
+/// What is to be painted of a file, and how it is read.
+pub struct Part {
+    pub cut: Cut,
+    /// The file is not read from its beginning.
+    pub entered: bool,
+    /// Times are counted from the first picture: streams without an index begin at any time.
+    pub from_first: bool,
+}
+
 /// Receives what the capture of a file delivers.
 pub struct ResumeGate {
     timeline: Timeline,
-    /// Frames to skip, and the time that the last of them must have.
+    part: Part,
+    /// Frames of the cut to skip, and the time in OUT that the last of them must have.
     skip: u64,
     last_skipped: Option<gst::ClockTime>,
+    /// Pictures that were decoded, and those of them that lie in the cut.
+    decoded: AtomicU64,
     seen: AtomicU64,
+    /// Where the times of the cut are counted from.
+    origin: OnceLock<gst::ClockTime>,
+    /// Where the first picture of the cut lies in the file.
+    begin: OnceLock<gst::ClockTime>,
+    /// The cut is over.
+    over: AtomicBool,
+    /// The file was entered behind the start of the cut.
+    late: AtomicBool,
     stopped: AtomicBool,
     /// The input is not what the earlier run painted.
     mismatch: AtomicBool,
@@ -39,15 +60,22 @@ pub struct Opener {
 }
 
 impl ResumeGate {
-    /// A gate that skips `skip` frames, the last of which has the time `last_skipped`.
-    pub fn new(timeline: Timeline, skip: u64, last_skipped: Option<gst::ClockTime>) -> (Arc<Self>, Opener) {
+    /// A gate for the pictures of `part` that skips the first `skip` of them, the last of which has the time `last_skipped`
+    /// in OUT.
+    pub fn new(timeline: Timeline, part: Part, skip: u64, last_skipped: Option<gst::ClockTime>) -> (Arc<Self>, Opener) {
         let (first, first_caps) = sync_channel(1);
         let (inlet, opening) = sync_channel(1);
         let gate = Self {
             timeline,
+            part,
             skip,
             last_skipped,
+            decoded: AtomicU64::new(0),
             seen: AtomicU64::new(0),
+            origin: OnceLock::new(),
+            begin: OnceLock::new(),
+            over: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             mismatch: AtomicBool::new(false),
             first,
@@ -57,9 +85,30 @@ impl ResumeGate {
         (Arc::new(gate), Opener { first: first_caps, inlet })
     }
 
-    /// Pictures the decoder delivered, skipped ones included.
+    /// Pictures the decoder delivered, wanted or not.
+    pub fn decoded(&self) -> u64 {
+        self.decoded.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that lie in the cut, skipped ones included.
     pub fn seen(&self) -> u64 {
         self.seen.load(Ordering::Relaxed)
+    }
+
+    /// The part of the file that OUT holds, once its first picture has come; `None` for all of it.
+    pub fn window(&self) -> Option<Window> {
+        let known = |time: &OnceLock<gst::ClockTime>| time.get().copied().unwrap_or_default();
+        self.part.cut.window(known(&self.begin), known(&self.origin))
+    }
+
+    /// True once a picture behind the cut has come.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// True if the file was entered too late, so that pictures of the cut are missing.
+    pub fn is_late(&self) -> bool {
+        self.late.load(Ordering::Acquire)
     }
 
     /// Takes no further picture.
@@ -96,6 +145,22 @@ impl Receiver for ResumeGate {
         if self.stopped.load(Ordering::Acquire) {
             return Err(gst::FlowError::Eos);
         }
+        let is_first = self.decoded.fetch_add(1, Ordering::Relaxed) == 0;
+        let origin = *self.origin.get_or_init(|| if self.part.from_first { time } else { gst::ClockTime::ZERO });
+        match self.part.cut.place(time.saturating_sub(origin)) {
+            Place::Before => return Ok(gst::FlowSuccess::Ok),
+            _ if is_first && self.part.entered => {
+                self.late.store(true, Ordering::Release);
+                return Err(gst::FlowError::Eos);
+            }
+            Place::Behind => {
+                self.over.store(true, Ordering::Release);
+                return Err(gst::FlowError::Eos);
+            }
+            Place::Within => {}
+        }
+        let begin = *self.begin.get_or_init(|| if self.part.cut.is_whole() { gst::ClockTime::ZERO } else { time });
+        let time = time.saturating_sub(begin);
         let number = self.seen.fetch_add(1, Ordering::Relaxed);
         if number < self.skip {
             let differs = |expected: gst::ClockTime| expected.nseconds().abs_diff(time.nseconds()) > SAME_TIME_NS;

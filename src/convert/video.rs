@@ -9,12 +9,13 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 
 use super::Conversion;
+use super::cut::{Window, has_index};
 use super::encode::Encode;
 use super::fate::Fate;
 use super::join::Join;
 use super::parts::{Index, Job, Parts};
 use super::progress::{Event, Progress};
-use super::resume_gate::{Opener, ResumeGate};
+use super::resume_gate::{Opener, Part, ResumeGate};
 use super::survey::Survey;
 use super::timeline::Timeline;
 use super::workers::{self, Workers};
@@ -46,6 +47,8 @@ const MISSING_WORTH_A_NOTE: gst::ClockTime = gst::ClockTime::from_seconds(1);
 
 /// What painting came to.
 struct Painted {
+    /// The part of IN that OUT holds; `None` for all of it.
+    window: Option<Window>,
     /// Frames of this run.
     frames: u64,
     /// Why the pictures ended early.
@@ -79,8 +82,9 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
         if let Some(damage) = painted.damage {
             progress.note(&format!("{damage}; the {} frames before that are converted", index.frames));
         }
-        let notes =
-            Join { input, output, container, index: &index, audio: options.audio, survey: &survey }.run(shutdown)?;
+        let window = painted.window;
+        let notes = Join { input, output, container, index: &index, audio: options.audio, survey: &survey, window }
+            .run(shutdown)?;
         notes.iter().for_each(|note| progress.note(note));
         progress.done(output.display().to_string(), painted.frames);
         parts.remove()
@@ -113,13 +117,14 @@ fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
     let network = &conversion.paint.choice.network;
     let version = network.sha256.clone().unwrap_or_else(|| network.model_path().display().to_string());
     Ok(Job {
-        input: input.canonicalize().map_err(unreadable)?,
+        input: input.canonicalize().map_err(unreadable)?.into_os_string(),
         input_bytes: metadata.len(),
         input_modified_ns: modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
         network: format!("{} {version}", network.name),
         look: Look { styles: conversion.paint.choice.mix.clone(), ..conversion.paint.look.clone() },
         size: conversion.paint.size,
         treatment: conversion.options.treatment,
+        cut: conversion.options.cut,
         encoder: encoder.launch.clone(),
     })
 }
@@ -133,24 +138,10 @@ fn paint(
     shutdown: &Shutdown,
     progress: &mut Progress,
 ) -> Result<Painted> {
-    let (gate, opener) =
-        ResumeGate::new(Timeline::of(&conversion.input), before.frames, before.last.map(|packet| packet.pts));
-    let wiring = Wiring {
-        templates: conversion.templates.clone(),
-        pace: Pace::Unlimited,
-        looped: false,
-        sound: false,
-        requested: (Size::new(640, 360), 30),
-        fixed_caps: None,
-        treatment: conversion.options.treatment,
-        receiver: gate.clone(),
-    };
-    let capture = Capture::start(&Source::File(conversion.input.clone()), &wiring)?;
-    // Whatever fails from here on, the gate must open before the capture stops: its thread may be waiting there.
-    let opener = opener;
-    let Some(caps) = first_picture(&capture, &gate, &opener, &conversion.input, shutdown)? else {
+    let Entry { gate, capture, opener, first } = enter(conversion, before, shutdown)?;
+    let Some(caps) = first else {
         // Everything was painted before; only the joining is left.
-        return Ok(Painted { frames: 0, damage: None });
+        return Ok(Painted { window: gate.window(), frames: 0, damage: None });
     };
     // From here on the size is settled, whatever the stream does later.
     let info = gst_video::VideoInfo::from_caps(&caps).map_err(Error::input)?;
@@ -175,7 +166,12 @@ fn paint(
         consumers.into_iter().zip(frame_painters).map(|(ring, frame_painter)| Worker { ring, frame_painter }).collect();
     let _ = opener.inlet.send(Arc::clone(&inlet));
 
-    let publish = |buffer: gst::Buffer, frame: &Frame| encode.push(buffer, frame.pts, frame.duration);
+    let window = gate.window();
+    let length = facts.duration.map(|duration| window.map_or(duration, |window| window.length(duration)));
+    let publish = |buffer: gst::Buffer, frame: &Frame| {
+        let shown = |shown| window.map_or(shown, |window| window.shown(frame.pts, shown));
+        encode.push(buffer, frame.pts, frame.duration.map(shown))
+    };
     let mut watch = Watch {
         conversion,
         capture: &capture,
@@ -183,7 +179,7 @@ fn paint(
         inlet: &inlet,
         encode: &encode,
         counters: &counters,
-        duration: facts.duration,
+        length,
         before: before.last.map(|packet| packet.pts),
         seen: Default::default(),
         since: Instant::now(),
@@ -210,14 +206,59 @@ fn paint(
     gate.check()?;
     let damage = match end {
         End::Failed(reason) => Some(format!("the input is damaged: {reason}")),
-        End::Finished => facts.duration.and_then(|duration| cut_off(position, duration)),
+        End::Finished if gate.is_over() => None,
+        End::Finished => length.and_then(|length| cut_off(position, length)),
     };
     // Transparency shows in the course of the film.
     after.notes.iter().filter(|note| !facts.notes.contains(note)).for_each(|note| progress.note(note));
     if let Some(warning) = after.warning {
         progress.note(&format!("parts of the input could not be decoded: {warning}"));
     }
-    Ok(Painted { frames, damage })
+    Ok(Painted { window: gate.window(), frames, damage })
+}
+
+/// A file whose first picture to paint has come.
+struct Entry {
+    gate: Arc<ResumeGate>,
+    capture: Capture,
+    /// Behind the capture: whatever fails, the gate must open before that stops, whose thread may be waiting there.
+    opener: Opener,
+    /// Its caps; `None` if none is left after those painted before.
+    first: Option<gst::Caps>,
+}
+
+/// Reads the file up to the first picture to paint, without decoding all that lies before it where that is possible.
+fn enter(conversion: &Conversion, before: &Index, shutdown: &Shutdown) -> Result<Entry> {
+    let read_from = conversion.options.cut.read_from(&conversion.input);
+    let entry = enter_at(read_from, conversion, before, shutdown)?;
+    if entry.gate.is_late() { enter_at(None, conversion, before, shutdown) } else { Ok(entry) }
+}
+
+fn enter_at(
+    read_from: Option<gst::ClockTime>,
+    conversion: &Conversion,
+    before: &Index,
+    shutdown: &Shutdown,
+) -> Result<Entry> {
+    let (input, cut) = (&conversion.input, conversion.options.cut);
+    let last = before.last.map(|packet| packet.pts);
+    let part = Part { cut, entered: read_from.is_some(), from_first: !has_index(input) };
+    let (gate, opener) = ResumeGate::new(Timeline::of(input), part, before.frames, last);
+    let wiring = Wiring {
+        templates: conversion.templates.clone(),
+        pace: Pace::Unlimited,
+        looped: false,
+        sound: false,
+        requested: (Size::new(640, 360), 30),
+        fixed_caps: None,
+        treatment: conversion.options.treatment,
+        enter_at: read_from,
+        receiver: gate.clone(),
+    };
+    let capture = Capture::start(&Source::File(input.clone()), &wiring)?;
+    let opener = opener;
+    let first = first_picture(&capture, &gate, &opener, conversion, shutdown)?;
+    Ok(Entry { gate, capture, opener, first })
 }
 
 /// Waits for the first picture to paint; `None` if there is none left after those painted before.
@@ -225,10 +266,11 @@ fn first_picture(
     capture: &Capture,
     gate: &ResumeGate,
     opener: &Opener,
-    input: &Path,
+    conversion: &Conversion,
     shutdown: &Shutdown,
 ) -> Result<Option<gst::Caps>> {
-    let (mut seen, mut since) = (0, Instant::now());
+    let (input, cut) = (conversion.input.display(), conversion.options.cut);
+    let (mut decoded, mut since) = (0, Instant::now());
     loop {
         if let Ok(caps) = opener.first.recv_timeout(POLL) {
             return Ok(Some(caps));
@@ -236,23 +278,31 @@ fn first_picture(
         if shutdown.is_given() {
             return Err(Error::Interrupted("interrupted before the first frame".into()));
         }
-        if let Some(end) = capture.wait_for_end(Duration::ZERO) {
+        let end =
+            if gate.is_over() || gate.is_late() { Some(End::Finished) } else { capture.wait_for_end(Duration::ZERO) };
+        if let Some(end) = end {
             // The picture may have come just before the end.
             if let Ok(caps) = opener.first.try_recv() {
                 return Ok(Some(caps));
             }
             return match end {
                 End::Failed(reason) => Err(Error::input(reason)),
-                End::Finished if gate.seen() == 0 => {
-                    Err(Error::input(format!("{}: there is no picture in it", input.display())))
+                End::Finished if gate.is_late() => Ok(None),
+                End::Finished if gate.seen() > 0 => gate.check().map(|()| None),
+                End::Finished if gate.decoded() == 0 => {
+                    Err(Error::input(format!("{input}: there is no picture in it")))
                 }
-                End::Finished => gate.check().map(|()| None),
+                End::Finished => {
+                    let length = capture.facts().duration.map(|length| length.nseconds() as f64 / 1e9);
+                    let length = length.map(|length| format!(": it is {length:.2} s long")).unwrap_or_default();
+                    Err(Error::input(format!("{input}: there is no picture {cut}{length}")))
+                }
             };
         }
-        if gate.seen() != seen {
-            (seen, since) = (gate.seen(), Instant::now());
+        if gate.decoded() != decoded {
+            (decoded, since) = (gate.decoded(), Instant::now());
         } else if since.elapsed() > STALL_PATIENCE {
-            return Err(stuck_reading(input, seen));
+            return Err(stuck_reading(&conversion.input, decoded));
         }
     }
 }
@@ -265,7 +315,8 @@ struct Watch<'a> {
     inlet: &'a Arc<Inlet>,
     encode: &'a Encode,
     counters: &'a Counters,
-    duration: Option<gst::ClockTime>,
+    /// How long OUT becomes.
+    length: Option<gst::ClockTime>,
     /// Where an earlier run stopped.
     before: Option<gst::ClockTime>,
     /// What was last seen to have happened: pictures decoded, painted, pushed; packets written.
@@ -285,6 +336,7 @@ impl Watch<'_> {
         let mut closing = false;
         while !painting.is_finished() {
             match end {
+                None if self.gate.is_over() => end = Some(Ok(End::Finished)),
                 None => end = self.capture.wait_for_end(POLL).map(Ok),
                 Some(_) => std::thread::sleep(POLL),
             }
@@ -315,7 +367,7 @@ impl Watch<'_> {
     /// The error of the stage that has not moved for too long.
     fn stuck(&mut self) -> Option<Error> {
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let now = [self.gate.seen(), get(&self.counters.painted), self.encode.pushed(), self.encode.written()];
+        let now = [self.gate.decoded(), get(&self.counters.painted), self.encode.pushed(), self.encode.written()];
         if now != self.seen {
             (self.seen, self.since) = (now, Instant::now());
             return None;
@@ -338,8 +390,8 @@ impl Watch<'_> {
 
     fn show(&self, progress: &mut Progress) {
         let part = |time: gst::ClockTime| {
-            let duration = self.duration?.nseconds().max(1);
-            Some((time.nseconds() as f64 / duration as f64).min(1.0))
+            let length = self.length?.nseconds().max(1);
+            Some((time.nseconds() as f64 / length as f64).min(1.0))
         };
         let before = self.before.and_then(part).unwrap_or(0.0);
         let done = part(self.encode.position()).map(|done| done.max(before));

@@ -69,6 +69,7 @@ impl Stream {
             requested: plan.requested,
             fixed_caps: None,
             treatment: Treatment::default(),
+            enter_at: None,
             receiver: inlet.clone(),
         };
         let mut configured = Playing { source: plan.source.clone(), looped: plan.looped };

@@ -69,6 +69,20 @@ impl EditLists {
         });
     }
 
+    /// Lets the segment of `pad` begin at 0 wherever the file is entered: buffers that [`Self::apply_to`] has moved lie
+    /// where they are shown.
+    pub fn widen_segment_of(&self, pad: &gst::Pad) {
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+            if let Some(gst::PadProbeData::Event(event)) = &mut info.data
+                && event.type_() == gst::EventType::Segment
+            {
+                let all = gst::FormattedSegment::<gst::ClockTime>::new();
+                *event = gst::event::Segment::builder(&all).seqnum(event.seqnum()).build();
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
     /// Moves the buffers of `pad`, a stream of the demuxer or what it was decoded to, to where they are shown, and takes
     /// out the others.
     pub fn apply_to(&self, pad: &gst::Pad) {
@@ -135,6 +149,11 @@ impl Patch {
 /// The track's number, with which the demuxer ends the names of its streams.
 fn track_of(pad: &gst::Pad) -> Option<u32> {
     pad.stream_id()?.rsplit('/').next()?.parse().ok()
+}
+
+/// True for an MP4 or QuickTime file, whatever its name.
+pub fn is_in_boxes(path: &Path) -> bool {
+    read_moov(path).is_some()
 }
 
 /// The box `moov` without its header, and where it lies in the file.

@@ -1,5 +1,6 @@
 //! The containers that video files are written in, and the name of a file that is not complete yet.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -117,12 +118,23 @@ impl Container {
 
 /// `holiday.mp4` is written as `.holiday.mp4.part` beside it.
 pub fn part_path(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.part"))
+    hidden_beside(path, "part")
+}
+
+/// `.NAME.ENDING` beside `path`, whatever bytes its name holds.
+pub fn hidden_beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -131,5 +143,7 @@ mod tests {
         let error = Container::of(Path::new("a.avi")).unwrap_err().to_string();
         assert!(error.contains("`avi` is unknown; video is written into .mp4"), "{error}");
         assert_eq!(part_path(Path::new("a/b.mp4")), Path::new("a/.b.mp4.part"));
+        let odd = OsStr::from_bytes(b"\xff.mp4");
+        assert_eq!(part_path(Path::new(odd)).as_os_str().as_bytes(), b".\xff.mp4.part");
     }
 }

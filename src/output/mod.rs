@@ -11,7 +11,7 @@ mod sound_track;
 pub mod virtual_camera;
 
 pub use claim::{Claim, Naming};
-pub use container::{Container, part_path};
+pub use container::{Container, hidden_beside, part_path};
 pub use idle::Usage;
 pub use preview::{Preview, PreviewOf, Viewer};
 pub use readback::{Contents, Span};
