@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 
-from .data import Photos, Style
-from .grow import can_grow, grown
-from .narrow import can_narrow, narrowed
-from .network import SHAPES, Painter, Shape
+from .data import Style
+from .fit import fitted
+from .network import SHAPES, Deep, Painter, Shape
 from .problems import Problem
 
 PHOTO = "photo"
@@ -97,7 +96,7 @@ def read(path: Path, network: str | None = None) -> tuple[Trained, dict | None]:
     """The network and its progress; with `network`, only if it is a network of that name and shape."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        shape = Shape(**content["shape"])
+        shape = shape_of(content["shape"])
         lessons = [
             Lesson(**(entry | {"style": entry["style"] and Style(**entry["style"])})) for entry in content["lessons"]
         ]
@@ -106,22 +105,20 @@ def read(path: Path, network: str | None = None) -> tuple[Trained, dict | None]:
     except Exception as error:
         raise Problem(f"cannot read the checkpoint {path}: {error}") from error
     if network and (content["network"] != network or shape != SHAPES[network]):
-        raise misfit(path, content["network"], shape, network)
+        raise Problem(f"{path} holds {content['network']!r} as {shape}, not {network!r} as {SHAPES[network]}")
     return Trained(content["network"], painter, lessons), content["progress"]
 
 
-def start(path: Path, network: str, photos: Photos) -> tuple[Trained, dict | None]:
-    """A network to go on with: read as it is, grown from a smaller one, or narrowed from a wider one by `photos`."""
+def shape_of(entry: dict) -> Shape:
+    def deep(level: dict | None) -> Deep | None:
+        return level and Deep(**(level | {"deep": deep(level["deep"])}))
+
+    return Shape(**(entry | {"deep": deep(entry.get("deep"))}))
+
+
+def start(path: Path, network: str) -> tuple[Trained, dict | None]:
+    """A network to go on with; from a checkpoint of another shape it takes what fits."""
     trained, progress = read(path)
-    shape, wanted = trained.painter.shape, SHAPES[network]
-    if shape == wanted:
+    if trained.painter.shape == SHAPES[network]:
         return Trained(network, trained.painter, trained.lessons), progress
-    if can_grow(shape, wanted):
-        return Trained(network, grown(trained.painter, wanted), trained.lessons), None
-    if can_narrow(shape, wanted):
-        return Trained(network, narrowed(trained.painter, wanted, photos), trained.lessons), None
-    raise misfit(path, trained.network, shape, network)
-
-
-def misfit(path: Path, held: str, shape: Shape, wanted: str) -> Problem:
-    return Problem(f"{path} holds {held!r} as {shape}, not {wanted!r} as {SHAPES[wanted]}")
+    return Trained(network, fitted(trained.painter, SHAPES[network]), trained.lessons), None

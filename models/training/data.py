@@ -17,6 +17,8 @@ from .problems import Problem
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 SMALLEST_PAINTING_PX = 128
 LARGEST_ZOOM = 1.6
+# Paper becomes white and ink black.
+INK_CUTOFF_PERCENT = 3
 MOST_PIXELS = 200_000_000
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
@@ -33,6 +35,8 @@ class Style:
     long_side_px: int = 768
     strength: float = 1.0
     licence: str = "public domain painting"
+    # Whether it is taught in black and white.
+    ink: bool = False
 
 
 def read_styles(path: Path) -> list[Style]:
@@ -73,6 +77,12 @@ def open_painting(path: Path, long_side_px: int) -> Image.Image:
     scale = long_side_px / max(picture.size)
     size = [max(SMALLEST_PAINTING_PX, round(side * scale)) for side in picture.size]
     return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def hung(style: Style, folder: Path) -> Image.Image:
+    """A style's painting as it is taught: in its size, and as a print in ink if it is one."""
+    picture = open_painting(folder / style.file, style.long_side_px)
+    return ImageOps.autocontrast(picture.convert("L"), cutoff=INK_CUTOFF_PERCENT).convert("RGB") if style.ink else picture
 
 
 def to_tensor(picture: Image.Image) -> torch.Tensor:

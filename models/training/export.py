@@ -1,6 +1,8 @@
 """Export: writes the network to ONNX node by node, checks it against PyTorch, and writes its manifest."""
 
 import hashlib
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +10,17 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch.nn import ModuleList
 
 from . import checkpoint
 from .checkpoint import PHOTO, Lesson, Trained
-from .network import BORDER_PX, NORM_EPSILON, SIZE_MULTIPLE, Painter
+from .network import BORDER_PX, NORM_EPSILON, REACH, Below, Painter
 from .problems import Problem
 
 OPSET, IR_VERSION = 17, 8
-SMALLEST_PX = 32
+SMALLEST_PX = 64
 TOLERANCE = 1 / 255
-CHECKED_SIZES = [(32, 32), (88, 136), (360, 640), (480, 272)]
+CHECKED_SIZES = [(64, 64), (96, 160), (352, 640), (480, 288)]
 TITLES = {
     "nano": "Nano: three quarters of lite's time, for small machines",
     "lite": "Lite: real time on a laptop CPU",
@@ -61,20 +64,15 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     """
     graph = Graph()
     mixed = graph.node("MatMul", ["style", graph.constant("rows", torch.stack(list(painter.rows)))], "row")
-    sizes = [channels for channels in painter.shape.conditioned for _ in range(2)]
+    sizes = [channels for channels in painter.shape.conditioned.values() for _ in range(2)]
     parts = [f"layer{layer}.{part}" for layer in range(len(painter.shape.conditioned)) for part in ("scale", "offset")]
     graph.nodes.append(helper.make_node("Split", [mixed, graph.constant("row.sizes", np.array(sizes, np.int64))], parts, axis=0))
+    norms = itertools.count()
     detail = graph.relu(graph.conv("image", painter.stem, "stem"))
-    x = graph.relu(graph.conv(detail, painter.down, "down"))
-    for number, block in enumerate(painter.blocks):
-        edged = edge_repeated(graph, style_norm(graph, x, number), block.reach, f"block{number}.edged")
-        spread = graph.conv(edged, block.spread, f"block{number}.spread")
-        wide = graph.relu(graph.conv(spread, block.widen, f"block{number}.widen"))
-        x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"block{number}.narrow")], f"block{number}")
-    x = graph.conv(style_norm(graph, x, len(painter.blocks)), painter.lateral, "lateral")
-    doubled = graph.constant("lateral.scales", np.array([1, 1, 2, 2], np.float32))
-    x = graph.node("Resize", [x, "", doubled], "lateral.doubled", mode="linear", coordinate_transformation_mode="half_pixel")
-    x = graph.node("Concat", [x, detail], "joined", axis=1)
+    after = painter.shape.deep.after if painter.shape.deep else 0
+    x = through(graph, painter.blocks, painter.below, after, graph.relu(graph.conv(detail, painter.down, "down")), norms, "")
+    x = graph.conv(style_norm(graph, x, next(norms)), painter.lateral, "lateral")
+    x = graph.node("Concat", [doubled(graph, x), detail], "joined", axis=1)
     x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
     graph.conv(x, painter.paint_cells, "painted", pads=[0, 0, 1, 1])
 
@@ -98,13 +96,38 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     return model
 
 
+def through(graph: Graph, blocks: ModuleList, below: Below | None, after: int, x: str, norms: Iterator[int], level: str) -> str:
+    """`network.through`, whose nodes are named after their level."""
+    for number, block in enumerate(blocks):
+        if below and number == after:
+            x = from_below(graph, below, x, norms, level)
+        name = f"{level}block{number}"
+        edged = edge_repeated(graph, style_norm(graph, x, next(norms)), f"{name}.edged")
+        wide = graph.relu(graph.conv(graph.conv(edged, block.spread, f"{name}.spread"), block.widen, f"{name}.widen"))
+        x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"{name}.narrow")], name)
+    return from_below(graph, below, x, norms, level) if below and after == len(blocks) else x
+
+
+def from_below(graph: Graph, below: Below, x: str, norms: Iterator[int], around: str) -> str:
+    level = f"{around}below."
+    y = graph.relu(graph.conv(x, below.down, f"{level}down"))
+    y = through(graph, below.blocks, below.below, below.after, y, norms, level)
+    y = graph.conv(style_norm(graph, y, next(norms)), below.back, f"{level}back")
+    return graph.node("Add", [x, doubled(graph, y)], f"{level}added")
+
+
+def doubled(graph: Graph, x: str) -> str:
+    scales = graph.constant(f"{x}.scales", np.array([1, 1, 2, 2], np.float32))
+    return graph.node("Resize", [x, "", scales], f"{x}.doubled", mode="linear", coordinate_transformation_mode="half_pixel")
+
+
 def style_norm(graph: Graph, x: str, layer: int) -> str:
     inputs = [x, f"layer{layer}.scale", f"layer{layer}.offset"]
     return graph.node("InstanceNormalization", inputs, f"norm{layer}", epsilon=NORM_EPSILON)
 
 
-def edge_repeated(graph: Graph, x: str, reach: int, name: str) -> str:
-    pads = graph.constant(f"{name}.pads", np.array([0, 0, reach, reach] * 2, np.int64))
+def edge_repeated(graph: Graph, x: str, name: str) -> str:
+    pads = graph.constant(f"{name}.pads", np.array([0, 0, REACH, REACH] * 2, np.int64))
     return graph.node("Pad", [x, pads], name, mode="edge")
 
 
@@ -153,7 +176,7 @@ def manifest(trained: Trained, sha256: str) -> str:
     parts = [
         table(None, name=trained.network, title=TITLES[trained.network], file=f"{trained.network}.onnx", sha256=sha256,
               licence=LICENCE, source="models/training, this project"),
-        "[input]\n" + picture.format(name='name = "image"\n') + f"size = {{ multiple_of = {SIZE_MULTIPLE}, min = {SMALLEST_PX}, border = {BORDER_PX} }}\n",
+        "[input]\n" + picture.format(name='name = "image"\n') + f"size = {{ multiple_of = {trained.painter.shape.multiple}, min = {SMALLEST_PX}, border = {BORDER_PX} }}\n",
         "[output]\n" + picture.format(name='name = "painted"\n') + f"cells = {trained.painter.shape.cell_px}\n",
         table("[style_input]", name="style", rank=1, count=len(trained.lessons)),
     ]

@@ -7,17 +7,16 @@ from PIL import Image
 
 from .checkpoint import PHOTO, Trained, whole
 from .data import open_rgb, to_picture, to_tensor
-from .network import SIZE_MULTIPLE, one_hot
+from .network import one_hot
 from .problems import Problem
 
 LINE_CELLS = 7
 
 
 def open_scaled(path: Path, height_px: int) -> Image.Image:
-    """A photograph at the given height, its width rounded down to what the network takes."""
+    """A photograph at the given height."""
     picture = open_rgb(path)
-    width_px = max(SIZE_MULTIPLE, round(picture.width * height_px / picture.height) // SIZE_MULTIPLE * SIZE_MULTIPLE)
-    return picture.resize((width_px, height_px), Image.Resampling.LANCZOS)
+    return picture.resize((max(1, round(picture.width * height_px / picture.height)), height_px), Image.Resampling.LANCZOS)
 
 
 def save(picture: Image.Image, path: Path) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from .data import Style, open_painting, to_tensor
-from .network import SIZE_MULTIPLE
+from .data import Style, hung, open_painting, to_tensor
 from .vgg import Vgg
 
 CONTENT = {"relu2_2": 0.4, "relu3_3": 1.0}
@@ -15,6 +14,8 @@ NEAR = STROKES = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_3": 1.0}
 FORMS = {"relu4_3": 1.5}
 FAR = STROKES | FORMS
 EDGE_CELLS = 2
+# Width and height of the grid in which what depends on the place of a pixel is looked for.
+GRID_PX = 8
 # Smaller steps than this between neighbouring pixels cannot be seen.
 LEAST_STEP = 0.5 / 255
 
@@ -87,7 +88,7 @@ def file_target(vgg: Vgg, path: Path, long_side_px: int) -> Target:
 
 
 def style_target(vgg: Vgg, style: Style, folder: Path) -> Target:
-    return file_target(vgg, folder / style.file, style.long_side_px)
+    return painting_target(vgg, to_tensor(hung(style, folder)))
 
 
 def content_loss(features: Features, photo: Features) -> torch.Tensor:
@@ -142,8 +143,8 @@ def steps_of(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def by_place(values: torch.Tensor) -> torch.Tensor:
     """f32[B,C,H,W] -> f32[B,cells,C,8,8]: the values of whole cells of the grid."""
-    high, wide = (side // SIZE_MULTIPLE for side in values.shape[2:])
-    cells = values[:, :, : high * SIZE_MULTIPLE, : wide * SIZE_MULTIPLE].unflatten(3, (wide, -1)).unflatten(2, (high, -1))
+    high, wide = (side // GRID_PX for side in values.shape[2:])
+    cells = values[:, :, : high * GRID_PX, : wide * GRID_PX].unflatten(3, (wide, -1)).unflatten(2, (high, -1))
     return cells.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
 
 

@@ -11,14 +11,16 @@ from . import losses
 from .checkpoint import PHOTO, Trained
 from .data import Photos
 from .losses import Target
-from .network import BORDER_PX, one_hot
+from .muon import Muon
+from .network import BORDER_PX, Block, Painter, one_hot
 from .vgg import Vgg
 
 # Side of the squares that photographs are cropped to, unless it is chosen.
 CROP_PX = 256
 # With less, VGG's deepest layer sees too few cells of the picture at half size.
 SMALLEST_CROP_PX = 128
-SHIFT_PX = 16
+# As far as the coarsest cells of the networks are wide.
+SHIFT_PX = 32
 # The moved photograph is painted with a border this wide, so that the edge is out of the network's sight: what it
 # paints differently at an edge counts as instability.
 FAR_BORDER_PX = 64
@@ -27,6 +29,8 @@ GRADIENT_NORM = 1.0
 AVERAGE = 0.995
 # A style's row is corrected only when its turn comes, the trunk in every step.
 ROW_RATE = 3.0
+# Muon's steps beside Adam's.
+MUON_RATE = 10.0
 
 
 @dataclass(frozen=True)
@@ -76,20 +80,17 @@ class Teacher:
         styles_a_step: int, seed: int, device: str, crop_px: int = CROP_PX, photos_a_step: int = 1,
     ):
         # On a CPU, convolutions of a few channels are three times as fast with the channels last.
-        self.trained, self.painter = trained, trained.painter.to(memory_format=torch.channels_last)
+        layout = torch.contiguous_format if device == "cuda" else torch.channels_last
+        self.trained, self.painter = trained, trained.painter.to(memory_format=layout)
         if eye:
-            for block in self.painter.blocks:
+            for block in filter(lambda module: isinstance(module, Block), self.painter.modules()):
                 block.precision = eye.precision
         self.eye, self.photos, self.weights, self.crop_px = eye, photos, weights, crop_px
         self.photos_a_step, self.styles_a_step, self.device = photos_a_step, styles_a_step, device
         self.rows = sorted(targets)
         self.target = losses.stacked([targets[row] for row in self.rows]) if targets else None
         self.learnable = [parameter for parameter in self.painter.parameters() if parameter.requires_grad]
-        rows = [row for row in self.painter.rows if row.requires_grad]
-        trunk = [parameter for name, parameter in self.painter.named_parameters() if parameter.requires_grad and not name.startswith("rows.")]
-        self.optimiser = torch.optim.Adam(
-            [{"params": group, "pace": pace} for group, pace in ((trunk, 1.0), (rows, ROW_RATE)) if group]
-        )
+        self.optimisers = optimisers(self.painter)
         self.average = {name: tensor.clone() for name, tensor in self.painter.state_dict().items()}
         self.random = random.Random(seed)
         self.step, self.deck = 0, []
@@ -134,11 +135,12 @@ class Teacher:
 
     def _terms(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Each loss by its weight, and all losses as a vector without it."""
-        painted = self._paint(batch.photo, batch.styles)
+        painted = self.painter.paint(batch.photo.repeat_interleave(self.styles_a_step, dim=0), batch.styles)
         wanted = losses.photo_content(self.eye, batch.photo)
         seen = losses.perceptual_losses(self.eye, painted, wanted, self.target.of(batch.rows))
-        moved = self._paint(batch.moved, batch.styles, FAR_BORDER_PX)
-        stability = F.mse_loss(part(painted, batch.same), part(moved, batch.kept))
+        # Of each photograph in one style: that shows how calm it is at half the cost.
+        moved = self.painter.paint(batch.moved, batch.styles[:: self.styles_a_step], FAR_BORDER_PX)
+        stability = F.mse_loss(part(painted[:: self.styles_a_step], batch.same), part(moved, batch.kept))
         variation, grid, seams = (loss(painted) for loss in (losses.variation_loss, losses.grid_loss, losses.seam_loss))
         plain = self._plain(batch.photo) if self.teaches_photo else painted.new_zeros(())
         weigh, style = self.weights, self.weights.style * batch.strengths
@@ -182,21 +184,20 @@ class Teacher:
         moved = large[:, :, down : down + self.crop_px, right : right + self.crop_px]
         return large[:, :, : self.crop_px, : self.crop_px], moved, (down, right)
 
-    def _paint(self, photo: torch.Tensor, styles: torch.Tensor, border_px: int = BORDER_PX) -> torch.Tensor:
-        return self.painter.paint(photo.repeat_interleave(self.styles_a_step, dim=0), styles, border_px)
-
     def _plain(self, photo: torch.Tensor) -> torch.Tensor:
         return F.mse_loss(self.painter.paint(photo, self.plain_style.expand(len(photo), -1)), photo)
 
     def _gradient(self, loss: torch.Tensor) -> None:
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         loss.backward()
 
     def _correct(self, rate: float) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["pace"]
         torch.nn.utils.clip_grad_norm_(self.learnable, GRADIENT_NORM)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["pace"]
+            optimiser.step()
         self.step += 1
         keep = min(AVERAGE, self.step / (self.step + 10))
         with torch.no_grad():
@@ -207,6 +208,18 @@ class Teacher:
             self.trained.lessons[row].count(content, style)
         if self.teaches_photo:
             self.trained.lessons[self.photo_row].count(0.0, 0.0)
+
+
+def optimisers(painter: Painter) -> list[torch.optim.Optimizer]:
+    """Muon for the dense convolutions within the trunk, which learn two to three times as fast with it, and Adam for the rest."""
+    learnable = {name: parameter for name, parameter in painter.named_parameters() if parameter.requires_grad}
+    outer = ("stem.", "paint_cells.")
+    dense = [name for name, parameter in learnable.items() if parameter.ndim == 4 and parameter.shape[1] > 1 and not name.startswith(outer)]
+    rows = [name for name in learnable if name.startswith("rows.")]
+    rest = [name for name in learnable if name not in {*dense, *rows}]
+    groups = [{"params": [learnable[name] for name in names], "pace": pace} for names, pace in ((rest, 1.0), (rows, ROW_RATE)) if names]
+    found = [torch.optim.Adam(groups)] if groups else []
+    return [*found, Muon([learnable[name] for name in dense], MUON_RATE)] if dense else found
 
 
 class Graph:

@@ -68,7 +68,7 @@ def train(plan: Plan) -> None:
     if state.exists():
         trained, progress = checkpoint.read(state, plan.network)
     elif plan.start:
-        trained, progress = checkpoint.start(plan.start, plan.network, photos)
+        trained, progress = checkpoint.start(plan.start, plan.network)
     else:
         trained, progress = Trained(plan.network, Painter(SHAPES[plan.network], 1), [Lesson(PHOTO, None)]), None
     if progress:
@@ -130,8 +130,9 @@ def restore(teacher: Teacher, progress: dict) -> None:
     teacher.step = progress["step"]
     for name, tensor in progress["average"].items():
         teacher.average[name].copy_(tensor)
-    if len(progress["optimiser"]["state"]) == len(teacher.learnable):
-        teacher.optimiser.load_state_dict(progress["optimiser"])
+    if len(teacher.trained.lessons) == sum(name.startswith("rows.") for name in progress["average"]):
+        for optimiser, state in zip(teacher.optimisers, progress["optimiser"]):
+            optimiser.load_state_dict(state)
 
 
 def run(plan: Plan, teacher: Teacher) -> None:
@@ -224,7 +225,7 @@ def balance(board: SummaryWriter, teacher: Teacher) -> None:
 
 def save(plan: Plan, teacher: Teacher) -> None:
     trained = teacher.trained
-    progress = {"step": teacher.step, "average": teacher.average, "optimiser": teacher.optimiser.state_dict()}
+    progress = {"step": teacher.step, "average": teacher.average, "optimiser": [optimiser.state_dict() for optimiser in teacher.optimisers]}
     checkpoint.write(plan.run / "state.pt", trained, progress)
     painter = Painter(trained.painter.shape, len(trained.lessons))
     painter.load_state_dict(teacher.average)

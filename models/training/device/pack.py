@@ -16,7 +16,7 @@ from ..problems import Problem
 from ..vgg import LAYERS, TORCHVISION_INDEX, load
 
 # With VGG16, the paintings and the repository itself, 64 MiB are not full.
-PHOTOS_BYTES = 30_000_000
+PHOTOS_BYTES = 28_000_000
 # What the usual crops need.
 PHOTO_SHORT_PX = teach.CROP_PX + teach.SHIFT_PX
 PHOTO_QUALITY = 68

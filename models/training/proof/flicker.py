@@ -8,7 +8,6 @@ import torch
 
 from .. import gatys, losses
 from ..data import open_rgb, to_tensor
-from ..network import SIZE_MULTIPLE
 from ..problems import Problem
 from ..vgg import Vgg
 from .networks import Network, open_network
@@ -58,7 +57,7 @@ def measure(
 def image_of(path: Path) -> np.ndarray:
     """f32[1,3,H,W], cut at the right and bottom to sizes that every network takes."""
     image = to_tensor(open_rgb(path)).numpy()
-    height, width = (side // SIZE_MULTIPLE * SIZE_MULTIPLE for side in image.shape[2:])
+    height, width = (side // losses.GRID_PX * losses.GRID_PX for side in image.shape[2:])
     return np.ascontiguousarray(image[:, :, :height, :width])
 
 

@@ -7,7 +7,7 @@ import torch
 
 from .. import checkpoint, gallery, gatys, losses, vgg
 from ..checkpoint import PHOTO, Trained
-from ..data import Style, open_painting, to_tensor
+from ..data import Style, hung, to_tensor
 from . import colours
 
 
@@ -33,7 +33,7 @@ def measure(checkpoints: list[Path], photos: list[Path], height_px: int, vgg_pat
 
 def of_style(eye: vgg.Vgg, trained: Trained, style: Style, pictures: list[torch.Tensor], paintings: Path) -> tuple[float, ...]:
     """Mean content and style loss, the part of forms in it, distance of colours, and relative contrast."""
-    painting = to_tensor(open_painting(paintings / style.file, style.long_side_px))
+    painting = to_tensor(hung(style, paintings))
     target, contrast = losses.painting_target(eye, painting), colours.local_contrast(painting)
     each = []
     for picture in pictures:

@@ -8,7 +8,6 @@ import numpy as np
 import onnxruntime
 
 from ..export import picture_of, session
-from ..network import SIZE_MULTIPLE
 from ..problems import Problem
 
 
@@ -26,6 +25,7 @@ class Network:
     style_shape: tuple[int, ...]
     top: float
     border_px: int = 0
+    multiple_px: int = 1
     cell_px: int = 1
 
     @property
@@ -33,7 +33,7 @@ class Network:
         return self.style_shape[-1] if self.style_input else 1
 
     def feed(self, image: np.ndarray, style: int) -> dict[str, np.ndarray]:
-        right, below = (-side % SIZE_MULTIPLE + self.border_px if self.border_px else 0 for side in image.shape[:1:-1])
+        right, below = (self.border_px + -(side + 2 * self.border_px) % self.multiple_px for side in image.shape[:1:-1])
         bordered = np.pad(image, ((0, 0), (0, 0), (self.border_px, below), (self.border_px, right)), mode="reflect")
         feed = {self.image_input: bordered * np.float32(self.top)}
         if self.style_input:
@@ -68,5 +68,6 @@ def open_network(text: str, threads: int = 0) -> Network:
     shape = tuple(style.shape) if style else ()
     manifest = Path(file).with_suffix(".toml")
     told = tomllib.loads(manifest.read_text()) if manifest.exists() else {"input": {"size": {}}, "output": {}}
-    border_px, cell_px = told["input"]["size"].get("border", 0), told["output"].get("cells", 1)
-    return Network(Path(file).stem, runtime, images[0].name, style and style.name, shape, white, border_px, cell_px)
+    size, cell_px = told["input"]["size"], told["output"].get("cells", 1)
+    room = [size.get("border", 0), size.get("multiple_of", 1)]
+    return Network(Path(file).stem, runtime, images[0].name, style and style.name, shape, white, *room, cell_px)

@@ -16,7 +16,7 @@ def test_the_gallery_has_every_style(lite, tmp_path, photos):
     files = sorted(str(path.relative_to(folder)) for path in folder.glob("**/*.jpg"))
     assert files == ["lite.jpg", "lite_blend.jpg", "previews/lite/dots.jpg", "previews/lite/photo.jpg", "previews/lite/waves.jpg"]
     with Image.open(folder / "lite.jpg") as sheet, Image.open(folder / "lite_blend.jpg") as blends:
-        assert sheet.size == (3 * 64, 2 * 64) and blends.size == (5 * 64, 2 * 64)
+        assert sheet.size == (3 * 68, 2 * 64) and blends.size == (5 * 68, 2 * 64)
 
 
 def test_networks_are_compared_line_by_line(lite, tmp_path, photos):
@@ -29,8 +29,8 @@ def test_networks_are_compared_line_by_line(lite, tmp_path, photos):
     arguments = ["compare", str(photos / "0.png"), str(sheet), "--checkpoints", *files, "--style-names", "dots", "waves", "--height", "64"]
     assert __main__.main(arguments) == 0
     with Image.open(sheet) as opened:
-        cells = {place: opened.crop((64 * place[0], 64 * place[1], 64 * place[0] + 64, 64 * place[1] + 64)).tobytes() for place in product(range(2), range(2))}
-    assert opened.size == (2 * 64, 2 * 64)
+        cells = {place: opened.crop((68 * place[0], 64 * place[1], 68 * place[0] + 68, 64 * place[1] + 64)).tobytes() for place in product(range(2), range(2))}
+    assert opened.size == (2 * 68, 2 * 64)
     assert cells[0, 0] == cells[0, 1] == cells[1, 1] != cells[1, 0]
 
 

@@ -57,7 +57,7 @@ def test_the_shipped_networks_paint_no_frame(network):
             cut = trained.painter.paint(photo[:, :, inside, inside], style)
         off = (whole - cut).mean(dim=1)[0]
         edge = torch.cat([off[:8].flatten(), off[-8:].flatten(), off[:, :8].flatten(), off[:, -8:].flatten()])
-        assert (edge.mean() - off[32:-32, 32:-32].mean()).abs() < 0.05, trained.lessons[row].name
+        assert (edge.mean() - off[32:-32, 32:-32].mean()).abs() < 0.1, trained.lessons[row].name
 
 
 @pytest.mark.parametrize("network", SHAPES)
@@ -67,5 +67,6 @@ def test_the_shipped_networks_paint_no_frame_around_a_flat_grey_picture(network)
         assert frame.frame_of(shipped, style) <= 6, style
 
 
-def test_a_style_is_a_few_hundred_floats():
-    assert 500 < SHAPES["lite"].row_length < 1000
+def test_a_style_is_a_small_part_of_a_network():
+    lite = Painter(SHAPES["lite"], 1)
+    assert 50 * SHAPES["lite"].row_length < sum(parameter.numel() for parameter in lite.parameters())
