@@ -7,6 +7,7 @@ pub mod animation;
 pub mod camera;
 mod looping;
 pub mod probe;
+pub mod scaling;
 mod showcase;
 mod source;
 pub mod treatment;
@@ -53,6 +54,8 @@ pub trait Receiver: Send + Sync {
     fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError>;
     /// One buffer of sound: S16LE, 48 kHz, stereo.
     fn sound(&self, sample: &gst::Sample, time: gst::ClockTime);
+    /// Nothing more comes of one of its streams.
+    fn ended(&self) {}
 }
 
 /// What a capture needs besides its source.
@@ -435,6 +438,7 @@ fn deliver(
         }
         Ok(gst::FlowSuccess::Ok)
     };
+    let ending_receiver = Arc::clone(receiver);
     let receiver = Arc::clone(receiver);
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -444,7 +448,8 @@ fn deliver(
             None => Ok(gst::FlowSuccess::Ok),
         }
     };
-    sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_preroll(new_preroll).new_sample(new_sample).build());
+    let callbacks = gst_app::AppSinkCallbacks::builder().new_preroll(new_preroll).new_sample(new_sample);
+    sink.set_callbacks(callbacks.eos(move |_| ending_receiver.ended()).build());
 }
 
 /// The presentation time of a sample: running time, on the shared clock for [`Pace::RealTime`].

@@ -1,4 +1,5 @@
-//! What is done to decoded pictures that are no plain ones: interlaced, transparent, of high dynamic range or more bits.
+//! What is done to decoded pictures before they are painted: scaled, and made plain where they are interlaced, transparent,
+//! of high dynamic range or of more bits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,12 +11,12 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::scaling::Scaling;
 use crate::gst::flatten::is_high_dynamic_range;
 use crate::sync::Locked;
 
 /// How pictures that are no plain ones are made into such.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::Args)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, clap::Args)]
 pub struct Treatment {
     /// What becomes of the two fields of an interlaced frame
     #[arg(long, value_enum, default_value_t)]
@@ -24,6 +25,9 @@ pub struct Treatment {
     /// transparent unless this is named
     #[arg(long, value_name = "COLOUR")]
     pub background: Option<Colour>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub scaling: Scaling,
 }
 
 /// What becomes of the two fields of an interlaced frame.
@@ -63,6 +67,7 @@ impl fmt::Display for Colour {
 impl Treatment {
     /// Tells the elements of the picture branch; one that a template leaves out has nothing to do.
     pub(super) fn set_up(&self, picture: &gst::Bin) {
+        self.scaling.set_up(picture);
         if let Some(flatten) = picture.by_name("flatten") {
             let Colour([red, green, blue]) = self.background.unwrap_or_default();
             flatten.set_property("background", u32::from_be_bytes([0, red, green, blue]));

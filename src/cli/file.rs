@@ -8,7 +8,7 @@ use clap::Args;
 use super::args::{PaintArgs, time};
 use crate::capture::Treatment;
 use crate::config::{locate, outputs, plan};
-use crate::convert::{Audio, Conversion, Cut, Kind, Options, Progress};
+use crate::convert::{Audio, Conversion, Cut, Kind, Options, Progress, Rate};
 use crate::error::Result;
 use crate::gst::encoder::{Codec, Preset};
 use crate::shutdown::Shutdown;
@@ -21,6 +21,7 @@ Examples:
   impasto file holiday.mp4 painted.mkv --codec h265 --crf 24 --preset slow
   impasto file holiday.mp4 painted.mp4 --resume     go on after Ctrl-C
   impasto file holiday.mp4 part.mp4 --start 1:30 --end 1:45.5
+  impasto file holiday.mp4 small.mp4 --max-side 960 --fps 25
   impasto file holiday.mp4 look.png --at 1:30       see one picture before an hour of painting
   impasto file portrait.jpg portrait.png
   impasto file photos/ painted/";
@@ -59,6 +60,10 @@ pub struct FileArgs {
     /// Paint one picture of the video into a picture file: that of this time, in seconds or as MM:SS or HH:MM:SS
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Duration>,
+    /// Frames a second of OUT, such as 25, 29.97 or 30000/1001: pictures are left out or shown again by their time, and
+    /// painted once. Without it every picture keeps its time
+    #[arg(long, value_name = "RATE")]
+    fps: Option<Rate>,
     #[command(flatten)]
     treatment: Treatment,
     /// What to do with sound
@@ -89,6 +94,7 @@ impl FileArgs {
             audio: self.audio,
             workers: self.workers.map(usize::from),
             cut: Cut::new(self.start, self.end)?,
+            rate: self.fps,
             at: self.at,
             treatment: self.treatment,
         };

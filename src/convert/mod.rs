@@ -12,6 +12,7 @@ pub mod picture_file;
 pub mod picture_tags;
 pub mod pictures;
 mod progress;
+mod rate;
 mod remux;
 mod resume_gate;
 pub mod sheet;
@@ -35,6 +36,7 @@ use crate::style::PaintPlan;
 pub use cut::Cut;
 pub use fate::Audio;
 pub use progress::{Event, Progress};
+pub use rate::Rate;
 
 /// What to convert and how, checked.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub struct Options {
     pub workers: Option<usize>,
     /// The part of a video that is painted.
     pub cut: Cut,
+    /// The frame rate of a video's OUT; `None` keeps the times that the pictures have.
+    pub rate: Option<Rate>,
     /// The time of the picture that is taken out of a video.
     pub at: Option<Duration>,
     pub treatment: Treatment,
@@ -106,6 +110,9 @@ impl Kind {
                 Self::Frame => "--start and --end cut a video; --at names the time of one picture",
                 _ => "--start and --end cut a video, and IN is none",
             }));
+        }
+        if options.rate.is_some() && kind != Self::Video {
+            return Err(Error::usage("--fps is the frame rate of a video, and OUT is none"));
         }
         if same_file::is_same_file(input, output).unwrap_or(false) {
             return Err(Error::usage(format!(

@@ -14,6 +14,7 @@ use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 
 use super::cut::Cut;
+use super::rate::Rate;
 use super::timescale::Timescale;
 use crate::capture::Treatment;
 use crate::error::{Error, Result};
@@ -45,6 +46,7 @@ pub struct Job {
     pub size: PaintSize,
     pub treatment: Treatment,
     pub cut: Cut,
+    pub rate: Option<Rate>,
     pub encoder: String,
 }
 
@@ -77,8 +79,9 @@ impl Job {
             (self.network != other.network, "another network"),
             (self.look != other.look, "another --style, --strength or other part of the look"),
             (self.size != other.size, "another --size"),
-            (self.treatment != other.treatment, "another --deinterlace or --background"),
+            (self.treatment != other.treatment, "another --scale, --max-side, --deinterlace or --background"),
             (self.cut != other.cut, "another --start or --end"),
+            (self.rate != other.rate, "another --fps"),
             (self.encoder != other.encoder, "another encoder, --codec, --crf or --preset"),
         ];
         pairs.iter().find_map(|(differs, what)| differs.then_some(*what))

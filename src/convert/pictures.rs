@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, RgbImage, Rgba};
 
 use gstreamer_video as gst_video;
@@ -13,6 +14,7 @@ use super::Conversion;
 use super::picture_file::{self, Format, Original};
 use super::picture_tags::Tags;
 use super::progress::{Event, Progress};
+use crate::capture::scaling::Scaling;
 use crate::capture::treatment::Colour;
 use crate::capture::{Treatment, probe};
 use crate::error::{Error, Result};
@@ -20,9 +22,9 @@ use crate::gst::flatten::lay_on;
 use crate::gst::template::Templates;
 use crate::output::part_path;
 use crate::shutdown::Shutdown;
-use crate::style::Painter;
 use crate::style::geometry::MAX_SIDE;
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
+use crate::style::{Painter, Size};
 
 /// Paints one picture.
 ///
@@ -94,6 +96,7 @@ pub fn picture_of(
     let Original { picture, mut notes, .. } = read(input)?;
     let (picture, note) = lay_on_background(picture, treatment, false);
     notes.extend(note);
+    let picture = scaled(picture, treatment.scaling, input)?;
     Ok((picture, notes))
 }
 
@@ -117,6 +120,14 @@ pub fn lay_on_background(picture: DynamicImage, treatment: Treatment, stays: boo
             (opaque, is_transparent.then(|| treatment.laid_on()))
         }
     }
+}
+
+/// The picture of the file `input` in the size that is asked for.
+fn scaled(picture: DynamicImage, scaling: Scaling, input: &Path) -> Result<DynamicImage> {
+    let own = Size::new(picture.width() as usize, picture.height() as usize);
+    let size = scaling.size_of(own, 1.0, 1).map_err(|reason| Error::input(format!("{}: {reason}", input.display())))?;
+    let resized = || picture.resize_exact(size.width as u32, size.height as u32, FilterType::Lanczos3);
+    Ok(if size == own { picture } else { resized() })
 }
 
 /// Writes a picture, at once or not at all.
@@ -206,6 +217,7 @@ fn paint(input: &Path, output: &Path, treatment: Treatment, painter: &mut Painte
     let Original { picture, tags, mut notes } = read(input)?;
     let (picture, note) = lay_on_background(picture, treatment, Format::of(output) != Some(Format::Jpeg));
     notes.extend(note);
+    let picture = scaled(picture, treatment.scaling, input)?;
     let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
     notes.extend(write(output, painted, &tags)?);
     notes.iter().for_each(|note| progress.note(&format!("{}: {note}", input.display())));

@@ -1,6 +1,7 @@
 //! The gate between a file's decoder and the rings: passes over what is not asked for and what an earlier run painted, and
 //! holds the first picture until the painters for its size are there.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as ChannelReceiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use gstreamer as gst;
 
 use super::cut::{Cut, Place, Window};
+use super::rate::Rate;
 use super::timeline::Timeline;
 use crate::capture::Receiver;
 use crate::engine::Inlet;
@@ -20,6 +22,7 @@ const SAME_TIME_NS: u64 = 500_000;
 /// What is to be painted of a file, and how it is read.
 pub struct Part {
     pub cut: Cut,
+    pub rate: Option<Rate>,
     /// The file is not read from its beginning.
     pub entered: bool,
     /// Times are counted from the first picture: streams without an index begin at any time.
@@ -33,7 +36,9 @@ pub struct ResumeGate {
     /// Frames of the cut to skip, and the time in OUT that the last of them must have.
     skip: u64,
     last_skipped: Option<gst::ClockTime>,
-    /// Pictures that were decoded, and those of them that lie in the cut.
+    /// With a rate: the latest picture of the cut and its time, held until the next tells how long it is shown.
+    held: Mutex<Option<(gst::Sample, gst::ClockTime)>>,
+    /// Pictures that were decoded, and frames of OUT that came of them.
     decoded: AtomicU64,
     seen: AtomicU64,
     /// Where the times of the cut are counted from.
@@ -70,6 +75,7 @@ impl ResumeGate {
             part,
             skip,
             last_skipped,
+            held: Mutex::default(),
             decoded: AtomicU64::new(0),
             seen: AtomicU64::new(0),
             origin: OnceLock::new(),
@@ -90,7 +96,7 @@ impl ResumeGate {
         self.decoded.load(Ordering::Relaxed)
     }
 
-    /// Those of them that lie in the cut, skipped ones included.
+    /// Frames of OUT that came of them, skipped ones included.
     pub fn seen(&self) -> u64 {
         self.seen.load(Ordering::Relaxed)
     }
@@ -127,6 +133,56 @@ impl ResumeGate {
         Ok(())
     }
 
+    /// Lets the last picture through, which none follows that would tell how long it is shown.
+    pub fn let_go(&self) {
+        let Some((rate, (sample, begin))) = self.part.rate.zip(self.held.locked().take()) else { return };
+        let shown = sample.buffer().and_then(|buffer| buffer.duration()).unwrap_or_else(|| rate.time(1));
+        let shown = self.window().map_or(shown, |window| window.shown(begin, shown));
+        let slots = rate.slots(begin, begin + shown);
+        let is_alone = self.seen() == 0 && slots.is_empty();
+        let slots = if is_alone { slots.start..slots.start + 1 } else { slots };
+        let _ = self.pass_slots(rate, &sample, slots);
+    }
+
+    /// Hands a picture on that fills `slots`, as one whose duration tells how many.
+    fn pass_slots(
+        &self,
+        rate: Rate,
+        sample: &gst::Sample,
+        mut slots: Range<u64>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        slots.start += self.skips(slots.end - slots.start, |number| rate.time(slots.start + number))?;
+        if slots.is_empty() || self.stopped.load(Ordering::Acquire) {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let begin = rate.time(slots.start);
+        let mut buffer = sample.buffer_owned().ok_or(gst::FlowError::Error)?;
+        buffer.make_mut().set_duration(rate.time(slots.end) - begin);
+        let caps = sample.caps_owned().ok_or(gst::FlowError::NotNegotiated)?;
+        self.pass(&gst::Sample::builder().buffer(&buffer).caps(&caps).build(), begin)
+    }
+
+    fn pass(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.inlet(sample).ok_or(gst::FlowError::Eos)?.picture(sample, time)
+    }
+
+    /// Counts `count` frames of OUT, and tells how many of them an earlier run has painted; `time` tells that of each.
+    ///
+    /// # Errors
+    /// They are not those that it painted.
+    fn skips(&self, count: u64, time: impl Fn(u64) -> gst::ClockTime) -> Result<u64, gst::FlowError> {
+        let number = self.seen.fetch_add(count, Ordering::Relaxed);
+        let skipped = self.skip.saturating_sub(number).min(count);
+        let ends_here = skipped > 0 && number + skipped == self.skip;
+        if let Some(expected) = self.last_skipped.filter(|_| ends_here)
+            && expected.nseconds().abs_diff(time(skipped - 1).nseconds()) > SAME_TIME_NS
+        {
+            self.mismatch.store(true, Ordering::Release);
+            return Err(gst::FlowError::Eos);
+        }
+        Ok(skipped)
+    }
+
     /// The inlet, waiting for it; `None` if painting will not begin.
     fn inlet(&self, sample: &gst::Sample) -> Option<&Arc<Inlet>> {
         if self.inlet.get().is_none() {
@@ -154,6 +210,7 @@ impl Receiver for ResumeGate {
                 return Err(gst::FlowError::Eos);
             }
             Place::Behind => {
+                self.let_go();
                 self.over.store(true, Ordering::Release);
                 return Err(gst::FlowError::Eos);
             }
@@ -161,17 +218,19 @@ impl Receiver for ResumeGate {
         }
         let begin = *self.begin.get_or_init(|| if self.part.cut.is_whole() { gst::ClockTime::ZERO } else { time });
         let time = time.saturating_sub(begin);
-        let number = self.seen.fetch_add(1, Ordering::Relaxed);
-        if number < self.skip {
-            let differs = |expected: gst::ClockTime| expected.nseconds().abs_diff(time.nseconds()) > SAME_TIME_NS;
-            if number + 1 == self.skip && self.last_skipped.is_some_and(differs) {
-                self.mismatch.store(true, Ordering::Release);
-                return Err(gst::FlowError::Eos);
-            }
-            return Ok(gst::FlowSuccess::Ok);
+        let Some(rate) = self.part.rate else {
+            return if self.skips(1, |_| time)? == 0 { self.pass(sample, time) } else { Ok(gst::FlowSuccess::Ok) };
+        };
+        let before = self.held.locked().replace((sample.clone(), time));
+        match before {
+            Some((sample, begin)) => self.pass_slots(rate, &sample, rate.slots(begin, time)),
+            None => Ok(gst::FlowSuccess::Ok),
         }
-        self.inlet(sample).ok_or(gst::FlowError::Eos)?.picture(sample, time)
     }
 
     fn sound(&self, _: &gst::Sample, _: gst::ClockTime) {}
+
+    fn ended(&self) {
+        self.let_go();
+    }
 }

@@ -125,6 +125,7 @@ fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
         size: conversion.paint.size,
         treatment: conversion.options.treatment,
         cut: conversion.options.cut,
+        rate: conversion.options.rate,
         encoder: encoder.launch.clone(),
     })
 }
@@ -139,7 +140,7 @@ fn paint(
     progress: &mut Progress,
 ) -> Result<Painted> {
     let Entry { gate, capture, opener, first } = enter(conversion, before, shutdown)?;
-    let Some(caps) = first else {
+    let Some(mut caps) = first else {
         // Everything was painted before; only the joining is left.
         return Ok(Painted { window: gate.window(), frames: 0, damage: None });
     };
@@ -147,6 +148,10 @@ fn paint(
     let info = gst_video::VideoInfo::from_caps(&caps).map_err(Error::input)?;
     capture.fix_caps(&size_caps(&info));
     let facts = capture.facts();
+    let rate = conversion.options.rate;
+    if let Some(rate) = rate {
+        caps.make_mut().set("framerate", rate.fraction());
+    }
 
     let picture = Size::new(info.width() as usize, info.height() as usize);
     Container::of(&conversion.output)?.check_size(picture)?;
@@ -169,8 +174,16 @@ fn paint(
     let window = gate.window();
     let length = facts.duration.map(|duration| window.map_or(duration, |window| window.length(duration)));
     let publish = |buffer: gst::Buffer, frame: &Frame| {
-        let shown = |shown| window.map_or(shown, |window| window.shown(frame.pts, shown));
-        encode.push(buffer, frame.pts, frame.duration.map(shown))
+        let Some(rate) = rate else {
+            let shown = |shown| window.map_or(shown, |window| window.shown(frame.pts, shown));
+            return encode.push(buffer, frame.pts, frame.duration.map(shown));
+        };
+        let first = rate.count(frame.pts);
+        let slots = first..first + frame.duration.map_or(1, |duration| rate.count(duration));
+        slots.into_iter().try_for_each(|slot| {
+            let begin = rate.time(slot);
+            encode.push(buffer.clone(), begin, Some(rate.time(slot + 1) - begin))
+        })
     };
     let mut watch = Watch {
         conversion,
@@ -242,7 +255,8 @@ fn enter_at(
 ) -> Result<Entry> {
     let (input, cut) = (&conversion.input, conversion.options.cut);
     let last = before.last.map(|packet| packet.pts);
-    let part = Part { cut, entered: read_from.is_some(), from_first: !has_index(input) };
+    let rate = conversion.options.rate;
+    let part = Part { cut, rate, entered: read_from.is_some(), from_first: !has_index(input) };
     let (gate, opener) = ResumeGate::new(Timeline::of(input), part, before.frames, last);
     let wiring = Wiring {
         templates: conversion.templates.clone(),
@@ -311,7 +325,7 @@ fn first_picture(
 struct Watch<'a> {
     conversion: &'a Conversion,
     capture: &'a Capture,
-    gate: &'a ResumeGate,
+    gate: &'a Arc<ResumeGate>,
     inlet: &'a Arc<Inlet>,
     encode: &'a Encode,
     counters: &'a Counters,
@@ -354,9 +368,12 @@ impl Watch<'_> {
             }
             if end.is_some() && !closing {
                 closing = true;
-                // It waits for a frame that is on its way into a ring; the watch must not.
-                let inlet = Arc::clone(self.inlet);
-                std::thread::spawn(move || inlet.close());
+                // Both wait for a frame that is on its way into a ring; the watch must not.
+                let (inlet, gate) = (Arc::clone(self.inlet), Arc::clone(self.gate));
+                std::thread::spawn(move || {
+                    gate.let_go();
+                    inlet.close();
+                });
             }
             self.show(progress);
         }

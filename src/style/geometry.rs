@@ -6,7 +6,7 @@ use super::manifest::SizeRule;
 use crate::error::{Error, Result};
 
 /// Width and height in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Size {
     pub width: usize,
     pub height: usize,

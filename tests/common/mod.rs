@@ -8,6 +8,7 @@ mod media;
 pub mod onnx;
 pub mod rtsp;
 mod running;
+pub mod studio;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
