@@ -170,7 +170,7 @@ impl OutputKeeper {
                 &self.servers,
                 &rtsp.address,
                 &rtsp.access,
-                &self.format,
+                &self.outputs.format_now(&self.format),
                 rtsp.kbps,
                 &self.templates,
             )?),

@@ -143,7 +143,8 @@ impl Recorder {
             ApiError::Conflict(format!("{path} is there already, or is being recorded into; choose another name"))
         })?;
         let file = claim.path().to_path_buf();
-        Ok((file, Arc::new(Record::start(claim, &self.format, self.crf.load(Ordering::Relaxed), &self.templates)?)))
+        let format = self.outputs.format_now(&self.format);
+        Ok((file, Arc::new(Record::start(claim, &format, self.crf.load(Ordering::Relaxed), &self.templates)?)))
     }
 
     /// Ends the recording and returns its file; waits until that is finished.

@@ -12,7 +12,7 @@ use super::part_path;
 use crate::error::{Error, Result};
 
 /// Where there is less room than this, a recording would break off as soon as it begins.
-const LEAST_ROOM: u64 = 256 * 1024;
+const LEAST_ROOM: u64 = 64 * 1024;
 
 /// What to do where something lies under the name that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
