@@ -105,6 +105,57 @@ fn check_tells_of_a_network_that_crashes() {
     assert!(errors.contains("endless.onnx: it crashed; its worker process ended (signal: 6 (SIGABRT)"), "{errors}");
 }
 
+/// ONNX Runtime itself brings its process down there.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_network_that_brings_onnx_runtime_down_is_an_error_of_check_with_and_without_a_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("alone.onnx");
+    std::fs::write(&alone, onnx::crashing_when_loaded()).unwrap();
+    let described =
+        onnx::write(folder.path(), "described", &onnx::crashing_when_loaded(), &onnx::manifest("described"));
+    for file in [alone, described] {
+        let checked = run(&["check", file.to_str().unwrap()]);
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let says = format!("{name}: it crashed; its worker process ended (signal: 8 (SIGFPE)");
+        assert!(checked.code == 4 && checked.stderr.contains(&says), "{checked:?}");
+        assert!(!checked.stdout.contains("name ="), "nothing to be saved: {checked:?}");
+    }
+}
+
+/// As above, in the middle of a stream.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_network_that_brings_onnx_runtime_down_leaves_the_stream_and_its_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recording, models) = (folder.path().join("recording.mkv"), folder.path().join("models"));
+    std::fs::create_dir(&models).unwrap();
+    let manifest = onnx::manifest_of_two("trap", "fatal");
+    onnx::write(&models, "trap", &onnx::crashing_in_second_style(), &manifest);
+    let source = ["--source", "test", "--rtsp", "off", "--size", "160x96", "--style", "same", "--fade-ms", "0"];
+    let files = ["--models", models.to_str().unwrap(), "--record", recording.to_str().unwrap()];
+    let (run, api) = Api::start(&[&source[..], &files].concat());
+    api.assert_painting(10);
+    let look = |styles: &str| api.json("PATCH", "/api/v1/streams/live/look", &format!(r#"{{"styles": "{styles}"}}"#));
+    look("fatal");
+    api.wait_for_state("the crash in the status", |state| state["counts"]["crashes"].as_u64() > Some(0));
+    // The picture stands until the look is one that can be painted.
+    let held = || api.state()["counts"]["held"].as_u64().unwrap();
+    let before = held();
+    until("the stream goes on", || held() > before + 20);
+    let back = look("same");
+    assert_eq!(back.status, 200, "{}", back.text());
+    api.assert_painting(10);
+    let counts = api.state()["counts"].clone();
+    let ended = run.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(ended.errors.contains("SIGFPE") && ended.errors.contains("paints again"), "{}", ended.errors);
+    let times = packet_times(recording.to_str().unwrap(), "v");
+    assert_rising(&times);
+    let shown = counts["painted"].as_u64().unwrap() + counts["held"].as_u64().unwrap();
+    assert!(times.len() as u64 >= shown, "{} frames of {shown}", times.len());
+}
+
 #[test]
 fn pixels_are_the_same_in_a_worker_and_what_is_down_says_so() {
     let manifest = Manifest::read(&project("models/lite.toml")).unwrap();

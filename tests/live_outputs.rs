@@ -212,10 +212,18 @@ fn a_full_disk_ends_the_recording_and_not_the_stream() {
     let seen = output_of(Command::new("ffmpeg").args(watch).args(["-f", "framecrc", "-"]));
     let frames = String::from_utf8_lossy(&seen.stdout).lines().filter(|line| !line.starts_with('#')).count();
     assert!(frames > 30, "the stream goes on: {frames} frames");
+    assert_eq!(names(folder.path()), [".a.mkv.part"], "nothing lies under the final name");
+
+    // As soon as there is room, it is recorded again; what was lost stays lost.
+    let roomy = Command::new("mount").args(["-o", "remount,size=50M"]).arg(folder.path()).status();
+    assert!(roomy.is_ok_and(|status| status.success()));
+    until("it is recorded again", || api.state()["recording"] == file.to_str().unwrap());
+    api.assert_painting(30);
     let ended = running.interrupt();
     assert_eq!(ended.code, Some(5), "{}", ended.errors);
     assert!(ended.errors.trim_end().ends_with("a.mkv is not complete"), "{}", ended.errors);
-    assert_eq!(names(folder.path()), [".a.mkv.part"], "nothing lies under the final name");
+    assert_eq!(names(folder.path()), ["a-recovered.mkv", "a.mkv"]);
+    assert!(packet_times(file.to_str().unwrap(), "v").len() >= 20);
 }
 
 /// A mounted file system; unmounted when dropped.

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use common::http::until;
 use common::*;
 
 /// Painting small keeps the tests quick on a busy machine; the picture keeps its size.
@@ -149,18 +150,50 @@ fn a_stream_that_changes_its_size_keeps_the_output_size() {
     assert!(column(160) > 60.0, "the middle has a picture");
 }
 
+/// A server of the files in a folder, once it answers.
+fn serve_over_http(folder: &Path, port: u16) -> Killed {
+    let mut server = Command::new("python3");
+    server.args(["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1", "--directory"]).arg(folder);
+    let server = Killed(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("python3"));
+    until("the server answers", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    server
+}
+
+#[test]
+fn an_hls_stream_is_played_held_while_its_server_is_away_and_played_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (list, recording) = (folder.path().join("live.m3u8"), folder.path().join("recording.mkv"));
+    let picture = ["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=15"];
+    let codec = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "15"];
+    let segments = ["-f", "hls", "-hls_time", "1", "-hls_list_size", "6", "-hls_flags", "delete_segments"];
+    let mut camera = Command::new("ffmpeg");
+    let camera = camera.args(picture).args(codec).args(segments).arg(&list).stdin(Stdio::null()).spawn();
+    let _camera = Killed(camera.expect("ffmpeg"));
+    // Players begin three segments before the end.
+    let has_segments = || std::fs::read_to_string(&list).is_ok_and(|list| list.matches(".ts").count() >= 4);
+    until("some segments", has_segments);
+    let port = free_port();
+    let server = serve_over_http(folder.path(), port);
+    let run = record(&format!("http://127.0.0.1:{port}/live.m3u8"), &recording, &[]);
+    run.wait_for_status("pictures", |status| status["captured"].as_u64() > Some(60));
+    drop(server);
+    let lost = run.wait_for_status("a held picture", |status| {
+        status["held"].as_u64() > Some(30) && status["reconnects"].as_u64() > Some(0)
+    });
+    let _server = serve_over_http(folder.path(), port);
+    let before = lost["captured"].as_u64().unwrap();
+    run.wait_for_status("the stream is back", |status| status["captured"].as_u64() > Some(before + 60));
+    let (captured, recorded) = accounts(&run.interrupt(), &recording);
+    assert!(captured > 120 && recorded > 120, "{captured} captured and {recorded} recorded");
+}
+
 #[test]
 fn a_file_over_http_plays_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording.mkv");
     test_clip(&folder.path().join("clip.mp4"), "320x180", 3);
-    let port = free_port().to_string();
-    let mut server = Command::new("python3");
-    server.args(["-m", "http.server", &port, "--bind", "127.0.0.1", "--directory"]).arg(folder.path());
-    let _server = Killed(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("python3"));
-    while std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let port = free_port();
+    let _server = serve_over_http(folder.path(), port);
     let ended = record(&format!("http://127.0.0.1:{port}/clip.mp4"), &recording, &[]).end();
     let (captured, recorded) = accounts(&ended, &recording);
     assert!(captured == 75 && recorded >= 65, "{captured} captured and {recorded} recorded of 75");

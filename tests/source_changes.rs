@@ -102,6 +102,35 @@ fn a_source_that_was_set_loops_or_goes_back_and_never_ends_the_stream() {
 }
 
 #[test]
+fn sound_that_begins_later_is_told_and_in_the_next_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    clip(Path::new(&path("clip.mp4")), "red", 2.0);
+    std::fs::write(path("a.toml"), format!("[control]\nrecordings = {:?}\n", folder.path())).unwrap();
+    let (run, api) = start("test", &["--config", &path("a.toml"), "--record", &path("silent.mkv")]);
+    api.assert_painting(10);
+    assert_eq!(set(&api, &path("clip.mp4"), true), 200);
+    until("it is told", || run.errors().contains("silent.mkv: sound has begun, but this recording began without"));
+    let record = |body: serde_json::Value| {
+        let answer = api.json("POST", "/api/v1/streams/live/record", &body.to_string());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    record(json!({ "stop": true }));
+    record(json!({ "file": "loud.mkv" }));
+    api.assert_painting(40);
+    assert_eq!(run.interrupt().code, Some(0));
+    assert_eq!(probe(&path("silent.mkv"), "a", "stream=codec_name"), "");
+    let (pictures, sound) = (packet_times(&path("loud.mkv"), "v"), packet_times(&path("loud.mkv"), "a"));
+    assert_rising(&sound);
+    assert!(
+        sound.last() > Some(&(pictures.last().unwrap() - 0.3)),
+        "sound to {:?} of {:?}",
+        sound.last(),
+        pictures.last()
+    );
+}
+
+#[test]
 fn a_picture_alone_is_a_stream_and_a_file_alone_ends_the_program() {
     let folder = tempfile::tempdir().unwrap();
     let made = clip_and_still(folder.path());

@@ -357,12 +357,7 @@ fn a_stream_whose_source_is_silent_is_shown_as_it_was() {
     studio.api.wait_for_status("lobby", "running");
     let stop = ["-STOP", &sender.0.id().to_string()];
     assert!(Command::new("kill").args(stop).status().unwrap().success());
-    let painted = || studio.api.state_of("lobby")["counts"]["painted"].as_u64().unwrap();
-    until("nothing comes any more", || {
-        let before = painted();
-        std::thread::sleep(std::time::Duration::from_secs(1));
-        painted() == before
-    });
+    until("nothing comes any more", || studio.api.state_of("lobby")["counts"]["held"].as_u64() > Some(0));
     assert_eq!(studio.seen_at("lobby").as_deref(), Some("h264,320,180"), "the latest picture stays");
     assert_eq!(studio.seen_at("hall").as_deref(), Some("h264,320,180"));
     studio.close();
@@ -408,11 +403,34 @@ fn outputs_change_while_the_stream_runs_on() {
     let there = taken.local_addr().unwrap();
     studio.edit(&format!("{HALL}output.rtsp = \"{there}/moved\"\n"));
     until("it is refused", || studio.config()["error"].as_str().is_some_and(|error| error.contains("it is in use")));
-    assert_eq!(studio.seen_at("moved").as_deref(), Some("h264,320,180"));
+    let watch_there = ["-v", "error", "-nostdin", "-rtsp_transport", "tcp", "-i", &studio.url("moved")];
+    let mut client = Killed(
+        Command::new("ffmpeg").args(watch_there).args(["-f", "null", "-"]).stdin(Stdio::null()).spawn().unwrap(),
+    );
+    let is_rtsp = |output: &&Value| output["kind"] == "rtsp";
+    until("the client is counted", || {
+        state()["outputs"].as_array().unwrap().iter().find(is_rtsp).is_some_and(|rtsp| rtsp["clients"] == 1)
+    });
+    // Until it is free: who watches the old one meanwhile is left alone by further tries, which are not told.
+    api.assert_painting_of("hall", 60);
+    assert!(client.0.try_wait().unwrap().is_none(), "who watches was sent away");
+    drop(taken);
+    until("it is served there", || seen_at(&format!("rtsp://{there}/moved")).as_deref() == Some("h264,320,180"));
+    until("the refusal is over", || studio.config()["error"] == Value::Null);
+    assert_eq!(studio.seen_at("moved"), None);
+    let folder = studio.path("late");
+    studio.edit(&format!("{HALL}output.record = \"{{folder}}/late/a.mkv\"\n"));
+    until("no folder", || studio.config()["error"].as_str().is_some_and(|error| error.contains("late/a.mkv: cannot")));
+    std::fs::create_dir(&folder).unwrap();
+    until("it is recorded", || state()["recording"].as_str().is_some_and(|name| name.ends_with("late/a.mkv")));
+    api.assert_painting_of("hall", 10);
     studio.edit(HALL);
     until("it is back", || studio.seen_at("hall").as_deref() == Some("h264,320,180"));
     assert!(painted() >= before, "the stream began anew");
-    studio.close();
+    let ended = studio.run.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let told = |words: &str| ended.events.iter().filter(|event| event["error"].to_string().contains(words)).count();
+    assert_eq!((told("it is in use"), told("late/a.mkv")), (1, 1), "each is told once");
 }
 
 #[test]

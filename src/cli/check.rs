@@ -12,8 +12,8 @@ use crate::convert::pictures;
 use crate::error::{Error, Result};
 use crate::style::PaintPlan;
 use crate::style::manifest::Manifest;
-use crate::style::onnx::SessionOptions;
 use crate::style::onnx::inspect::NetworkInfo;
+use crate::style::onnx::{self, SessionOptions};
 use crate::style::propose::propose;
 use crate::style::trial::Trial;
 
@@ -104,7 +104,7 @@ impl CheckArgs {
         let manifest = Manifest::read(manifest)?;
         let options = self.session_options();
         let trial = Trial::run(&manifest, &options)?;
-        let info = NetworkInfo::read(&manifest.model_path(), options.library.as_deref())?;
+        let info = onnx::inspect_network(&manifest.model_path(), &options)?;
         trial.judge(&manifest)?;
         say!("{}: a network that fits its manifest", manifest.model_path().display())?;
         for line in describe(&info) {
@@ -118,7 +118,7 @@ impl CheckArgs {
     /// The proposal goes to standard output with what was found as comments, so that all of it can be saved.
     fn foreign_network(&self) -> Result<()> {
         let options = self.session_options();
-        let info = NetworkInfo::read(&self.file, options.library.as_deref())?;
+        let info = onnx::inspect_network(&self.file, &options)?;
         let save_as = self.file.with_extension("toml");
         say!("# {}: a network without a manifest", self.file.display())?;
         for line in describe(&info) {

@@ -26,7 +26,17 @@ pub struct LiveChange {
     look: LookPatch,
     size: Option<PaintSize>,
     is_other_source: bool,
-    are_other_outputs: bool,
+    outputs: OutputChange,
+}
+
+/// What becomes of the outputs.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+enum OutputChange {
+    #[default]
+    None,
+    Other,
+    /// Those that are missing are tried once more.
+    Again,
 }
 
 impl Change {
@@ -53,8 +63,18 @@ impl Change {
             },
             size: (*size != was.size).then_some(*size),
             is_other_source: old.source.input != new.source.input,
-            are_other_outputs: old.output != new.output,
+            outputs: if old.output != new.output { OutputChange::Other } else { OutputChange::None },
         })
+    }
+
+    /// The same, as one more try: outputs that are missing are opened too.
+    pub fn and_missing_outputs(self) -> Self {
+        let outputs = OutputChange::Again;
+        match self {
+            Self::None => Self::Live(LiveChange { outputs, ..LiveChange::default() }),
+            Self::Live(change) => Self::Live(LiveChange { outputs, ..change }),
+            Self::Restart => Self::Restart,
+        }
     }
 }
 
@@ -79,9 +99,9 @@ impl LiveChange {
                 Err(error) => refused.push(error),
             }
         }
-        if self.are_other_outputs {
+        if self.outputs != OutputChange::None {
             let errors = match OutputsPlan::new(&new.output, &new.name) {
-                Ok(plan) => handle.take_outputs(plan).await,
+                Ok(plan) => handle.take_outputs(plan, self.outputs == OutputChange::Again).await,
                 Err(error) => vec![error],
             };
             if errors.is_empty() {
@@ -140,7 +160,7 @@ mod tests {
             |new| new.output.rtsp_kbps = 1000,
             |new| new.output.record = "a.mkv".into(),
         ] {
-            assert_eq!(to(change), Change::Live(LiveChange { are_other_outputs: true, ..LiveChange::default() }));
+            assert_eq!(to(change), Change::Live(LiveChange { outputs: OutputChange::Other, ..LiveChange::default() }));
         }
         for change in [
             (|new| new.paint.network = "other".into()) as fn(&mut StreamConfig),

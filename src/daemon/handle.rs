@@ -108,10 +108,11 @@ impl Handle {
         answer.await.map_err(|_| Error::output("the stream ended before it took the source"))?
     }
 
-    /// Goes over to other outputs; those that stay are not touched. Returns what was refused.
-    pub async fn take_outputs(&self, plan: OutputsPlan) -> Vec<Error> {
+    /// Goes over to other outputs; those that stay are not touched. `again`: it is not the first try. Returns what was
+    /// refused.
+    pub async fn take_outputs(&self, plan: OutputsPlan, again: bool) -> Vec<Error> {
         let keeper = Arc::clone(&self.output_keeper);
-        let changed = run_blocking(move || Ok(keeper.change(&plan))).await;
+        let changed = run_blocking(move || Ok(keeper.change(&plan, again))).await;
         self.changed();
         changed.unwrap_or_else(|refusal| vec![refusal.into()])
     }

@@ -168,8 +168,9 @@ impl Daemon {
                     return Ok(());
                 }
                 _ = check.tick() => {
-                    self.streams.tick();
-                    self.descriptors.check(Instant::now())?;
+                    let now = Instant::now();
+                    self.streams.tick(now);
+                    self.descriptors.check(now)?;
                     if let Some(service) = &mut self.service {
                         service.tick(self.streams.turns());
                     }
@@ -195,12 +196,12 @@ impl Daemon {
                 return ended;
             }
             Event::Changed { run, reached, refused } => {
-                let name = reached.name.clone();
-                let stays = self.streams.changed(run, *reached);
-                if stays && !refused.is_empty() {
-                    let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
-                    let what = format!("stream {name}: {}; this part of it stays as it was", refused.join("; "));
-                    self.note_config(|config| config.error = Some(what));
+                if let Some((told, refused)) = self.streams.changed(run, *reached, &refused) {
+                    // A mistake that was told of something else meanwhile stays.
+                    let is_to_be_told = refused.is_some() || self.hub.config().error == told;
+                    if is_to_be_told {
+                        self.note_config(|config| config.error = refused);
+                    }
                 }
             }
             Event::StartWith { name, playing, reply } => {

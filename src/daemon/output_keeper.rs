@@ -10,7 +10,7 @@ use crate::capture::Source;
 use crate::config::outputs::{OutputPlan, OutputsPlan, refuse_own};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::{Naming, Output, Outputs, Rtsp, RtspServers, StreamFormat, VirtualCamera};
+use crate::output::{Claim, Naming, Output, Outputs, Rtsp, RtspServers, StreamFormat, VirtualCamera};
 use crate::sync::Locked;
 
 /// How long another stream, which changes with the same config, may take to leave a port or device that this one shall
@@ -69,21 +69,34 @@ impl OutputKeeper {
         })
     }
 
-    /// Goes over to other outputs. What is the same in both goes on untouched; where one cannot be opened, that whose
-    /// place it should take comes back. Returns what was refused.
-    pub fn change(&self, plan: &OutputsPlan) -> Vec<Error> {
+    /// Goes over to other outputs. What is the same in both goes on untouched, unless it is lost: then it is opened anew.
+    /// Where one cannot be opened, that whose place it should take comes back; when that is tried `again`, it stays while
+    /// the new one cannot come. Returns what was refused.
+    pub fn change(&self, plan: &OutputsPlan, again: bool) -> Vec<Error> {
         self.take_settings(plan);
         let mut refused = Vec::new();
         let mut open = self.opened();
+        for lost in open.extract_if(.., |opened| self.is_lost(&opened.what)) {
+            // Why it is lost was told.
+            let _ = self.close(&lost.what);
+        }
+        let mut missing: Vec<_> = plan.outputs.iter().collect();
+        missing.retain(|wanted| open.iter().all(|opened| opened.plan != **wanted));
+        let mut coming = missing.clone();
+        if again {
+            coming.retain(|wanted| self.check(wanted).map_err(|error| refused.push(error)).is_ok());
+        }
+        let is_kept = |opened: &Opened| {
+            let waits = |wanted: &&&OutputPlan| !coming.contains(wanted);
+            plan.outputs.contains(&opened.plan)
+                || missing.iter().filter(waits).any(|wanted| wanted.takes_the_place_of(&opened.plan))
+        };
         // Closed first: the new ones may need their port or device.
-        let closed: Vec<Opened> = open.extract_if(.., |opened| !plan.outputs.contains(&opened.plan)).collect();
+        let closed: Vec<Opened> = open.extract_if(.., |opened| !is_kept(opened)).collect();
         for Opened { what, .. } in &closed {
             refused.extend(self.close(what).err());
         }
-        for wanted in &plan.outputs {
-            if open.iter().any(|opened| opened.plan == *wanted) {
-                continue;
-            }
+        for wanted in coming {
             match self.open_patiently(wanted) {
                 Ok(opened) => open.push(opened),
                 Err(error) => {
@@ -100,6 +113,19 @@ impl OutputKeeper {
         refused
     }
 
+    /// Whether one of the outputs has stopped working, and has to be opened anew.
+    pub fn has_lost(&self) -> bool {
+        // While outputs change, that is seen to.
+        self.open.try_lock().is_ok_and(|open| open.iter().any(|opened| self.is_lost(&opened.what)))
+    }
+
+    fn is_lost(&self, what: &What) -> bool {
+        match what {
+            What::Output(output) => output.has_failed(),
+            What::Recording(file) => self.recorder.has_lost(file),
+        }
+    }
+
     /// Whether the source may be released while nobody watches, now and later.
     pub fn on_demand(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.on_demand)
@@ -109,6 +135,15 @@ impl OutputKeeper {
     /// The source is one of the virtual cameras that are open.
     pub fn refuse_own(&self, source: &Source) -> Result<()> {
         refuse_own(source, self.opened().iter().filter_map(|opened| opened.plan.virtual_camera()))
+    }
+
+    /// Whether it could be opened now, as far as that can be seen while another one is in its place.
+    fn check(&self, wanted: &OutputPlan) -> Result<()> {
+        match wanted {
+            OutputPlan::Rtsp(rtsp) => self.servers.check(&rtsp.address),
+            OutputPlan::Record(path) => Claim::check(path),
+            OutputPlan::VirtualCamera(_) => Ok(()),
+        }
     }
 
     fn take_settings(&self, plan: &OutputsPlan) {
@@ -135,7 +170,7 @@ impl OutputKeeper {
                 &self.servers,
                 &rtsp.address,
                 &rtsp.access,
-                &self.format,
+                &self.outputs.format_now(&self.format),
                 rtsp.kbps,
                 &self.templates,
             )?),

@@ -26,6 +26,8 @@ struct State {
     phase: Phase,
     /// The output of the recording in progress.
     output: Option<Arc<dyn Output>>,
+    /// The file of the recording that broke, until another one begins.
+    broken: Option<PathBuf>,
     /// Failures that nobody was told of yet.
     failures: Vec<Error>,
     /// The first recording that is not complete: with it the stream does not end in good order.
@@ -130,7 +132,7 @@ impl Recorder {
         self.settled.notify_all();
         let (file, output) = opened?;
         self.outputs.add(Arc::clone(&output));
-        state.output = Some(output);
+        (state.output, state.broken) = (Some(output), None);
         Ok(file)
     }
 
@@ -141,7 +143,8 @@ impl Recorder {
             ApiError::Conflict(format!("{path} is there already, or is being recorded into; choose another name"))
         })?;
         let file = claim.path().to_path_buf();
-        Ok((file, Arc::new(Record::start(claim, &self.format, self.crf.load(Ordering::Relaxed), &self.templates)?)))
+        let format = self.outputs.format_now(&self.format);
+        Ok((file, Arc::new(Record::start(claim, &format, self.crf.load(Ordering::Relaxed), &self.templates)?)))
     }
 
     /// Ends the recording and returns its file; waits until that is finished.
@@ -170,6 +173,7 @@ impl Recorder {
         let Some(output) = state.output.take_if(|output| output.has_failed()) else { return };
         let error = output.take_failure().unwrap_or_else(|| Error::output("the recording broke off"));
         state.phase.break_off(error.to_string());
+        state.broken = Some(output.place().name.into());
         state.failures.push(error);
         // Finished, it says that it is not complete.
         if let Err(error) = output.finish() {
@@ -177,6 +181,11 @@ impl Recorder {
         }
         drop(state);
         self.outputs.remove(&output);
+    }
+
+    /// Whether the recording into `file` broke, and nothing is recorded since.
+    pub fn has_lost(&self, file: &Path) -> bool {
+        self.state().broken.as_deref() == Some(file)
     }
 
     /// Recordings that broke since the last call.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::back_off::BackOff;
 use crate::capture::{End, Source};
 use crate::control::contract::SourceRequest;
 use crate::error::Error;
@@ -75,7 +76,7 @@ pub struct SourceState {
     /// `playing` was set while the stream ran.
     is_set: bool,
     phase: Phase,
-    back_off: Duration,
+    back_off: BackOff,
     /// Why it was lost, as it was told last.
     said: String,
     idle: IdleDetector,
@@ -95,7 +96,7 @@ impl SourceState {
     pub fn new(configured: Playing, set: Option<Playing>, reading: Reading) -> Self {
         let is_set = set.is_some();
         let playing = set.unwrap_or_else(|| configured.clone());
-        let (back_off, said, idle) = (BACK_OFF.0, String::new(), IdleDetector::default());
+        let (back_off, said, idle) = (BackOff::new(BACK_OFF), String::new(), IdleDetector::default());
         let mut this = Self { configured, playing, is_set, phase: Phase::Resting, back_off, said, idle };
         this.opened(reading);
         this
@@ -118,7 +119,7 @@ impl SourceState {
         }
         (self.playing, self.is_set) = (playing, !is_configured);
         self.said.clear();
-        self.back_off = BACK_OFF.0;
+        self.back_off.reset();
         self.opened(reading);
     }
 
@@ -128,7 +129,7 @@ impl SourceState {
         let is_wanted = !rests || self.idle.note(reading.usage, reading.now);
         match &mut self.phase {
             Phase::Resting if is_wanted => {
-                self.back_off = BACK_OFF.0;
+                self.back_off.reset();
                 Step::Wake
             }
             Phase::Resting => Step::Stay,
@@ -157,7 +158,7 @@ impl SourceState {
     pub fn ended(&mut self, end: End, is_recorded: bool, reading: Reading, jitter: f64) -> Step {
         let delivered = matches!(self.phase, Phase::Open { before, .. } if reading.captured > before);
         if delivered {
-            self.back_off = BACK_OFF.0;
+            self.back_off.reset();
             self.said.clear();
         }
         match end {
@@ -179,9 +180,9 @@ impl SourceState {
     }
 
     fn lose(&mut self, reason: String, reading: Reading, jitter: f64) -> Step {
-        self.phase = Phase::Lost { until: reading.now + self.back_off.mul_f64(1.0 + jitter / 4.0) };
         let longest = if matches!(self.playing.source, Source::Camera(_)) { CAMERA_BACK_OFF } else { BACK_OFF.1 };
-        self.back_off = (self.back_off * 2).min(longest);
+        let wait = self.back_off.wait().min(longest);
+        self.phase = Phase::Lost { until: reading.now + wait.mul_f64(1.0 + jitter / 4.0) };
         // Once: a camera may be away all night.
         let is_news = self.said != reason;
         self.said.clone_from(&reason);

@@ -140,18 +140,25 @@ impl Streams {
     }
 
     /// Takes readings, tells failed outputs, and tries again what has waited long enough; call it twice a second.
-    pub fn tick(&mut self) {
+    pub fn tick(&mut self, now: Instant) {
         for place in 0..self.entries.len() {
             match &self.entries[place].state {
                 State::Running(stream) => {
                     let (handle, failures) = (stream.handle(), stream.failures());
                     handle.tick();
+                    if handle.output_keeper.has_lost() {
+                        self.entries[place].note_loss(now);
+                    }
                     for error in failures {
                         handle.note_failure(&error);
                         self.tell_failure(place, &error);
                     }
+                    if let Some((from, to)) = self.entries[place].due(now) {
+                        let change = Change::between(&from, &to).and_missing_outputs();
+                        self.apply_change(place, change, from, to);
+                    }
                 }
-                State::Waiting { until } if *until <= Instant::now() => self.start_entry(place),
+                State::Waiting { .. } if self.entries[place].is_due(now) => self.start_entry(place),
                 _ => {}
             }
         }
@@ -206,15 +213,40 @@ impl Streams {
         self.share_threads();
     }
 
-    /// A live change has come to `reached`; true if that is how it stays, because nothing newer is wanted.
-    pub fn changed(&mut self, run: u64, reached: StreamConfig) -> bool {
+    /// A live change has come to `reached`, and this was `refused`. If that is how it stays, because nothing newer is
+    /// wanted, and it is news: what was told of it before, and what is to be told now.
+    pub fn changed(
+        &mut self,
+        run: u64,
+        reached: StreamConfig,
+        refused: &[Error],
+    ) -> Option<(Option<String>, Option<String>)> {
         let running = |entry: &Entry| entry.run == run && matches!(entry.state, State::Running(_));
-        let Some(place) = self.entries.iter().position(running) else { return false };
-        match self.entries[place].end_change(reached) {
-            Some((from, to)) => self.apply_change(place, from, to),
-            None => return true,
+        let place = self.entries.iter().position(running)?;
+        let entry = &mut self.entries[place];
+        // The config is as it is wanted: it is an output that went down.
+        let is_loss = entry.config == reached;
+        let may_come = refused.iter().any(|error| matches!(error, Error::Input(_) | Error::Output(_)));
+        if let Some((from, to)) = entry.end_change(reached, may_come, Instant::now()) {
+            self.apply_change(place, Change::between(&from, &to), from, to);
+            return None;
         }
-        false
+        let texts: Vec<_> = refused.iter().map(ToString::to_string).collect();
+        let again = if may_come { ", and is tried again until it works" } else { "" };
+        let refused = (!texts.is_empty()).then(|| {
+            let (name, texts) = (&entry.config.name, texts.join("; "));
+            format!("stream {name}: {texts}; this part of it stays as it was{again}")
+        });
+        let told = entry.note_refused(refused.as_deref())?;
+        if told.is_some() && refused.is_none() {
+            entry.span.in_scope(|| tracing::info!("what was missing is there now"));
+        }
+        if let Some(refused) = refused.as_ref().filter(|_| is_loss) {
+            let error = Error::output(refused);
+            self.tell_failure(place, &error);
+            return None;
+        }
+        Some((told, refused))
     }
 
     /// Starts a stream that has ended or failed with another source, and tells how that came out.
@@ -275,7 +307,7 @@ impl Streams {
         match &mut entry.state {
             State::Running(_) => {
                 if let Some((from, to)) = entry.ask(wanted) {
-                    self.apply_change(place, from, to);
+                    self.apply_change(place, Change::between(&from, &to), from, to);
                 }
             }
             State::Starting if entry.config != wanted => entry.state = State::Stopping(Then::Start(Box::new(wanted))),
@@ -291,8 +323,8 @@ impl Streams {
     }
 
     /// Takes a running stream from one config to another; one change at a time.
-    fn apply_change(&mut self, place: usize, from: StreamConfig, to: StreamConfig) {
-        let change = match Change::between(&from, &to) {
+    fn apply_change(&mut self, place: usize, change: Change, from: StreamConfig, to: StreamConfig) {
+        let change = match change {
             Change::None => return,
             Change::Restart => return self.stop_entry(place, Then::Start(Box::new(to))),
             Change::Live(change) => change,
@@ -422,7 +454,7 @@ impl Streams {
         if !self.lasting || is_hopeless {
             return Some(Err(error));
         }
-        self.entries[place].wait();
+        self.entries[place].wait(Instant::now());
         self.put_down(place, StreamStatus::Failed, Some(error.to_string()));
         let entry = &mut self.entries[place];
         if entry.said.as_ref() != Some(&error) {

@@ -36,7 +36,7 @@ pub fn stylise_live(mut live: Live) {
     let clock = shared_clock();
     let mut last: Option<gst::Buffer> = None;
     // When the picture that is held now came, and whether it has been dimmed since.
-    let mut held = Held { since: Instant::now(), dimmed: false };
+    let mut held = Held::new(Instant::now());
     // How far behind the clock a frame's time is when it is published. A held frame gets a time that far back too:
     // with the clock's own time, the source's next frames would seem to come from before it.
     let mut lag = gst::ClockTime::ZERO;
@@ -57,7 +57,7 @@ pub fn stylise_live(mut live: Live) {
             Taken::TimedOut => {
                 live.commands.nothing_shown();
                 if let Some(buffer) = &mut last {
-                    held.dim(buffer);
+                    held.dim(buffer, Instant::now());
                     live.outputs.publish(buffer, clock.time().saturating_sub(lag));
                     Counters::count(&live.counters.held);
                     patience = live.frame_interval;
@@ -71,7 +71,7 @@ pub fn stylise_live(mut live: Live) {
                     live.commands.nothing_shown();
                     if let Some(buffer) = &mut last {
                         if is_down {
-                            held.dim(buffer);
+                            held.dim(buffer, Instant::now());
                         }
                         live.outputs.publish(buffer, slot.pts);
                         Counters::count(&live.counters.held);
@@ -119,7 +119,7 @@ pub fn stylise_live(mut live: Live) {
                     live.counters.latencies.note(arrival.map(|arrival| arrival.elapsed()).unwrap_or_default());
                     live.outputs.publish(&buffer, time);
                     last = Some(buffer);
-                    held = Held { since: Instant::now(), dimmed: false };
+                    held = Held::new(Instant::now());
                 }
             }
         }
@@ -132,9 +132,13 @@ struct Held {
 }
 
 impl Held {
+    fn new(now: Instant) -> Self {
+        Self { since: now, dimmed: false }
+    }
+
     /// Replaces the held picture by a darker copy once it is old.
-    fn dim(&mut self, picture: &mut gst::Buffer) {
-        if self.dimmed || self.since.elapsed() < DIM_AFTER {
+    fn dim(&mut self, picture: &mut gst::Buffer, now: Instant) {
+        if self.dimmed || now.duration_since(self.since) < DIM_AFTER {
             return;
         }
         self.dimmed = true;
@@ -143,5 +147,25 @@ impl Held {
             pixels.iter_mut().for_each(|value| *value /= 3);
         }
         *picture = copy;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_picture_is_dimmed_once_when_it_is_old() {
+        gst::init().unwrap();
+        let begun = Instant::now();
+        let mut held = Held::new(begun);
+        let painted = gst::Buffer::from_slice([90u8; 4]);
+        let mut shown = painted.clone();
+        let mut after = |seconds| {
+            held.dim(&mut shown, begun + Duration::from_secs_f64(seconds));
+            shown.map_readable().unwrap()[0]
+        };
+        assert_eq!([0.5, 1.9, 2.0, 2.1, 60.0].map(&mut after), [90, 90, 30, 30, 30]);
+        assert_eq!(painted.map_readable().unwrap()[0], 90, "outputs may show it still");
     }
 }

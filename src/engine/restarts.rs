@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::back_off::BackOff;
+
 /// The wait before it is loaded again, and the longest one.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -10,24 +12,22 @@ const STEADY: Duration = Duration::from_secs(60);
 
 /// Decides the times; the loader keeps them.
 pub(super) struct Restarts {
-    wait: Duration,
+    back_off: BackOff,
     last_crash: Option<Instant>,
 }
 
 impl Restarts {
     pub(super) fn new() -> Self {
-        Self { wait: BACK_OFF.0, last_crash: None }
+        Self { back_off: BackOff::new(BACK_OFF), last_crash: None }
     }
 
     /// It crashed at `now`, or did not load: how long to wait.
     pub(super) fn crashed(&mut self, now: Instant) -> Duration {
-        if self.last_crash.is_some_and(|last| now.duration_since(last) >= self.wait + STEADY) {
-            self.wait = BACK_OFF.0;
+        if self.last_crash.is_some_and(|last| now.duration_since(last) >= self.back_off.next() + STEADY) {
+            self.back_off.reset();
         }
         self.last_crash = Some(now);
-        let wait = self.wait;
-        self.wait = (wait * 2).min(BACK_OFF.1);
-        wait
+        self.back_off.wait()
     }
 }
 

@@ -5,11 +5,14 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, RenameFlags, renameat_with, statvfs};
 use rustix::io::Errno;
 
 use super::part_path;
 use crate::error::{Error, Result};
+
+/// Where there is less room than this, a recording would break off as soon as it begins.
+const LEAST_ROOM: u64 = 64 * 1024;
 
 /// What to do where something lies under the name that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +36,24 @@ impl Claim {
     /// None if the name is taken. What a recording of that name left when it was broken off moves out of the way.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// The folder cannot be written to, or is full.
     pub fn new(path: &Path, naming: Naming) -> Result<Option<Self>> {
+        check_room(path)?;
         match naming {
             Naming::Exact => Self::exact(path),
             Naming::Numbered => numbered(path).find_map(|path| Self::exact(&path).transpose()).transpose(),
         }
+    }
+
+    /// Whether a recording of that name, or a numbered one, can begin; nothing is left behind.
+    ///
+    /// # Errors
+    /// As [`Claim::new`].
+    pub fn check(path: &Path) -> Result<()> {
+        if let Some(claim) = Self::new(path, Naming::Numbered)? {
+            let _ = std::fs::remove_file(claim.part());
+        }
+        Ok(())
     }
 
     fn exact(path: &Path) -> Result<Option<Self>> {
@@ -78,6 +93,18 @@ impl Claim {
     /// Gives the finished file its name, or a numbered one if something has come to lie there; returns it.
     pub fn publish(&self) -> std::io::Result<PathBuf> {
         move_to_free(&self.part, &self.path)
+    }
+}
+
+fn check_room(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match statvfs(folder) {
+        // Some file systems do not tell: they have no blocks at all.
+        Ok(found) if found.f_blocks > 0 && found.f_bavail * found.f_frsize < LEAST_ROOM => Err(Error::output(format!(
+            "{}: No space left on device; make room, or choose another with --record",
+            path.display()
+        ))),
+        _ => Ok(()),
     }
 }
 

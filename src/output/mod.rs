@@ -97,6 +97,8 @@ pub struct Outputs {
     list: RwLock<Vec<Arc<dyn Output>>>,
     last_time: Mutex<Option<gst::ClockTime>>,
     resting: AtomicBool,
+    /// Sound has come.
+    has_sound: AtomicBool,
 }
 
 impl Outputs {
@@ -133,10 +135,16 @@ impl Outputs {
 
     pub fn publish_sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
         if let Some(buffer) = sample.buffer() {
+            self.has_sound.store(true, Ordering::Relaxed);
             for output in self.list().iter() {
                 output.sound(buffer, time);
             }
         }
+    }
+
+    /// The format for an output that begins now: with sound, too, if some has come since the stream began.
+    pub fn format_now(&self, format: &StreamFormat) -> StreamFormat {
+        StreamFormat { sound: format.sound || self.has_sound.load(Ordering::Relaxed), ..format.clone() }
     }
 
     /// True if [`Outputs::publish_source`] has somebody to give pictures to.

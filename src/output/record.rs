@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
@@ -36,6 +36,8 @@ pub struct Record {
     sound: Option<gst_app::AppSrc>,
     /// Pictures that went to the encoder.
     encoded: Arc<AtomicU64>,
+    /// It was told that there is sound without a place in the file.
+    told_sound: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -92,7 +94,8 @@ impl Record {
         if let Some(sound) = &sound {
             sound.set_caps(Some(&sound_caps()));
         }
-        let this = Self { claim, container, pipeline, picture, sound, encoded, state: Mutex::default() };
+        let (told_sound, state) = Default::default();
+        let this = Self { claim, container, pipeline, picture, sound, encoded, told_sound, state };
         this.pipeline
             .set_state(gst::State::Playing)
             .map_err(|_| this.take_failure().unwrap_or_else(|| Error::output("the recording does not start")))?;
@@ -133,6 +136,17 @@ impl Record {
             buffer.make_mut().set_duration(length);
             let _ = sound.push_buffer(buffer);
             begin += length;
+        }
+    }
+
+    /// No container takes another track once its file has begun.
+    fn tell_of_sound(&self) {
+        if !self.told_sound.swap(true, Ordering::Relaxed) {
+            let path = self.claim.path().display();
+            tracing::warn!(
+                "{path}: sound has begun, but this recording began without: it is in the next one; stop and start anew \
+                 to have it"
+            );
         }
     }
 
@@ -189,7 +203,7 @@ impl Output for Record {
     }
 
     fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime) {
-        let Some(sound) = &self.sound else { return };
+        let Some(sound) = &self.sound else { return self.tell_of_sound() };
         // Until it is pushed, so that silence does not come between.
         let mut state = self.state();
         // Sound from before the first picture has no place in the file.

@@ -38,6 +38,11 @@ pub fn identity_in_cells() -> Vec<u8> {
     network(&nodes, &PICTURE, &[Side::Is(1), Side::Is(48), Side::Any("down"), Side::Any("across")])
 }
 
+/// A node that gives one 64-bit integer.
+fn constant(value: i64, name: &str) -> Vec<u8> {
+    node("Constant", &[], &[name], &[ints("value_ints", &[value as u64])])
+}
+
 /// The identity from `a` to `b`.
 pub fn renamed_identity() -> Vec<u8> {
     let mut graph = message(1, &node("Identity", &["a"], &["b"], &[]));
@@ -52,12 +57,49 @@ pub fn same_and_negative() -> Vec<u8> {
         node("Sub", &["same", "negative"], &["factor"], &[]),
         node("Mul", &["image", "factor"], &["painted"], &[]),
     ];
+    styled(&nodes)
+}
+
+/// A network of `nodes` with two style weights, `style`, beside the picture.
+fn styled(nodes: &[Vec<u8>]) -> Vec<u8> {
     let mut graph: Vec<u8> = nodes.iter().flat_map(|node| message(1, node)).collect();
     graph.extend(message(2, b"by hand"));
     graph.extend(message(11, &value_info("image", &PICTURE)));
     graph.extend(message(11, &value_info("style", &[Side::Is(2)])));
     graph.extend(message(12, &value_info("painted", &PICTURE)));
     model(&graph)
+}
+
+/// Divides the least 64-bit integer by -1, which is more than fits: on x86 that ends the process that does it, which ONNX
+/// Runtime does as it loads the network, to have the result ready.
+pub fn crashing_when_loaded() -> Vec<u8> {
+    let nodes = [
+        constant(i64::MIN, "least"),
+        constant(-1, "divisor"),
+        node("Div", &["least", "divisor"], &["quotient"], &[]),
+        node("Cast", &["quotient"], &["offset"], &[int("to", 1)]),
+        node("Add", &["image", "offset"], &["painted"], &[]),
+    ];
+    network(&nodes, &PICTURE, &PICTURE)
+}
+
+/// Gives back the picture as it came, until the second of its two styles is taken, which ends the process in the same way.
+pub fn crashing_in_second_style() -> Vec<u8> {
+    let nodes = [
+        node("Split", &["style"], &["first", "second"], &[]),
+        node("Floor", &["second"], &["whole"], &[]),
+        node("Cast", &["whole"], &["is_second"], &[int("to", 7)]),
+        constant(i64::MIN, "least"),
+        constant(-2, "down"),
+        constant(1, "one"),
+        node("Mul", &["is_second", "down"], &["lowered"], &[]),
+        node("Add", &["lowered", "one"], &["divisor"], &[]),
+        node("Div", &["least", "divisor"], &["quotient"], &[]),
+        node("Sub", &["quotient", "least"], &["nothing"], &[]),
+        node("Cast", &["nothing"], &["offset"], &[int("to", 1)]),
+        node("Add", &["image", "offset"], &["painted"], &[]),
+    ];
+    styled(&nodes)
 }
 
 /// Writes `identity.onnx` and its manifest into `folder`; its one style is called `same`. Returns the ONNX file.
@@ -71,10 +113,7 @@ pub fn networks() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, network: &[u8], text: String| drop(write(folder.path(), name, network, &text));
     let single = |name: &str, style: &str| manifest(name).replace("name = \"same\"", &format!("name = \"{style}\""));
-    let pair = single("pair", "same").replace("[0, 255]", "[-1, 1]")
-        + "row = 0\n[[style]]\nname = \"negative\"\ntitle = \"Negative\"\nrow = 1\n";
-    let pair = pair.replacen("[[style]]", "[style_input]\nname = \"style\"\ncount = 2\n[[style]]", 1);
-    write("pair", &same_and_negative(), pair);
+    write("pair", &same_and_negative(), manifest_of_two("pair", "negative").replace("[0, 255]", "[-1, 1]"));
     write("single", &identity(), single("single", "plain"));
     let backwards =
         |manifest: String| manifest.replace("\"painted\"\nrange = [0, 255]", "\"painted\"\nrange = [255, 0]");
@@ -98,6 +137,13 @@ pub fn manifest(name: &str) -> String {
          [input]\nname = \"image\"\nrange = [0, 255]\n[output]\nname = \"painted\"\nrange = [0, 255]\n\
          [[style]]\nname = \"same\"\ntitle = \"As it is\"\n"
     )
+}
+
+/// As [`manifest`], with a second style and weights for both.
+pub fn manifest_of_two(name: &str, second: &str) -> String {
+    let second = format!("row = 0\n[[style]]\nname = \"{second}\"\ntitle = \"Otherwise\"\nrow = 1\n");
+    let one = manifest(name).replacen("[[style]]", "[style_input]\nname = \"style\"\ncount = 2\n[[style]]", 1);
+    one + &second
 }
 
 /// The same NCHW network for pixels side by side: its input `from` and output `to` become `image` and `painted`,

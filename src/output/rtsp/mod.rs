@@ -192,10 +192,13 @@ impl Output for Rtsp {
             self.mount.dismiss_clients();
             return Some(Error::output(format!("{}: {what}; its clients must come again", self.place)));
         }
-        let is_lost = self.server.locked().as_ref().is_some_and(|server| !server.is_listening());
-        (is_lost && !self.told_lost.swap(true, Ordering::Relaxed)).then(|| {
-            Error::output(format!("{}: the port is lost, and nobody can come any more; start it anew", self.place))
+        (self.has_failed() && !self.told_lost.swap(true, Ordering::Relaxed)).then(|| {
+            Error::output(format!("{}: the port is lost, and nobody can come any more; it is taken again", self.place))
         })
+    }
+
+    fn has_failed(&self) -> bool {
+        self.server.locked().as_ref().is_some_and(|server| !server.is_listening())
     }
 
     fn finish(&self) -> Result<()> {

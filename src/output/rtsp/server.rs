@@ -57,7 +57,7 @@ impl RtspServers {
     ) -> Result<Arc<Server>> {
         let mut running = self.running();
         running.retain(|server| server.strong_count() > 0);
-        let known = running.iter().filter_map(Weak::upgrade).find(|server| server.address.socket == address.socket);
+        let known = listening_at(address, &running);
         let server = match known {
             Some(server) if server.access != *access => {
                 return Err(taken(address, "another stream is served there with another password or certificate"));
@@ -83,6 +83,17 @@ impl RtspServers {
         Ok(server)
     }
 
+    /// Whether the address can be served, by the server that runs there or a new one.
+    ///
+    /// # Errors
+    /// The port is taken by another program, or not allowed.
+    pub fn check(&self, address: &RtspAddress) -> Result<()> {
+        match listening_at(address, &self.running()) {
+            Some(_) => Ok(()),
+            None => check_port(address),
+        }
+    }
+
     /// Ends what is served at `path`, and the server with its last path.
     pub(super) fn unmount(&self, server: Arc<Server>, path: &str) {
         // A server that is about to stop must have left its port before the next one looks for it.
@@ -100,6 +111,12 @@ impl RtspServers {
     fn running(&self) -> MutexGuard<'_, Vec<Weak<Server>>> {
         self.running.locked()
     }
+}
+
+/// The server at this port. One that has lost it is no use to newcomers, who take the port again.
+fn listening_at(address: &RtspAddress, running: &[Weak<Server>]) -> Option<Arc<Server>> {
+    let mut running = running.iter().filter_map(Weak::upgrade);
+    running.find(|server| server.address.socket == address.socket && server.is_listening())
 }
 
 impl Mounts {
@@ -310,14 +327,28 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_lost_is_noticed() {
+    fn a_port_that_is_lost_is_noticed_and_taken_again() {
         gst::init().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port();
         let address = RtspAddress::for_stream(&format!("127.0.0.1:{port}"), "hall").unwrap();
-        let server = Server::start(&address, &RtspAccess::default()).unwrap();
-        assert!(server.is_listening());
-        server.context.find_source_by_id(server.source.as_ref().unwrap()).unwrap().destroy();
-        assert!(!server.is_listening());
+        let servers = RtspServers::default();
+        let mount = |address| {
+            servers.mount(address, &RtspAccess::default(), gst_rtsp_server::RTSPMediaFactory::new(), &Arc::default())
+        };
+        let lost = mount(&address).unwrap();
+        assert!(lost.is_listening() && servers.check(&address).is_ok());
+        lost.context.find_source_by_id(lost.source.as_ref().unwrap()).unwrap().destroy();
+        assert!(!lost.is_listening());
+        // Others of its streams may not have left it yet.
+        let anew = mount(&address).unwrap();
+        assert!(anew.is_listening() && !Arc::ptr_eq(&anew, &lost));
+        assert!(std::net::TcpStream::connect(address.socket).is_ok());
+        servers.unmount(lost, "/hall");
+        assert!(std::net::TcpStream::connect(address.socket).is_ok());
+        servers.unmount(anew, "/hall");
+        let taken = std::net::TcpListener::bind(address.socket).unwrap();
+        assert!(servers.check(&address).unwrap_err().to_string().contains("it is in use"));
+        drop(taken);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ort::session::Session as OrtSession;
 use ort::value::{Outlet, TensorElementType, ValueType};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::library;
@@ -17,8 +18,14 @@ use crate::style::tensor::Layout;
 /// An image, style weights and up to six constants.
 pub(super) const MAX_INPUTS: usize = 8;
 
+/// How many notes are kept.
+const MOST_NOTES: usize = 50;
+
+/// How many bytes are kept of a note.
+const LONGEST_NOTE: usize = 500;
+
 /// Inputs, outputs and notes of a network.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NetworkInfo {
     pub inputs: Vec<TensorInfo>,
     pub outputs: Vec<TensorInfo>,
@@ -27,7 +34,7 @@ pub struct NetworkInfo {
 }
 
 /// One input or output.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TensorInfo {
     pub name: String,
     /// The type in ONNX Runtime's words.
@@ -59,6 +66,13 @@ impl NetworkInfo {
             notes.extend(metadata.producer().filter(|name| !name.is_empty()).map(|name| ("producer".into(), name)));
             let keys = metadata.custom_keys().unwrap_or_default();
             notes.extend(keys.into_iter().filter_map(|key| metadata.custom(&key).map(|value| (key, value))));
+            // Some exporters note whole programs.
+            notes.truncate(MOST_NOTES);
+            for (key, value) in &mut notes {
+                for text in [key, value] {
+                    text.truncate(text.floor_char_boundary(LONGEST_NOTE));
+                }
+            }
         }
         Self { inputs: list(session.inputs()), outputs: list(session.outputs()), notes }
     }

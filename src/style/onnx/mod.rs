@@ -16,4 +16,4 @@ pub mod worker;
 pub use loaded::Loaded;
 pub use options::SessionOptions;
 pub use provider::{Backend, Device, Precision};
-pub use session::{RunStop, Session};
+pub use session::{RunStop, Session, inspect_network};

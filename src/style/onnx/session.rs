@@ -1,17 +1,31 @@
 //! A session on a network, wherever it runs: in this process, or in a worker process that may crash without this one.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::inspect::NetworkInfo;
 use super::loaded::Loaded;
 use super::local::LocalSession;
 use super::options::SessionOptions;
 use super::stop::Terminator;
-use super::worker::{Process, RemoteSession};
+use super::worker::{self, Process, RemoteSession};
 use crate::error::Result;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::tensor::TensorSpec;
+
+/// What the network at `path` says of itself; in a worker process, where the options have one.
+///
+/// # Errors
+/// The file is missing or is no ONNX network that ONNX Runtime can load.
+pub fn inspect_network(path: &Path, options: &SessionOptions) -> Result<NetworkInfo> {
+    let library = options.library.as_deref();
+    match &options.worker {
+        None => NetworkInfo::read(path, library),
+        Some(program) => worker::inspect(program, path, library),
+    }
+}
 
 /// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
 pub enum Session {

@@ -4,9 +4,11 @@
 //! both see, written by the pixel pass on one side and read by ONNX Runtime on the other; a frame costs a message of a
 //! few bytes each way. A worker ends when the socket does, so that none outlives its daemon.
 
+mod link;
 mod process;
 mod protocol;
 mod remote;
 
+pub use link::Process;
 pub use process::serve;
-pub use remote::{Process, RemoteSession};
+pub use remote::{RemoteSession, inspect};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
+use super::super::inspect::NetworkInfo;
 use super::super::loaded::Loaded;
 use super::super::local::LocalSession;
 use super::protocol::{Answer, LONGEST, RAN, RUN, Request, TENSORS, parse, receive, send_bytes, tell};
@@ -92,6 +93,13 @@ fn answer_requests(daemon: BorrowedFd) -> io::Result<()> {
                             session = Some(opened);
                             Answer::Done
                         }
+                        Err(error) => Answer::Failed(error.to_string()),
+                    };
+                    tell(daemon, &answer, &[])?;
+                }
+                Request::Inspect { path, library } => {
+                    let answer = match NetworkInfo::read(&path, library.as_deref()) {
+                        Ok(info) => Answer::Inspected(info),
                         Err(error) => Answer::Failed(error.to_string()),
                     };
                     tell(daemon, &answer, &[])?;

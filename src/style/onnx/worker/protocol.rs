@@ -13,6 +13,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::super::inspect::NetworkInfo;
 use super::super::options::SessionOptions;
 use super::super::timings::Measured;
 use crate::style::manifest::Manifest;
@@ -41,6 +42,8 @@ pub enum Request {
         /// What was found to be the fastest by another session.
         measured: Option<Measured>,
     },
+    /// Load the network and tell what it says of itself; answered with `Inspected`.
+    Inspect { path: PathBuf, library: Option<PathBuf> },
     /// Make the tensors of this width and height and try the network; answered with `Prepared` and their memory.
     Prepare { size: [usize; 2], border: usize, weights: Vec<f32> },
 }
@@ -54,6 +57,7 @@ pub enum Answer {
         measured: Option<Measured>,
         tried: Duration,
     },
+    Inspected(NetworkInfo),
     /// The request was not carried out; the text says why.
     Failed(String),
 }
@@ -62,7 +66,7 @@ pub enum Answer {
 pub fn tell(socket: BorrowedFd, message: &impl Serialize, tensors: &[BorrowedFd]) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
     if text.len() > LONGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the manifest is too long for a worker process"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is too long for a worker process"));
     }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(TENSORS))];
     let mut files = SendAncillaryBuffer::new(&mut space);
