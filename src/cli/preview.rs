@@ -9,7 +9,7 @@ use super::args::{PaintArgs, time};
 use super::{print_json, say};
 use crate::capture::Treatment;
 use crate::config::{locate, plan};
-use crate::convert::{picture_file, pictures, sheet};
+use crate::convert::{picture_file, pictures, refuse_pipes, sheet};
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
 use crate::style::{Choice, Look, Painter};
@@ -54,6 +54,7 @@ impl PreviewArgs {
     pub fn run(self) -> Result<()> {
         let begun = Instant::now();
         let output = self.output.display();
+        refuse_pipes(&self.input, &self.output)?;
         if picture_file::Format::of(&self.output).is_none() {
             return Err(Error::usage(format!("{output}: pictures are written into .png, .jpg or .webp")));
         }
