@@ -51,6 +51,37 @@ fn the_picture_of_a_time_is_taken_out_of_a_video() {
 }
 
 #[test]
+fn a_sheet_has_a_row_for_each_style_and_a_column_for_each_strength() {
+    let (folder, networks) = (tempfile::tempdir().unwrap(), onnx::networks());
+    let models = networks.path().to_str().unwrap();
+    let out = folder.path().join("sheet.png");
+    let out = out.to_str().unwrap();
+    let file = clip(folder.path());
+    let args = ["preview", &file, out, "--at", "0.65", "--models", models, "--style", "same", "--overwrite"];
+    let (across, down) = (320 + 12, 180 + 28 + 12);
+    let sheet = |more: &[&str], count: &str| {
+        let done = run(&[&args[..], more].concat());
+        assert!(done.code == 0 && done.stdout.contains(count), "{done:?}");
+        image::open(out).unwrap()
+    };
+    let made = sheet(&["--styles", "same,negative", "--strengths", "0,0.5,1"], "6 painted in ");
+    assert_eq!(made.dimensions(), (3 * across + 12, 2 * down + 12));
+    let middle = |column: u32, row: u32| made.get_pixel(12 + column * across + 160, 12 + row * down + 90).0[1];
+    let level = middle(0, 0);
+    let expected = [[level; 3], [level, 128, 255 - level]];
+    for (row, levels) in (0..).zip(expected) {
+        for (column, expected) in (0..).zip(levels) {
+            let found = middle(column, row);
+            assert!(found.abs_diff(expected) <= 2, "row {row}, column {column}: {found}, not {expected}");
+        }
+    }
+    let made = sheet(&["--strengths", "0.2,1"], "2 painted in ");
+    assert_eq!(made.dimensions(), (2 * across + 12, down + 12));
+    let refused = run(&[&args[..], &["--strengths", "0.5,1.5"]].concat());
+    assert!(refused.code == 2 && refused.stderr.contains("strength = 1.5: 0 to 1"), "{refused:?}");
+}
+
+#[test]
 fn a_sheet_shows_the_picture_in_every_style_of_its_network() {
     let (folder, networks) = (tempfile::tempdir().unwrap(), onnx::networks());
     let models = networks.path().to_str().unwrap();

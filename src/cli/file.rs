@@ -8,7 +8,7 @@ use clap::Args;
 use super::args::{PaintArgs, time};
 use crate::capture::Treatment;
 use crate::config::{locate, outputs, plan};
-use crate::convert::{Audio, Conversion, Cut, Kind, Options, Progress, Rate};
+use crate::convert::{Audio, Conversion, Cut, Kind, Options, Progress, Rate, behind_links};
 use crate::error::Result;
 use crate::gst::encoder::{Codec, Preset};
 use crate::shutdown::Shutdown;
@@ -35,7 +35,7 @@ pub struct FileArgs {
     /// File to write: .mp4, .mov, .mkv, .webm, or .png, .jpg, .webp; a folder if IN is one
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// Replace OUT if it exists
+    /// Replace OUT if it exists; of a link, the file that it leads to
     #[arg(long)]
     overwrite: bool,
     /// Go on with what an interrupted conversion of the same IN, OUT and settings finished
@@ -104,7 +104,8 @@ impl FileArgs {
         let templates = plan::templates(&config.runtime);
         crate::gst::init()?;
         let shutdown = Shutdown::on_signals()?;
-        let conversion = Conversion { input: self.input, output: self.output, kind, options, paint, templates };
+        let output = behind_links(&self.output);
+        let conversion = Conversion { input: self.input, output, kind, options, paint, templates };
         conversion.run(&shutdown, &mut Progress::new(self.json))
     }
 }

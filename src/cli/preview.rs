@@ -9,16 +9,16 @@ use super::args::{PaintArgs, time};
 use super::{print_json, say};
 use crate::capture::Treatment;
 use crate::config::{locate, plan};
-use crate::convert::{picture_file, pictures, sheet};
+use crate::convert::{picture_file, pictures, refuse_pipes, sheet};
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
-use crate::style::{Choice, Look, Painter};
+use crate::style::{Choice, Look, PaintPlan, Painter};
 
 const AFTER_HELP: &str = "\
 Examples:
   impasto preview holiday.mp4 look.png --at 1:30 --style great_wave
   impasto preview holiday.mp4 sheet.png --styles all
-  impasto preview portrait.jpg sheet.png --styles great_wave,the_scream --strength 0.7";
+  impasto preview portrait.jpg sheet.png --styles great_wave,the_scream --strengths 0.3,0.6,1";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -37,6 +37,9 @@ pub struct PreviewArgs {
     /// A sheet of several styles beside the picture as it is: names, or `all` of the network
     #[arg(long = "styles", value_name = "NAME,..|all", value_delimiter = ',')]
     several: Vec<String>,
+    /// A sheet with a row for each style and a column for each of these strengths, 0 (as it is) to 1
+    #[arg(long, value_name = "S,..", value_delimiter = ',', conflicts_with = "strength")]
+    strengths: Vec<f32>,
     /// Replace OUT if it exists
     #[arg(long)]
     overwrite: bool,
@@ -54,6 +57,7 @@ impl PreviewArgs {
     pub fn run(self) -> Result<()> {
         let begun = Instant::now();
         let output = self.output.display();
+        refuse_pipes(&self.input, &self.output)?;
         if picture_file::Format::of(&self.output).is_none() {
             return Err(Error::usage(format!("{output}: pictures are written into .png, .jpg or .webp")));
         }
@@ -69,9 +73,7 @@ impl PreviewArgs {
             names => names.to_vec(),
         };
         // All of them before anything is painted: a typo is told at once.
-        let look =
-            |style: &String| Look { styles: Mix::only(style), fade_ms: 0, steadiness: 0.0, ..paint.look.clone() };
-        let choices = styles.iter().map(|style| Choice::of(network, &look(style))).collect::<Result<Vec<_>>>()?;
+        let tiles = self.tiles(&paint, &styles)?;
 
         crate::gst::init()?;
         let templates = plan::templates(&config.runtime);
@@ -80,20 +82,23 @@ impl PreviewArgs {
         let paint_it = |painter: &mut Painter| {
             pictures::paint_picture(picture.clone(), |source, painted| painter.paint(source, painted).map(|_| ()))
         };
-        let painted = if choices.is_empty() {
+        let count = tiles.len().max(1);
+        let painted = if tiles.is_empty() {
             paint_it(&mut painter)?
         } else {
-            let mut tiles = vec![("as it is".to_string(), picture.clone())];
-            for (style, choice) in styles.iter().zip(choices) {
+            let columns = Some(self.strengths.len()).filter(|strengths| *strengths > 0);
+            // A sheet of strengths has it under strength 0.
+            let as_it_is = columns.is_none().then(|| ("as it is".to_string(), picture.clone()));
+            let mut painted: Vec<_> = as_it_is.into_iter().collect();
+            for (label, choice) in tiles {
                 painter.change_look(choice.resolved, None);
                 painter.advance(Duration::ZERO);
-                tiles.push((style.clone(), paint_it(&mut painter)?));
+                painted.push((label, paint_it(&mut painter)?));
             }
-            sheet::lay_out(&tiles)
+            sheet::lay_out(&painted, columns)
         };
         pictures::save(&self.output, painted)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let count = styles.len().max(1);
         match self.json {
             true => {
                 let output = output.to_string();
@@ -106,5 +111,25 @@ impl PreviewArgs {
                 say!("{output}: {count} painted in {seconds:.1} s")
             }
         }
+    }
+
+    /// What the sheet shows, row by row: each style in each strength, with its label; nothing if one picture is wanted.
+    fn tiles(&self, paint: &PaintPlan, styles: &[String]) -> Result<Vec<(String, Choice)>> {
+        let own = &paint.look;
+        let mixes: Vec<_> = match styles {
+            [] if self.strengths.is_empty() => return Ok(Vec::new()),
+            [] => vec![(paint.choice.mix.to_string(), own.styles.clone())],
+            styles => styles.iter().map(|style| (style.clone(), Mix::only(style))).collect(),
+        };
+        let strengths = if self.strengths.is_empty() { vec![own.strength] } else { self.strengths.clone() };
+        let mut tiles = Vec::new();
+        for (name, styles) in mixes {
+            for &strength in &strengths {
+                let look = Look { styles: styles.clone(), strength, fade_ms: 0, steadiness: 0.0, ..own.clone() };
+                let label = if self.strengths.is_empty() { name.clone() } else { format!("{strength} {name}") };
+                tiles.push((label, Choice::of(&paint.choice.network, &look)?));
+            }
+        }
+        Ok(tiles)
     }
 }

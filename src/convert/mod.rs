@@ -11,6 +11,7 @@ mod picture_colours;
 pub mod picture_file;
 pub mod picture_tags;
 pub mod pictures;
+mod place;
 mod progress;
 mod rate;
 mod remux;
@@ -35,6 +36,7 @@ use crate::style::PaintPlan;
 
 pub use cut::Cut;
 pub use fate::Audio;
+pub use place::{behind_links, refuse_pipes};
 pub use progress::{Event, Progress};
 pub use rate::Rate;
 
@@ -88,6 +90,7 @@ impl Kind {
     /// # Errors
     /// IN is missing, empty or unreadable; OUT exists, is IN itself, or has an ending that nothing is written in.
     pub fn of(input: &Path, output: &Path, options: &Options) -> Result<Self> {
+        refuse_pipes(input, output)?;
         let metadata =
             std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
         let kind = if metadata.is_dir() {

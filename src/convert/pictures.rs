@@ -10,10 +10,10 @@ use image::{DynamicImage, ImageReader, RgbImage, Rgba};
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use super::Conversion;
 use super::picture_file::{self, Format, Original};
 use super::picture_tags::Tags;
 use super::progress::{Event, Progress};
+use super::{Conversion, behind_links};
 use crate::capture::scaling::Scaling;
 use crate::capture::treatment::Colour;
 use crate::capture::{Treatment, probe};
@@ -264,8 +264,9 @@ pub fn paint_picture(
 
 /// Writes beside `path` and renames; notes on what could not be written.
 fn write(path: &Path, picture: DynamicImage, tags: &Tags) -> Result<Vec<String>> {
-    let part = part_path(path);
-    let written = try_write(path, &part, picture, tags);
+    let target = behind_links(path);
+    let part = part_path(&target);
+    let written = try_write(&target, &part, picture, tags);
     if written.is_err() {
         let _ = std::fs::remove_file(&part);
     }

@@ -17,13 +17,14 @@ const LABEL_PX: u32 = 8 * DOT_PX + GAP_PX;
 const PAPER: Rgb<u8> = Rgb([24, 24, 24]);
 const INK: Rgb<u8> = Rgb([232, 232, 232]);
 
-/// Lays the tiles out in rows, nearly as many as fit into a square.
-pub fn lay_out(tiles: &[(String, DynamicImage)]) -> DynamicImage {
+/// Lays the tiles out in rows of `columns`; without, nearly as many as fit into a square.
+pub fn lay_out(tiles: &[(String, DynamicImage)], columns: Option<usize>) -> DynamicImage {
     let small: Vec<_> = tiles.iter().map(|(label, picture)| (label, fit(picture))).collect();
     let [width, height] =
         [small.iter().map(|(_, tile)| tile.width()).max(), small.iter().map(|(_, tile)| tile.height()).max()]
             .map(Option::unwrap_or_default);
-    let columns = (tiles.len() as f64).sqrt().ceil().max(1.0) as u32;
+    let square = (tiles.len() as f64).sqrt().ceil() as usize;
+    let columns = columns.unwrap_or(square).max(1) as u32;
     let rows = (tiles.len() as u32).div_ceil(columns);
     let (step_x, step_y) = (width + GAP_PX, height + LABEL_PX + GAP_PX);
     let mut sheet = RgbImage::from_pixel(columns * step_x + GAP_PX, rows * step_y + GAP_PX, PAPER);
@@ -67,7 +68,7 @@ mod tests {
     fn each_tile_has_its_place_and_its_name() {
         let grey = |level| DynamicImage::ImageRgb8(RgbImage::from_pixel(960, 540, Rgb([level; 3])));
         let tiles = [("as it is".to_string(), grey(50)), ("a style".into(), grey(100)), ("ümläut".into(), grey(150))];
-        let sheet = lay_out(&tiles).into_rgb8();
+        let sheet = lay_out(&tiles, None).into_rgb8();
         let (step_x, step_y) = (480 + GAP_PX, 270 + LABEL_PX + GAP_PX);
         assert_eq!((sheet.width(), sheet.height()), (2 * step_x + GAP_PX, 2 * step_y + GAP_PX));
         for (level, column, row) in [(50, 0, 0), (100, 1, 0), (150, 0, 1)] {
