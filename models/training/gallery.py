@@ -10,7 +10,7 @@ from .data import open_rgb, to_picture, to_tensor
 from .network import one_hot
 from .problems import Problem
 
-LINE_CELLS = 7
+LINE_CELLS = 8
 
 
 def open_scaled(path: Path, height_px: int) -> Image.Image:

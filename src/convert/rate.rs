@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// Rates that are not whole are those of NTSC.
 const NTSC: u64 = 1001;
 
+/// Files round the times of their pictures by as much; those just between two slots must not swing between them.
+const ROUNDING: gst::ClockTime = gst::ClockTime::from_mseconds(1);
+
 const SECOND: u128 = 1_000_000_000;
 
 /// Frames a second, as a fraction. Each frame has a slot; slot 0 begins at 0.
@@ -22,7 +25,7 @@ pub struct Rate {
 impl Rate {
     /// The slots of a picture that is shown from `begin` to `end`; none if another is nearer to all of them.
     pub fn slots(self, begin: gst::ClockTime, end: gst::ClockTime) -> Range<u64> {
-        self.nearest(begin)..self.nearest(end)
+        self.nearest(begin + ROUNDING)..self.nearest(end + ROUNDING)
     }
 
     /// When a slot begins.
@@ -110,5 +113,16 @@ mod tests {
         let last = slots[slots.len() - 1];
         assert_eq!(slots, (0..=last).collect::<Vec<_>>());
         assert!(slots.iter().all(|slot| rate.count(rate.time(*slot)) == *slot));
+    }
+
+    #[test]
+    fn every_second_picture_is_left_out_evenly() {
+        let rate: Rate = "30".parse().unwrap();
+        for (unit, per_second) in [(1_000_000_000_u64, 60_u64), (1_000, 60)] {
+            // Rounded down to the unit of the file, in nanoseconds.
+            let time = |n: u64| gst::ClockTime::from_nseconds(n * unit / per_second * (1_000_000_000 / unit));
+            let shown = (0..60).filter(|n| !rate.slots(time(*n), time(n + 1)).is_empty());
+            assert_eq!(shown.collect::<Vec<_>>(), (0..60).step_by(2).collect::<Vec<_>>());
+        }
     }
 }
