@@ -23,7 +23,7 @@ def test_a_network_survives_the_way_to_disk_and_back(lite, tmp_path):
 
 def test_a_shipped_checkpoint_is_small_and_paints_the_same(lite, tmp_path):
     checkpoint.write(tmp_path / "lite.pt", lite)
-    assert (tmp_path / "lite.pt").stat().st_size < 8e5
+    assert (tmp_path / "lite.pt").stat().st_size < 4e5
     back, _ = checkpoint.read(tmp_path / "lite.pt")
     photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
     with torch.no_grad():
@@ -64,21 +64,21 @@ def test_a_checkpoint_of_another_shape_is_refused(lite, tmp_path, monkeypatch):
 
 def test_a_network_of_another_shape_starts_with_what_fits(lite, tmp_path):
     checkpoint.write(tmp_path / "lite.pt", lite, {"step": 7})
-    full, progress = checkpoint.start(tmp_path / "lite.pt", "full")
-    assert (full.network, full.painter.shape, progress, full.lessons) == ("full", SHAPES["full"], None, lite.lessons)
-    known, started = lite.painter, full.painter
+    deep, progress = checkpoint.start(tmp_path / "lite.pt", "lite_deep")
+    assert (deep.network, deep.painter.shape, progress, deep.lessons) == ("lite_deep", SHAPES["lite_deep"], None, lite.lessons)
+    known, started = lite.painter, deep.painter
     assert torch.equal(started.join.weight, known.join.weight)
-    assert torch.equal(started.below.blocks[1].spread.weight, known.below.blocks[1].spread.weight)
-    # What both have of a style: the scales of the level at 96 channels, in other places of a longer row.
-    scales = [dict(zip(p.shape.conditioned, split_row(p.rows[1][None], p.shape)))["below.blocks.1"][0] for p in (known, started)]
+    assert torch.equal(started.blocks[1].spread.weight, known.blocks[1].spread.weight)
+    # What both have of a style, in other places of a longer row.
+    scales = [dict(zip(p.shape.conditioned, split_row(p.rows[1][None], p.shape)))["lateral"][0] for p in (known, started)]
     assert torch.equal(*scales) and not torch.equal(scales[0], torch.ones_like(scales[0]))
-    checkpoint.write(tmp_path / "full.pt", full, {"step": 8})
-    assert checkpoint.start(tmp_path / "full.pt", "full")[1] == {"step": 8}
+    checkpoint.write(tmp_path / "deep.pt", deep, {"step": 8})
+    assert checkpoint.start(tmp_path / "deep.pt", "lite_deep")[1] == {"step": 8}
 
 
 def test_deeper_levels_change_nothing_before_they_learn(lite):
-    shallow = random_painter(replace(lite.painter.shape, deep=None))
-    deep = fitted(shallow, lite.painter.shape)
+    shallow = random_painter(replace(lite.painter.shape, blocks=2))
+    deep = fitted(shallow, SHAPES["lite_deep"])
     photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
     with torch.no_grad():
         assert torch.equal(deep(photo, blend), shallow(photo, blend))
