@@ -79,7 +79,7 @@ impl Job {
             (self.network != other.network, "another network"),
             (self.look != other.look, "another --style, --strength or other part of the look"),
             (self.size != other.size, "another --size"),
-            (self.treatment != other.treatment, "another --scale, --max-side, --deinterlace or --background"),
+            (self.treatment != other.treatment, "another --deinterlace, --background, --scale or --max-side"),
             (self.cut != other.cut, "another --start or --end"),
             (self.rate != other.rate, "another --fps"),
             (self.encoder != other.encoder, "another encoder, --codec, --crf or --preset"),
