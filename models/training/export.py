@@ -71,8 +71,7 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     graph.nodes.append(helper.make_node("Split", [mixed, graph.constant("row.sizes", np.array(sizes, np.int64))], parts, axis=0))
     norms = itertools.count()
     detail = graph.relu(graph.conv("image", painter.stem, "stem"))
-    after = painter.shape.deep.after if painter.shape.deep else 0
-    x = through(graph, painter.blocks, painter.below, after, graph.relu(graph.conv(detail, painter.down, "down")), norms, "")
+    x = through(graph, painter.blocks, painter.below, graph.relu(graph.conv(detail, painter.down, "down")), norms, "")
     x = graph.conv(style_norm(graph, x, next(norms)), painter.lateral, "lateral")
     x = graph.node("Concat", [doubled(graph, x), detail], "joined", axis=1)
     x = graph.relu(graph.conv(graph.conv(x, painter.join_spread, "join_spread"), painter.join, "join"))
@@ -98,22 +97,22 @@ def to_onnx(painter: Painter) -> onnx.ModelProto:
     return model
 
 
-def through(graph: Graph, blocks: ModuleList, below: Below | None, after: int, x: str, norms: Iterator[int], level: str) -> str:
+def through(graph: Graph, blocks: ModuleList, below: Below | None, x: str, norms: Iterator[int], level: str) -> str:
     """`network.through`, whose nodes are named after their level."""
     for number, block in enumerate(blocks):
-        if below and number == after:
+        if below and number == below.after:
             x = from_below(graph, below, x, norms, level)
         name = f"{level}block{number}"
         edged = edge_repeated(graph, style_norm(graph, x, next(norms)), f"{name}.edged")
         wide = graph.relu(graph.conv(graph.conv(edged, block.spread, f"{name}.spread"), block.widen, f"{name}.widen"))
         x = graph.node("Add", [x, graph.conv(wide, block.narrow, f"{name}.narrow")], name)
-    return from_below(graph, below, x, norms, level) if below and after == len(blocks) else x
+    return from_below(graph, below, x, norms, level) if below and below.after == len(blocks) else x
 
 
 def from_below(graph: Graph, below: Below, x: str, norms: Iterator[int], around: str) -> str:
     level = f"{around}below."
     y = graph.relu(graph.conv(x, below.down, f"{level}down"))
-    y = through(graph, below.blocks, below.below, below.after, y, norms, level)
+    y = through(graph, below.blocks, below.below, y, norms, level)
     y = graph.conv(style_norm(graph, y, next(norms)), below.back, f"{level}back")
     return graph.node("Add", [x, doubled(graph, y)], f"{level}added")
 

@@ -124,13 +124,14 @@ class Below(nn.Module):
         self.down = nn.Conv2d(around, shape.width, 2, stride=2)
         self.blocks = nn.ModuleList(Block(shape.width, shape.expansion) for _ in range(shape.blocks))
         self.below = Below(shape.width, shape.deep) if shape.deep else None
-        self.after = shape.deep.after if shape.deep else 0
+        # The blocks of the level around that it stands behind.
+        self.after = shape.after
         self.back = nn.Conv2d(shape.width, around, 1)
         nn.init.zeros_(self.back.weight)
         nn.init.zeros_(self.back.bias)
 
     def forward(self, x: torch.Tensor, norms: Iterator[Norm]) -> torch.Tensor:
-        y = through(self.blocks, self.below, self.after, F.relu(self.down(x)), norms)
+        y = through(self.blocks, self.below, F.relu(self.down(x)), norms)
         return x + doubled(self.back(style_norm(y, *next(norms))))
 
 
@@ -161,10 +162,9 @@ class Painter(nn.Module):
 
     def forward(self, image: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         norms = iter(split_row(weights @ torch.stack(list(self.rows)), self.shape))
-        after = self.shape.deep.after if self.shape.deep else 0
         # The way past the blocks: it carries the detail of faces.
         detail = F.relu(self.stem(image))
-        x = through(self.blocks, self.below, after, F.relu(self.down(detail)), norms)
+        x = through(self.blocks, self.below, F.relu(self.down(detail)), norms)
         x = self.lateral(style_norm(x, *next(norms)))
         x = torch.cat([doubled(x), detail], dim=1)
         x = F.relu(self.join(self.join_spread(x)))
@@ -178,13 +178,13 @@ class Painter(nn.Module):
         return painted[:, :, border_px : border_px + height, border_px : border_px + width]
 
 
-def through(blocks: nn.ModuleList, below: Below | None, after: int, x: torch.Tensor, norms: Iterator[Norm]) -> torch.Tensor:
+def through(blocks: nn.ModuleList, below: Below | None, x: torch.Tensor, norms: Iterator[Norm]) -> torch.Tensor:
     """A level of the trunk: its blocks, and behind the first few of them what lies below."""
     for number, block in enumerate(blocks):
-        if below and number == after:
+        if below and number == below.after:
             x = below(x, norms)
         x = block(x, *next(norms))
-    return below(x, norms) if below and after == len(blocks) else x
+    return below(x, norms) if below and below.after == len(blocks) else x
 
 
 def doubled(x: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,5 @@
 //! The size that pictures are scaled to before they are painted, as `--scale` and `--max-side` ask for it.
 
-use std::fmt;
 use std::str::FromStr;
 
 use gstreamer as gst;
@@ -50,15 +49,6 @@ impl FromStr for Scale {
                 let fits = |side: usize| (EVEN..=MAX_SIDE).contains(&side);
                 if fits(size.width) && fits(size.height) { Ok(Self::Box(size)) } else { Err(wrong()) }
             }
-        }
-    }
-}
-
-impl fmt::Display for Scale {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Box(size) => size.fmt(f),
-            Self::Percent(percent) => write!(f, "{percent}%"),
         }
     }
 }
