@@ -1,13 +1,14 @@
 //! What becomes of each of the source's tracks in OUT, decided before anything is painted.
 
 use gstreamer as gst;
+use serde::Serialize;
 
 use super::survey::{Survey, kind};
 use crate::error::{Error, Result};
 use crate::output::Container;
 
 /// What to do with sound: `--audio`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 pub enum Audio {
     /// Copied; encoded anew where OUT's container does not take it
     #[default]

@@ -1,11 +1,14 @@
-//! Recorded material: a video file, a picture or a folder of pictures, painted into another.
+//! Recorded material: a video or a picture painted into another file, or a batch of them into a folder.
 
+mod batch;
 mod chapters;
 mod cut;
 mod encode;
 mod fate;
 mod join;
+mod ledger;
 mod link;
+mod listing;
 mod parts;
 mod picture_colours;
 pub mod picture_file;
@@ -21,6 +24,7 @@ mod survey;
 mod timeline;
 mod timescale;
 mod video;
+mod watch;
 mod workers;
 
 use std::path::{Path, PathBuf};
@@ -28,14 +32,16 @@ use std::time::Duration;
 
 use crate::capture::Treatment;
 use crate::error::{Error, Result};
-use crate::gst::encoder::{Codec, Preset};
+use crate::gst::encoder::{Codec, Encoder, Preset};
 use crate::gst::template::Templates;
 use crate::output::Container;
 use crate::shutdown::Shutdown;
 use crate::style::PaintPlan;
 
+pub use batch::Batch;
 pub use cut::Cut;
 pub use fate::Audio;
+pub use pictures::Easel;
 pub use place::{behind_links, refuse_pipes};
 pub use progress::{Event, Progress};
 pub use rate::Rate;
@@ -81,7 +87,6 @@ pub enum Kind {
     Picture,
     /// One picture of a video.
     Frame,
-    Folder,
 }
 
 impl Kind {
@@ -91,11 +96,8 @@ impl Kind {
     /// IN is missing, empty or unreadable; OUT exists, is IN itself, or has an ending that nothing is written in.
     pub fn of(input: &Path, output: &Path, options: &Options) -> Result<Self> {
         refuse_pipes(input, output)?;
-        let metadata =
-            std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
-        let kind = if metadata.is_dir() {
-            Self::Folder
-        } else if picture_file::Format::of(output).is_some() {
+        std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
+        let kind = if picture_file::Format::of(output).is_some() {
             if options.at.is_some() || !pictures::is_picture(input) { Self::Frame } else { Self::Picture }
         } else {
             Container::of(output)
@@ -118,23 +120,16 @@ impl Kind {
             return Err(Error::usage("--fps is the frame rate of a video, and OUT is none"));
         }
         if same_file::is_same_file(input, output).unwrap_or(false) {
-            return Err(Error::usage(format!(
-                "IN and OUT are the same {}: {}",
-                if kind == Self::Folder { "folder" } else { "file" },
-                output.display()
-            )));
+            return Err(Error::usage(format!("IN and OUT are the same file: {}", output.display())));
         }
-        // A folder may be gone on with: only its finished pictures are left alone.
-        let taken = output.exists() && !(kind == Self::Folder && options.resume);
-        if taken && !options.overwrite {
+        if output.is_dir() {
+            return Err(Error::usage(format!("OUT is a folder, but IN is not: {}", output.display())));
+        }
+        if output.exists() && !options.overwrite {
             return Err(Error::usage(format!("{} exists; replace it with --overwrite", output.display())));
         }
-        if output.is_dir() != (kind == Self::Folder) && output.exists() {
-            let what = if output.is_dir() { "a folder" } else { "a file" };
-            return Err(Error::usage(format!("OUT is {what}, but IN is not: {}", output.display())));
-        }
         let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if kind != Self::Folder && !parent.is_dir() {
+        if !parent.is_dir() {
             return Err(Error::output(format!("{}: there is no such folder", parent.display())));
         }
         Ok(kind)
@@ -142,16 +137,24 @@ impl Kind {
 }
 
 impl Conversion {
-    /// Carries it out.
+    /// Carries it out; pictures are painted on `easel`, which the next conversion with the same look can use again.
     ///
     /// # Errors
     /// Input, network or output fail, or `shutdown` was given; OUT is not touched then.
-    pub fn run(&self, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
+    pub fn run(&self, easel: &mut Easel, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
         match self.kind {
             Kind::Video => video::convert(self, shutdown, progress),
-            Kind::Picture => pictures::convert(self, progress),
-            Kind::Frame => pictures::convert_frame(self, progress),
-            Kind::Folder => pictures::convert_folder(self, shutdown, progress),
+            Kind::Picture => pictures::convert(self, easel, progress),
+            Kind::Frame => pictures::convert_frame(self, easel, progress),
         }
+    }
+
+    /// The encoder of a video.
+    fn encoder(&self) -> Result<Encoder> {
+        let container = Container::of(&self.output)?;
+        let codec = self.options.codec.unwrap_or(container.codec());
+        let encoder = Encoder::choose(codec, self.options.crf, self.options.preset)?;
+        container.check_codec(codec)?;
+        Ok(encoder)
     }
 }

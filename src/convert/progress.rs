@@ -1,15 +1,18 @@
 //! What a conversion tells while it runs: a bar on a terminal, plain lines elsewhere, JSON lines for machines.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::error::Error;
+
 /// How often a plain or JSON line tells the progress.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The bar is drawn in thousandths.
+/// The bar is drawn in thousandths of a file.
 const BAR_LENGTH: u64 = 1000;
 
 /// One JSON line.
@@ -49,12 +52,49 @@ pub enum Event<'a> {
         seconds: f64,
         frames_per_second: f64,
     },
+    /// A batch begins; all lines but this one and the summary tell the `file` that they are about.
+    Batch {
+        output: String,
+        files: usize,
+        jobs: usize,
+    },
+    /// A file of a batch was painted already.
+    Skipped {
+        output: String,
+    },
+    /// A file of a batch could not be painted.
+    Failed {
+        reason: String,
+        exit_code: u8,
+    },
+    /// A batch has ended.
+    Summary {
+        painted: usize,
+        skipped: usize,
+        failed: usize,
+        /// Files that nothing was done with, because the batch was interrupted.
+        left: usize,
+        seconds: f64,
+    },
+}
+
+/// A line about one file of a batch, or about all there is.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(flatten)]
+    event: &'a Event<'a>,
 }
 
 /// Tells what goes on.
 pub struct Progress {
     json: bool,
+    /// The file of a batch that this is about.
+    file: Option<String>,
     bar: Option<ProgressBar>,
+    /// How much of the bar this file has filled.
+    filled: u64,
     begun: Instant,
     last_line: Instant,
 }
@@ -62,11 +102,23 @@ pub struct Progress {
 impl Progress {
     /// `json` chooses JSON lines on standard output; people are told on standard error.
     pub fn new(json: bool) -> Self {
-        let bar = (!json && std::io::stderr().is_terminal()).then(|| {
+        Self::of_files(json, 1)
+    }
+
+    /// As [`Progress::new`], for a batch of so many files.
+    pub fn of_files(json: bool, files: usize) -> Self {
+        let bar = (!json && files > 0 && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}");
-            ProgressBar::new(BAR_LENGTH).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            ProgressBar::new(BAR_LENGTH * files as u64)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { json, bar, begun: Instant::now(), last_line: Instant::now() }
+        Self { json, file: None, bar, filled: 0, begun: Instant::now(), last_line: Instant::now() }
+    }
+
+    /// The same for one file of a batch.
+    pub fn of(&self, file: &Path) -> Self {
+        let (bar, file) = (self.bar.clone(), Some(file.display().to_string()));
+        Self { json: self.json, file, bar, filled: 0, begun: Instant::now(), last_line: Instant::now() }
     }
 
     /// Painting begins now: frame rates count from here.
@@ -85,6 +137,7 @@ impl Progress {
             resumed_frames,
         } = event
             && !self.json
+            && self.file.is_none()
         {
             self.line(&format!("{input} ({picture}) -> {output}"));
             let workers = if *workers > 1 { format!("{workers} frames side by side, ") } else { String::new() };
@@ -108,12 +161,11 @@ impl Progress {
         let seconds_left =
             done.filter(|done| *done > before).map(|done| (1.0 - done).max(0.0) * elapsed / (done - before));
         let left = seconds_left.map(|seconds| format!(", {} left", in_words(seconds))).unwrap_or_default();
-        let text = format!("{frames} frames, {rate:.1} frames/s{left}");
+        let file = self.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
+        let text = format!("{file}{frames} frames, {rate:.1} frames/s{left}");
+        self.fill(done.unwrap_or(0.0));
         match &self.bar {
-            Some(bar) => {
-                bar.set_position((done.unwrap_or(0.0) * BAR_LENGTH as f64) as u64);
-                bar.set_message(text);
-            }
+            Some(bar) => bar.set_message(text),
             None if !self.json => {
                 let percent = done.map(|done| format!("{:3.0} %  ", done * 100.0)).unwrap_or_default();
                 let _ = writeln!(std::io::stderr(), "{percent}{text}");
@@ -129,21 +181,77 @@ impl Progress {
     /// Something the user should know.
     pub fn note(&self, text: &str) {
         if !self.json {
-            self.line(&format!("note: {text}"));
+            let file = self.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
+            self.line(&format!("note: {file}{text}"));
         }
         self.emit(&Event::Note { text });
     }
 
+    /// The batch begins now.
+    pub fn batch(&self, output: String, files: usize, jobs: usize) {
+        if !self.json {
+            self.line(&format!("{files} files -> {output}"));
+        }
+        self.emit(&Event::Batch { output, files, jobs });
+    }
+
+    /// The file is there already.
+    pub fn skipped(&mut self, output: String) {
+        self.fill(1.0);
+        self.emit(&Event::Skipped { output });
+    }
+
+    /// The file could not be painted.
+    pub fn failed(&mut self, error: &Error) {
+        self.fill(1.0);
+        if !self.json {
+            self.line(&format!("failed: {}: {error}", self.file.as_deref().unwrap_or_default()));
+        }
+        self.emit(&Event::Failed { reason: error.to_string(), exit_code: error.exit_code() });
+    }
+
+    /// The batch has ended: so many files were painted, were there already, failed, and are left.
+    pub fn summary(&mut self, [painted, skipped, failed, left]: [usize; 4]) {
+        self.clear();
+        let seconds = self.begun.elapsed().as_secs_f64();
+        if !self.json {
+            let counts = [(skipped, "painted before"), (failed, "failed"), (left, "left")];
+            let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+            print(&format!("{painted} files painted{} in {}", counts.collect::<String>(), in_words(seconds)));
+        }
+        self.emit(&Event::Summary { painted, skipped, failed, left, seconds });
+    }
+
     pub fn done(&mut self, output: String, frames: u64) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        match self.file {
+            Some(_) => self.fill(1.0),
+            None => self.clear(),
         }
         let seconds = self.begun.elapsed().as_secs_f64();
         let rate = frames as f64 / seconds.max(0.001);
         if !self.json {
-            print(&format!("{output}: {frames} frames in {} ({rate:.1} frames/s)", in_words(seconds)));
+            let text = format!("{output}: {frames} frames in {} ({rate:.1} frames/s)", in_words(seconds));
+            match &self.bar {
+                Some(bar) => bar.suspend(|| print(&text)),
+                None => print(&text),
+            }
         }
         self.emit(&Event::Done { output, frames, seconds, frames_per_second: rate });
+    }
+
+    /// `done` of this file is finished, 0 to 1.
+    fn fill(&mut self, done: f64) {
+        let filled = (done * BAR_LENGTH as f64) as u64;
+        if let Some(bar) = &self.bar {
+            bar.inc(filled.saturating_sub(self.filled));
+            self.filled = self.filled.max(filled);
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
     }
 
     fn line(&self, text: &str) {
@@ -157,7 +265,7 @@ impl Progress {
 
     fn emit(&self, event: &Event) {
         if self.json
-            && let Ok(line) = serde_json::to_string(event)
+            && let Ok(line) = serde_json::to_string(&Line { file: self.file.as_deref(), event })
         {
             print(&line);
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
@@ -29,8 +29,8 @@ use crate::gst::encoder::Encoder;
 use crate::metrics::Counters;
 use crate::output::Container;
 use crate::shutdown::Shutdown;
+use crate::style::Size;
 use crate::style::onnx::Backend;
-use crate::style::{Look, Size};
 
 /// Slots of each worker's ring: one is painted, one waits.
 const SLOTS: usize = 2;
@@ -63,13 +63,11 @@ struct Painted {
 pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
     let Conversion { input, output, options, .. } = conversion;
     let container = Container::of(output)?;
-    let codec = options.codec.unwrap_or(container.codec());
-    let encoder = Encoder::choose(codec, options.crf, options.preset)?;
-    container.check_codec(codec)?;
+    let encoder = conversion.encoder()?;
     // A GIF has nothing but pictures.
     let survey = if animation::is_gif(input) { Survey::default() } else { Survey::of(input)? };
     let notes = Fate::of_all(&survey, container, options.audio)?;
-    let parts = Parts::open(output, &job(conversion, &encoder)?, options.resume)?;
+    let parts = Parts::open(output, &Job::of(conversion, &encoder.launch)?, options.resume)?;
     let before = parts.index()?;
     if options.resume && before.frames == 0 {
         progress.note("there is nothing to resume: beginning anew");
@@ -107,27 +105,6 @@ fn keep_or_remove(parts: &Parts, progress: &Progress) {
             let _ = parts.remove();
         }
     }
-}
-
-fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
-    let input = &conversion.input;
-    let unreadable = |error: std::io::Error| Error::input(format!("{}: {error}", input.display()));
-    let metadata = std::fs::metadata(input).map_err(unreadable)?;
-    let modified = metadata.modified().map_err(unreadable)?;
-    let network = &conversion.paint.choice.network;
-    let version = network.sha256.clone().unwrap_or_else(|| network.model_path().display().to_string());
-    Ok(Job {
-        input: input.canonicalize().map_err(unreadable)?.into_os_string(),
-        input_bytes: metadata.len(),
-        input_modified_ns: modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
-        network: format!("{} {version}", network.name),
-        look: Look { styles: conversion.paint.choice.mix.clone(), ..conversion.paint.look.clone() },
-        size: conversion.paint.size,
-        treatment: conversion.options.treatment,
-        cut: conversion.options.cut,
-        rate: conversion.options.rate,
-        encoder: encoder.launch.clone(),
-    })
 }
 
 /// Paints every frame that is not painted yet.
