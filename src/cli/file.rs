@@ -8,7 +8,9 @@ use clap::Args;
 use super::args::{PaintArgs, time};
 use crate::capture::Treatment;
 use crate::config::{locate, outputs, plan};
-use crate::convert::{Audio, Batch, Conversion, Cut, Easel, Kind, Options, Progress, Rate, behind_links};
+use crate::convert::{
+    Audio, Batch, Conversion, Cut, DryRun, Easel, Kind, Options, Progress, Rate, behind_links, has_folder,
+};
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Codec, Preset};
 use crate::shutdown::Shutdown;
@@ -22,6 +24,8 @@ Examples:
   impasto file holiday.mp4 painted.mp4 --resume     go on after Ctrl-C
   impasto file holiday.mp4 part.mp4 --start 1:30 --end 1:45.5
   impasto file holiday.mp4 small.mp4 --max-side 960 --fps 25
+  impasto file holiday.mp4 moving.gif --start 3 --end 5 --max-side 480 --fps 12.5
+  impasto file holiday.mp4 painted.mp4 --dry-run    tell tracks, time and size, and write nothing
   impasto file holiday.mp4 look.png --at 1:30       see one picture before an hour of painting
   impasto file portrait.jpg portrait.png
   impasto file photos/ clips/ portrait.jpg painted/ --recursive --jobs 2
@@ -34,7 +38,7 @@ const USAGE: &str = "impasto file [OPTIONS] <IN> <OUT>
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP, override_usage = USAGE)]
 pub struct FileArgs {
-    /// IN: videos, pictures, and folders of them. OUT: the file to write, .mp4, .mov, .mkv, .webm, .png, .jpg or .webp; for
+    /// IN: videos, pictures, and folders of them. OUT: the file to write, .mp4, .mov, .mkv, .webm, .gif, .webp, .png or .jpg; for
     /// several files or a folder, the folder to paint into, where they keep their names. What a folder has from an earlier
     /// run with the same settings is left alone, so the same command goes on after Ctrl-C
     #[arg(value_name = "IN... OUT", required = true, num_args = 1..)]
@@ -48,6 +52,10 @@ pub struct FileArgs {
     /// Paint what lies in this folder and what appears there, once it is finished being written, until stopped
     #[arg(long, value_name = "FOLDER")]
     watch: Option<PathBuf>,
+    /// Tell what would be done, how long it would take and how large OUT would become, estimated from about a second of
+    /// it; write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Replace OUT if it exists; of a link, the file that it leads to
     #[arg(long)]
     overwrite: bool,
@@ -125,7 +133,13 @@ impl FileArgs {
         crate::gst::init()?;
         let shutdown = Shutdown::on_signals()?;
         if let Some((input, kind)) = single {
+            has_folder(output)?;
             let conversion = Conversion { input, output: behind_links(output), kind, options, paint, templates };
+            if self.dry_run {
+                let forecast = DryRun::default().forecast(&conversion, &shutdown)?;
+                Progress::new(json).forecast(&forecast);
+                return Ok(());
+            }
             return conversion.run(&mut Easel::default(), &shutdown, &mut Progress::new(json));
         }
         let batch = Batch {
@@ -138,7 +152,7 @@ impl FileArgs {
             paint,
             templates,
         };
-        batch.run(&shutdown, json)
+        if self.dry_run { batch.forecast(&shutdown, json) } else { batch.run(&shutdown, json) }
     }
 }
 

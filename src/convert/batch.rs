@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::ledger::{Ledger, State};
+use super::dry_run::DryRun;
+use super::ledger::{Entries, Ledger, State};
 use super::listing::{Item, Listing, Selection};
 use super::parts::{Job, folder_of};
 use super::picture_file::Format;
@@ -59,8 +60,7 @@ impl Batch {
     /// was interrupted.
     pub fn run(&self, shutdown: &Shutdown, json: bool) -> Result<()> {
         let failed = |error: std::io::Error| Error::output(format!("{}: {error}", self.output.display()));
-        let selection =
-            Selection { recursive: self.recursive, output: &self.output, stills: self.options.at.is_some() };
+        let selection = self.selection();
         let listing = Listing::of(&self.inputs, selection)?;
         if listing.items.is_empty() && self.watched.is_none() {
             return Err(self.nothing_in(&listing));
@@ -107,6 +107,56 @@ impl Batch {
         }
     }
 
+    /// Tells what would be done, and writes nothing.
+    ///
+    /// # Errors
+    /// As [`Batch::run`].
+    pub fn forecast(&self, shutdown: &Shutdown, json: bool) -> Result<()> {
+        let inputs: Vec<_> = self.inputs.iter().chain(&self.watched).cloned().collect();
+        let listing = Listing::of(&inputs, self.selection())?;
+        if listing.items.is_empty() {
+            return Err(self.nothing_in(&listing));
+        }
+        let progress = Progress::of_files(json, 0);
+        notes_on(&listing).iter().for_each(|note| progress.note(note));
+        let (entries, mut dry_run) = (Entries::of(&self.output), DryRun::default());
+        let (mut whole, mut failed, mut failure, mut seconds, mut bytes) = (0, 0, None, 0.0, 0);
+        for item in &listing.items {
+            let mut progress = progress.of(&item.input);
+            let done = self.due(item, &self.paint, &entries).and_then(|due| match due {
+                Some((conversion, _)) => dry_run.forecast(&conversion, shutdown).map(Some),
+                None => Ok(None),
+            });
+            match done {
+                Ok(Some(forecast)) => {
+                    seconds += forecast.seconds.unwrap_or_default();
+                    bytes += forecast.bytes.unwrap_or_default();
+                    progress.forecast(&forecast);
+                }
+                Ok(None) => {
+                    whole += 1;
+                    progress.skipped(self.output.join(&item.name).display().to_string());
+                }
+                Err(error @ Error::Interrupted(_)) => return Err(error),
+                Err(error) => {
+                    progress.failed(&error);
+                    failed += 1;
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        let files = listing.items.len();
+        progress.total([files, whole, failed], seconds, bytes);
+        match failure {
+            Some(failure) => Err(failure.map_text(|_| format!("{failed} of {files} files cannot be painted"))),
+            None => Ok(()),
+        }
+    }
+
+    fn selection(&self) -> Selection<'_> {
+        Selection { recursive: self.recursive, output: &self.output, stills: self.options.at.is_some() }
+    }
+
     /// Takes file after file until there are no more.
     fn work(
         &self,
@@ -150,35 +200,44 @@ impl Batch {
         shutdown: &Shutdown,
         progress: &mut Progress,
     ) -> Result<bool> {
-        let conversion = self.conversion(item, paint)?;
-        let encoder = match conversion.kind {
-            Kind::Video => conversion.encoder()?.launch,
-            Kind::Picture | Kind::Frame => String::new(),
+        let audio = self.options.audio;
+        let due = ledger.entries(|entries| self.due(item, paint, entries))?;
+        let Some((conversion, job)) = due else {
+            progress.skipped(self.output.join(&item.name).display().to_string());
+            return Ok(false);
         };
-        let (job, audio) = (Job::of(&conversion, &encoder)?, self.options.audio);
         let output = &conversion.output;
-        match ledger.state(&item.name, output, &job, audio) {
-            State::Whole => {
-                progress.skipped(output.display().to_string());
-                return Ok(false);
-            }
-            State::Other(what) if !self.options.overwrite => {
-                return Err(Error::usage(format!("{} exists, {what}; replace it with --overwrite", output.display())));
-            }
-            State::Missing | State::Stale | State::Other(_) => {}
+        if let Some(parent) = output.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| Error::output(format!("{}: {error}", parent.display())))?;
         }
         conversion.run(easel, shutdown, progress)?;
         ledger.add(&item.name, output, &job, audio)?;
         Ok(true)
     }
 
-    /// What is to be done for a file, with the folder for it.
-    fn conversion(&self, item: &Item, paint: &PaintPlan) -> Result<Conversion> {
-        let output = self.output.join(&item.name);
-        if let Some(parent) = output.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| Error::output(format!("{}: {error}", parent.display())))?;
+    /// What is to be done for a file; nothing if it was painted before.
+    ///
+    /// # Errors
+    /// It cannot be painted, or something else is in the way.
+    fn due(&self, item: &Item, paint: &PaintPlan, entries: &Entries) -> Result<Option<(Conversion, Job)>> {
+        let conversion = self.conversion(item, paint)?;
+        let encoder = match conversion.kind {
+            Kind::Video => conversion.encoder()?.launch,
+            Kind::Picture | Kind::Frame => String::new(),
+        };
+        let (job, output) = (Job::of(&conversion, &encoder)?, &conversion.output);
+        match entries.state(&item.name, output, &job, self.options.audio) {
+            State::Whole => Ok(None),
+            State::Other(what) if !self.options.overwrite => {
+                Err(Error::usage(format!("{} exists, {what}; replace it with --overwrite", output.display())))
+            }
+            State::Missing | State::Stale | State::Other(_) => Ok(Some((conversion, job))),
         }
-        let output = behind_links(&output);
+    }
+
+    /// The conversion of a file.
+    fn conversion(&self, item: &Item, paint: &PaintPlan) -> Result<Conversion> {
+        let output = behind_links(&self.output.join(&item.name));
         let is_picture = Format::of(&output).is_some();
         let mut options = Options {
             // The ledger decides on that.

@@ -3,7 +3,7 @@
 use gstreamer as gst;
 use serde::Serialize;
 
-use super::survey::{Survey, kind};
+use super::survey::kind;
 use crate::error::{Error, Result};
 use crate::output::Container;
 
@@ -91,21 +91,6 @@ impl Fate {
                 }
             }
         }
-    }
-
-    /// Decides for all tracks; returns the notes.
-    ///
-    /// # Errors
-    /// That of a track, see [`Fate::of`].
-    pub fn of_all(survey: &Survey, container: Container, audio: Audio) -> Result<Vec<String>> {
-        let mut notes = Vec::new();
-        for track in &survey.tracks {
-            notes.extend(Self::of(&track.caps, container, audio)?.1);
-        }
-        if survey.tracks.iter().filter(|track| track.is_picture()).count() > 1 {
-            notes.push("only the first video track is painted".into());
-        }
-        Ok(notes)
     }
 }
 

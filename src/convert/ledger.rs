@@ -21,9 +21,12 @@ pub const NAME: &str = ".impasto-done.jsonl";
 #[derive(Debug)]
 pub struct Ledger {
     file: Mutex<File>,
-    /// By the name in the folder; the latest one counts.
-    entries: Mutex<HashMap<String, Entry>>,
+    entries: Mutex<Entries>,
 }
+
+/// What a ledger says, by the name in the folder; the latest entry counts.
+#[derive(Debug, Default)]
+pub struct Entries(HashMap<String, Entry>);
 
 /// A finished file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,24 +75,12 @@ impl Ledger {
             // The line that was being written when the power went.
             file.write_all(b"\n").map_err(failed)?;
         }
-        let lines = bytes.split(|byte| *byte == b'\n');
-        let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
-        let entries = entries.map(|entry| (entry.output.clone(), entry)).collect();
-        Ok(Self { file: Mutex::new(file), entries: Mutex::new(entries) })
+        Ok(Self { file: Mutex::new(file), entries: Mutex::new(Entries::read(&bytes)) })
     }
 
-    /// What `output`, called `name` in the folder, is to `job`.
-    pub fn state(&self, name: &Path, output: &Path, job: &Job, audio: Audio) -> State {
-        let Ok(metadata) = std::fs::symlink_metadata(output) else { return State::Missing };
-        let now = Entry::new(name, metadata.len(), job, audio);
-        match self.entries.locked().get(&now.output) {
-            Some(entry) if *entry == now => State::Whole,
-            Some(entry) if entry.output_bytes != now.output_bytes => State::Other("changed since it was painted"),
-            Some(entry) if entry.input != now.input => State::Other("painted from another file"),
-            Some(entry) if entry.settings != now.settings => State::Other("painted with other settings"),
-            Some(_) => State::Stale,
-            None => State::Other("not painted by a batch"),
-        }
+    /// Looks something up.
+    pub fn entries<T>(&self, look_up: impl FnOnce(&Entries) -> T) -> T {
+        look_up(&self.entries.locked())
     }
 
     /// Notes that `output` is finished.
@@ -102,8 +93,35 @@ impl Ledger {
         let line = serde_json::to_string(&entry).map_err(Error::output)?;
         let written = self.file.locked().write_all(format!("{line}\n").as_bytes());
         written.map_err(|error| Error::output(format!("{NAME}: {error}")))?;
-        self.entries.locked().insert(entry.output.clone(), entry);
+        self.entries.locked().0.insert(entry.output.clone(), entry);
         Ok(())
+    }
+}
+
+impl Entries {
+    /// Those of a folder, which may not be there.
+    pub fn of(folder: &Path) -> Self {
+        std::fs::read(folder.join(NAME)).map(|bytes| Self::read(&bytes)).unwrap_or_default()
+    }
+
+    fn read(bytes: &[u8]) -> Self {
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+        Self(entries.map(|entry| (entry.output.clone(), entry)).collect())
+    }
+
+    /// What `output`, called `name` in the folder, is to `job`.
+    pub fn state(&self, name: &Path, output: &Path, job: &Job, audio: Audio) -> State {
+        let Ok(metadata) = std::fs::symlink_metadata(output) else { return State::Missing };
+        let now = Entry::new(name, metadata.len(), job, audio);
+        match self.0.get(&now.output) {
+            Some(entry) if *entry == now => State::Whole,
+            Some(entry) if entry.output_bytes != now.output_bytes => State::Other("changed since it was painted"),
+            Some(entry) if entry.input != now.input => State::Other("painted from another file"),
+            Some(entry) if entry.settings != now.settings => State::Other("painted with other settings"),
+            Some(_) => State::Stale,
+            None => State::Other("not painted by a batch"),
+        }
     }
 }
 
@@ -168,9 +186,12 @@ mod tests {
         let name = Path::new("a.png");
         let ledger = Ledger::open(folder.path()).unwrap();
         let first = job("photo.png", "lite 1");
-        assert_eq!(ledger.state(name, &output, &first, Audio::Auto), State::Missing);
+        assert_eq!(ledger.entries(|entries| entries.state(name, &output, &first, Audio::Auto)), State::Missing);
         std::fs::write(&output, "painted").unwrap();
-        assert_eq!(ledger.state(name, &output, &first, Audio::Auto), State::Other("not painted by a batch"));
+        assert_eq!(
+            ledger.entries(|entries| entries.state(name, &output, &first, Audio::Auto)),
+            State::Other("not painted by a batch")
+        );
         ledger.add(name, &output, &first, Audio::Auto).unwrap();
         assert!(Ledger::open(folder.path()).unwrap_err().to_string().contains("another impasto paints into"));
         drop(ledger);
@@ -178,7 +199,7 @@ mod tests {
         // The power went in the middle of a line.
         File::options().append(true).open(folder.path().join(NAME)).unwrap().write_all(b"{\"output\":\"b.p").unwrap();
         let ledger = Ledger::open(folder.path()).unwrap();
-        let state = |job: &Job, audio| ledger.state(name, &output, job, audio);
+        let state = |job: &Job, audio| ledger.entries(|entries| entries.state(name, &output, job, audio));
         assert_eq!(state(&first, Audio::Auto), State::Whole);
         assert_eq!(state(&Job { input_modified_ns: 2, ..first.clone() }, Audio::Auto), State::Stale);
         assert_eq!(state(&job("photo.png", "lite 2"), Audio::Auto), State::Other("painted with other settings"));

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::picture_file::Format;
 use super::pictures;
+use super::target::Target;
 use crate::error::{Error, Result};
-use crate::output::Container;
 
 /// Endings of the films that are taken out of folders; one that is named is tried whatever its ending is.
-const FILMS: [&str; 24] = [
-    "3gp", "asf", "avi", "dv", "f4v", "flv", "gif", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts",
-    "mxf", "ogm", "ogv", "rm", "ts", "vob", "webm", "wmv",
+const FILMS: [&str; 25] = [
+    "3gp", "apng", "asf", "avi", "dv", "f4v", "flv", "gif", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg",
+    "mts", "mxf", "ogm", "ogv", "rm", "ts", "vob", "webm", "wmv",
 ];
 
 /// A file to paint, and its name below the folder of the batch.
@@ -116,7 +116,7 @@ impl Selection<'_> {
         let is_film = is_film(name) || Format::of(name).is_none() && !pictures::is_picture(input);
         let (keeps, other) = match is_film {
             true if self.stills => (false, "png"),
-            true => (Container::of(name).is_ok(), "mkv"),
+            true => (Target::of(name).is_ok(), "mkv"),
             false => (Format::of(name).is_some(), "png"),
         };
         let mut name = name.as_os_str().to_os_string();
@@ -144,6 +144,7 @@ mod tests {
         for (file, film, still) in [
             ("a.MP4", "a.MP4", "a.MP4.png"),
             ("a.b.avi", "a.b.avi.mkv", "a.b.avi.png"),
+            ("a.gif", "a.gif", "a.gif.png"),
             ("sub/a.jpeg", "sub/a.jpeg", "sub/a.jpeg"),
             ("odd", "odd.mkv", "odd.png"),
         ] {

@@ -1,10 +1,13 @@
 //! Recorded material: a video or a picture painted into another file, or a batch of them into a folder.
 
+mod animation;
 mod batch;
 mod chapters;
 mod cut;
+mod dry_run;
 mod encode;
 mod fate;
+mod forecast;
 mod join;
 mod ledger;
 mod link;
@@ -21,28 +24,32 @@ mod remux;
 mod resume_gate;
 pub mod sheet;
 mod survey;
+mod target;
 mod timeline;
 mod timescale;
 mod video;
 mod watch;
+mod webp;
+mod words;
 mod workers;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::capture::Treatment;
+use crate::capture::{Treatment, animation::moves};
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Codec, Encoder, Preset};
 use crate::gst::template::Templates;
-use crate::output::Container;
 use crate::shutdown::Shutdown;
 use crate::style::PaintPlan;
+use target::Target;
 
 pub use batch::Batch;
 pub use cut::Cut;
+pub use dry_run::DryRun;
 pub use fate::Audio;
 pub use pictures::Easel;
-pub use place::{behind_links, refuse_pipes};
+pub use place::{behind_links, has_folder, refuse_pipes};
 pub use progress::{Event, Progress};
 pub use rate::Rate;
 
@@ -97,12 +104,17 @@ impl Kind {
     pub fn of(input: &Path, output: &Path, options: &Options) -> Result<Self> {
         refuse_pipes(input, output)?;
         std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
-        let kind = if picture_file::Format::of(output).is_some() {
-            if options.at.is_some() || !pictures::is_picture(input) { Self::Frame } else { Self::Picture }
-        } else {
-            Container::of(output)
-                .map_err(|error| Error::usage(format!("{error}; pictures into .png, .jpg or .webp")))?;
+        let is_film = !pictures::is_picture(input) || moves(input);
+        let kind = if picture_file::Format::of(output).is_none() {
+            Target::of(output)?;
             Self::Video
+        } else if options.at.is_none() && is_film && Target::of(output).is_ok() {
+            // WebP holds both.
+            Self::Video
+        } else if options.at.is_some() || !pictures::is_picture(input) {
+            Self::Frame
+        } else {
+            Self::Picture
         };
         if options.at.is_some() && kind != Self::Frame {
             let output = output.display();
@@ -128,10 +140,6 @@ impl Kind {
         if output.exists() && !options.overwrite {
             return Err(Error::usage(format!("{} exists; replace it with --overwrite", output.display())));
         }
-        let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !parent.is_dir() {
-            return Err(Error::output(format!("{}: there is no such folder", parent.display())));
-        }
         Ok(kind)
     }
 }
@@ -143,7 +151,7 @@ impl Conversion {
     /// Input, network or output fail, or `shutdown` was given; OUT is not touched then.
     pub fn run(&self, easel: &mut Easel, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
         match self.kind {
-            Kind::Video => video::convert(self, shutdown, progress),
+            Kind::Video => video::convert(self, shutdown, progress).map(drop),
             Kind::Picture => pictures::convert(self, easel, progress),
             Kind::Frame => pictures::convert_frame(self, easel, progress),
         }
@@ -151,10 +159,6 @@ impl Conversion {
 
     /// The encoder of a video.
     fn encoder(&self) -> Result<Encoder> {
-        let container = Container::of(&self.output)?;
-        let codec = self.options.codec.unwrap_or(container.codec());
-        let encoder = Encoder::choose(codec, self.options.crf, self.options.preset)?;
-        container.check_codec(codec)?;
-        Ok(encoder)
+        Target::of(&self.output)?.encoder(&self.options)
     }
 }

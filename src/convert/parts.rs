@@ -177,6 +177,11 @@ impl Parts {
             while let Some(packet) = reader.skip()? {
                 index.frames += 1;
                 index.timescale.note(packet.pts);
+                index.bytes += u64::from(packet.size);
+                if packet.key_frame {
+                    index.key_frames += 1;
+                    index.key_bytes += u64::from(packet.size);
+                }
                 index.last = Some(packet);
             }
             index.files.push(path);
@@ -211,6 +216,10 @@ pub struct Index {
     pub caps: Option<gst::Caps>,
     pub files: Vec<PathBuf>,
     pub frames: u64,
+    /// What all packets hold, and of that the key frames.
+    pub bytes: u64,
+    pub key_frames: u64,
+    pub key_bytes: u64,
     pub timescale: Timescale,
     pub last: Option<Packet>,
 }
@@ -220,6 +229,13 @@ impl Index {
     pub fn end(&self) -> Duration {
         let end = self.last.as_ref().map(|last| last.pts + last.duration.unwrap_or_default());
         end.unwrap_or_default().into()
+    }
+
+    /// How long the last frame is shown: what the source says, unless that is a small part of the frame before,
+    /// as for streams that claim a frame rate of thousands.
+    pub fn last_duration(&self, said: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let before = self.timescale.last_step();
+        said.filter(|said| before.is_none_or(|before| *said * 10 >= before)).or(before)
     }
 }
 

@@ -14,6 +14,7 @@ use super::picture_file::{self, Format, Original};
 use super::picture_tags::Tags;
 use super::progress::{Event, Progress};
 use super::{Conversion, behind_links};
+use crate::capture::animation::moves;
 use crate::capture::scaling::Scaling;
 use crate::capture::treatment::Colour;
 use crate::capture::{Treatment, probe};
@@ -171,6 +172,11 @@ fn paint(input: &Path, output: &Path, treatment: Treatment, painter: &mut Painte
     let Original { picture, tags, mut notes } = read(input)?;
     let (picture, note) = lay_on_background(picture, treatment, Format::of(output) != Some(Format::Jpeg));
     notes.extend(note);
+    if moves(input) {
+        notes.push(
+            "it is animated, and its first picture is painted: .gif, .webp or a video would show them all".into(),
+        );
+    }
     let picture = scaled(picture, treatment.scaling, input)?;
     let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
     notes.extend(write(output, painted, &tags)?);

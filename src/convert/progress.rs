@@ -2,12 +2,16 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::forecast::Forecast;
+use super::words::{size_in_words, time_in_words};
 use crate::error::Error;
+use crate::sync::Locked;
 
 /// How often a plain or JSON line tells the progress.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
@@ -67,6 +71,17 @@ pub enum Event<'a> {
         reason: String,
         exit_code: u8,
     },
+    /// What a conversion would come to.
+    #[serde(rename = "dry_run")]
+    DryRun(&'a Forecast),
+    /// What a batch would come to, as far as that can be told.
+    Total {
+        files: usize,
+        painted_before: usize,
+        failed: usize,
+        seconds: f64,
+        bytes: u64,
+    },
     /// A batch has ended.
     Summary {
         painted: usize,
@@ -87,9 +102,34 @@ struct Line<'a> {
     event: &'a Event<'a>,
 }
 
+/// Who is told.
+#[derive(Debug, Clone)]
+enum Told {
+    /// In words, on standard error and, for results, on standard output.
+    People,
+    /// In JSON lines on standard output.
+    Machines,
+    /// Nobody; the notes are kept.
+    Nobody(Arc<Mutex<Kept>>),
+}
+
+/// What a conversion that nobody watches came to.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Size of the pictures, device and encoder.
+    pub picture: String,
+    pub device: String,
+    pub encoder: String,
+    pub notes: Vec<String>,
+    /// Frames painted so far, and for how long.
+    pub painted: (u64, Duration),
+    /// The same when all was done.
+    pub done: (u64, Duration),
+}
+
 /// Tells what goes on.
 pub struct Progress {
-    json: bool,
+    told: Told,
     /// The file of a batch that this is about.
     file: Option<String>,
     bar: Option<ProgressBar>,
@@ -112,13 +152,27 @@ impl Progress {
             ProgressBar::new(BAR_LENGTH * files as u64)
                 .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { json, file: None, bar, filled: 0, begun: Instant::now(), last_line: Instant::now() }
+        let told = if json { Told::Machines } else { Told::People };
+        Self { told, file: None, bar, filled: 0, begun: Instant::now(), last_line: Instant::now() }
+    }
+
+    /// Tells nobody; [`Progress::kept`] says what there was to tell.
+    pub fn silent() -> Self {
+        Self { told: Told::Nobody(Arc::default()), bar: None, ..Self::of_files(true, 0) }
+    }
+
+    /// What was kept of a silent conversion.
+    pub fn kept(&self) -> Kept {
+        match &self.told {
+            Told::Nobody(kept) => kept.locked().clone(),
+            _ => Kept::default(),
+        }
     }
 
     /// The same for one file of a batch.
     pub fn of(&self, file: &Path) -> Self {
         let (bar, file) = (self.bar.clone(), Some(file.display().to_string()));
-        Self { json: self.json, file, bar, filled: 0, begun: Instant::now(), last_line: Instant::now() }
+        Self { told: self.told.clone(), file, bar, filled: 0, begun: Instant::now(), last_line: Instant::now() }
     }
 
     /// Painting begins now: frame rates count from here.
@@ -136,7 +190,7 @@ impl Progress {
             encoder,
             resumed_frames,
         } = event
-            && !self.json
+            && self.tells_people()
             && self.file.is_none()
         {
             self.line(&format!("{input} ({picture}) -> {output}"));
@@ -152,6 +206,10 @@ impl Progress {
     /// `frames` are finished in this run; `done` is the finished part of the whole, 0 to 1, and `before` the part
     /// that was finished before this run.
     pub fn update(&mut self, frames: u64, done: Option<f64>, before: f64) {
+        if let Told::Nobody(kept) = &self.told {
+            kept.locked().painted = (frames, self.begun.elapsed());
+            return;
+        }
         let due = self.last_line.elapsed() >= LINE_INTERVAL;
         if self.bar.is_none() && !due {
             return;
@@ -160,13 +218,13 @@ impl Progress {
         let rate = frames as f64 / elapsed.max(0.001);
         let seconds_left =
             done.filter(|done| *done > before).map(|done| (1.0 - done).max(0.0) * elapsed / (done - before));
-        let left = seconds_left.map(|seconds| format!(", {} left", in_words(seconds))).unwrap_or_default();
+        let left = seconds_left.map(|seconds| format!(", {} left", time_in_words(seconds))).unwrap_or_default();
         let file = self.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
         let text = format!("{file}{frames} frames, {rate:.1} frames/s{left}");
         self.fill(done.unwrap_or(0.0));
         match &self.bar {
             Some(bar) => bar.set_message(text),
-            None if !self.json => {
+            None if self.tells_people() => {
                 let percent = done.map(|done| format!("{:3.0} %  ", done * 100.0)).unwrap_or_default();
                 let _ = writeln!(std::io::stderr(), "{percent}{text}");
             }
@@ -180,7 +238,7 @@ impl Progress {
 
     /// Something the user should know.
     pub fn note(&self, text: &str) {
-        if !self.json {
+        if self.tells_people() {
             let file = self.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
             self.line(&format!("note: {file}{text}"));
         }
@@ -189,7 +247,7 @@ impl Progress {
 
     /// The batch begins now.
     pub fn batch(&self, output: String, files: usize, jobs: usize) {
-        if !self.json {
+        if self.tells_people() {
             self.line(&format!("{files} files -> {output}"));
         }
         self.emit(&Event::Batch { output, files, jobs });
@@ -204,20 +262,39 @@ impl Progress {
     /// The file could not be painted.
     pub fn failed(&mut self, error: &Error) {
         self.fill(1.0);
-        if !self.json {
+        if self.tells_people() {
             self.line(&format!("failed: {}: {error}", self.file.as_deref().unwrap_or_default()));
         }
         self.emit(&Event::Failed { reason: error.to_string(), exit_code: error.exit_code() });
+    }
+
+    /// What a conversion would come to.
+    pub fn forecast(&self, forecast: &Forecast) {
+        if self.tells_people() {
+            forecast.lines().iter().for_each(|line| print(line));
+        }
+        self.emit(&Event::DryRun(forecast));
+    }
+
+    /// What a batch would come to.
+    pub fn total(&self, [files, painted_before, failed]: [usize; 3], seconds: f64, bytes: u64) {
+        if self.tells_people() {
+            let counts = [(painted_before, "painted before"), (failed, "failed")];
+            let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+            let (counts, time, size) = (counts.collect::<String>(), time_in_words(seconds), size_in_words(bytes));
+            print(&format!("{files} files{counts}: about {time} and {size} in all"));
+        }
+        self.emit(&Event::Total { files, painted_before, failed, seconds, bytes });
     }
 
     /// The batch has ended: so many files were painted, were there already, failed, and are left.
     pub fn summary(&mut self, [painted, skipped, failed, left]: [usize; 4]) {
         self.clear();
         let seconds = self.begun.elapsed().as_secs_f64();
-        if !self.json {
+        if self.tells_people() {
             let counts = [(skipped, "painted before"), (failed, "failed"), (left, "left")];
             let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
-            print(&format!("{painted} files painted{} in {}", counts.collect::<String>(), in_words(seconds)));
+            print(&format!("{painted} files painted{} in {}", counts.collect::<String>(), time_in_words(seconds)));
         }
         self.emit(&Event::Summary { painted, skipped, failed, left, seconds });
     }
@@ -229,8 +306,8 @@ impl Progress {
         }
         let seconds = self.begun.elapsed().as_secs_f64();
         let rate = frames as f64 / seconds.max(0.001);
-        if !self.json {
-            let text = format!("{output}: {frames} frames in {} ({rate:.1} frames/s)", in_words(seconds));
+        if self.tells_people() {
+            let text = format!("{output}: {frames} frames in {} ({rate:.1} frames/s)", time_in_words(seconds));
             match &self.bar {
                 Some(bar) => bar.suspend(|| print(&text)),
                 None => print(&text),
@@ -263,11 +340,32 @@ impl Progress {
         }
     }
 
+    fn tells_people(&self) -> bool {
+        matches!(self.told, Told::People)
+    }
+
     fn emit(&self, event: &Event) {
-        if self.json
-            && let Ok(line) = serde_json::to_string(&Line { file: self.file.as_deref(), event })
-        {
-            print(&line);
+        match &self.told {
+            Told::People => {}
+            Told::Machines => {
+                if let Ok(line) = serde_json::to_string(&Line { file: self.file.as_deref(), event }) {
+                    print(&line);
+                }
+            }
+            Told::Nobody(kept) => kept.locked().keep(event),
+        }
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, event: &Event) {
+        match event {
+            Event::Start { picture, device, encoder, .. } => {
+                (self.picture, self.device, self.encoder) = (picture.clone(), device.to_string(), encoder.clone());
+            }
+            Event::Note { text } => self.notes.push(text.to_string()),
+            Event::Done { frames, seconds, .. } => self.done = (*frames, Duration::from_secs_f64(*seconds)),
+            _ => {}
         }
     }
 }
@@ -275,25 +373,4 @@ impl Progress {
 /// The file is painted on when nobody reads the lines any more.
 fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// "7 s", "3 min 20 s", "1 h 5 min".
-fn in_words(seconds: f64) -> String {
-    match seconds.round() as u64 {
-        short @ 0..=9 if seconds < 10.0 && short < 10 => format!("{seconds:.1} s"),
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::in_words;
-
-    #[test]
-    fn times_read_well() {
-        let texts = [0.25, 9.96, 42.4, 200.0, 3900.0].map(in_words);
-        assert_eq!(texts, ["0.2 s", "10 s", "42 s", "3 min 20 s", "1 h 5 min"]);
-    }
 }
