@@ -9,7 +9,7 @@ use super::args::{PaintArgs, time};
 use crate::capture::Treatment;
 use crate::config::{locate, outputs, plan};
 use crate::convert::{
-    Audio, Batch, Conversion, Cut, DryRun, Easel, Kind, Options, Progress, Rate, behind_links, has_folder,
+    Audio, Batch, Conversion, Cut, DryRun, Easel, Kind, Options, Progress, Rate, Segment, behind_links, has_folder,
 };
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Codec, Preset};
@@ -52,6 +52,10 @@ pub struct FileArgs {
     /// Paint what lies in this folder and what appears there, once it is finished being written, until stopped
     #[arg(long, value_name = "FOLDER")]
     watch: Option<PathBuf>,
+    /// Paint the I-th of N equally long segments of one film into a folder, on any machine; `impasto join` puts them
+    /// together. What was interrupted is gone on with
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["watch", "dry_run"])]
+    segment: Option<Segment>,
     /// Tell what would be done, how long it would take and how large OUT would become, estimated from about a second of
     /// it; write nothing
     #[arg(long)]
@@ -121,6 +125,19 @@ impl FileArgs {
         };
         let json = self.json;
         let [inputs @ .., output] = self.paths.as_slice() else { return Err(no_output(&[])) };
+        if let Some(segment) = self.segment {
+            let [input] = inputs else {
+                return Err(Error::usage("--segment takes one film: impasto file IN FOLDER --segment 1/2"));
+            };
+            let paint = plan::paint_plan(&config.paint, &config.runtime)
+                .map_err(|error| locate(error, self.config.as_deref()))?;
+            let templates = plan::templates(&config.runtime);
+            crate::gst::init()?;
+            let shutdown = Shutdown::on_signals()?;
+            let (input, output) = (input.clone(), output.clone());
+            let conversion = Conversion { input, output, kind: Kind::Video, options, paint, templates };
+            return conversion.paint_segment(segment, &shutdown, &mut Progress::new(json));
+        }
         let is_batch = self.watch.is_some() || inputs.len() > 1 || leads_to_folder(output);
         let single = match inputs {
             [input] if !is_batch && !input.is_dir() => Some((input.clone(), Kind::of(input, output, &options)?)),

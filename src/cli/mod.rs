@@ -6,6 +6,7 @@ mod check;
 mod ctl;
 mod devices;
 mod file;
+mod join;
 mod preview;
 mod run;
 mod styles;
@@ -49,6 +50,8 @@ enum Command {
     Run(run::RunArgs),
     /// Paint recorded videos and pictures: one into a file, many into a folder
     File(file::FileArgs),
+    /// Put the segments of a film together that `file --segment` painted
+    Join(join::JoinArgs),
     /// Paint one picture of a video or a photograph, also in several styles on a sheet
     Preview(preview::PreviewArgs),
     /// Look into a running Impasto and change it: look, source, size, recording, ...
@@ -89,6 +92,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.run(),
             Command::File(args) => args.run(),
+            Command::Join(args) => args.run(),
             Command::Preview(args) => args.run(),
             Command::Ctl(args) => args.run(),
             Command::Styles(args) => args.run(),

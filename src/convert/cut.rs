@@ -57,6 +57,11 @@ impl Cut {
         }
     }
 
+    /// Where it begins in the film.
+    pub fn start(&self) -> Duration {
+        self.start
+    }
+
     /// How much this takes of a film that is so long.
     pub fn length(&self, whole: Duration) -> Duration {
         self.end.map_or(whole, |end| end.min(whole)).saturating_sub(self.start)

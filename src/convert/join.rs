@@ -113,7 +113,10 @@ impl Join<'_> {
     fn add_tags(&self, part: &Path, notes: &mut Vec<String>) -> Result<()> {
         let tagged = part.with_extension("tagged");
         match remux::with_tags(part, self.input, &tagged, self.container, &self.index.timescale, self.window) {
-            Ok(()) => std::fs::rename(&tagged, part).map_err(|error| self.failure(&error.to_string())),
+            Ok(lost) => {
+                notes.extend(lost);
+                std::fs::rename(&tagged, part).map_err(|error| self.failure(&error.to_string()))
+            }
             Err(reason) => {
                 notes.push(format!(
                     "dates, places and some titles, languages and flags of tracks are not copied: {reason}"

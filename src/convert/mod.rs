@@ -23,6 +23,7 @@ mod progress;
 mod rate;
 mod remux;
 mod resume_gate;
+mod segment;
 pub mod sheet;
 mod survey;
 mod target;
@@ -54,6 +55,7 @@ pub use pictures::Easel;
 pub use place::{behind_links, has_folder, refuse_pipes};
 pub use progress::{Event, Progress};
 pub use rate::Rate;
+pub use segment::{Joining, Segment};
 
 /// What to convert and how, checked.
 #[derive(Debug, Clone)]
@@ -157,6 +159,14 @@ impl Conversion {
             Kind::Picture => pictures::convert(self, easel, progress),
             Kind::Frame => pictures::convert_frame(self, easel, progress),
         }
+    }
+
+    /// Paints one segment of the film into the folder `output`.
+    ///
+    /// # Errors
+    /// As [`Conversion::run`].
+    pub fn paint_segment(&self, segment: Segment, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
+        segment::paint(self, segment, shutdown, progress)
     }
 
     /// The encoder of a video.

@@ -31,6 +31,9 @@ const HEADER: usize = 4 + 1 + 8 + 8 + 8;
 /// Sizes above this are damage: no encoder makes such packets.
 const MAX_SIZE: u32 = 1 << 30;
 
+/// The file with the [`Job`].
+const JOB: &str = "job.json";
+
 /// Stands for a time that is not known.
 const NO_TIME: u64 = u64::MAX;
 
@@ -96,8 +99,18 @@ impl Job {
         })
     }
 
+    /// What the packets in `folder` were painted of.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub fn in_folder(folder: &Path) -> Result<Self> {
+        let text = std::fs::read(folder.join(JOB)).map_err(|error| failure(folder, &error))?;
+        serde_json::from_slice(&text)
+            .map_err(|_| Error::input(format!("{}: it is of another version of impasto", folder.display())))
+    }
+
     /// The first thing in which `other` differs, in words.
-    fn difference(&self, other: &Self) -> Option<&'static str> {
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
         let pairs = [
             (self.input != other.input, "another input"),
             (self.input_bytes != other.input_bytes, "an input of another size"),
@@ -122,7 +135,7 @@ impl Parts {
     pub fn open(output: &Path, job: &Job, resume: bool) -> Result<Self> {
         let folder = folder_of(output);
         let this = Self { _lock: lock(&folder, output)?, folder };
-        let job_file = this.folder.join("job.json");
+        let job_file = this.folder.join(JOB);
         if resume && let Ok(text) = std::fs::read(&job_file) {
             let earlier: Option<Job> = serde_json::from_slice(&text).ok();
             let difference = earlier.map_or(Some("another version of impasto"), |earlier| job.difference(&earlier));
@@ -146,13 +159,19 @@ impl Parts {
         &self.folder
     }
 
-    /// The packet files in the order they were written.
     fn files(&self) -> Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(&self.folder).map_err(|error| self.failure(&error))?;
-        let paths = entries.flatten().map(|entry| entry.path());
-        let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "packets")).collect();
-        files.sort();
-        Ok(files)
+        packet_files(&self.folder)
+    }
+
+    /// Gives the finished packets a folder of their own.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn keep_as(&self, folder: &Path) -> Result<()> {
+        if folder.exists() {
+            std::fs::remove_dir_all(folder).map_err(|error| failure(folder, &error))?;
+        }
+        std::fs::rename(&self.folder, folder).map_err(|error| failure(folder, &error))
     }
 
     /// Everything that is finished: an index of all packets, and the caps they share.
@@ -160,33 +179,7 @@ impl Parts {
     /// # Errors
     /// A file cannot be read, or its caps differ from those of the others.
     pub fn index(&self) -> Result<Index> {
-        let mut index = Index::default();
-        for path in self.files()? {
-            let Some(mut reader) = PacketReader::open(&path)? else {
-                continue;
-            };
-            match &index.caps {
-                Some(caps) if *caps != reader.caps => {
-                    return Err(Error::output(format!(
-                        "{}: the encoder's settings changed in mid-conversion; leave --resume out to begin anew",
-                        path.display()
-                    )));
-                }
-                _ => index.caps = Some(reader.caps.clone()),
-            }
-            while let Some(packet) = reader.skip()? {
-                index.frames += 1;
-                index.timescale.note(packet.pts);
-                index.bytes += u64::from(packet.size);
-                if packet.key_frame {
-                    index.key_frames += 1;
-                    index.key_bytes += u64::from(packet.size);
-                }
-                index.last = Some(packet);
-            }
-            index.files.push(path);
-        }
-        Ok(index)
+        Index::of_folders(std::slice::from_ref(&self.folder))
     }
 
     /// Begins the next packet file.
@@ -225,6 +218,41 @@ pub struct Index {
 }
 
 impl Index {
+    /// The packets of several folders, one after the other.
+    ///
+    /// # Errors
+    /// A file cannot be read, or its caps differ from those of the others.
+    pub fn of_folders(folders: &[PathBuf]) -> Result<Self> {
+        let files = folders.iter().map(|folder| packet_files(folder)).collect::<Result<Vec<_>>>()?.concat();
+        let mut index = Self::default();
+        for path in files {
+            let Some(mut reader) = PacketReader::open(&path)? else {
+                continue;
+            };
+            match &index.caps {
+                Some(caps) if *caps != reader.caps => {
+                    return Err(Error::output(format!(
+                        "{}: the encoder's settings changed in mid-conversion; begin anew, without --resume",
+                        path.display()
+                    )));
+                }
+                _ => index.caps = Some(reader.caps.clone()),
+            }
+            while let Some(packet) = reader.skip()? {
+                index.frames += 1;
+                index.timescale.note(packet.pts);
+                index.bytes += u64::from(packet.size);
+                if packet.key_frame {
+                    index.key_frames += 1;
+                    index.key_bytes += u64::from(packet.size);
+                }
+                index.last = Some(packet);
+            }
+            index.files.push(path);
+        }
+        Ok(index)
+    }
+
     /// When the last frame is over.
     pub fn end(&self) -> Duration {
         let end = self.last.as_ref().map(|last| last.pts + last.duration.unwrap_or_default());
@@ -366,6 +394,15 @@ impl Packet {
         let packet = Self { size, key_frame: bytes[4] == 1, pts: time(5)?, dts: time(13), duration: time(21) };
         sane.then_some(packet)
     }
+}
+
+/// The packet files of a folder in the order they were written.
+fn packet_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|error| failure(folder, &error))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "packets")).collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Makes `folder` and locks it against a second conversion into `output`. The lock ends with the process, however it ends.

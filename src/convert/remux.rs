@@ -58,7 +58,8 @@ struct Probed {
     streams: Vec<Stream>,
 }
 
-/// Writes `joined`, the painted file with its sound, into `output` with all that `source` says of itself and its tracks.
+/// Writes `joined`, the painted file with its sound, into `output` with all that `source` says of itself and its tracks;
+/// returns notes on what the container does not hold.
 ///
 /// # Errors
 /// Why not, in words; nothing of `joined` has changed then.
@@ -69,7 +70,7 @@ pub fn with_tags(
     container: Container,
     timescale: &Timescale,
     window: Option<Window>,
-) -> Result<(), String> {
+) -> Result<Vec<String>, String> {
     let (ours, theirs) = (probe(joined)?, probe(source)?);
     let kinds = |streams: &[Stream], kind: &str| streams.iter().filter(|stream| stream.codec_type == kind).count();
     let both_matroska = container == Container::Matroska && is_matroska(source);
@@ -132,7 +133,14 @@ pub fn with_tags(
         }
         command.args(["-protocol_whitelist", "file", "-i"]).arg(as_file(file));
     }
-    run(command.args(arguments).arg(as_file(output))).map(drop).inspect_err(|_| drop(std::fs::remove_file(output)))
+    run(command.args(arguments).arg(as_file(output))).inspect_err(|_| drop(std::fs::remove_file(output)))?;
+    let is_styled = |stream: &Stream| matches!(stream.codec_name.as_str(), "ass" | "ssa");
+    let lost = [
+        (kinds(&theirs, "attachment") > 0, "fonts and other attachments are left out"),
+        (theirs.iter().any(is_styled) && kinds(&ours, "subtitle") > 0, "subtitles lose their styles"),
+    ];
+    let lost = lost.iter().filter(|(is_lost, _)| *is_lost && !both_matroska);
+    Ok(lost.map(|(_, what)| format!("{what}: {} does not hold them", container.name())).collect())
 }
 
 /// "1.500000000", as ffmpeg reads it to the nanosecond.

@@ -25,6 +25,8 @@ pub struct Part {
     pub rate: Option<Rate>,
     /// The file is not read from its beginning.
     pub entered: bool,
+    /// Pictures keep the times that they have in the file, though only a part of it is painted.
+    pub in_place: bool,
     /// Times are counted from the first picture: streams without an index begin at any time.
     pub from_first: bool,
 }
@@ -103,6 +105,9 @@ impl ResumeGate {
 
     /// The part of the file that OUT holds, once its first picture has come; `None` for all of it.
     pub fn window(&self) -> Option<Window> {
+        if self.part.in_place {
+            return None;
+        }
         let known = |time: &OnceLock<gst::ClockTime>| time.get().copied().unwrap_or_default();
         self.part.cut.window(known(&self.begin), known(&self.origin))
     }
@@ -216,7 +221,10 @@ impl Receiver for ResumeGate {
             }
             Place::Within => {}
         }
-        let begin = *self.begin.get_or_init(|| if self.part.cut.is_whole() { gst::ClockTime::ZERO } else { time });
+        let begin = *self.begin.get_or_init(|| {
+            let stays = self.part.cut.is_whole() || self.part.in_place;
+            if stays { gst::ClockTime::ZERO } else { time }
+        });
         let time = time.saturating_sub(begin);
         let Some(rate) = self.part.rate else {
             return if self.skips(1, |_| time)? == 0 { self.pass(sample, time) } else { Ok(gst::FlowSuccess::Ok) };

@@ -71,7 +71,7 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
     }
 
     notes.iter().for_each(|note| progress.note(note));
-    let painted = paint(conversion, &encoder, &parts, &before, shutdown, progress);
+    let painted = paint(conversion, Some(target), &encoder, &parts, &before, shutdown, progress);
     let result = painted.and_then(|painted| {
         let index = parts.index()?;
         if let Some(damage) = painted.damage {
@@ -96,6 +96,29 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
     result
 }
 
+/// Paints what is not painted yet of a segment into `parts`; the pictures keep their times. Returns how many frames this run
+/// painted.
+///
+/// # Errors
+/// As [`convert`].
+pub fn paint_segment(
+    conversion: &Conversion,
+    encoder: &Encoder,
+    parts: &Parts,
+    shutdown: &Shutdown,
+    progress: &mut Progress,
+) -> Result<u64> {
+    let painted = paint(conversion, None, encoder, parts, &parts.index()?, shutdown, progress);
+    if painted.is_err() {
+        keep_or_remove(parts, progress);
+    }
+    let painted = painted?;
+    if let Some(damage) = painted.damage {
+        progress.note(&format!("{damage}; the frames before that are converted"));
+    }
+    Ok(painted.frames)
+}
+
 /// After a failure: frames that are painted are kept, an empty folder is not.
 fn keep_or_remove(parts: &Parts, progress: &Progress) {
     match parts.index() {
@@ -110,16 +133,17 @@ fn keep_or_remove(parts: &Parts, progress: &Progress) {
     }
 }
 
-/// Paints every frame that is not painted yet.
+/// Paints every frame that is not painted yet, for `target`, or without one as a segment, where they keep their times.
 fn paint(
     conversion: &Conversion,
+    target: Option<Target>,
     encoder: &Encoder,
     parts: &Parts,
     before: &Index,
     shutdown: &Shutdown,
     progress: &mut Progress,
 ) -> Result<Painted> {
-    let Entry { gate, capture, opener, first } = enter(conversion, before, shutdown)?;
+    let Entry { gate, capture, opener, first } = enter(conversion, before, target.is_none(), shutdown)?;
     let Some(mut caps) = first else {
         // Everything was painted before; only the joining is left.
         return Ok(Painted { window: gate.window(), frames: 0, damage: None });
@@ -134,7 +158,7 @@ fn paint(
     }
 
     let picture = Size::new(info.width() as usize, info.height() as usize);
-    Target::of(&conversion.output)?.check_size(picture)?;
+    target.map_or(Ok(()), |target| target.check_size(picture))?;
     let (workers, painters) = workers::open(&conversion.paint, &conversion.options, picture)?;
     let backend = painters.first().map_or(Backend::CPU, |painter| painter.network().backend());
     let frame_painters =
@@ -152,7 +176,13 @@ fn paint(
     let _ = opener.inlet.send(Arc::clone(&inlet));
 
     let window = gate.window();
-    let length = facts.duration.map(|duration| window.map_or(duration, |window| window.length(duration)));
+    let cut = conversion.options.cut;
+    let length = facts.duration.map(|duration| match (target, window) {
+        (None, _) => gst::ClockTime::try_from(cut.length(duration.into())).unwrap_or(duration),
+        (_, Some(window)) => window.length(duration),
+        (_, None) => duration,
+    });
+    let from = target.is_none().then(|| gst::ClockTime::try_from(cut.start()).ok()).flatten().unwrap_or_default();
     let publish = |buffer: gst::Buffer, frame: &Frame| {
         let Some(rate) = rate else {
             let shown = |shown| window.map_or(shown, |window| window.shown(frame.pts, shown));
@@ -173,6 +203,7 @@ fn paint(
         encode: &encode,
         counters: &counters,
         length,
+        from,
         before: before.last.map(|packet| packet.pts),
         seen: Default::default(),
         since: Instant::now(),
@@ -182,7 +213,7 @@ fn paint(
         let end = watch.run(&painting, shutdown, progress);
         (painting.join().unwrap_or_else(|_| Err(Error::model("a stylise thread panicked"))), end)
     });
-    let position = encode.position();
+    let position = encode.position().saturating_sub(from);
     let after = capture.facts();
     drop(capture);
     // The encoder's own failure tells more than the frame that it did not take.
@@ -221,22 +252,23 @@ struct Entry {
 }
 
 /// Reads the file up to the first picture to paint, without decoding all that lies before it where that is possible.
-fn enter(conversion: &Conversion, before: &Index, shutdown: &Shutdown) -> Result<Entry> {
+fn enter(conversion: &Conversion, before: &Index, in_place: bool, shutdown: &Shutdown) -> Result<Entry> {
     let read_from = conversion.options.cut.read_from(&conversion.input);
-    let entry = enter_at(read_from, conversion, before, shutdown)?;
-    if entry.gate.is_late() { enter_at(None, conversion, before, shutdown) } else { Ok(entry) }
+    let entry = enter_at(read_from, conversion, before, in_place, shutdown)?;
+    if entry.gate.is_late() { enter_at(None, conversion, before, in_place, shutdown) } else { Ok(entry) }
 }
 
 fn enter_at(
     read_from: Option<gst::ClockTime>,
     conversion: &Conversion,
     before: &Index,
+    in_place: bool,
     shutdown: &Shutdown,
 ) -> Result<Entry> {
     let (input, cut) = (&conversion.input, conversion.options.cut);
     let last = before.last.map(|packet| packet.pts);
     let rate = conversion.options.rate;
-    let part = Part { cut, rate, entered: read_from.is_some(), from_first: !has_index(input) };
+    let part = Part { cut, rate, entered: read_from.is_some(), in_place, from_first: !has_index(input) };
     let (gate, opener) = ResumeGate::new(Timeline::of(input), part, before.frames, last);
     let wiring = Wiring {
         templates: conversion.templates.clone(),
@@ -311,6 +343,8 @@ struct Watch<'a> {
     counters: &'a Counters,
     /// How long OUT becomes.
     length: Option<gst::ClockTime>,
+    /// The time that it begins at.
+    from: gst::ClockTime,
     /// Where an earlier run stopped.
     before: Option<gst::ClockTime>,
     /// What was last seen to have happened: pictures decoded, painted, pushed; packets written.
@@ -388,7 +422,7 @@ impl Watch<'_> {
     fn show(&self, progress: &mut Progress) {
         let part = |time: gst::ClockTime| {
             let length = self.length?.nseconds().max(1);
-            Some((time.nseconds() as f64 / length as f64).min(1.0))
+            Some((time.saturating_sub(self.from).nseconds() as f64 / length as f64).min(1.0))
         };
         let before = self.before.and_then(part).unwrap_or(0.0);
         let done = part(self.encode.position()).map(|done| done.max(before));
