@@ -568,7 +568,7 @@ fn a_folder_of_pictures_is_painted_under_the_same_names() {
     let mut names: Vec<_> =
         std::fs::read_dir(&painted).expect("readable").flatten().map(|entry| entry.file_name()).collect();
     names.sort();
-    assert_eq!(names, ["a.png", "b.jpg", "c.webp"]);
+    assert_eq!(names, [".impasto-done.jsonl", "a.png", "b.jpg", "c.webp"]);
     assert_eq!(image::open(painted.join("a.png")).expect("a picture").into_rgb8().get_pixel(5, 5).0, [10; 3]);
     assert!(errors.contains("1 other files"), "{errors}");
 
@@ -576,7 +576,7 @@ fn a_folder_of_pictures_is_painted_under_the_same_names() {
     std::fs::write(folder.join("b.jpg"), b"broken").expect("written");
     let finished = studio.convert(&folder, &studio.path("again"), &[]);
     assert_eq!(finished.code, 3, "{}", finished.stderr);
-    assert!(finished.stderr.contains("1 of 3 pictures could not be painted"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("1 of 3 files could not be painted"), "{}", finished.stderr);
     assert!(studio.path("again/c.webp").exists() && !studio.path("again/b.jpg").exists());
 }
 

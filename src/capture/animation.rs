@@ -1,4 +1,5 @@
-//! Animated GIFs: read by the `image` crate, because GStreamer's own demuxer plays them for ever.
+//! Animated pictures: GIF, APNG and WebP, read by the `image` crate. GStreamer plays GIFs for ever, and of the others it
+//! sees one picture.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -9,95 +10,148 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use image::codecs::gif::GifDecoder;
-use image::{AnimationDecoder, ImageDecoder};
+use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::{AnimationDecoder, Frames, ImageDecoder, ImageFormat};
 
 use crate::error::{Error, Result};
+use crate::style::geometry::MAX_SIDE;
 use crate::sync::Locked;
 
-/// Delays below 20 ms mean "as fast as it goes" of old programs; viewers show such frames for 100 ms.
-const SHORTEST_DELAY: gst::ClockTime = gst::ClockTime::from_mseconds(20);
+/// So short delays mean "as fast as it goes" of old programs; viewers show such frames for 100 ms.
+const NO_DELAY: gst::ClockTime = gst::ClockTime::from_mseconds(10);
 const USUAL_DELAY: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
-/// True if `path` holds a GIF, whatever its name.
-pub fn is_gif(path: &Path) -> bool {
-    let mut start = [0; 4];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"GIF8"
+/// True if `path` holds a GIF, or another picture that is animated, whatever its name.
+pub fn is_animation(path: &Path) -> bool {
+    format(path).is_some()
 }
 
-/// Makes the appsrc of `bin` deliver the frames of the GIF at `path`, once or again and again.
+/// True if `path` holds more than one picture of an animation.
+pub fn moves(path: &Path) -> bool {
+    is_animation(path) && open(path).is_ok_and(|animation| animation.frames.take(2).count() == 2)
+}
+
+fn format(path: &Path) -> Option<ImageFormat> {
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(64).read_to_end(&mut start).ok()?;
+    let reader = || Some(BufReader::new(File::open(path).ok()?));
+    let format = image::guess_format(&start).ok()?;
+    let is_animated = match format {
+        ImageFormat::Gif => true,
+        ImageFormat::Png => PngDecoder::new(reader()?).ok()?.is_apng().ok()?,
+        ImageFormat::WebP => WebPDecoder::new(reader()?).ok()?.has_animation(),
+        _ => false,
+    };
+    is_animated.then_some(format)
+}
+
+/// A file that was opened.
+struct Animation {
+    format: ImageFormat,
+    width: u32,
+    height: u32,
+    frames: Frames<'static>,
+}
+
+fn open(path: &Path) -> Result<Animation, String> {
+    let format = format(path).ok_or("it is no animated picture")?;
+    let in_words = |error: image::ImageError| error.to_string();
+    let reader = BufReader::new(File::open(path).map_err(|error| error.to_string())?);
+    let ((width, height), frames) = match format {
+        ImageFormat::Png => {
+            let decoder = PngDecoder::new(reader).map_err(in_words)?;
+            (decoder.dimensions(), decoder.apng().map_err(in_words)?.into_frames())
+        }
+        ImageFormat::WebP => {
+            let decoder = WebPDecoder::new(reader).map_err(in_words)?;
+            (decoder.dimensions(), decoder.into_frames())
+        }
+        _ => {
+            let decoder = GifDecoder::new(reader).map_err(in_words)?;
+            (decoder.dimensions(), decoder.into_frames())
+        }
+    };
+    if width.max(height) as usize > MAX_SIDE {
+        return Err(format!("pictures of {width}x{height} cannot be painted; sides up to {MAX_SIDE} can"));
+    }
+    Ok(Animation { format, width, height, frames })
+}
+
+/// Makes the appsrc of `bin` deliver the frames of the animation at `path`, once or again and again.
 ///
 /// # Errors
-/// The file cannot be read as a GIF.
+/// The file cannot be read as one.
 pub fn play_into(bin: &gst::Bin, path: &Path, looped: bool) -> Result<()> {
     let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
     let source = bin
         .by_name("animation")
         .and_then(|element| element.downcast::<gst_app::AppSrc>().ok())
         .unwrap_or_else(|| unreachable!("checked by build"));
-    let decoder = open(path).map_err(unreadable)?;
-    let (width, height) = decoder.dimensions();
-    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgba, width, height)
+    let animation = open(path).map_err(unreadable)?;
+    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgba, animation.width, animation.height)
         .build()
         .map_err(|error| unreadable(error.to_string()))?;
     source.set_caps(Some(&info.to_caps().map_err(|error| unreadable(error.to_string()))?));
 
     source.set_block(true);
     // The frames are read on a thread of their own, which starts when the pipeline does and ends with it.
-    let waiting = Mutex::new(Some((decoder, looped.then(|| path.to_path_buf()))));
+    let path = path.to_path_buf();
+    let waiting = Mutex::new(Some(looped.then(|| path.clone())));
     let callbacks = gst_app::AppSrcCallbacks::builder().need_data(move |source, _| {
-        if let Some((decoder, again)) = waiting.locked().take() {
-            let source = source.clone();
-            std::thread::spawn(move || play(decoder, again.as_deref(), &source));
+        if let Some(again) = waiting.locked().take() {
+            let (source, path) = (source.clone(), path.clone());
+            std::thread::spawn(move || play(&path, again.as_deref(), &source));
         }
     });
     source.set_callbacks(callbacks.build());
     Ok(())
 }
 
-type Gif = GifDecoder<BufReader<File>>;
-
-fn open(path: &Path) -> Result<Gif, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    GifDecoder::new(BufReader::new(file)).map_err(|error| error.to_string())
-}
-
-/// What `impasto check` says of a GIF: its length as far as it can be read, and its pictures.
+/// How long each picture of an animation is shown, as far as it can be read.
 ///
 /// # Errors
-/// The file cannot be read as a GIF.
+/// The file cannot be read as one.
+pub fn delays(path: &Path) -> Result<Vec<gst::ClockTime>> {
+    let animation = open(path).map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
+    Ok(animation.frames.map_while(|frame| frame.ok().map(|frame| delay(&frame))).collect())
+}
+
+/// What `impasto check` says of an animation: its length as far as it can be read, and its pictures.
+///
+/// # Errors
+/// The file cannot be read as one.
 pub fn describe(path: &Path) -> Result<Vec<String>> {
-    let decoder = open(path).map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
-    let (width, height) = decoder.dimensions();
-    let mut frames = decoder.into_frames();
-    let delays: Vec<_> = frames.by_ref().map_while(|frame| frame.ok().map(|frame| delay(&frame))).collect();
+    let Animation { format, width, height, .. } =
+        open(path).map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
+    let name = match format {
+        ImageFormat::Png => "APNG",
+        ImageFormat::WebP => "WebP",
+        _ => "GIF",
+    };
+    let delays = delays(path)?;
     let length: gst::ClockTime = delays.iter().copied().sum();
-    Ok(vec![format!("length {length:.2}"), format!("video GIF {width}x{height}, {} pictures", delays.len())])
+    Ok(vec![format!("length {length:.2}"), format!("video {name} {width}x{height}, {} pictures", delays.len())])
 }
 
 /// How long a frame is shown.
 fn delay(frame: &image::Frame) -> gst::ClockTime {
     let (numerator, denominator) = frame.delay().numer_denom_ms();
     let told = gst::ClockTime::from_useconds(u64::from(numerator) * 1000 / u64::from(denominator.max(1)));
-    if told < SHORTEST_DELAY { USUAL_DELAY } else { told }
+    if told <= NO_DELAY { USUAL_DELAY } else { told }
 }
 
-/// Pushes frame after frame until the pipeline takes no more; begins with the file at `again` when they are over.
-fn play(mut decoder: Gif, again: Option<&Path>, source: &gst_app::AppSrc) {
-    let mut time = gst::ClockTime::ZERO;
-    loop {
+/// Pushes frame after frame until the pipeline takes no more; begins again with the file at `again` when they are over.
+fn play(path: &Path, again: Option<&Path>, source: &gst_app::AppSrc) {
+    let (mut time, mut next) = (gst::ClockTime::ZERO, Some(path));
+    while let Some(path) = next {
         let begun = time;
-        match push_frames(decoder, source, &mut time) {
-            Ok(true) if time > begun => {}
+        match open(path).and_then(|animation| push_frames(animation.frames, source, &mut time)) {
+            Ok(true) if time > begun => next = again,
             Ok(_) => break,
             Err(error) => {
-                gst::element_error!(source, gst::StreamError::Decode, ("the GIF is damaged: {error}"));
+                gst::element_error!(source, gst::StreamError::Decode, ("the animation is damaged: {error}"));
                 break;
             }
-        }
-        match again.and_then(|path| open(path).ok()) {
-            Some(next) => decoder = next,
-            None => break,
         }
     }
     let _ = source.end_of_stream();
@@ -105,8 +159,8 @@ fn play(mut decoder: Gif, again: Option<&Path>, source: &gst_app::AppSrc) {
 
 /// Pushes the frames of one round, the first of them at `time`, which is the end of the last one afterwards. False if
 /// the pipeline takes no more.
-fn push_frames(decoder: Gif, source: &gst_app::AppSrc, time: &mut gst::ClockTime) -> Result<bool, String> {
-    for frame in decoder.into_frames() {
+fn push_frames(frames: Frames, source: &gst_app::AppSrc, time: &mut gst::ClockTime) -> Result<bool, String> {
+    for frame in frames {
         let frame = frame.map_err(|error| error.to_string())?;
         let delay = delay(&frame);
         let mut buffer = gst::Buffer::from_mut_slice(frame.into_buffer().into_raw());

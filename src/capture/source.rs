@@ -90,7 +90,7 @@ impl Source {
             Self::Camera(_) => {
                 templates.load("capture/camera", &[])?.build(&[("camera", "appsrc"), ("source", "decodebin")])
             }
-            Self::File(path) if animation::is_gif(path) => {
+            Self::File(path) if animation::is_animation(path) => {
                 let bin = templates.load("capture/animation", &[])?.build(&[("animation", "appsrc")])?;
                 animation::play_into(&bin, path, wiring.looped && wiring.pace == Pace::RealTime)?;
                 Ok(bin)

@@ -66,7 +66,7 @@ impl CheckArgs {
             _ => {
                 // As a conversion opens it: what comes out there comes out here.
                 let facts = probe::first_picture_of(&self.file, plan::templates(&self.config_with_flags().runtime))?;
-                let lines = match animation::is_gif(&self.file) {
+                let lines = match animation::is_animation(&self.file) {
                     true => animation::describe(&self.file)?,
                     false => crate::gst::check::media(&self.file)?,
                 };

@@ -1,6 +1,6 @@
-//! `impasto file`: paints a recorded video, a picture or a folder of pictures.
+//! `impasto file`: paints recorded videos and pictures, one into a file or many into a folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -8,8 +8,10 @@ use clap::Args;
 use super::args::{PaintArgs, time};
 use crate::capture::Treatment;
 use crate::config::{locate, outputs, plan};
-use crate::convert::{Audio, Conversion, Cut, Kind, Options, Progress, Rate, behind_links};
-use crate::error::Result;
+use crate::convert::{
+    Audio, Batch, Conversion, Cut, DryRun, Easel, Kind, Options, Progress, Rate, behind_links, has_folder,
+};
+use crate::error::{Error, Result};
 use crate::gst::encoder::{Codec, Preset};
 use crate::shutdown::Shutdown;
 
@@ -22,19 +24,38 @@ Examples:
   impasto file holiday.mp4 painted.mp4 --resume     go on after Ctrl-C
   impasto file holiday.mp4 part.mp4 --start 1:30 --end 1:45.5
   impasto file holiday.mp4 small.mp4 --max-side 960 --fps 25
+  impasto file holiday.mp4 moving.gif --start 3 --end 5 --max-side 480 --fps 12.5
+  impasto file holiday.mp4 painted.mp4 --dry-run    tell tracks, time and size, and write nothing
   impasto file holiday.mp4 look.png --at 1:30       see one picture before an hour of painting
   impasto file portrait.jpg portrait.png
-  impasto file photos/ painted/";
+  impasto file photos/ clips/ portrait.jpg painted/ --recursive --jobs 2
+  impasto file --watch inbox/ painted/              paint what appears in a folder, until Ctrl-C";
+
+const USAGE: &str = "impasto file [OPTIONS] <IN> <OUT>
+       impasto file [OPTIONS] <IN>... <FOLDER>
+       impasto file [OPTIONS] --watch <FOLDER> [IN]... <FOLDER>";
 
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, override_usage = USAGE)]
 pub struct FileArgs {
-    /// Video, picture, or folder of pictures
-    #[arg(value_name = "IN")]
-    input: PathBuf,
-    /// File to write: .mp4, .mov, .mkv, .webm, or .png, .jpg, .webp; a folder if IN is one
-    #[arg(value_name = "OUT")]
-    output: PathBuf,
+    /// IN: videos, pictures, and folders of them. OUT: the file to write, .mp4, .mov, .mkv, .webm, .gif, .webp, .png or .jpg; for
+    /// several files or a folder, the folder to paint into, where they keep their names. What a folder has from an earlier
+    /// run with the same settings is left alone, so the same command goes on after Ctrl-C
+    #[arg(value_name = "IN... OUT", required = true, num_args = 1..)]
+    paths: Vec<PathBuf>,
+    /// Folders in folders too
+    #[arg(long)]
+    recursive: bool,
+    /// Files painted at a time, which share the threads
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Paint what lies in this folder and what appears there, once it is finished being written, until stopped
+    #[arg(long, value_name = "FOLDER")]
+    watch: Option<PathBuf>,
+    /// Tell what would be done, how long it would take and how large OUT would become, estimated from about a second of
+    /// it; write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Replace OUT if it exists; of a link, the file that it leads to
     #[arg(long)]
     overwrite: bool,
@@ -98,14 +119,49 @@ impl FileArgs {
             at: self.at,
             treatment: self.treatment,
         };
-        let kind = Kind::of(&self.input, &self.output, &options)?;
+        let json = self.json;
+        let [inputs @ .., output] = self.paths.as_slice() else { return Err(no_output(&[])) };
+        let is_batch = self.watch.is_some() || inputs.len() > 1 || leads_to_folder(output);
+        let single = match inputs {
+            [input] if !is_batch && !input.is_dir() => Some((input.clone(), Kind::of(input, output, &options)?)),
+            [] if self.watch.is_none() => return Err(no_output(&self.paths)),
+            _ => None,
+        };
         let paint =
             plan::paint_plan(&config.paint, &config.runtime).map_err(|error| locate(error, self.config.as_deref()))?;
         let templates = plan::templates(&config.runtime);
         crate::gst::init()?;
         let shutdown = Shutdown::on_signals()?;
-        let output = behind_links(&self.output);
-        let conversion = Conversion { input: self.input, output, kind, options, paint, templates };
-        conversion.run(&shutdown, &mut Progress::new(self.json))
+        if let Some((input, kind)) = single {
+            has_folder(output)?;
+            let conversion = Conversion { input, output: behind_links(output), kind, options, paint, templates };
+            if self.dry_run {
+                let forecast = DryRun::default().forecast(&conversion, &shutdown)?;
+                Progress::new(json).forecast(&forecast);
+                return Ok(());
+            }
+            return conversion.run(&mut Easel::default(), &shutdown, &mut Progress::new(json));
+        }
+        let batch = Batch {
+            inputs: inputs.to_vec(),
+            watched: self.watch,
+            output: output.clone(),
+            recursive: self.recursive,
+            jobs: usize::from(self.jobs),
+            options,
+            paint,
+            templates,
+        };
+        if self.dry_run { batch.forecast(&shutdown, json) } else { batch.run(&shutdown, json) }
     }
+}
+
+/// A folder that is there, or the name of one that is to be.
+fn leads_to_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(std::path::MAIN_SEPARATOR_STR.as_bytes())
+}
+
+fn no_output(paths: &[PathBuf]) -> Error {
+    let input = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+    Error::usage(format!("{input} is to be painted into which file or folder? Name it last: impasto file IN OUT"))
 }

@@ -47,7 +47,7 @@ pub struct Cli {
 enum Command {
     /// Paint a live source to RTSP or a recording, until stopped
     Run(run::RunArgs),
-    /// Paint a recorded video, a picture or a folder of pictures
+    /// Paint recorded videos and pictures: one into a file, many into a folder
     File(file::FileArgs),
     /// Paint one picture of a video or a photograph, also in several styles on a sheet
     Preview(preview::PreviewArgs),

@@ -57,6 +57,17 @@ impl Cut {
         }
     }
 
+    /// How much this takes of a film that is so long.
+    pub fn length(&self, whole: Duration) -> Duration {
+        self.end.map_or(whole, |end| end.min(whole)).saturating_sub(self.start)
+    }
+
+    /// What lies between `from` and `from + length` in the part that this takes.
+    pub fn part(&self, from: Duration, length: Duration) -> Self {
+        let (start, end) = (self.start + from, self.start + from + length);
+        Self { start, end: Some(self.end.map_or(end, |last| last.min(end))) }
+    }
+
     /// All of the film, at the times it has.
     pub fn is_whole(&self) -> bool {
         *self == Self::default()

@@ -56,7 +56,7 @@ impl Encode {
         let pipeline = gst::Pipeline::new();
         pipeline.add(&bin).map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
         let named = |name: &str| bin.by_name(name).unwrap_or_else(|| unreachable!("checked by build"));
-        named("colours").set_property("caps", encoded_caps(caps, colours)?);
+        named("colours").set_property("caps", encoded_caps(caps, encoder, colours)?);
         let picture = named("picture").downcast::<gst_app::AppSrc>().unwrap_or_else(|_| unreachable!("an appsrc"));
         let packets = named("packets").downcast::<gst_app::AppSink>().unwrap_or_else(|_| unreachable!("an appsink"));
         picture.set_caps(Some(caps));
@@ -194,8 +194,15 @@ impl Sink {
     }
 }
 
-/// What the encoder is given: 4:2:0 (4:4:4 for odd sizes, which 4:2:0 cannot halve) in the source's colours.
-fn encoded_caps(caps: &gst::Caps, colours: Option<gst_video::VideoColorimetry>) -> Result<gst::Caps> {
+/// What the encoder is given: 4:2:0 (4:4:4 for odd sizes, which 4:2:0 cannot halve) in the source's colours, or RGB.
+fn encoded_caps(
+    caps: &gst::Caps,
+    encoder: &Encoder,
+    colours: Option<gst_video::VideoColorimetry>,
+) -> Result<gst::Caps> {
+    if encoder.rgb {
+        return Ok(gst::Caps::builder("video/x-raw").field("format", "RGB").build());
+    }
     let info = gst_video::VideoInfo::from_caps(caps).map_err(Error::input)?;
     let odd = info.width() % 2 == 1 || info.height() % 2 == 1;
     let mut encoded = gst::Caps::builder("video/x-raw").field("format", if odd { "Y444" } else { "I420" });

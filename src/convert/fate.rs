@@ -1,13 +1,14 @@
 //! What becomes of each of the source's tracks in OUT, decided before anything is painted.
 
 use gstreamer as gst;
+use serde::Serialize;
 
-use super::survey::{Survey, kind};
+use super::survey::kind;
 use crate::error::{Error, Result};
 use crate::output::Container;
 
 /// What to do with sound: `--audio`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 pub enum Audio {
     /// Copied; encoded anew where OUT's container does not take it
     #[default]
@@ -90,21 +91,6 @@ impl Fate {
                 }
             }
         }
-    }
-
-    /// Decides for all tracks; returns the notes.
-    ///
-    /// # Errors
-    /// That of a track, see [`Fate::of`].
-    pub fn of_all(survey: &Survey, container: Container, audio: Audio) -> Result<Vec<String>> {
-        let mut notes = Vec::new();
-        for track in &survey.tracks {
-            notes.extend(Self::of(&track.caps, container, audio)?.1);
-        }
-        if survey.tracks.iter().filter(|track| track.is_picture()).count() > 1 {
-            notes.push("only the first video track is painted".into());
-        }
-        Ok(notes)
     }
 }
 

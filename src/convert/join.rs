@@ -79,8 +79,8 @@ impl Join<'_> {
 
     fn write(&self, part: &Path, shutdown: &Shutdown) -> Result<Vec<String>> {
         let tracks = Arc::new(Mutex::new(Tracks::default()));
-        // A GIF has nothing but pictures.
-        let wanted = (!animation::is_gif(self.input)).then_some(&tracks);
+        // An animation has nothing but pictures.
+        let wanted = (!animation::is_animation(self.input)).then_some(&tracks);
         let mut outcome = self.attempt(part, wanted, shutdown)?;
         let mut notes = std::mem::take(&mut tracks.locked().notes);
         let left_out = matches!(outcome, Outcome::SourceBroken);
@@ -316,7 +316,7 @@ impl Join<'_> {
                 let times = buffer.make_mut();
                 times.set_pts(packet.pts);
                 times.set_dts(packet.dts);
-                times.set_duration(if left == 0 { self.last_duration(packet.duration) } else { packet.duration });
+                times.set_duration(if left == 0 { self.index.last_duration(packet.duration) } else { packet.duration });
                 if !packet.key_frame {
                     times.set_flags(gst::BufferFlags::DELTA_UNIT);
                 }
@@ -328,13 +328,6 @@ impl Join<'_> {
         }
         let _ = video.end_of_stream();
         Ok(())
-    }
-
-    /// How long the last frame is shown: what the source says, unless that is a small part of the frame before,
-    /// as for streams that claim a frame rate of thousands.
-    fn last_duration(&self, said: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
-        let before = self.index.timescale.last_step();
-        said.filter(|said| before.is_none_or(|before| *said * 10 >= before)).or(before)
     }
 
     fn watch(

@@ -1,11 +1,17 @@
-//! Recorded material: a video file, a picture or a folder of pictures, painted into another.
+//! Recorded material: a video or a picture painted into another file, or a batch of them into a folder.
 
+mod animation;
+mod batch;
 mod chapters;
 mod cut;
+mod dry_run;
 mod encode;
 mod fate;
+mod forecast;
 mod join;
+mod ledger;
 mod link;
+mod listing;
 mod parts;
 mod picture_colours;
 pub mod picture_file;
@@ -18,25 +24,32 @@ mod remux;
 mod resume_gate;
 pub mod sheet;
 mod survey;
+mod target;
 mod timeline;
 mod timescale;
 mod video;
+mod watch;
+mod webp;
+mod words;
 mod workers;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::capture::Treatment;
+use crate::capture::{Treatment, animation::moves};
 use crate::error::{Error, Result};
-use crate::gst::encoder::{Codec, Preset};
+use crate::gst::encoder::{Codec, Encoder, Preset};
 use crate::gst::template::Templates;
-use crate::output::Container;
 use crate::shutdown::Shutdown;
 use crate::style::PaintPlan;
+use target::Target;
 
+pub use batch::Batch;
 pub use cut::Cut;
+pub use dry_run::DryRun;
 pub use fate::Audio;
-pub use place::{behind_links, refuse_pipes};
+pub use pictures::Easel;
+pub use place::{behind_links, has_folder, refuse_pipes};
 pub use progress::{Event, Progress};
 pub use rate::Rate;
 
@@ -81,7 +94,6 @@ pub enum Kind {
     Picture,
     /// One picture of a video.
     Frame,
-    Folder,
 }
 
 impl Kind {
@@ -91,16 +103,18 @@ impl Kind {
     /// IN is missing, empty or unreadable; OUT exists, is IN itself, or has an ending that nothing is written in.
     pub fn of(input: &Path, output: &Path, options: &Options) -> Result<Self> {
         refuse_pipes(input, output)?;
-        let metadata =
-            std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
-        let kind = if metadata.is_dir() {
-            Self::Folder
-        } else if picture_file::Format::of(output).is_some() {
-            if options.at.is_some() || !pictures::is_picture(input) { Self::Frame } else { Self::Picture }
-        } else {
-            Container::of(output)
-                .map_err(|error| Error::usage(format!("{error}; pictures into .png, .jpg or .webp")))?;
+        std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
+        let is_film = !pictures::is_picture(input) || moves(input);
+        let kind = if picture_file::Format::of(output).is_none() {
+            Target::of(output)?;
             Self::Video
+        } else if options.at.is_none() && is_film && Target::of(output).is_ok() {
+            // WebP holds both.
+            Self::Video
+        } else if options.at.is_some() || !pictures::is_picture(input) {
+            Self::Frame
+        } else {
+            Self::Picture
         };
         if options.at.is_some() && kind != Self::Frame {
             let output = output.display();
@@ -118,40 +132,33 @@ impl Kind {
             return Err(Error::usage("--fps is the frame rate of a video, and OUT is none"));
         }
         if same_file::is_same_file(input, output).unwrap_or(false) {
-            return Err(Error::usage(format!(
-                "IN and OUT are the same {}: {}",
-                if kind == Self::Folder { "folder" } else { "file" },
-                output.display()
-            )));
+            return Err(Error::usage(format!("IN and OUT are the same file: {}", output.display())));
         }
-        // A folder may be gone on with: only its finished pictures are left alone.
-        let taken = output.exists() && !(kind == Self::Folder && options.resume);
-        if taken && !options.overwrite {
+        if output.is_dir() {
+            return Err(Error::usage(format!("OUT is a folder, but IN is not: {}", output.display())));
+        }
+        if output.exists() && !options.overwrite {
             return Err(Error::usage(format!("{} exists; replace it with --overwrite", output.display())));
-        }
-        if output.is_dir() != (kind == Self::Folder) && output.exists() {
-            let what = if output.is_dir() { "a folder" } else { "a file" };
-            return Err(Error::usage(format!("OUT is {what}, but IN is not: {}", output.display())));
-        }
-        let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if kind != Self::Folder && !parent.is_dir() {
-            return Err(Error::output(format!("{}: there is no such folder", parent.display())));
         }
         Ok(kind)
     }
 }
 
 impl Conversion {
-    /// Carries it out.
+    /// Carries it out; pictures are painted on `easel`, which the next conversion with the same look can use again.
     ///
     /// # Errors
     /// Input, network or output fail, or `shutdown` was given; OUT is not touched then.
-    pub fn run(&self, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
+    pub fn run(&self, easel: &mut Easel, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
         match self.kind {
-            Kind::Video => video::convert(self, shutdown, progress),
-            Kind::Picture => pictures::convert(self, progress),
-            Kind::Frame => pictures::convert_frame(self, progress),
-            Kind::Folder => pictures::convert_folder(self, shutdown, progress),
+            Kind::Video => video::convert(self, shutdown, progress).map(drop),
+            Kind::Picture => pictures::convert(self, easel, progress),
+            Kind::Frame => pictures::convert_frame(self, easel, progress),
         }
+    }
+
+    /// The encoder of a video.
+    fn encoder(&self) -> Result<Encoder> {
+        Target::of(&self.output)?.encoder(&self.options)
     }
 }

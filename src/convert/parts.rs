@@ -8,11 +8,12 @@ use std::fs::{File, TryLockError};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 
+use super::Conversion;
 use super::cut::Cut;
 use super::rate::Rate;
 use super::timescale::Timescale;
@@ -70,6 +71,31 @@ pub struct Packet {
 }
 
 impl Job {
+    /// What `conversion` depends on now; `encoder` is its launch text, empty for pictures.
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    pub fn of(conversion: &Conversion, encoder: &str) -> Result<Self> {
+        let Conversion { input, options, paint, .. } = conversion;
+        let unreadable = |error: std::io::Error| Error::input(format!("{}: {error}", input.display()));
+        let metadata = std::fs::metadata(input).map_err(unreadable)?;
+        let modified = metadata.modified().map_err(unreadable)?;
+        let network = &paint.choice.network;
+        let version = network.sha256.clone().unwrap_or_else(|| network.model_path().display().to_string());
+        Ok(Self {
+            input: input.canonicalize().map_err(unreadable)?.into_os_string(),
+            input_bytes: metadata.len(),
+            input_modified_ns: modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
+            network: format!("{} {version}", network.name),
+            look: Look { styles: paint.choice.mix.clone(), ..paint.look.clone() },
+            size: paint.size,
+            treatment: options.treatment,
+            cut: options.cut,
+            rate: options.rate,
+            encoder: encoder.into(),
+        })
+    }
+
     /// The first thing in which `other` differs, in words.
     fn difference(&self, other: &Self) -> Option<&'static str> {
         let pairs = [
@@ -151,6 +177,11 @@ impl Parts {
             while let Some(packet) = reader.skip()? {
                 index.frames += 1;
                 index.timescale.note(packet.pts);
+                index.bytes += u64::from(packet.size);
+                if packet.key_frame {
+                    index.key_frames += 1;
+                    index.key_bytes += u64::from(packet.size);
+                }
                 index.last = Some(packet);
             }
             index.files.push(path);
@@ -185,6 +216,10 @@ pub struct Index {
     pub caps: Option<gst::Caps>,
     pub files: Vec<PathBuf>,
     pub frames: u64,
+    /// What all packets hold, and of that the key frames.
+    pub bytes: u64,
+    pub key_frames: u64,
+    pub key_bytes: u64,
     pub timescale: Timescale,
     pub last: Option<Packet>,
 }
@@ -194,6 +229,13 @@ impl Index {
     pub fn end(&self) -> Duration {
         let end = self.last.as_ref().map(|last| last.pts + last.duration.unwrap_or_default());
         end.unwrap_or_default().into()
+    }
+
+    /// How long the last frame is shown: what the source says, unless that is a small part of the frame before,
+    /// as for streams that claim a frame rate of thousands.
+    pub fn last_duration(&self, said: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let before = self.timescale.last_step();
+        said.filter(|said| before.is_none_or(|before| *said * 10 >= before)).or(before)
     }
 }
 

@@ -8,6 +8,7 @@ use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, I
 
 use super::picture_colours::{self, Converted};
 use super::picture_tags::{self, Tags};
+use super::webp;
 use crate::style::geometry::MAX_SIDE;
 
 /// Quality of JPEG files, 1 to 100: no visible loss.
@@ -17,7 +18,7 @@ const JPEG_QUALITY: u8 = 95;
 const MOST_UNPACKED_BYTES: u64 = 64 << 20;
 
 /// The picture formats that can be written, by ending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     Png,
     Jpeg,
@@ -117,6 +118,7 @@ pub fn encode(
 ) -> Result<Vec<String>, String> {
     // JPEG has no transparency.
     let picture = if format == Format::Jpeg { DynamicImage::ImageRgb8(picture.into_rgb8()) } else { picture };
+    let (size, has_alpha) = ((picture.width(), picture.height()), picture.color().has_alpha());
     let (mut encoded, mut notes) = (Vec::new(), Vec::new());
     let written = match format {
         Format::Png => encode_with(PngEncoder::new(&mut encoded), &picture, tags, &mut notes),
@@ -130,7 +132,7 @@ pub fn encode(
     let fits = tags.xmp.as_ref().is_none_or(|xmp| match format {
         Format::Png => picture_tags::insert_xmp_into_png(&mut encoded, xmp),
         Format::Jpeg => picture_tags::insert_xmp_into_jpeg(&mut encoded, xmp),
-        Format::WebP => false,
+        Format::WebP => webp::insert_xmp(&mut encoded, xmp, size, has_alpha),
     });
     if !fits {
         notes.push("its XMP data are left out: this format does not hold them".into());

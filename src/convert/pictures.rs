@@ -1,7 +1,7 @@
-//! Still pictures and folders of them: decode, paint, encode, each file in one go.
+//! Still pictures: decode, paint, encode, each file in one go.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use image::imageops::FilterType;
@@ -14,6 +14,7 @@ use super::picture_file::{self, Format, Original};
 use super::picture_tags::Tags;
 use super::progress::{Event, Progress};
 use super::{Conversion, behind_links};
+use crate::capture::animation::moves;
 use crate::capture::scaling::Scaling;
 use crate::capture::treatment::Colour;
 use crate::capture::{Treatment, probe};
@@ -21,19 +22,31 @@ use crate::error::{Error, Result};
 use crate::gst::flatten::lay_on;
 use crate::gst::template::Templates;
 use crate::output::part_path;
-use crate::shutdown::Shutdown;
 use crate::style::geometry::MAX_SIDE;
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
-use crate::style::{Painter, Size};
+use crate::style::{PaintPlan, Painter, Size};
+
+/// The painter that pictures pass one after the other, opened for the first of them.
+#[derive(Default)]
+pub struct Easel(Option<Painter>);
+
+impl Easel {
+    fn painter(&mut self, plan: &PaintPlan) -> Result<&mut Painter> {
+        match &mut self.0 {
+            Some(painter) => Ok(painter),
+            empty => Ok(empty.insert(plan.open_picture_painter()?)),
+        }
+    }
+}
 
 /// Paints one picture.
 ///
 /// # Errors
 /// IN is no picture or too large, or OUT cannot be written; OUT is not touched then.
-pub fn convert(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
-    let mut painter = conversion.paint.open_picture_painter()?;
-    announce(conversion, &painter, "picture".into(), 0, progress);
-    paint(&conversion.input, &conversion.output, conversion.options.treatment, &mut painter, progress)?;
+pub fn convert(conversion: &Conversion, easel: &mut Easel, progress: &mut Progress) -> Result<()> {
+    let painter = easel.painter(&conversion.paint)?;
+    announce(conversion, painter, progress);
+    paint(&conversion.input, &conversion.output, conversion.options.treatment, painter, progress)?;
     progress.done(conversion.output.display().to_string(), 1);
     Ok(())
 }
@@ -42,9 +55,9 @@ pub fn convert(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
 ///
 /// # Errors
 /// As [`convert`], or IN has no picture at that time.
-pub fn convert_frame(conversion: &Conversion, progress: &mut Progress) -> Result<()> {
-    let mut painter = conversion.paint.open_picture_painter()?;
-    announce(conversion, &painter, "picture".into(), 0, progress);
+pub fn convert_frame(conversion: &Conversion, easel: &mut Easel, progress: &mut Progress) -> Result<()> {
+    let painter = easel.painter(&conversion.paint)?;
+    announce(conversion, painter, progress);
     let at = conversion.options.at.unwrap_or_default();
     let (picture, notes) = frame_of(&conversion.input, at, conversion.options.treatment, conversion.templates.clone())?;
     notes.iter().for_each(|note| progress.note(note));
@@ -138,65 +151,7 @@ pub fn save(path: &Path, picture: DynamicImage) -> Result<()> {
     write(path, picture, &Tags::default()).map(drop)
 }
 
-/// Paints every picture of the folder IN into the folder OUT under the same name.
-///
-/// # Errors
-/// The folders, the network, or after all others were painted: pictures that could not be.
-pub fn convert_folder(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
-    let (input, output) = (&conversion.input, &conversion.output);
-    let (pictures, others) = list(input)?;
-    if pictures.is_empty() {
-        return Err(Error::input(format!("{}: there is no .png, .jpg or .webp in this folder", input.display())));
-    }
-    if others > 0 {
-        progress.note(&format!("{others} other files in {} are left out", input.display()));
-    }
-    std::fs::create_dir_all(output).map_err(|error| Error::output(format!("{}: {error}", output.display())))?;
-    let mut painter = conversion.paint.open_picture_painter()?;
-
-    let targets: Vec<_> = pictures.iter().map(|picture| output.join(picture.file_name().unwrap_or_default())).collect();
-    let finished = |target: &Path| conversion.options.resume && target.exists();
-    let earlier = targets.iter().filter(|target| finished(target)).count() as u64;
-    announce(conversion, &painter, format!("{} pictures", pictures.len()), earlier, progress);
-    let (mut painted, mut failed) = (0, 0);
-    for (number, (picture, target)) in pictures.iter().zip(&targets).enumerate() {
-        if shutdown.is_given() {
-            return Err(Error::Interrupted(format!("interrupted after {painted} pictures; go on with --resume")));
-        }
-        if finished(target) {
-            continue;
-        }
-        match paint(picture, target, conversion.options.treatment, &mut painter, progress) {
-            Ok(()) => painted += 1,
-            // The others may be good; a full disk or a broken network spoils them all.
-            Err(Error::Input(reason)) => {
-                failed += 1;
-                progress.note(&reason);
-            }
-            Err(error) => return Err(error),
-        }
-        let total = pictures.len() as f64;
-        progress.update(painted, Some((number + 1) as f64 / total), earlier as f64 / total);
-    }
-    if failed > 0 {
-        return Err(Error::input(format!("{failed} of {} pictures could not be painted", pictures.len())));
-    }
-    progress.done(output.display().to_string(), painted);
-    Ok(())
-}
-
-/// The pictures of a folder by name, and how many other files lie there.
-fn list(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
-    let entries = std::fs::read_dir(folder).map_err(|error| Error::input(format!("{}: {error}", folder.display())))?;
-    let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
-    let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    let (mut pictures, others): (Vec<_>, Vec<_>) =
-        files.filter(|path| !hidden(path)).partition(|path| Format::of(path).is_some());
-    pictures.sort();
-    Ok((pictures, others.len()))
-}
-
-fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier: u64, progress: &mut Progress) {
+fn announce(conversion: &Conversion, painter: &Painter, progress: &mut Progress) {
     let choice = &conversion.paint.choice;
     progress.start(&Event::Start {
         input: conversion.input.display().to_string(),
@@ -204,11 +159,11 @@ fn announce(conversion: &Conversion, painter: &Painter, picture: String, earlier
         network: &choice.network.name,
         style: &choice.style.name,
         device: painter.network().backend().name(),
-        picture,
+        picture: "picture".into(),
         workers: 1,
         threads: conversion.paint.session.thread_count(),
         encoder: "no video".into(),
-        resumed_frames: earlier,
+        resumed_frames: 0,
     });
 }
 
@@ -217,10 +172,15 @@ fn paint(input: &Path, output: &Path, treatment: Treatment, painter: &mut Painte
     let Original { picture, tags, mut notes } = read(input)?;
     let (picture, note) = lay_on_background(picture, treatment, Format::of(output) != Some(Format::Jpeg));
     notes.extend(note);
+    if moves(input) {
+        notes.push(
+            "it is animated, and its first picture is painted: .gif, .webp or a video would show them all".into(),
+        );
+    }
     let picture = scaled(picture, treatment.scaling, input)?;
     let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
     notes.extend(write(output, painted, &tags)?);
-    notes.iter().for_each(|note| progress.note(&format!("{}: {note}", input.display())));
+    notes.iter().for_each(|note| progress.note(note));
     tracing::debug!("{} in {:.0} ms", output.display(), begun.elapsed().as_secs_f64() * 1000.0);
     Ok(())
 }

@@ -35,6 +35,16 @@ fn is_pipe(path: &Path) -> bool {
     path.as_os_str() == "-" || std::fs::metadata(path).is_ok_and(is_other)
 }
 
+/// # Errors
+/// The folder that `output` is to lie in is not there.
+pub fn has_folder(output: &Path) -> Result<()> {
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match parent.is_dir() {
+        true => Ok(()),
+        false => Err(Error::output(format!("{}: there is no such folder", parent.display()))),
+    }
+}
+
 /// The file that is written under the name `output`: what a link stands for, whether it is there yet or not.
 pub fn behind_links(output: &Path) -> PathBuf {
     let mut place = output.to_path_buf();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use crate::capture::animation;
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
 use crate::gst::standstill::Standstill;
@@ -41,11 +42,15 @@ struct Seen {
 }
 
 impl Survey {
-    /// Reads the beginning of the file. One that cannot be read has no tracks: decoding it tells more.
+    /// Reads the beginning of the file. One that cannot be read has no tracks: decoding it tells more. An animated picture
+    /// has nothing but pictures.
     ///
     /// # Errors
     /// GStreamer lacks an element.
     pub fn of(input: &Path) -> Result<Self> {
+        if animation::is_animation(input) {
+            return Ok(Self::default());
+        }
         let pipeline = gst::Pipeline::new();
         let (source, streams) = (make("filesrc")?, make("parsebin")?);
         source.set_property("location", input);

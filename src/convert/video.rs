@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
@@ -11,15 +11,14 @@ use gstreamer_video as gst_video;
 use super::Conversion;
 use super::cut::{Window, has_index};
 use super::encode::Encode;
-use super::fate::Fate;
 use super::join::Join;
 use super::parts::{Index, Job, Parts};
 use super::progress::{Event, Progress};
 use super::resume_gate::{Opener, Part, ResumeGate};
 use super::survey::Survey;
+use super::target::Target;
 use super::timeline::Timeline;
 use super::workers::{self, Workers};
-use crate::capture::animation;
 use crate::capture::{Capture, End, Pace, Source, Wiring};
 use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
 use crate::error::{Error, Result};
@@ -27,10 +26,9 @@ use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::gst::encoder::Encoder;
 use crate::metrics::Counters;
-use crate::output::Container;
 use crate::shutdown::Shutdown;
+use crate::style::Size;
 use crate::style::onnx::Backend;
-use crate::style::{Look, Size};
 
 /// Slots of each worker's ring: one is painted, one waits.
 const SLOTS: usize = 2;
@@ -55,21 +53,18 @@ struct Painted {
     damage: Option<String>,
 }
 
-/// Paints the video `conversion.input` into `conversion.output`.
+/// Paints the video `conversion.input` into `conversion.output`; tells what was painted.
 ///
 /// # Errors
 /// Input, network or output fail, or it was interrupted; OUT is not touched then, and what was painted is kept
 /// for `resume`.
-pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Progress) -> Result<()> {
+pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Progress) -> Result<Index> {
     let Conversion { input, output, options, .. } = conversion;
-    let container = Container::of(output)?;
-    let codec = options.codec.unwrap_or(container.codec());
-    let encoder = Encoder::choose(codec, options.crf, options.preset)?;
-    container.check_codec(codec)?;
-    // A GIF has nothing but pictures.
-    let survey = if animation::is_gif(input) { Survey::default() } else { Survey::of(input)? };
-    let notes = Fate::of_all(&survey, container, options.audio)?;
-    let parts = Parts::open(output, &job(conversion, &encoder)?, options.resume)?;
+    let target = Target::of(output)?;
+    let encoder = conversion.encoder()?;
+    let survey = Survey::of(input)?;
+    let notes = target.notes(&survey, options.audio)?;
+    let parts = Parts::open(output, &Job::of(conversion, &encoder.launch)?, options.resume)?;
     let before = parts.index()?;
     if options.resume && before.frames == 0 {
         progress.note("there is nothing to resume: beginning anew");
@@ -83,11 +78,17 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
             progress.note(&format!("{damage}; the {} frames before that are converted", index.frames));
         }
         let window = painted.window;
-        let notes = Join { input, output, container, index: &index, audio: options.audio, survey: &survey, window }
-            .run(shutdown)?;
+        let notes = match target {
+            Target::Film(container) => {
+                Join { input, output, container, index: &index, audio: options.audio, survey: &survey, window }
+                    .run(shutdown)?
+            }
+            Target::Animation(animation) => animation.write(&index, output, shutdown)?,
+        };
         notes.iter().for_each(|note| progress.note(note));
         progress.done(output.display().to_string(), painted.frames);
-        parts.remove()
+        parts.remove()?;
+        Ok(index)
     });
     if result.is_err() {
         keep_or_remove(&parts, progress);
@@ -107,27 +108,6 @@ fn keep_or_remove(parts: &Parts, progress: &Progress) {
             let _ = parts.remove();
         }
     }
-}
-
-fn job(conversion: &Conversion, encoder: &Encoder) -> Result<Job> {
-    let input = &conversion.input;
-    let unreadable = |error: std::io::Error| Error::input(format!("{}: {error}", input.display()));
-    let metadata = std::fs::metadata(input).map_err(unreadable)?;
-    let modified = metadata.modified().map_err(unreadable)?;
-    let network = &conversion.paint.choice.network;
-    let version = network.sha256.clone().unwrap_or_else(|| network.model_path().display().to_string());
-    Ok(Job {
-        input: input.canonicalize().map_err(unreadable)?.into_os_string(),
-        input_bytes: metadata.len(),
-        input_modified_ns: modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
-        network: format!("{} {version}", network.name),
-        look: Look { styles: conversion.paint.choice.mix.clone(), ..conversion.paint.look.clone() },
-        size: conversion.paint.size,
-        treatment: conversion.options.treatment,
-        cut: conversion.options.cut,
-        rate: conversion.options.rate,
-        encoder: encoder.launch.clone(),
-    })
 }
 
 /// Paints every frame that is not painted yet.
@@ -154,7 +134,7 @@ fn paint(
     }
 
     let picture = Size::new(info.width() as usize, info.height() as usize);
-    Container::of(&conversion.output)?.check_size(picture)?;
+    Target::of(&conversion.output)?.check_size(picture)?;
     let (workers, painters) = workers::open(&conversion.paint, &conversion.options, picture)?;
     let backend = painters.first().map_or(Backend::CPU, |painter| painter.network().backend());
     let frame_painters =

@@ -70,9 +70,13 @@ fn describe(info: &DiscovererInfo, length: Option<gst::ClockTime>) -> Vec<String
 }
 
 fn codec(stream: &DiscovererStreamInfo) -> String {
-    let caps = stream.caps().unwrap_or_else(gst::Caps::new_empty);
+    codec_of(&stream.caps().unwrap_or_else(gst::Caps::new_empty))
+}
+
+/// What people call the codec of a stream.
+pub fn codec_of(caps: &gst::Caps) -> String {
     if caps.is_fixed() {
-        gstreamer_pbutils::pb_utils_get_codec_description(&caps).to_string()
+        gstreamer_pbutils::pb_utils_get_codec_description(caps).to_string()
     } else {
         caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default()
     }

@@ -32,13 +32,19 @@ pub enum Preset {
 /// An encoder that opened on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoder {
-    pub codec: Codec,
+    /// What it writes, for people: "H.264".
+    pub codec: &'static str,
     /// The GStreamer element: "x264enc".
     pub element: &'static str,
     pub hardware: bool,
+    /// It takes the colours as they are painted; others take 4:2:0.
+    pub rgb: bool,
     /// The launch text: encoder with settings, and the parser a muxer needs behind it.
     pub launch: String,
 }
+
+/// The software encoders begin anew with a whole picture after at most so many.
+pub const KEY_FRAME_INTERVAL: u64 = 250;
 
 /// One encoder and its settings. `{crf}` is the constant quality, 0 (best) to 51; `{q}` the same on a scale to 63;
 /// `{x26}`, `{vpx}`, `{aom}` and `{svt}` are the preset in the words of these encoders.
@@ -156,7 +162,19 @@ impl Encoder {
             ))
         })?;
         let launch = found.launch(codec, crf, preset);
-        Ok(Self { codec, element: found.element, hardware: found.hardware, launch })
+        Ok(Self { codec: codec.name(), element: found.element, hardware: found.hardware, rgb: false, launch })
+    }
+
+    /// Encodes each picture by itself, without loss.
+    pub fn png() -> Self {
+        let launch = "pngenc name=encoder compression-level=1".into();
+        Self { codec: "PNG", element: "pngenc", hardware: false, rgb: true, launch }
+    }
+
+    /// Encodes each picture by itself as WebP, by the constant quality `crf`.
+    pub fn webp(crf: u8) -> Self {
+        let launch = format!("webpenc name=encoder quality={}", 100 - crf.min(100));
+        Self { codec: "WebP", element: "webpenc", hardware: false, rgb: true, launch }
     }
 }
 
@@ -176,7 +194,7 @@ impl Candidate {
 impl std::fmt::Display for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = if self.hardware { "hardware" } else { "software" };
-        write!(f, "{} with {} ({kind})", self.codec.name(), self.element)
+        write!(f, "{} with {} ({kind})", self.codec, self.element)
     }
 }
 
