@@ -31,11 +31,18 @@ impl Studio {
         let config = folder.path().join("impasto.toml");
         let text = format!(
             "[source]\ninput = \"test\"\nwidth = 320\nheight = 180\nfps = 15\n[paint]\nstyles = \"same\"\n\
-             [output]\nrtsp = \"off\"\n[control]\ntoken = {token:?}\nrecordings = {:?}\n[runtime]\nmodels = {:?}\nthreads = 1\n",
+             [output]\nrtsp = \"off\"\n[control]\ntoken = {token:?}\nrecordings = {:?}\nstate = {:?}\n\
+             [runtime]\nmodels = {:?}\nthreads = 1\n",
             folder.path().join("recordings"),
+            folder.path().join("state"),
             networks.path(),
         );
         std::fs::write(&config, text).unwrap();
+        Self::start(folder, networks, token, more)
+    }
+
+    fn start(folder: tempfile::TempDir, networks: tempfile::TempDir, token: &str, more: &[&str]) -> Self {
+        let config = folder.path().join("impasto.toml");
         let (run, api) = Api::start(&[&["--config", config.to_str().unwrap()], more].concat());
         let own = ("Authorization", format!("Bearer {token}"));
         let painted = || api.ask("POST", "/api/v1/streams/live/snapshot", &[(own.0, &own.1)], b"").status == 200;
@@ -50,6 +57,13 @@ impl Studio {
         let picture = image::load_from_memory(&answer.body).unwrap();
         assert_eq!(picture.dimensions(), (320, 180));
         picture.get_pixel(10, 10).0[0]
+    }
+
+    /// Ends it, and starts it again.
+    fn reopen(self) -> Self {
+        let Self { run, folder, _networks: networks, .. } = self;
+        assert_eq!(run.interrupt().code, Some(0));
+        Self::start(folder, networks, "", &[])
     }
 
     fn close(self) {
@@ -118,6 +132,64 @@ fn a_new_look_is_seen_in_snapshot_preview_and_recording() {
     let first = gray_frame(&["-i", file.to_str().unwrap()], 0, (32, 18));
     let later = gray_frame(&["-i", file.to_str().unwrap()], 20, (32, 18));
     assert!(difference(&first, &later) > 30.0, "the recording shows the change");
+    studio.close();
+}
+
+#[test]
+fn presets_bring_a_look_back_and_outlive_the_daemon_and_changes_can_be_undone() {
+    let studio = Studio::open(&[]);
+    let api = &studio.api;
+    let bright = studio.bar();
+    let put = |path: &str, wish: Value| api.json("PUT", &format!("/api/v1/presets/{path}"), &wish.to_string());
+    let evening = json!({"look": {"styles": "negative", "strength": 0.5, "fade_ms": 0}, "network": "pair", "size": "160x90", "key": 1});
+    assert_eq!(put("evening%2F1", evening).value()["name"], "evening/1");
+    // A style that is not there now is kept, and shown as missing.
+    let lost = put("away", json!({"look": {"styles": {"same": 1, "negativ": 1}}, "key": 1})).value();
+    assert_eq!((&lost["missing"], &lost["key"]), (&json!(["negativ"]), &json!(1)));
+    let presets = api.get("/api/v1/presets").value();
+    assert_eq!((&presets[0]["key"], &presets[1]["name"]), (&Value::Null, &json!("away")));
+
+    let paint = |name: &str| api.json("POST", "/api/v1/streams/live/preset", &json!({ "name": name }).to_string());
+    let undo = || api.json("POST", "/api/v1/streams/live/undo", "{}");
+    undo().assert_problem(409, "nothing is left to undo");
+    paint("awya").assert_problem(404, "did you mean `away`?");
+    paint("away").assert_problem(422, "did you mean `negative`?");
+    assert_eq!(api.state()["undo"], 0);
+    assert_eq!(paint("evening/1").status, 200);
+    assert!(studio.bar().abs_diff(127) <= 2);
+    assert_eq!(api.state()["size"], "160x90");
+
+    // Another network of the same styles, by name; it stays for what both have.
+    let network = |name: &str| api.json("PATCH", "/api/v1/streams/live", &json!({ "network": name }).to_string());
+    network("piar").assert_problem(422, "did you mean `pair`?");
+    network("../../etc/x.onnx").assert_problem(422, "unknown network");
+    network("broken").assert_problem(500, "broken.onnx");
+    assert_eq!((api.state()["network"].clone(), api.state()["undo"].clone()), (json!("pair"), json!(1)));
+    assert_eq!(network("flipped").value()["network"], "flipped");
+    assert_eq!(api.state()["look"]["styles"], json!({"flipped": 1.0}));
+    assert_eq!(undo().value()["network"], "pair");
+    assert_eq!(api.state()["look"]["styles"], json!({"negative": 1.0}));
+    let undone = undo().value();
+    assert_eq!((&undone["look"]["styles"], &api.state()["size"]), (&json!({"same": 1.0}), &json!("native")));
+    until("it is painted as before", || studio.bar() == bright);
+    undo().assert_problem(409, "nothing is left to undo");
+
+    let mut events = api.events();
+    assert_eq!(events.next().1["presets"], presets);
+    assert_eq!(put("away", json!({"name": "lost", "key": 0, "place": 0})).status, 200);
+    let told = loop {
+        let (name, event) = events.next();
+        if name == "state" {
+            break event["presets"].clone();
+        }
+    };
+    assert_eq!((&told[0]["name"], &told[1]["name"]), (&json!("lost"), &json!("evening/1")));
+    put("evening%2F1", json!({"name": "lost"})).assert_problem(409, "`lost` already");
+    let studio = studio.reopen();
+    assert_eq!(studio.api.get("/api/v1/presets").value(), told);
+    let left = studio.api.ask("DELETE", "/api/v1/presets/lost", &[], b"").value();
+    assert_eq!(left.as_array().unwrap().len(), 1);
+    studio.api.ask("DELETE", "/api/v1/presets/lost", &[], b"").assert_problem(404, "no preset `lost`");
     studio.close();
 }
 
@@ -543,6 +615,14 @@ fn ctl_does_the_same_from_the_command_line() {
     assert_eq!(done(&["look", r#"{"strength": 1}"#])["look"]["strength"], 1.0);
     assert_eq!(done(&["look"]), api.get(LOOK).value());
     assert_eq!(done(&["size", "160x90"])["size"], "160x90");
+    assert_eq!(done(&["network", "flipped"])["network"], "flipped");
+    assert_eq!(done(&["undo"])["network"], "pair");
+    assert_eq!(done(&["preset", "a b/c", "--save", "--key", "3"])["look"], api.get(LOOK).value());
+    done(&["strength", "0.25"]);
+    assert_eq!(done(&["preset", "a b/c"])["look"]["strength"], 1.0);
+    assert_eq!(done(&["preset", "a b/c", "--rename", "evening"])["key"], 3);
+    assert_eq!(done(&["presets"])[0]["name"], "evening");
+    assert_eq!(done(&["preset", "evening", "--delete"]), json!([]));
     assert_eq!(done(&["mirror", "on"])["mirrored"], true);
     assert_eq!(done(&["pause"])["paused"], true);
     assert_eq!(done(&["resume"])["paused"], false);
@@ -600,7 +680,7 @@ fn the_commands_of_the_readme_work() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("impasto.toml");
     let streams = "[[stream]]\nname = \"live\"\n[[stream]]\nname = \"lobby\"\n";
-    std::fs::write(&config, format!("[control]\nrecordings = {:?}\n{streams}", folder.path())).unwrap();
+    std::fs::write(&config, format!("[control]\nrecordings = {0:?}\nstate = {0:?}\n{streams}", folder.path())).unwrap();
     let photo = project("models/showcase/coffee.jpg");
     std::fs::copy(photo, folder.path().join("photo.jpg")).unwrap();
     let clip = folder.path().join("clip.mp4");

@@ -26,10 +26,11 @@ impl Studio {
         let config = folder.path().join("impasto.toml");
         let text = format!(
             "[source]\ninput = \"test\"\nwidth = 320\nheight = 180\nfps = 10\n[paint]\nstyles = \"same\"\nfade_ms = 0\n\
-             [output]\nrtsp = \"127.0.0.1:{}/live\"\n[control]\nrecordings = {:?}\n\
+             [output]\nrtsp = \"127.0.0.1:{}/live\"\n[control]\nrecordings = {:?}\nstate = {:?}\n\
              [runtime]\nmodels = {:?}\nthreads = 1\n",
             free_port(),
             folder.path().join("recordings"),
+            folder.path().join("state"),
             networks.path(),
         );
         std::fs::write(&config, text).unwrap();
@@ -203,6 +204,62 @@ fn its_controls_change_the_picture() {
     assert_eq!(browser.value(wide), serde_json::json!([]));
     // The refused source is the one request that failed.
     browser.assert_clean(true);
+}
+
+#[test]
+fn presets_are_kept_changed_and_painted_with() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    let names =
+        || browser.value("[...document.querySelectorAll('#presets .paint span')].map((name) => name.textContent)");
+    let wait_for_names = |wanted: &[&str]| until(&format!("{wanted:?}"), || names() == serde_json::json!(wanted));
+    let styles = |name: &str| studio.api.wait_for_state(name, |state| state["look"]["styles"][name] == 1.0);
+
+    let save = |name: &str| browser.press("#preset-name", &format!("{name}{}", key::ENTER));
+    save("As it is");
+    wait_for_names(&["As it is"]);
+    // Hotkeys are the same in capitals, and leave fields alone that are written in.
+    browser.click("[data-style=negative]");
+    styles("negative");
+    save("C P M");
+    wait_for_names(&["As it is", "C P M"]);
+    browser.click("#presets .paint");
+    styles("same");
+    browser.press("body", "U");
+    styles("negative");
+
+    let second = "#presets li:nth-child(2)";
+    browser.click(&format!("{second} summary"));
+    browser.press(&format!("{second} select"), "7");
+    browser.wait_for("document.querySelector('#presets li:nth-child(2) kbd').textContent === '7'");
+    browser.click("[data-style=same]");
+    styles("same");
+    browser.press("body", "7");
+    styles("negative");
+    browser.click(&format!("{second} summary"));
+    browser.press(&format!("{second} details input"), &format!("\u{e009}a\u{e000}Night{}", key::ENTER));
+    wait_for_names(&["As it is", "Night"]);
+    browser.click(&format!("{second} summary"));
+    browser.click(&format!("{second} [title='Move Night up']"));
+    wait_for_names(&["Night", "As it is"]);
+
+    browser.click("#preset-export");
+    let exported = browser.downloaded("impasto-presets.json");
+    let mut list: serde_json::Value = serde_json::from_slice(&std::fs::read(&exported).unwrap()).unwrap();
+    assert_eq!((&list[0]["name"], &list[0]["key"]), (&"Night".into(), &7.into()));
+    browser.click("#presets li summary");
+    browser.click("[title='Delete Night']");
+    wait_for_names(&["As it is"]);
+    // What another machine kept, with a style that this one lacks.
+    list[1]["name"] = "Elsewhere".into();
+    list[1]["look"]["styles"] = serde_json::json!({"unheard_of": 1.0});
+    std::fs::write(&exported, list.to_string()).unwrap();
+    browser.choose_file("#preset-import", &exported);
+    wait_for_names(&["As it is", "Night", "Elsewhere"]);
+    browser.wait_for("/Missing: unheard_of/.test(document.querySelector('#presets li:last-child').textContent)");
+    browser.press("#network", "lite");
+    studio.api.wait_for_state("another network", |state| state["network"] == "lite");
+    browser.assert_clean(false);
 }
 
 #[test]

@@ -125,12 +125,13 @@ pub struct ControlConfig {
     pub hosts: Vec<String>,
     pub recordings: PathBuf,
     pub sources: Vec<String>,
+    pub state: PathBuf,
 }
 
 impl Default for ControlConfig {
     fn default() -> Self {
-        let (hosts, sources) = Default::default();
-        Self { http: HttpAddress::Auto, token: String::new(), hosts, recordings: "recordings".into(), sources }
+        let (hosts, sources, state) = Default::default();
+        Self { http: HttpAddress::Auto, token: String::new(), hosts, recordings: "recordings".into(), sources, state }
     }
 }
 

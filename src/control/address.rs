@@ -43,6 +43,8 @@ pub struct HttpPlan {
     pub recordings: PathBuf,
     /// What may be set as a source over HTTP.
     pub sources: AllowedSources,
+    /// The folder for what outlives the daemon; none if no user has one.
+    pub state: Option<PathBuf>,
 }
 
 impl HttpPlan {
@@ -63,7 +65,7 @@ impl HttpPlan {
             )));
         }
         let token = (!token.is_empty()).then(|| token.to_string());
-        Ok(Self { address, token, hosts: hosts.to_vec(), recordings, sources: AllowedSources::default() })
+        Ok(Self { address, token, hosts: hosts.to_vec(), recordings, sources: AllowedSources::default(), state: None })
     }
 }
 

@@ -42,6 +42,8 @@ pub struct StreamState {
     pub recording: Option<String>,
     /// What went wrong lately with outputs, newest last.
     pub failures: Vec<String>,
+    /// How many changes of the look can be undone.
+    pub undo: usize,
     /// Whole seconds since the stream began.
     pub uptime_s: u64,
 }
@@ -104,21 +106,78 @@ pub struct LookNow {
 }
 
 /// What [`Change`] says of all other settings of the painting.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SettingsNow {
+    pub network: String,
     pub size: PaintSize,
     pub mirrored: bool,
     pub paused: bool,
 }
 
 /// `PATCH /api/v1/streams/{name}`: settings beside the look; what is not named stays.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SettingsPatch {
+    /// Another network of the catalog. Styles that it does not have leave the mix; without any, it paints its first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<PaintSize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirrored: Option<bool>,
+}
+
+/// All that says how a stream is painted: what a preset keeps, and what an undo goes back to.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Painted {
+    pub look: Look,
+    /// None means the one that paints, or the first that has all styles of the look.
+    pub network: String,
+    pub size: PaintSize,
+}
+
+/// A look with a name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preset {
+    pub name: String,
+    /// The key of the web page that paints with it: 1 to 9.
+    #[serde(default)]
+    pub key: Option<u8>,
+    #[serde(flatten)]
+    pub painted: Painted,
+    /// Styles and networks of it that are not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// `PUT /api/v1/presets/{name}`: makes a preset, or changes what is named of one that is there.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PresetWish {
+    /// Another name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its place in the list, from 0 on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<usize>,
+    /// 1 to 9, which takes the key away from another preset; 0 for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<u8>,
+    /// A new preset needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<PaintSize>,
+}
+
+/// `POST .../preset`: paint as that preset says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PresetRequest {
+    pub name: String,
 }
 
 /// `POST .../source`: another source, as `impasto run --source` takes it.

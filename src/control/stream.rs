@@ -9,8 +9,8 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::Notify;
 
 use super::contract::{
-    Change, ConfigState, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, SourceRequest, StreamState,
-    StreamStatus,
+    Change, ConfigState, LookNow, OutputState, Painted, RecordNow, SettingsNow, SettingsPatch, SourceRequest,
+    StreamState, StreamStatus,
 };
 use crate::error::Error;
 use crate::output::{PreviewOf, Viewer};
@@ -65,7 +65,15 @@ pub trait Stream: Send + Sync {
     /// Changes some parts of the look; as [`Stream::set_look`].
     fn patch_look(&self, patch: LookPatch) -> ApiFuture<'_, Change<LookNow>>;
 
-    /// Changes the inference size or mirrors the picture. Refused: a size that the network cannot paint at.
+    /// Paints like this: look, network and size; as [`Stream::set_look`].
+    fn set_painted(&self, painted: Painted) -> ApiFuture<'_, Change<LookNow>>;
+
+    /// Goes back to how it was painted before the latest change of the look, network or size. Refused: there is none
+    /// left, or it cannot be painted like that any more.
+    fn undo(&self) -> ApiFuture<'_, Change<LookNow>>;
+
+    /// Changes network or inference size, or mirrors the picture. Refused: a network that is unknown or does not load, a
+    /// size that the network cannot paint at.
     fn set_settings(&self, patch: SettingsPatch) -> ApiFuture<'_, Change<SettingsNow>>;
 
     /// Holds the picture, or goes on. Never refused.
@@ -187,4 +195,10 @@ impl Hub {
             }),
         }
     }
+}
+
+/// Runs what blocks on a thread made for it.
+pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
+    let failed = |error| ApiError::Failed(Error::output(format!("the work was broken off: {error}")));
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
 }

@@ -213,6 +213,7 @@ impl Entry {
             outputs: Vec::new(),
             recording: None,
             failures: Vec::new(),
+            undo: 0,
             uptime_s: 0,
         };
         Member::Down(Arc::new(state), start)

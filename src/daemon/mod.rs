@@ -4,6 +4,7 @@ mod change;
 mod descriptors;
 mod entry;
 mod handle;
+mod history;
 mod output_keeper;
 mod recorder;
 mod reload;

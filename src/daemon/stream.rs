@@ -149,6 +149,7 @@ impl Stream {
             begun: Instant::now(),
             rate: Mutex::default(),
             failures: Mutex::default(),
+            history: Mutex::default(),
             changes,
         };
         Ok(Self { inlet, handle: Arc::new(handle), shutdown, threads, started, last_status })

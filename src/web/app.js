@@ -2,10 +2,11 @@
 
 import { Changes, address, ask, askJson, follow } from "./api.js";
 import { Charts } from "./charts.js";
-import { download, element, notice, setValue, the } from "./dom.js";
+import { download, element, notice, setValue, showList, the } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { LookPanel, normalised, toggled } from "./look.js";
 import { Photo } from "./photo.js";
+import { Presets } from "./presets.js";
 import { Split } from "./split.js";
 
 const SIZES = ["auto", "native", "320x180", "480x270", "640x360", "960x540", "1280x720"];
@@ -20,6 +21,7 @@ let styles = [];
 let previews = new Set();
 let gallery = null;
 let listed = null;
+const PLAIN_LOOK = { styles: {}, strength: 1, keep_colours: false, steadiness: 0, fade_ms: 0 };
 /** How photographs are painted; it begins with what the stream looks like when the tab is first seen. */
 let photoLook = null;
 
@@ -53,11 +55,10 @@ function changesOf(name) {
 const look = () => (view() === "photo" ? photoLook : { ...stream.look, ...changesOf(stream.name).open });
 
 function change(patch) {
-  if (!stream) return;
   if (view() === "photo") {
     photoLook = { ...photoLook, ...patch };
     photo.paint(photoLook);
-  } else {
+  } else if (stream) {
     changesOf(stream.name).push(patch);
   }
   show();
@@ -85,7 +86,7 @@ function showLook() {
     });
   }
   const { styles: mix } = look();
-  gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? stream.network);
+  gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? stream?.network);
   panel.show(look(), new Map(all.map((style) => [style.name, style.title])));
 }
 
@@ -142,7 +143,7 @@ function setComparing(wanted) {
 
 // What can be done with the stream
 
-/** Does something with the stream, its button being busy meanwhile; errors are shown in words. */
+/** Does something with the stream, its button (or whatever may be busy) being busy meanwhile; errors are shown in words. */
 async function act(button, action) {
   if (!stream || button.disabled) return;
   button.disabled = true;
@@ -172,21 +173,31 @@ const ACTIONS = {
     notice(recording ? `Recording into ${file}` : `Recorded: ${file}`, "news");
     return { recording: recording ? file : null };
   }),
+  undo: () => act(the("undo"), () => paintAs("/undo")),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : the("live-split").requestFullscreen()),
 };
 
 const settings = async (method, rest, body) =>
-  pick(await askJson(method, path(rest), body), "size", "mirrored", "paused");
+  pick(await askJson(method, path(rest), body), "network", "size", "mirrored", "paused");
+
+const paintAs = async (rest, body) => pick(await askJson("POST", path(rest), body), "look", "network");
+
+const presets = new Presets({
+  paint: (name) => act({}, () => paintAs("/preset", { name })),
+  painted: () => pick(stream, "look", "network", "size"),
+});
 
 for (const [id, action] of Object.entries(ACTIONS)) the(id).onclick = action;
 
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.matches("input:not([type=range], [type=checkbox]), select, textarea");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || view() !== "live" || the("token-dialog").open) return;
-  const id = Object.keys(ACTIONS).find((id) => the(id).getAttribute("aria-keyshortcuts") === event.key);
+  const id = Object.keys(ACTIONS).find((id) => the(id).getAttribute("aria-keyshortcuts") === event.key.toLowerCase());
   if (id) the(id).click();
+  else if (!event.target.matches("select")) presets.press(event.key);
 });
 
+the("network").onchange = ({ target }) => act(target, () => settings("PATCH", "", { network: target.value }));
 the("size").onchange = ({ target }) => act(target, () => settings("PATCH", "", { size: target.value }));
 
 the("source-form").onsubmit = (event) => {
@@ -203,11 +214,18 @@ the("source-form").onsubmit = (event) => {
 // What is shown
 
 function show() {
+  if (stream || view() === "photo") showLook();
   if (!stream) return;
-  showLook();
   press("pause", stream.paused, "Resume", "Pause");
   press("mirror", stream.mirrored, "Mirror", "Mirror");
   press("record", Boolean(stream.recording), "Stop", "Record");
+
+  the("undo").disabled = !stream.undo || stream.status !== "running";
+
+  const network = the("network");
+  const networks = [...new Set([...styles.map((style) => style.network), stream.network])];
+  showList(network, networks, (value) => element("option", { value }, value));
+  if (!network.disabled) setValue(network, stream.network);
 
   const size = the("size");
   const sizes = SIZES.includes(stream.size) ? SIZES : [...SIZES, stream.size];
@@ -226,14 +244,6 @@ function show() {
 function press(id, isPressed, pressedTitle, title) {
   the(id).setAttribute("aria-pressed", isPressed);
   the(id).querySelector("span").textContent = isPressed ? pressedTitle : title;
-}
-
-/** Makes the rows of a list anew if what they show changed. */
-function showList(list, items, row) {
-  const key = JSON.stringify(items);
-  if (list.dataset.key === key) return;
-  list.dataset.key = key;
-  list.replaceChildren(...items.map(row));
 }
 
 function outputRow({ kind, place, clients, dropped }) {
@@ -287,8 +297,9 @@ the("stream").onchange = ({ target }) => {
 };
 
 function goTo(wanted) {
-  if (!stream) return;
-  photoLook ??= stream.look;
+  // Photographs are painted whatever becomes of the streams.
+  if (!stream && wanted === "live") return;
+  photoLook ??= stream?.look ?? PLAIN_LOOK;
   document.body.dataset.view = wanted;
   document.querySelectorAll("[data-goto]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.goto === wanted));
   openPictures();
@@ -317,6 +328,7 @@ async function learn() {
 }
 
 const reconnect = follow({
+  presets: (list) => presets.show(list),
   config({ error, restart }) {
     const text = error ? `The changed config was not taken: ${error}` : restart ? `The config was taken, but ${restart}.` : "";
     the("config").textContent = text;
@@ -325,7 +337,10 @@ const reconnect = follow({
   async link(status) {
     document.body.dataset.link = status;
     if (status === "locked" && !the("token-dialog").open) the("token-dialog").showModal();
-    if (status === "live") await learn().catch((problem) => notice(problem.message));
+    if (status === "live") {
+      await learn().catch((problem) => notice(problem.message));
+      photo.again();
+    }
     openPictures();
     showLink();
     show();

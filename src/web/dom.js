@@ -35,3 +35,11 @@ export function notice(text, kind = "problem") {
 export function setValue(input, value) {
   if (input.value !== String(value)) input.value = value;
 }
+
+/** Makes the rows of a list anew if what they show changed; `row(item, place)` makes one. */
+export function showList(list, items, row) {
+  const key = JSON.stringify(items);
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  list.replaceChildren(...items.map(row));
+}

@@ -150,6 +150,11 @@ impl Browser {
         }
     }
 
+    /// Chooses a file in a field for files.
+    pub fn choose_file(&self, css: &str, file: &Path) {
+        self.send("POST", &format!("/element/{}/value", self.find(css)), json!({ "text": file }));
+    }
+
     /// What is seen of an element.
     pub fn screenshot(&self, css: &str) -> RgbImage {
         let png = self.send("GET", &format!("/element/{}/screenshot", self.find(css)), Value::Null);

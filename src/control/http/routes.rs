@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, patch, post, put};
+use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
 use axum::{Json as JsonAnswer, Router, middleware};
 use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::{Context, events, exposition, guard, pages, photo, preview, session};
+use super::{Context, events, exposition, guard, pages, photo, presets, preview, session};
 use crate::control::contract::{
     Change, ConfigState, LookNow, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest, StreamState,
 };
+use crate::control::text::is_shown_as_written;
 use crate::control::{ApiError, ApiResult, Member};
 use crate::output::{PreviewOf, dated_name};
 use crate::style::manifest::StyleSummary;
@@ -44,12 +45,17 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/streams/{name}/look", || get(look)),
     route("PUT", "/api/v1/streams/{name}/look", || put(set_look)),
     route("PATCH", "/api/v1/streams/{name}/look", || patch(patch_look)),
+    route("POST", "/api/v1/streams/{name}/preset", || post(presets::paint)),
+    route("POST", "/api/v1/streams/{name}/undo", || post(undo)),
     route("POST", "/api/v1/streams/{name}/pause", || post(pause)),
     route("POST", "/api/v1/streams/{name}/resume", || post(resume)),
     route("POST", "/api/v1/streams/{name}/source", || post(set_source)),
     route("POST", "/api/v1/streams/{name}/record", || post(record)),
     route("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
     route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
+    route("GET", "/api/v1/presets", || get(presets::all)),
+    route("PUT", "/api/v1/presets/{name}", || put(presets::put)),
+    route("DELETE", "/api/v1/presets/{name}", || delete(presets::remove)),
     route("POST", "/api/v1/paint", || post(photo::paint)),
     route("GET", "/api/v1/config", || get(config)),
     route("GET", "/api/v1/events", || get(events::events)),
@@ -116,6 +122,10 @@ async fn patch_look(
     Ok(JsonAnswer(context.hub.get(&name)?.patch_look(patch).await?))
 }
 
+async fn undo(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<Change<LookNow>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.undo().await?))
+}
+
 async fn set_settings(
     State(context): State<Context>,
     Path(name): Path<String>,
@@ -158,16 +168,6 @@ async fn record(
     }
     let file = recording_file(&context.plan.recordings, requested.file, &name)?;
     Ok(JsonAnswer(stream.start_recording(&file).await?))
-}
-
-/// False for a name with line ends and other controls, or with marks that are not seen or turn the direction of what
-/// follows: in a log or on a page it would pass for something else.
-fn is_shown_as_written(name: &str) -> bool {
-    let is_hidden = |c: char| {
-        let is_mark = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        c.is_control() || is_mark
-    };
-    !name.chars().any(is_hidden)
 }
 
 fn unprintable(what: &str) -> ApiError {
