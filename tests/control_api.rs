@@ -194,6 +194,133 @@ fn presets_bring_a_look_back_and_outlive_the_daemon_and_changes_can_be_undone() 
 }
 
 #[test]
+fn a_stream_comes_back_as_it_was_painted_last_unless_its_config_has_changed() {
+    let studio = Studio::open(&[]);
+    let config = studio.folder.path().join("impasto.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[control]", "[control]\nremember = true")).unwrap();
+    let bright = studio.bar();
+    let studio = studio.reopen();
+    assert_eq!(studio.bar(), bright);
+    assert_eq!(studio.api.json("PATCH", LOOK, r#"{"styles": "negative", "fade_ms": 0}"#).status, 200);
+    assert_eq!(studio.api.json("PATCH", "/api/v1/streams/live", r#"{"mirrored": true}"#).status, 200);
+    let studio = studio.reopen();
+    let state = studio.api.state();
+    assert_eq!((&state["look"]["styles"], &state["mirrored"]), (&json!({"negative": 1.0}), &json!(true)));
+    assert!(studio.bar() > 200, "the dark last bar comes first, and inverted");
+
+    // Killed, it has lost no more than the last second or so; a disk that refuses harms nothing, and is told once.
+    let state = studio.folder.path().join("state");
+    let file = state.join("streams.json");
+    let remembered = |strength: &str| std::fs::read_to_string(&file).is_ok_and(|text| text.contains(strength));
+    std::fs::rename(&state, studio.folder.path().join("away")).unwrap();
+    std::fs::write(&state, "").unwrap();
+    assert_eq!(studio.api.json("PATCH", LOOK, r#"{"strength": 0.125}"#).status, 200);
+    until("it is told", || studio.run.errors().contains("is not remembered until it can be written"));
+    studio.api.assert_painting(40);
+    assert_eq!(studio.run.errors().matches("is not remembered").count(), 1);
+    std::fs::remove_file(&state).unwrap();
+    until("it is written as soon as it can be", || remembered("0.125"));
+    studio.run.signal("KILL");
+    let Studio { run, folder, _networks: networks, .. } = studio;
+    assert_eq!(run.end().code, None);
+    let studio = Studio::start(folder, networks, "", &[]);
+    assert_eq!(studio.api.state()["look"]["strength"], 0.125);
+
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("\"same\"", "\"flipped\"")).unwrap();
+    let studio = studio.reopen();
+    assert_eq!(studio.api.state()["look"]["styles"], json!({"flipped": 1.0}));
+    // What is remembered cannot be painted any more: it starts as configured.
+    let file = studio.folder.path().join("state/streams.json");
+    let studio = {
+        let Studio { run, folder, _networks: networks, .. } = studio;
+        assert_eq!(run.interrupt().code, Some(0));
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("\"network\": \"flipped\"", "\"network\": \"gone\"")).unwrap();
+        Studio::start(folder, networks, "", &[])
+    };
+    assert_eq!(studio.api.state()["network"], "flipped");
+    assert!(studio.run.errors().contains("cannot be painted as it was last"), "{}", studio.run.errors());
+    studio.close();
+}
+
+#[test]
+fn recordings_are_listed_read_in_parts_renamed_and_removed() {
+    let studio = Studio::open(&[]);
+    let api = &studio.api;
+    assert_eq!(api.get("/api/v1/recordings").value(), json!([]));
+    assert_eq!(api.json("POST", "/api/v1/streams/live/record", "{}").status, 200);
+    api.wait_for_state("two seconds are recorded", |state| state["recording_s"].as_u64() >= Some(2));
+    assert_eq!(api.get("/api/v1/recordings").value(), json!([]), "it is not finished");
+    assert_eq!(api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).status, 200);
+    assert_eq!(api.state()["recording_s"], Value::Null);
+    let listed = api.get("/api/v1/recordings").value();
+    let name = listed[0]["file"].as_str().unwrap().to_string();
+    let bytes = std::fs::read(studio.folder.path().join("recordings").join(&name)).unwrap();
+    assert_eq!(listed[0]["bytes"], bytes.len());
+    assert!((1.0..60.0).contains(&listed[0]["length_s"].as_f64().unwrap()), "{listed}");
+
+    let path = format!("/api/v1/recordings/{name}");
+    let whole = api.get(&path);
+    assert!(whole.status == 200 && whole.body == bytes);
+    assert_eq!(
+        (whole.header("accept-ranges"), whole.header("content-type")),
+        (Some("bytes"), Some("video/x-matroska"))
+    );
+    let part = |range: &str| api.ask("GET", &path, &[("Range", range)], b"");
+    let middle = part("bytes=1000-1999");
+    assert!(middle.status == 206 && middle.body == bytes[1000..2000]);
+    let content_range = format!("bytes 1000-1999/{}", bytes.len());
+    assert_eq!(middle.header("content-range"), Some(content_range.as_str()));
+    assert!(part("bytes=-10").body == bytes[bytes.len() - 10..]);
+    part(&format!("bytes={}-", bytes.len())).assert_problem(416, "nothing in that range");
+    let stale = api.ask("GET", &path, &[("Range", "bytes=0-9"), ("If-Range", "\"other\"")], b"");
+    assert_eq!((stale.status, stale.body.len()), (200, bytes.len()));
+
+    let rename = |path: &str, name: &str| api.json("PATCH", path, &json!({ "file": name }).to_string());
+    rename(&path, "../x.mkv").assert_problem(422, "no plain file name");
+    assert_eq!(rename(&path, "take one.mkv").value()["file"], "take one.mkv");
+    api.get(&path).assert_problem(404, "there is no recording");
+    for trick in ["..%2f..%2fimpasto.toml", "..%2fimpasto.toml", "%2Fetc%2Fpasswd", ".hidden.mkv", "a%00.mkv"] {
+        let path = format!("/api/v1/recordings/{trick}");
+        for method in ["GET", "DELETE"] {
+            assert_eq!(api.ask(method, &path, &[], b"").status, 422, "{method} {trick}");
+        }
+    }
+    let removed = api.ask("DELETE", "/api/v1/recordings/take%20one.mkv", &[], b"");
+    assert_eq!((removed.status, removed.value()), (200, json!([])));
+    assert!(studio.folder.path().join("impasto.toml").exists());
+    studio.close();
+}
+
+#[test]
+fn files_of_media_folders_and_the_cameras_are_listed() {
+    let studio = Studio::open(&[]);
+    let media = studio.folder.path().join("media");
+    std::fs::create_dir(&media).unwrap();
+    let clip = media.join("clip.mkv");
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc=size=160x96:rate=15:duration=5", clip.to_str().unwrap()]);
+    let config = studio.folder.path().join("impasto.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(
+        &config,
+        text.replace("[control]", &format!("[control]\nsources = [\"camera\"]\nmedia = [{media:?}]")),
+    )
+    .unwrap();
+    let studio = studio.reopen();
+    let api = &studio.api;
+    assert_eq!(api.get("/api/v1/media").value(), json!([{"name": "clip.mkv", "source": clip}]));
+    let set = |source: &str| api.json("POST", "/api/v1/streams/live/source", &json!({ "source": source }).to_string());
+    assert_eq!(set(clip.to_str().unwrap()).status, 200);
+    set(config.to_str().unwrap()).assert_problem(422, "may not be set here");
+    let devices = finish(impasto().args(["devices", "--json"]));
+    let devices: Value = serde_json::from_str(&devices.stdout).unwrap();
+    assert_eq!(api.get("/api/v1/cameras").value(), devices["cameras"]);
+    studio.close();
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_words_and_the_old_look_paints_on() {
     let studio = Studio::open(&[]);
     let api = &studio.api;
@@ -578,8 +705,11 @@ fn metrics_count_on_and_the_api_describes_itself() {
     keys.sort_unstable();
     assert_eq!(keys, required);
     // Everything that is described to be read answers.
+    assert_eq!(api.json("POST", "/api/v1/streams/live/record", r#"{"file": "take.mp4"}"#).status, 200);
+    api.assert_painting(5);
+    assert_eq!(api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).status, 200);
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let path = path.replace("{name}", "live");
+        let path = path.replace("{name}", "live").replace("{file}", "take.mp4");
         if methods.get("get").is_some() && !path.ends_with("/preview") && !path.ends_with("/events") {
             assert_eq!(api.get(&path).status, 200, "{path}");
         }
@@ -630,6 +760,7 @@ fn ctl_does_the_same_from_the_command_line() {
     api.assert_painting(5);
     let file = done(&["record", "--stop"])["file"].as_str().unwrap().to_string();
     assert!(Path::new(&file).starts_with(studio.folder.path()) && probe(&file, "v", "stream=width") == "320");
+    assert_eq!(done(&["recordings"])[0]["file"], "ctl.mp4");
     let snapshot = studio.folder.path().join("frame.png");
     done(&["snapshot", snapshot.to_str().unwrap()]);
     assert_eq!(image::open(&snapshot).unwrap().dimensions(), (320, 180));

@@ -26,11 +26,12 @@ impl Studio {
         let config = folder.path().join("impasto.toml");
         let text = format!(
             "[source]\ninput = \"test\"\nwidth = 320\nheight = 180\nfps = 10\n[paint]\nstyles = \"same\"\nfade_ms = 0\n\
-             [output]\nrtsp = \"127.0.0.1:{}/live\"\n[control]\nrecordings = {:?}\nstate = {:?}\n\
+             [output]\nrtsp = \"127.0.0.1:{}/live\"\n[control]\nrecordings = {:?}\nstate = {:?}\nmedia = [{:?}]\n\
              [runtime]\nmodels = {:?}\nthreads = 1\n",
             free_port(),
             folder.path().join("recordings"),
             folder.path().join("state"),
+            folder.path().join("media"),
             networks.path(),
         );
         std::fs::write(&config, text).unwrap();
@@ -179,7 +180,7 @@ fn its_controls_change_the_picture() {
     browser.click("#record");
     studio.api.wait_for_state("a recording", |state| state["recording"].is_string());
     studio.api.assert_painting(5);
-    browser.wait_for("document.querySelector('#record span').textContent === 'Stop'");
+    browser.wait_for("document.querySelector('#record span').textContent.startsWith('Stop 0:0')");
     browser.click("#record");
     studio.api.wait_for_state("no recording", |state| state["recording"].is_null());
     let files: Vec<_> = std::fs::read_dir(studio.folder.path().join("recordings")).unwrap().flatten().collect();
@@ -259,6 +260,79 @@ fn presets_are_kept_changed_and_painted_with() {
     browser.wait_for("/Missing: unheard_of/.test(document.querySelector('#presets li:last-child').textContent)");
     browser.press("#network", "lite");
     studio.api.wait_for_state("another network", |state| state["network"] == "lite");
+    browser.assert_clean(false);
+}
+
+#[test]
+fn recordings_are_played_downloaded_renamed_and_removed() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    for file in ["first.mkv", "second.mp4"] {
+        let begun = studio.api.json("POST", "/api/v1/streams/live/record", &format!(r#"{{"file": "{file}"}}"#));
+        assert_eq!(begun.status, 200);
+        browser.wait_for("document.querySelector('#record span').textContent === 'Stop 0:02'");
+        browser.press("body", "R");
+        browser.wait_for(&format!("document.querySelector('#recordings b')?.textContent === '{file}'"));
+    }
+    browser.value("document.querySelectorAll('#notices button').forEach((close) => close.click())");
+    for file in ["first.mkv", "second.mp4"] {
+        browser.click(&format!("[title='Play {file}']"));
+        browser.wait_for("document.getElementById('player').currentTime > 0.5");
+        assert_eq!(browser.value("document.getElementById('player').videoWidth"), 320);
+        browser.click("#player-close");
+    }
+    browser.click("#recordings li:last-child a");
+    let saved = browser.downloaded("first.mkv");
+    until("the download is whole", || !packet_times(saved.to_str().unwrap(), "v").is_empty());
+
+    browser.click("[title='Change first.mkv']");
+    browser.press("#recordings li:last-child input", &format!("\u{e009}a\u{e000}third.mkv{}", key::ENTER));
+    browser.wait_for(
+        "[...document.querySelectorAll('#recordings b')].map((b) => b.textContent).join() === 'second.mp4,third.mkv'",
+    );
+    browser.click("[title='Change second.mp4']");
+    browser.click("[title='Delete second.mp4']");
+    assert_eq!(browser.value("document.querySelectorAll('#recordings li').length"), 2, "it takes a second press");
+    browser.click("[title='Delete second.mp4']");
+    browser.wait_for("document.querySelectorAll('#recordings li').length === 1");
+    let files = std::fs::read_dir(studio.folder.path().join("recordings")).unwrap();
+    assert_eq!(files.flatten().map(|file| file.file_name()).collect::<Vec<_>>(), ["third.mkv"]);
+    browser.assert_clean(false);
+}
+
+#[test]
+fn sources_are_chosen_from_what_there_is() {
+    let studio = Studio::open(&[]);
+    std::fs::create_dir(studio.folder.path().join("media")).unwrap();
+    let clip = |name: &str| studio.folder.path().join(name).to_str().unwrap().to_string();
+    for (name, colour) in [("media/white.mkv", "white"), ("black.mkv", "black")] {
+        let colour = format!("color={colour}:s=64x64:r=15:d=2");
+        ffmpeg(&["-f", "lavfi", "-i", &colour, "-c:v", "libx264", "-preset", "ultrafast", &clip(name)]);
+    }
+    let Some(browser) = studio.visit() else { return };
+    browser.press("body", "c");
+    let source = |name: &str| {
+        let source = studio.api.wait_for_state(name, |state| state["source"].as_str().unwrap().ends_with(name));
+        browser.wait_for("!document.getElementById('source-pick').disabled");
+        source
+    };
+    browser.press("[data-testid=cameras]", "white.mkv");
+    source("media/white.mkv");
+    until("white is seen", || browser.screenshot(PICTURE).get_pixel(300, 100).0[0] > 240);
+    // Its end is past by now: it plays in a loop.
+    browser.press("#source-name", &format!("{}{}", clip("black.mkv"), key::ENTER));
+    source("black.mkv");
+    until("black is seen", || browser.screenshot(PICTURE).get_pixel(300, 100).0[0] < 15);
+    browser.press("[data-testid=cameras]", "Test picture");
+    source("test picture");
+    // What was set lately is offered again, also after the page was closed.
+    browser.value("location.reload()");
+    wait_for_picture(&browser);
+    browser.wait_for(
+        "[...document.querySelectorAll('#source-pick option')].some((option) => option.value.endsWith('black.mkv'))",
+    );
+    browser.press("[data-testid=cameras]", &clip("black.mkv"));
+    source("black.mkv");
     browser.assert_clean(false);
 }
 

@@ -10,8 +10,8 @@ use ureq::http::Method;
 use super::{print_json, say};
 use crate::control::client::Client;
 use crate::control::contract::{
-    Change, ConfigState, LIVE, LookNow, Preset, PresetRequest, PresetWish, RecordNow, RecordRequest, SettingsNow,
-    SettingsPatch, SourceRequest, StreamState, StreamStatus,
+    Change, ConfigState, LIVE, LookNow, Preset, PresetRequest, PresetWish, RecordNow, RecordRequest, Recording,
+    SettingsNow, SettingsPatch, SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
@@ -125,6 +125,8 @@ enum Command {
         #[arg(long, conflicts_with = "file")]
         stop: bool,
     },
+    /// The finished recordings in the daemon's recordings folder
+    Recordings,
     /// Save the latest painted frame as a PNG file
     Snapshot { file: PathBuf },
     /// Let the daemon paint a photograph
@@ -216,6 +218,7 @@ impl CtlArgs {
             Command::Resume => session.settings(Method::POST, "/resume", &()),
             Command::Source { source, once } => session.source(SourceRequest { source, r#loop: !once }),
             Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
+            Command::Recordings => session.recordings(),
             Command::Snapshot { file } => session.snapshot(&file),
             Command::Paint { input, output, style } => session.paint(&input, &output, style),
             Command::Styles => session.styles(),
@@ -316,6 +319,19 @@ impl Session {
         self.tell(&now, |now| {
             let what = if now.recording { "recording into" } else { "finished" };
             format!("{what} {}", now.file)
+        })
+    }
+
+    fn recordings(&self) -> Result<()> {
+        self.tell(&self.client.get::<Vec<Recording>>("/api/v1/recordings")?, |recordings| {
+            let line = |Recording { file, bytes, length_s, .. }: &Recording| {
+                let length = length_s.map_or("does not play".into(), |seconds| format!("{seconds:.1} s"));
+                format!("{file:<40} {length:>10} {:>9.1} MB", *bytes as f64 / 1e6)
+            };
+            match recordings.as_slice() {
+                [] => "there are no recordings".into(),
+                recordings => recordings.iter().map(line).collect::<Vec<_>>().join("\n"),
+            }
         })
     }
 

@@ -73,9 +73,17 @@ impl RunPlan {
             None => catalog(&config.runtime).unwrap_or_default(),
         };
         networks.for_each(|paint| all.add_fallback(paint.choice.network));
-        let ControlConfig { http, token, hosts, recordings, sources, state } = &config.control;
+        let ControlConfig { http, token, hosts, recordings, sources, media, state, remember } = &config.control;
         let http = HttpPlan::new(*http, token, hosts, recordings.clone())?;
-        let http = HttpPlan { sources: AllowedSources(sources.clone()), state: state_folder(state), ..http };
+        let mut sources = sources.clone();
+        if !sources.is_empty() {
+            sources.extend(media.iter().map(|folder| folder.display().to_string()));
+        }
+        let (media, state) = (media.clone(), state_folder(state));
+        let http = HttpPlan { sources: AllowedSources(sources), media, state, ..http };
+        if *remember && http.state.is_none() {
+            return Err(Error::usage("[control] remember: there is no folder to remember in; set [control] state"));
+        }
         Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http })
     }
 }

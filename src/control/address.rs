@@ -43,6 +43,8 @@ pub struct HttpPlan {
     pub recordings: PathBuf,
     /// What may be set as a source over HTTP.
     pub sources: AllowedSources,
+    /// Folders whose files are offered as sources.
+    pub media: Vec<PathBuf>,
     /// The folder for what outlives the daemon; none if no user has one.
     pub state: Option<PathBuf>,
 }
@@ -65,7 +67,15 @@ impl HttpPlan {
             )));
         }
         let token = (!token.is_empty()).then(|| token.to_string());
-        Ok(Self { address, token, hosts: hosts.to_vec(), recordings, sources: AllowedSources::default(), state: None })
+        Ok(Self {
+            address,
+            token,
+            hosts: hosts.to_vec(),
+            recordings,
+            sources: AllowedSources::default(),
+            media: Vec::new(),
+            state: None,
+        })
     }
 }
 

@@ -40,6 +40,8 @@ pub struct StreamState {
     pub outputs: Vec<OutputState>,
     /// The file that is being recorded into.
     pub recording: Option<String>,
+    /// For how many whole seconds it is.
+    pub recording_s: Option<u64>,
     /// What went wrong lately with outputs, newest last.
     pub failures: Vec<String>,
     /// How many changes of the look can be undone.
@@ -211,6 +213,33 @@ pub struct RecordNow {
     /// The file that is being written, or that is finished.
     pub file: String,
     pub recording: bool,
+}
+
+/// A file of the media folders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaFile {
+    /// Its path in the folder.
+    pub name: String,
+    /// What to set as a source.
+    pub source: String,
+}
+
+/// A finished file of the recordings folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    pub file: String,
+    pub bytes: u64,
+    /// None if it does not play.
+    pub length_s: Option<f64>,
+    /// When it was finished, in seconds since 1970.
+    pub finished_unix_s: u64,
+}
+
+/// `PATCH /api/v1/recordings/{file}`: another name for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingWish {
+    pub file: String,
 }
 
 /// An RFC 9457 problem document.

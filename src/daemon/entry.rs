@@ -212,6 +212,7 @@ impl Entry {
             counts: Snapshot::default(),
             outputs: Vec::new(),
             recording: None,
+            recording_s: None,
             failures: Vec::new(),
             undo: 0,
             uptime_s: 0,

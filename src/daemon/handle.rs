@@ -129,6 +129,16 @@ impl Handle {
         Painted { look: painting.look, network: painting.wanted_network, size: painting.size }
     }
 
+    pub fn is_mirrored(&self) -> bool {
+        self.control.painting().mirrored
+    }
+
+    /// Mirrors the picture, or no longer, from the next frame on.
+    pub fn set_mirrored(&self, mirrored: bool) {
+        // Nobody waits for that frame.
+        drop(self.control.set_mirrored(mirrored));
+    }
+
     /// Asks for a change that can be undone.
     fn ask<T>(&self, change: impl FnOnce(&Control) -> Result<T>) -> Result<T> {
         let before = self.painted();
@@ -138,7 +148,10 @@ impl Handle {
     }
 
     async fn look_now(&self, answers: Result<Vec<Answer>>) -> ApiResult<Change<LookNow>> {
-        let (frame, took_ms) = self.applied(answers?).await?;
+        let answers = answers?;
+        // A network may take seconds to load: what is asked for is told at once.
+        self.changed();
+        let (frame, took_ms) = self.applied(answers).await?;
         let painting = self.control.painting();
         let now = LookNow { look: painting.look, network: painting.network };
         Ok(Change { now, frame, took_ms })
@@ -154,8 +167,6 @@ impl Handle {
 
     /// Waits for all answers: the frame that shows the last of them, and the milliseconds until then.
     async fn applied(&self, answers: Vec<Answer>) -> Result<(Option<u64>, f64)> {
-        // A network may take seconds to load: what is asked for is told at once.
-        self.changed();
         let mut result = Ok((None, 0.0));
         for answer in answers {
             match answer.await {
@@ -203,6 +214,7 @@ impl control::Stream for Handle {
             counts: self.counters.snapshot(),
             outputs: self.outputs(),
             recording: self.recorder.file(),
+            recording_s: self.recorder.elapsed().map(|elapsed| elapsed.as_secs()),
             failures: self.failures.locked().iter().rev().cloned().collect(),
             undo: self.history.locked().len(),
             uptime_s: self.begun.elapsed().as_secs(),

@@ -11,6 +11,7 @@ use tracing::Span;
 
 use super::change::Change;
 use super::entry::{Asked, Entry, State, Then};
+use super::memory::Memory;
 use super::report::{Report, Status};
 use super::source_keeper::OnEnd;
 use super::source_state::Playing;
@@ -31,6 +32,7 @@ pub struct Streams {
     entries: Vec<Entry>,
     runtime: RuntimeConfig,
     servers: RtspServers,
+    memory: Memory,
     hub: Hub,
     events: UnboundedSender<Event>,
     /// The address of the web page.
@@ -48,6 +50,7 @@ impl Streams {
     /// Starts all streams of the plan.
     pub fn start(
         plan: &RunPlan,
+        memory: Memory,
         hub: Hub,
         events: UnboundedSender<Event>,
         web: Option<String>,
@@ -59,6 +62,7 @@ impl Streams {
             entries,
             runtime,
             servers,
+            memory,
             hub,
             events,
             web,
@@ -146,6 +150,7 @@ impl Streams {
                 State::Running(stream) => {
                     let (handle, failures) = (stream.handle(), stream.failures());
                     handle.tick();
+                    self.memory.note(&self.entries[place].config, handle.painted(), handle.is_mirrored());
                     if handle.output_keeper.has_lost() {
                         self.entries[place].note_loss(now);
                     }
@@ -294,6 +299,12 @@ impl Streams {
     /// Begins to stop everything; streams that are just starting are left to the end of the process.
     pub fn begin_stop(&mut self) {
         self.closing = true;
+        for entry in &self.entries {
+            if let State::Running(stream) = &entry.state {
+                self.memory.note(&entry.config, stream.handle().painted(), stream.handle().is_mirrored());
+            }
+        }
+        self.memory.close();
         self.entries.retain(|entry| !matches!(entry.state, State::Starting));
         (0..self.entries.len()).rev().for_each(|place| self.stop_entry(place, Then::Remove));
     }
@@ -370,10 +381,22 @@ impl Streams {
         // The daemon is gone only when it stops anyway.
         let on_end: OnEnd = Arc::new(move |result| drop(ended.send(result)));
         let set = entry.asked.as_ref().map(|asked| asked.playing.clone());
+        let recalled = self.memory.recall(&config);
         let start = move || {
-            let plan = StreamPlan::new(&config, &runtime)?;
-            set.iter().try_for_each(|set| plan.outputs.refuse_own(&set.source))?;
-            Stream::start(plan, set, &servers, on_end, changes).map(Box::new)
+            let open = |config: &StreamConfig| {
+                let plan = StreamPlan::new(config, &runtime)?;
+                set.iter().try_for_each(|set| plan.outputs.refuse_own(&set.source))?;
+                let (on_end, changes) = (Arc::clone(&on_end), Arc::clone(&changes));
+                Stream::start(plan, set.clone(), &servers, on_end, changes).map(Box::new)
+            };
+            match recalled.map(|(recalled, mirrored)| (open(&recalled), mirrored)) {
+                Some((Err(error @ (Error::Usage(_) | Error::Model(_))), _)) => {
+                    tracing::warn!("it cannot be painted as it was last, and starts as configured: {error}");
+                    open(&config)
+                }
+                Some((opened, mirrored)) => opened.inspect(|stream| stream.handle().set_mirrored(mirrored)),
+                None => open(&config),
+            }
         };
         tokio::spawn(async move {
             let started = tokio::task::spawn_blocking(move || span.in_scope(start)).await;

@@ -3,6 +3,7 @@
 mod claim;
 mod container;
 pub mod idle;
+mod length;
 mod preview;
 mod readback;
 mod record;
@@ -10,9 +11,10 @@ mod rtsp;
 mod sound_track;
 pub mod virtual_camera;
 
-pub use claim::{Claim, Naming};
+pub use claim::{Claim, Naming, move_without_replacing};
 pub use container::{Container, hidden_beside, part_path};
 pub use idle::Usage;
+pub use length::length_of;
 pub use preview::{Preview, PreviewOf, Viewer};
 pub use readback::{Contents, Span};
 pub use record::{Record, dated_name};

@@ -7,6 +7,8 @@ import { Gallery } from "./gallery.js";
 import { LookPanel, normalised, toggled } from "./look.js";
 import { Photo } from "./photo.js";
 import { Presets } from "./presets.js";
+import { Recordings, clock } from "./recordings.js";
+import { Sources } from "./sources.js";
 import { Split } from "./split.js";
 
 const SIZES = ["auto", "native", "320x180", "480x270", "640x360", "960x540", "1280x720"];
@@ -182,6 +184,8 @@ const settings = async (method, rest, body) =>
 
 const paintAs = async (rest, body) => pick(await askJson("POST", path(rest), body), "look", "network");
 
+const recordings = new Recordings();
+
 const presets = new Presets({
   paint: (name) => act({}, () => paintAs("/preset", { name })),
   painted: () => pick(stream, "look", "network", "size"),
@@ -200,16 +204,15 @@ document.addEventListener("keydown", (event) => {
 the("network").onchange = ({ target }) => act(target, () => settings("PATCH", "", { network: target.value }));
 the("size").onchange = ({ target }) => act(target, () => settings("PATCH", "", { size: target.value }));
 
-the("source-form").onsubmit = (event) => {
-  event.preventDefault();
-  const source = the("source-name").value.trim();
-  if (!source) return;
-  act(event.submitter ?? the("source-form").querySelector("button"), async () => {
+const sources = new Sources(async (source) => {
+  let worked = false;
+  await act(the("source-pick"), async () => {
     const now = await askJson("POST", path("/source"), { source, loop: the("source-loop").checked });
-    the("source-name").value = "";
+    worked = true;
     return now;
   });
-};
+  return worked;
+});
 
 // What is shown
 
@@ -218,7 +221,8 @@ function show() {
   if (!stream) return;
   press("pause", stream.paused, "Resume", "Pause");
   press("mirror", stream.mirrored, "Mirror", "Mirror");
-  press("record", Boolean(stream.recording), "Stop", "Record");
+  press("record", Boolean(stream.recording), `Stop ${clock(stream.recording_s ?? 0)}`, "Record");
+  recordings.follow([...streams.values()].map(({ recording }) => recording).join("\n"));
 
   the("undo").disabled = !stream.undo || stream.status !== "running";
 
@@ -329,6 +333,7 @@ async function learn() {
 
 const reconnect = follow({
   presets: (list) => presets.show(list),
+  cameras: () => sources.refresh(),
   config({ error, restart }) {
     const text = error ? `The changed config was not taken: ${error}` : restart ? `The config was taken, but ${restart}.` : "";
     the("config").textContent = text;
@@ -340,6 +345,8 @@ const reconnect = follow({
     if (status === "live") {
       await learn().catch((problem) => notice(problem.message));
       photo.again();
+      recordings.refresh();
+      sources.refresh();
     }
     openPictures();
     showLink();

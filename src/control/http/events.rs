@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::Context;
+use crate::capture::camera::fingerprint;
 use crate::control::presets::Presets;
 use crate::control::{ApiResult, Hub};
 
@@ -55,14 +56,14 @@ impl Feed {
     }
 }
 
-/// Each stream's state under its name, the state of the config, and the presets.
+/// Each stream's state under its name, the state of the config, the presets, and what changes when cameras come or go.
 fn state(hub: &Hub, presets: &Presets) -> Value {
     // By way of the text, so that 0.3 is told as 0.3 here too: as a `Value`, an f32 shows digits that it has not.
     fn value(of: &impl Serialize) -> Value {
         serde_json::from_str(&serde_json::to_string(of).unwrap_or_default()).unwrap_or_default()
     }
     let streams: Map<_, _> = hub.all().into_iter().map(|(name, member)| (name, value(&member.state()))).collect();
-    json!({ "streams": streams, "config": hub.config(), "presets": value(&presets.all()) })
+    json!({ "streams": streams, "config": hub.config(), "presets": value(&presets.all()), "devices": fingerprint() })
 }
 
 /// One who listens. A slow one misses states in between, and never makes anything wait or grow.
@@ -104,7 +105,7 @@ fn whole(state: &Value) -> Event {
         .data(json!({ "streams": streams, "config": &state["config"], "presets": &state["presets"] }).to_string())
 }
 
-/// For each stream that changed the event `change` with the parts that did; `state` again if streams came or went, or
+/// The event `cameras` if some came or went; for each stream that changed the event `change` with the parts that did; `state` again if streams came or went, or
 /// config or presets changed.
 fn changes(before: &Value, now: &Value) -> Vec<Event> {
     let none = Map::new();
@@ -114,6 +115,7 @@ fn changes(before: &Value, now: &Value) -> Vec<Event> {
     if !known.keys().eq(streams.keys()) || is_other("config") || is_other("presets") {
         return vec![whole(now)];
     }
+    let cameras = is_other("devices").then(|| Event::default().event("cameras").data("{}"));
     let changed = |(name, now): (&String, &Value)| {
         let changed: Map<String, Value> = now
             .as_object()?
@@ -124,5 +126,5 @@ fn changes(before: &Value, now: &Value) -> Vec<Event> {
         let data = json!({ "stream": name, "changed": &changed }).to_string();
         (!changed.is_empty()).then(|| Event::default().event("change").data(data))
     };
-    streams.iter().filter_map(changed).collect()
+    cameras.into_iter().chain(streams.iter().filter_map(changed)).collect()
 }

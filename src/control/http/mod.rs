@@ -12,6 +12,7 @@ mod photo;
 mod presets;
 mod preview;
 mod problem;
+mod recordings;
 mod routes;
 mod session;
 
@@ -27,6 +28,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::address::{FIRST_PORT, HttpAddress, HttpPlan};
 use super::presets::Presets;
+use super::recordings::Recordings;
 use super::{ApiError, ApiResult, Hub};
 use crate::error::{Error, Result};
 use crate::style::Catalog;
@@ -62,6 +64,7 @@ pub struct Context {
     feed: events::Feed,
     photo: Arc<photo::Photo>,
     presets: Presets,
+    recordings: Arc<Recordings>,
     long_answers: Arc<Semaphore>,
     sessions: Arc<session::Sessions>,
 }
@@ -117,6 +120,7 @@ pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: S
         hub,
         photo: Arc::new(photo::Photo::new(session)),
         presets,
+        recordings: Arc::new(Recordings::new(plan.recordings.clone())),
         catalog,
         plan: Arc::new(plan),
         long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),

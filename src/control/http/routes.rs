@@ -1,7 +1,5 @@
 //! What the server answers to: the table of routes and what lies behind them.
 
-use std::path::PathBuf;
-
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,13 +9,15 @@ use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::{Context, events, exposition, guard, pages, photo, presets, preview, session};
+use super::{Context, events, exposition, guard, pages, photo, presets, preview, recordings, session};
+use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
-    Change, ConfigState, LookNow, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest, StreamState,
+    Change, ConfigState, LookNow, MediaFile, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest,
+    StreamState,
 };
 use crate::control::text::is_shown_as_written;
-use crate::control::{ApiError, ApiResult, Member};
-use crate::output::{PreviewOf, dated_name};
+use crate::control::{ApiError, ApiResult, Member, media, run_blocking};
+use crate::output::PreviewOf;
 use crate::style::manifest::StyleSummary;
 use crate::style::{Look, LookPatch};
 
@@ -53,9 +53,15 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/streams/{name}/record", || post(record)),
     route("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
     route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
+    route("GET", "/api/v1/cameras", || get(cameras)),
+    route("GET", "/api/v1/media", || get(media_files)),
     route("GET", "/api/v1/presets", || get(presets::all)),
     route("PUT", "/api/v1/presets/{name}", || put(presets::put)),
     route("DELETE", "/api/v1/presets/{name}", || delete(presets::remove)),
+    route("GET", "/api/v1/recordings", || get(recordings::all)),
+    route("GET", "/api/v1/recordings/{file}", || get(recordings::show)),
+    route("PATCH", "/api/v1/recordings/{file}", || patch(recordings::rename)),
+    route("DELETE", "/api/v1/recordings/{file}", || delete(recordings::remove)),
     route("POST", "/api/v1/paint", || post(photo::paint)),
     route("GET", "/api/v1/config", || get(config)),
     route("GET", "/api/v1/events", || get(events::events)),
@@ -88,6 +94,14 @@ async fn wrong_method() -> Response {
 
 async fn styles(State(context): State<Context>) -> JsonAnswer<Vec<StyleSummary>> {
     JsonAnswer(context.catalog.styles().collect())
+}
+
+async fn cameras() -> ApiResult<JsonAnswer<Vec<CameraDescription>>> {
+    run_blocking(|| Ok(describe_all())).await.map(JsonAnswer)
+}
+
+async fn media_files(State(context): State<Context>) -> ApiResult<JsonAnswer<Vec<MediaFile>>> {
+    run_blocking(move || Ok(media::list(&context.plan.media))).await.map(JsonAnswer)
 }
 
 async fn streams(State(context): State<Context>) -> JsonAnswer<Vec<StreamState>> {
@@ -151,7 +165,8 @@ async fn set_source(
     Json(requested): Json<SourceRequest>,
 ) -> ApiResult<JsonAnswer<StreamState>> {
     if !is_shown_as_written(&requested.source) {
-        return Err(unprintable("the source"));
+        let what = "the source has line ends, direction marks or the like in it";
+        return Err(ApiError::Failed(crate::error::Error::usage(what)));
     }
     context.plan.sources.check(&requested.source)?;
     Ok(JsonAnswer(context.hub.set_source(&name, requested).await?))
@@ -166,34 +181,8 @@ async fn record(
     if requested.stop {
         return Ok(JsonAnswer(stream.stop_recording().await?));
     }
-    let file = recording_file(&context.plan.recordings, requested.file, &name)?;
+    let file = context.recordings.new_file(requested.file, &name)?;
     Ok(JsonAnswer(stream.start_recording(&file).await?))
-}
-
-fn unprintable(what: &str) -> ApiError {
-    ApiError::Failed(crate::error::Error::usage(format!("{what} has line ends, direction marks or the like in it")))
-}
-
-/// A new file in the recordings folder: nothing is overwritten, and nothing is written elsewhere.
-fn recording_file(folder: &std::path::Path, requested: Option<String>, stream: &str) -> ApiResult<PathBuf> {
-    let file = requested.unwrap_or_else(|| dated_name(stream));
-    if !is_shown_as_written(&file) {
-        return Err(unprintable("the name of the recording"));
-    }
-    let is_plain = !file.starts_with('.') && !file.contains(['/', '\\', '\0']) && file.len() <= 200;
-    if !is_plain {
-        let what =
-            format!("`{file}` is no plain file name: recordings are written into the folder {}", folder.display());
-        return Err(ApiError::Failed(crate::error::Error::usage(what)));
-    }
-    let path = folder.join(file);
-    if path.exists() {
-        return Err(ApiError::Conflict(format!("{} is there already; choose another name", path.display())));
-    }
-    std::fs::create_dir_all(folder).map_err(|error| {
-        crate::error::Error::output(format!("{}: {error}; set [control] recordings in the config", folder.display()))
-    })?;
-    Ok(path)
 }
 
 async fn snapshot(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<impl IntoResponse> {
@@ -287,33 +276,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn recordings_stay_in_their_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let recordings = folder.path().join("recordings");
-        let file = |name: &str| recording_file(&recordings, Some(name.into()), "hall");
-        for trick in [
-            "../x.mkv",
-            "a/b.mkv",
-            "/etc/x.mkv",
-            "..",
-            ".hidden.mkv",
-            "a\\b.mkv",
-            "a\0.mkv",
-            "a\n.mkv",
-            "a\u{202e}vkm.mkv",
-        ] {
-            assert!(matches!(file(trick), Err(ApiError::Failed(_))), "{trick}");
-        }
-        assert!(!recordings.exists(), "nothing was made for a name that cannot be");
-        assert_eq!(file("take 1.mkv"), Ok(recordings.join("take 1.mkv")));
-        std::fs::write(recordings.join("take 1.mkv"), "").unwrap();
-        assert!(matches!(file("take 1.mkv"), Err(ApiError::Conflict(_))));
-        let named = recording_file(&recordings, None, "hall").unwrap();
-        let name = named.strip_prefix(&recordings).unwrap().to_str().unwrap();
-        let pattern: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        assert_eq!(pattern, "hall-0000-00-00_00-00-00.mkv");
     }
 }
