@@ -204,7 +204,11 @@ fn a_stream_comes_back_as_it_was_painted_last_unless_its_config_has_changed() {
     assert_eq!(studio.bar(), bright);
     assert_eq!(studio.api.json("PATCH", LOOK, r#"{"styles": "negative", "fade_ms": 0}"#).status, 200);
     assert_eq!(studio.api.json("PATCH", "/api/v1/streams/live", r#"{"mirrored": true}"#).status, 200);
+    let address = format!("127.0.0.1:{}", free_port());
+    let wish = json!({"type": "rtsp", "address": address}).to_string();
+    assert_eq!(studio.api.json("POST", "/api/v1/streams/live/outputs", &wish).status, 200);
     let studio = studio.reopen();
+    assert_eq!(probe(&format!("rtsp://{address}/live"), "v", "stream=width"), "320");
     let state = studio.api.state();
     assert_eq!((&state["look"]["styles"], &state["mirrored"]), (&json!({"negative": 1.0}), &json!(true)));
     assert!(studio.bar() > 200, "the dark last bar comes first, and inverted");
@@ -317,6 +321,67 @@ fn files_of_media_folders_and_the_cameras_are_listed() {
     let devices = finish(impasto().args(["devices", "--json"]));
     let devices: Value = serde_json::from_str(&devices.stdout).unwrap();
     assert_eq!(api.get("/api/v1/cameras").value(), devices["cameras"]);
+    studio.close();
+}
+
+#[test]
+fn outputs_are_added_and_removed_and_survive_what_the_config_changes() {
+    let studio = Studio::open(&[]);
+    let api = &studio.api;
+    let outputs = "/api/v1/streams/live/outputs";
+    let add = |wish: Value| api.json("POST", outputs, &wish.to_string());
+    let remove = |id: &str| api.ask("DELETE", &format!("{outputs}/{id}"), &[], b"");
+    let kinds = || {
+        let all = api.get(outputs).value();
+        all.as_array().unwrap().iter().map(|output| output["kind"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(), ["preview"]);
+    let (first, second) = (free_port(), free_port());
+    let rtsp = |port: u16| json!({"type": "rtsp", "address": format!("127.0.0.1:{port}")});
+    assert_eq!(add(rtsp(first)).status, 200);
+    add(rtsp(first)).assert_problem(409, "already");
+    assert_eq!(add(json!({"type": "recording", "file": "take.mkv"})).status, 200);
+    assert_eq!(kinds(), ["preview", "rtsp", "recording"]);
+    assert_eq!(probe(&format!("rtsp://127.0.0.1:{first}/live"), "v", "stream=width"), "320");
+    for (wish, status, words) in [
+        (json!({"type": "rtsp", "address": "8554"}), 422, "`8554` is not an address"),
+        (json!({"type": "rtsp"}), 422, "missing field `address`"),
+        (json!({"type": "smoke"}), 422, "unknown variant `smoke`"),
+        (json!({"type": "recording", "file": "b.mkv"}), 409, "in progress"),
+        (json!({"type": "recording", "file": "../b.mkv"}), 422, "no plain file name"),
+        (json!({"type": "virtual-camera", "device": "/dev/video99"}), 500, "modprobe v4l2loopback"),
+        (json!({"type": "virtual-camera", "size": "huge"}), 422, "`huge` is not a size"),
+    ] {
+        add(wish).assert_problem(status, words);
+    }
+    api.assert_painting(10);
+    assert_eq!(remove("recording").status, 200);
+    let file = studio.folder.path().join("recordings/take.mkv");
+    assert!(!packet_times(file.to_str().unwrap(), "v").is_empty(), "it is finished");
+    remove("recording").assert_problem(404, "there is no output `recording`");
+    remove("preview").assert_problem(404, "that can be removed");
+
+    // A config that asks for another output leaves the one that was added; a stream that starts anew keeps it too.
+    let config = studio.folder.path().join("impasto.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("\"off\"", &format!("\"127.0.0.1:{second}\""))).unwrap();
+    until("the configured output comes", || kinds() == ["preview", "rtsp", "rtsp"]);
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("fps = 15", "fps = 20")).unwrap();
+    api.wait_for_state("the stream starts anew", |state| state["nominal_fps"] == 20 && state["status"] == "running");
+    assert_eq!(kinds().iter().filter(|kind| *kind == "rtsp").count(), 2);
+    // One of the config that was removed stays away when something else changes.
+    assert_eq!(remove(&format!("rtsp-127.0.0.1-{second}-live")).status, 200);
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[output]", "[output]\ncrf = 30")).unwrap();
+    until("the change is taken", || api.get("/api/v1/config").value()["applied"] == 3);
+    api.assert_painting(10);
+    assert_eq!(remove(&format!("rtsp-127.0.0.1-{first}-live")).status, 200);
+    assert_eq!(kinds(), ["preview"]);
+
+    let code = api.get("/api/v1/qr?text=http%3A%2F%2F192.168.1.2%3A8080%2F");
+    assert_eq!((code.status, code.header("content-type")), (200, Some("image/svg+xml")));
+    api.get(&format!("/api/v1/qr?text={}", "x".repeat(5000))).assert_problem(422, "does not fit");
     studio.close();
 }
 
@@ -710,6 +775,7 @@ fn metrics_count_on_and_the_api_describes_itself() {
     assert_eq!(api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).status, 200);
     for (path, methods) in document["paths"].as_object().unwrap() {
         let path = path.replace("{name}", "live").replace("{file}", "take.mp4");
+        let path = if path.ends_with("/qr") { format!("{path}?text=a") } else { path };
         if methods.get("get").is_some() && !path.ends_with("/preview") && !path.ends_with("/events") {
             assert_eq!(api.get(&path).status, 200, "{path}");
         }
@@ -761,6 +827,10 @@ fn ctl_does_the_same_from_the_command_line() {
     let file = done(&["record", "--stop"])["file"].as_str().unwrap().to_string();
     assert!(Path::new(&file).starts_with(studio.folder.path()) && probe(&file, "v", "stream=width") == "320");
     assert_eq!(done(&["recordings"])[0]["file"], "ctl.mp4");
+    let address = format!("127.0.0.1:{}", free_port());
+    let id = done(&["add-output", "rtsp", &address])[1]["id"].as_str().unwrap().to_string();
+    assert_eq!(done(&["outputs"])[1]["place"], format!("rtsp://{address}/live"));
+    assert_eq!(done(&["remove-output", &id]).as_array().unwrap().len(), 1);
     let snapshot = studio.folder.path().join("frame.png");
     done(&["snapshot", snapshot.to_str().unwrap()]);
     assert_eq!(image::open(&snapshot).unwrap().dimensions(), (320, 180));

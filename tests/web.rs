@@ -274,7 +274,7 @@ fn recordings_are_played_downloaded_renamed_and_removed() {
         browser.press("body", "R");
         browser.wait_for(&format!("document.querySelector('#recordings b')?.textContent === '{file}'"));
     }
-    browser.value("document.querySelectorAll('#notices button').forEach((close) => close.click())");
+    browser.wait_for("!document.querySelector('#notices p')");
     for file in ["first.mkv", "second.mp4"] {
         browser.click(&format!("[title='Play {file}']"));
         browser.wait_for("document.getElementById('player').currentTime > 0.5");
@@ -334,6 +334,95 @@ fn sources_are_chosen_from_what_there_is() {
     browser.press("[data-testid=cameras]", &clip("black.mkv"));
     source("black.mkv");
     browser.assert_clean(false);
+}
+
+#[test]
+fn outputs_are_added_and_removed() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    let port = free_port();
+    let place = format!("rtsp://0.0.0.0:{port}/lan");
+    browser.press("#output-kind", "RTSP");
+    browser.press("#output-address", &format!("0.0.0.0:{port}/lan{}", key::ENTER));
+    studio.api.wait_for_state("one more output", |state| {
+        state["outputs"].as_array().unwrap().iter().any(|output| output["place"] == place.as_str())
+    });
+    // What is reached at any address is shown with one that can be reached.
+    let shown = format!("rtsp://127.0.0.1:{port}/lan");
+    browser.wait_for(&format!(
+        "[...document.querySelectorAll('#outputs code')].some((code) => code.textContent === '{shown}')"
+    ));
+    assert_eq!(probe(&shown, "v", "stream=width"), "320");
+    // What is missing is said with what cures it.
+    browser.press("#output-kind", "Virtual");
+    browser.press("#output-device", &format!("/dev/video99{}", key::ENTER));
+    browser.wait_for("/modprobe v4l2loopback/.test(document.querySelector('#notices .problem')?.textContent)");
+    browser.click(&format!("[data-output='rtsp-0.0.0.0-{port}-lan'] [title^=Remove]"));
+    browser.wait_for("document.querySelectorAll('#outputs li').length === 1");
+    browser.assert_clean(true);
+}
+
+/// What axe-core finds serious on the page as it is shown.
+fn serious(browser: &Browser) -> serde_json::Value {
+    browser.value(
+        "axe.run().then(({violations}) => violations.filter(({impact}) => ['serious', 'critical'].includes(impact)) \
+         .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(' ')}`))",
+    )
+}
+
+#[test]
+fn nothing_serious_is_in_the_way_of_those_who_do_not_see_or_point() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
+    std::fs::create_dir_all(&folder).unwrap();
+    let axe = folder.join("node_modules/axe-core/axe.min.js");
+    if !axe.is_file() {
+        let fetched = std::process::Command::new("npm")
+            .args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix", ".", "axe-core@4"])
+            .current_dir(&folder)
+            .output();
+        if !fetched.is_ok_and(|fetched| fetched.status.success()) {
+            eprintln!("SKIPPED: axe-core cannot be fetched with npm");
+            return;
+        }
+    }
+    let studio = Studio::open(&[]);
+    let preset = r#"{"look": {"styles": "negative"}, "key": 1}"#;
+    assert_eq!(studio.api.json("PUT", "/api/v1/presets/Night", preset).status, 200);
+    assert_eq!(studio.api.json("POST", "/api/v1/streams/live/record", "{}").status, 200);
+    studio.api.assert_painting(5);
+    let Some(browser) = studio.visit() else { return };
+    browser.press("body", "r");
+    browser.wait_for("document.querySelectorAll('#presets li, #recordings li, #outputs li').length === 3");
+    browser.value(&format!("(() => {{ {} }})(), 0", std::fs::read_to_string(axe).unwrap()));
+    browser.value("document.querySelectorAll('details').forEach((details) => (details.open = true))");
+    let none = serde_json::json!([]);
+    for (width, scheme) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
+        browser.resize(width, 800);
+        browser.prefer(&[("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")]);
+        assert_eq!(serious(&browser), none, "{width} {scheme}");
+        browser.wait_for(&format!("document.documentElement.scrollWidth <= {width}"));
+    }
+    assert_eq!(browser.value("getComputedStyle(document.getElementById('painted')).transitionDuration"), "0s");
+    browser.wait_for("!document.querySelector('#notices p')");
+    browser.click("[title^='Play ']");
+    assert_eq!(serious(&browser), none, "a recording is played");
+    browser.click("#player-close");
+    browser.click("[data-goto=photo]");
+    assert_eq!(serious(&browser), none, "the photo tab");
+}
+
+#[test]
+fn a_photograph_waits_for_the_daemon() {
+    let mut studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    studio.lose();
+    browser.wait_for("document.body.dataset.link === 'lost'");
+    browser.drop_file(&project("models/showcase/chelsea.jpg"));
+    browser.wait_for("/does not answer/.test(document.querySelector('#notices .problem')?.textContent)");
+    studio.restart(&[]);
+    browser.wait_for("document.getElementById('photo-after').naturalWidth > 0");
+    browser.wait_for("!document.getElementById('photo-save').disabled");
+    browser.assert_clean(true);
 }
 
 #[test]

@@ -10,12 +10,15 @@ use ureq::http::Method;
 use super::{print_json, say};
 use crate::control::client::Client;
 use crate::control::contract::{
-    Change, ConfigState, LIVE, LookNow, Preset, PresetRequest, PresetWish, RecordNow, RecordRequest, Recording,
-    SettingsNow, SettingsPatch, SourceRequest, StreamState, StreamStatus,
+    Change, ConfigState, LIVE, LookNow, OutputState, OutputWish, Preset, PresetRequest, PresetWish, RecordNow,
+    RecordRequest, Recording, SettingsNow, SettingsPatch, SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
 use crate::style::{Look, LookPatch, PaintSize};
+
+/// Where the outputs are, below the stream.
+const OUTPUTS: &str = "/outputs";
 
 /// Where the presets are.
 const PRESETS: &str = "/api/v1/presets";
@@ -125,6 +128,18 @@ enum Command {
         #[arg(long, conflicts_with = "file")]
         stop: bool,
     },
+    /// Where the stream goes, with the ids of its outputs
+    Outputs,
+    /// Open one more output
+    AddOutput {
+        #[arg(value_enum)]
+        kind: OutputKind,
+        /// ADDRESS:PORT[/PATH] for rtsp; auto, a device, a label or pipewire for virtual-camera
+        #[arg(default_value = "auto")]
+        place: String,
+    },
+    /// Close an output, by its id
+    RemoveOutput { id: String },
     /// The finished recordings in the daemon's recordings folder
     Recordings,
     /// Save the latest painted frame as a PNG file
@@ -150,6 +165,12 @@ enum Colours {
     Keep,
     /// Of the painting
     Paint,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OutputKind {
+    Rtsp,
+    VirtualCamera,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -218,6 +239,24 @@ impl CtlArgs {
             Command::Resume => session.settings(Method::POST, "/resume", &()),
             Command::Source { source, once } => session.source(SourceRequest { source, r#loop: !once }),
             Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
+            Command::Outputs => session
+                .tell(&session.client.get::<Vec<OutputState>>(&session.path(OUTPUTS))?, |outputs| {
+                    describe_outputs(outputs)
+                }),
+            Command::AddOutput { kind, place } => {
+                let wish = match kind {
+                    OutputKind::Rtsp => OutputWish::Rtsp { address: place, kbps: None },
+                    OutputKind::VirtualCamera => {
+                        OutputWish::VirtualCamera { device: place, size: "stream".into(), mirror: false }
+                    }
+                };
+                let outputs: Vec<OutputState> = session.client.send(Method::POST, &session.path(OUTPUTS), &wish)?;
+                session.tell(&outputs, |outputs| describe_outputs(outputs))
+            }
+            Command::RemoveOutput { id } => {
+                let path = session.path(&format!("{OUTPUTS}/{}", path_segment(&id)));
+                session.tell(&session.client.delete(&path)?, |outputs: &Vec<OutputState>| describe_outputs(outputs))
+            }
             Command::Recordings => session.recordings(),
             Command::Snapshot { file } => session.snapshot(&file),
             Command::Paint { input, output, style } => session.paint(&input, &output, style),
@@ -408,6 +447,16 @@ impl Session {
     }
 }
 
+fn describe_outputs(outputs: &[OutputState]) -> String {
+    let line = |output: &OutputState| format!("{:<32} {}", output.id, watched(output));
+    outputs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn watched(output: &OutputState) -> String {
+    let comma = if output.place.is_empty() { "" } else { ", " };
+    format!("{}{comma}{} watching", output.place, output.clients)
+}
+
 fn preset_path(name: &str) -> String {
     format!("{PRESETS}/{}", path_segment(name))
 }
@@ -508,15 +557,7 @@ fn describe(state: &StreamState) -> String {
             counts.held
         ),
     ];
-    lines.extend(state.outputs.iter().map(|output| {
-        format!(
-            "{:<9} {}{}{} watching",
-            output.kind,
-            output.place,
-            if output.place.is_empty() { "" } else { ", " },
-            output.clients
-        )
-    }));
+    lines.extend(state.outputs.iter().map(|output| format!("{:<9} {}", output.kind, watched(output))));
     lines.extend(state.failures.iter().map(|failure| format!("failure   {failure}")));
     lines.push(format!("uptime    {} s", state.uptime_s));
     lines.join("\n")

@@ -78,6 +78,8 @@ pub struct ConfigState {
 /// One destination of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputState {
+    /// What tells it from the other outputs of its stream.
+    pub id: String,
     /// `rtsp`, `recording`, `preview`, ...
     pub kind: String,
     /// Where to find it: an address or a file.
@@ -85,6 +87,42 @@ pub struct OutputState {
     pub clients: usize,
     /// Pictures that it could not take in time.
     pub dropped: u64,
+}
+
+/// `POST .../outputs`: one more destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum OutputWish {
+    /// Who may watch is as for the configured one.
+    Rtsp {
+        /// ADDRESS:PORT/PATH; without a path it is the name of the stream.
+        address: String,
+        #[serde(default)]
+        kbps: Option<u32>,
+    },
+    /// As `POST .../record`.
+    Recording {
+        #[serde(default)]
+        file: Option<String>,
+    },
+    VirtualCamera {
+        /// As in the config: "auto", a path, a label, or "pipewire".
+        #[serde(default = "auto")]
+        device: String,
+        /// "stream", or a fixed size.
+        #[serde(default = "stream")]
+        size: String,
+        #[serde(default)]
+        mirror: bool,
+    },
+}
+
+fn auto() -> String {
+    "auto".into()
+}
+
+fn stream() -> String {
+    "stream".into()
 }
 
 /// The answer to a change: when it was seen.

@@ -9,8 +9,8 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::Notify;
 
 use super::contract::{
-    Change, ConfigState, LookNow, OutputState, Painted, RecordNow, SettingsNow, SettingsPatch, SourceRequest,
-    StreamState, StreamStatus,
+    Change, ConfigState, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch,
+    SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::Error;
 use crate::output::{PreviewOf, Viewer};
@@ -87,6 +87,14 @@ pub trait Stream: Send + Sync {
 
     /// Ends the recording; answers when its file is finished. Refused: none is in progress.
     fn stop_recording(&self) -> ApiFuture<'_, RecordNow>;
+
+    /// Opens one more output, but no recording. It stays when the config changes, and when the stream starts anew.
+    /// Refused: one that is there, a port, path or device that cannot be had.
+    fn add_output(&self, wish: OutputWish) -> ApiFuture<'_, Vec<OutputState>>;
+
+    /// Closes an output, or ends the recording; one of the config stays away until the config asks for another in its
+    /// place, or the daemon starts again. Refused: there is none, the preview.
+    fn remove_output(&self, id: String) -> ApiFuture<'_, Vec<OutputState>>;
 
     /// The latest painted frame as a PNG file. Refused: nothing was painted yet.
     fn snapshot(&self) -> ApiFuture<'_, Vec<u8>>;

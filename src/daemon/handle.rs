@@ -15,8 +15,8 @@ use super::source_keeper::Switch;
 use super::source_state::Playing;
 use crate::config::outputs::OutputsPlan;
 use crate::control::contract::{
-    Change, LookNow, OutputState, Painted, RecordNow, SettingsNow, SettingsPatch, SourceRequest, StreamState,
-    StreamStatus,
+    Change, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch, SourceRequest,
+    StreamState, StreamStatus,
 };
 use crate::control::{self, ApiError, ApiFuture, ApiResult, run_blocking};
 use crate::engine::{Answer, Control};
@@ -226,6 +226,7 @@ impl control::Stream for Handle {
         let state = |output: Arc<dyn crate::output::Output>| {
             let place = output.place();
             OutputState {
+                id: place.id(),
                 kind: place.kind.into(),
                 place: place.name,
                 clients: output.clients(),
@@ -301,6 +302,26 @@ impl control::Stream for Handle {
             let file = run_blocking(move || recorder.stop()).await;
             self.changed();
             Ok(RecordNow { file: file?.display().to_string(), recording: false })
+        })
+    }
+
+    fn add_output(&self, wish: OutputWish) -> ApiFuture<'_, Vec<OutputState>> {
+        let (keeper, name) = (Arc::clone(&self.output_keeper), self.name.clone());
+        Box::pin(async move {
+            run_blocking(move || keeper.add(wish, &name)).await?;
+            self.changed();
+            Ok(self.outputs())
+        })
+    }
+
+    fn remove_output(&self, id: String) -> ApiFuture<'_, Vec<OutputState>> {
+        let (keeper, recorder) = (Arc::clone(&self.output_keeper), Arc::clone(&self.recorder));
+        Box::pin(async move {
+            let is_recording = recorder.elapsed().is_some() && id == "recording";
+            let remove = move || if is_recording { recorder.stop().map(drop) } else { keeper.remove(&id) };
+            let removed = run_blocking(remove).await;
+            self.changed();
+            removed.map(|()| self.outputs())
         })
     }
 

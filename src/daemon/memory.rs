@@ -1,4 +1,4 @@
-//! What each stream looked like when the daemon ended, kept in a file that a thread of its own writes.
+//! What each stream looked like when the daemon ended, and its added outputs, kept in a file that a thread of its own writes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic_file;
 use crate::config::{PaintConfig, StreamConfig};
-use crate::control::contract::Painted;
+use crate::control::contract::{OutputWish, Painted};
 use crate::error::{Error, Result};
 use crate::sync::Locked;
 
@@ -48,6 +48,9 @@ struct Remembered {
     configured: PaintConfig,
     painted: Painted,
     mirrored: bool,
+    /// Those that were added while it ran.
+    #[serde(default)]
+    outputs: Vec<OutputWish>,
 }
 
 impl Memory {
@@ -71,9 +74,9 @@ impl Memory {
     }
 
     /// Notes how a stream is painted; what is as it was costs nothing.
-    pub fn note(&self, config: &StreamConfig, painted: Painted, mirrored: bool) {
+    pub fn note(&self, config: &StreamConfig, painted: Painted, mirrored: bool, outputs: Vec<OutputWish>) {
         let Some(shared) = &self.shared else { return };
-        let now = Remembered { configured: config.paint.clone(), painted, mirrored };
+        let now = Remembered { configured: config.paint.clone(), painted, mirrored, outputs };
         let mut state = shared.state.locked();
         if state.streams.get(&config.name) != Some(&now) {
             state.streams.insert(config.name.clone(), now);
@@ -94,6 +97,12 @@ impl Memory {
         let mut recalled = config.clone();
         recalled.paint = PaintConfig { network, size: *size, ..PaintConfig::from(look.clone()) };
         Some((recalled, *mirrored))
+    }
+
+    /// The outputs that were added to the stream of that name.
+    pub fn outputs(&self, name: &str) -> Vec<OutputWish> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        shared.state.locked().streams.get(name).map_or(Vec::new(), |known| known.outputs.clone())
     }
 
     /// Writes what is not written yet; waits no longer than a disk that works takes.
@@ -182,13 +191,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let memory = Memory::open(folder.path()).unwrap();
         assert_eq!(memory.recall(&config()), None);
-        memory.note(&config(), painted("a"), false);
-        memory.note(&config(), painted("b"), true);
+        memory.note(&config(), painted("a"), false, Vec::new());
+        let output = OutputWish::Rtsp { address: "127.0.0.1:8555".into(), kbps: None };
+        memory.note(&config(), painted("b"), true, vec![output.clone()]);
         memory.close();
         let memory = Memory::open(folder.path()).unwrap();
         let (recalled, mirrored) = memory.recall(&config()).unwrap();
         assert_eq!((recalled.paint.look(), mirrored), (painted("b").look, true));
         assert_eq!((recalled.paint.network.as_str(), recalled.paint.size), ("lite", PaintSize::Auto));
+        assert_eq!(memory.outputs("live"), [output]);
+        assert_eq!(memory.outputs("lobby"), []);
         let mut other = config();
         other.paint.strength = 0.5;
         assert_eq!(memory.recall(&other), None);

@@ -5,6 +5,7 @@ import { Charts } from "./charts.js";
 import { download, element, notice, setValue, showList, the } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { LookPanel, normalised, toggled } from "./look.js";
+import { Outputs } from "./outputs.js";
 import { Photo } from "./photo.js";
 import { Presets } from "./presets.js";
 import { Recordings, clock } from "./recordings.js";
@@ -186,6 +187,11 @@ const paintAs = async (rest, body) => pick(await askJson("POST", path(rest), bod
 
 const recordings = new Recordings();
 
+const outputs = new Outputs({
+  add: (button, wish) => act(button, async () => ({ outputs: await askJson("POST", path("/outputs"), wish) })),
+  remove: (button, id) => act(button, async () => ({ outputs: await askJson("DELETE", path(`/outputs/${id}`)) })),
+});
+
 const presets = new Presets({
   paint: (name) => act({}, () => paintAs("/preset", { name })),
   painted: () => pick(stream, "look", "network", "size"),
@@ -240,7 +246,7 @@ function show() {
   the("size-now").textContent = stream.status === "running" ? painting : "";
   the("source-now").textContent = `Now: ${stream.source}, ${stream.nominal_fps} frames a second${stream.sound ? ", with sound" : ""}`;
 
-  showList(the("outputs"), stream.outputs.filter(({ kind }) => kind !== "preview"), outputRow);
+  outputs.show(stream.outputs);
   showList(the("failures"), [...stream.failures, ...(stream.error ? [stream.error] : [])], (failure) => element("li", {}, failure));
   showLink();
 }
@@ -248,28 +254,6 @@ function show() {
 function press(id, isPressed, pressedTitle, title) {
   the(id).setAttribute("aria-pressed", isPressed);
   the(id).querySelector("span").textContent = isPressed ? pressedTitle : title;
-}
-
-function outputRow({ kind, place, clients, dropped }) {
-  const row = element("li");
-  const counts = kind === "rtsp" ? [clients === 1 ? "1 client" : `${clients} clients`] : [];
-  if (dropped) counts.push(`${dropped} dropped`);
-  const copy = element("button", { type: "button", title: "Copy the address" }, "Copy");
-  copy.onclick = () => copyText(place, copy);
-  row.append(element("b", {}, kind === "rtsp" ? "RTSP" : kind), element("small", {}, counts.join(", ")), element("code", {}, place), copy);
-  return row;
-}
-
-async function copyText(text, button) {
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1500);
-  } catch {
-    // Only pages of this machine or over TLS may write into the clipboard.
-    getSelection().selectAllChildren(button.previousElementSibling);
-    notice("The address is selected: copy it with the keyboard.", "news");
-  }
 }
 
 function showLink() {

@@ -103,7 +103,13 @@ impl Browser {
         self.chromium("Emulation.setDeviceMetricsOverride", size);
     }
 
-    /// The value of a JavaScript expression.
+    /// What the visitor prefers, as media features and their values.
+    pub fn prefer(&self, features: &[(&str, &str)]) {
+        let features: Vec<_> = features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.chromium("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// The value of a JavaScript expression, or what it promises.
     pub fn value(&self, expression: &str) -> Value {
         self.send("POST", "/execute/sync", json!({ "script": format!("return {expression}"), "args": [] }))
     }

@@ -12,6 +12,7 @@ mod photo;
 mod presets;
 mod preview;
 mod problem;
+mod qr;
 mod recordings;
 mod routes;
 mod session;

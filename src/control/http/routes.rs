@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::{Context, events, exposition, guard, pages, photo, presets, preview, recordings, session};
+use super::{Context, events, exposition, guard, pages, photo, presets, preview, qr, recordings, session};
 use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
-    Change, ConfigState, LookNow, MediaFile, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest,
-    StreamState,
+    Change, ConfigState, LookNow, MediaFile, OutputState, OutputWish, RecordNow, RecordRequest, SettingsNow,
+    SettingsPatch, SourceRequest, StreamState,
 };
 use crate::control::text::is_shown_as_written;
 use crate::control::{ApiError, ApiResult, Member, media, run_blocking};
@@ -51,6 +51,10 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/streams/{name}/resume", || post(resume)),
     route("POST", "/api/v1/streams/{name}/source", || post(set_source)),
     route("POST", "/api/v1/streams/{name}/record", || post(record)),
+    route("GET", "/api/v1/streams/{name}/outputs", || get(outputs)),
+    route("POST", "/api/v1/streams/{name}/outputs", || post(add_output)),
+    route("DELETE", "/api/v1/streams/{name}/outputs/{id}", || delete(remove_output)),
+    route("GET", "/api/v1/qr", || get(qr::show)),
     route("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
     route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
     route("GET", "/api/v1/cameras", || get(cameras)),
@@ -183,6 +187,31 @@ async fn record(
     }
     let file = context.recordings.new_file(requested.file, &name)?;
     Ok(JsonAnswer(stream.start_recording(&file).await?))
+}
+
+async fn outputs(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<Vec<OutputState>>> {
+    Ok(JsonAnswer(context.hub.member(&name)?.state().outputs))
+}
+
+/// Answers with all outputs, as they are then.
+async fn add_output(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Json(wish): Json<OutputWish>,
+) -> ApiResult<JsonAnswer<Vec<OutputState>>> {
+    let stream = context.hub.get(&name)?;
+    if let OutputWish::Recording { file } = wish {
+        stream.start_recording(&context.recordings.new_file(file, &name)?).await?;
+        return Ok(JsonAnswer(stream.outputs()));
+    }
+    Ok(JsonAnswer(stream.add_output(wish).await?))
+}
+
+async fn remove_output(
+    State(context): State<Context>,
+    Path((name, id)): Path<(String, String)>,
+) -> ApiResult<JsonAnswer<Vec<OutputState>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.remove_output(id).await?))
 }
 
 async fn snapshot(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<impl IntoResponse> {
