@@ -107,7 +107,9 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         // A keeper that is gone drops the reply.
         let _ = self.switch.send(Switch { playing, is_configured, reply });
-        answer.await.map_err(|_| Error::output("the stream ended before it took the source"))?
+        answer.await.map_err(|_| {
+            Error::conflict("the stream ended before it took the source; if it starts anew, try again then")
+        })?
     }
 
     /// Goes over to other outputs; those that stay are not touched. `again`: it is not the first try. Returns what was

@@ -252,7 +252,7 @@ impl Control {
     }
 
     fn hand_over(&self, job: Job) -> Result<()> {
-        self.jobs.send(job).map_err(|_| Error::output("the stream has ended"))
+        self.jobs.send(job).map_err(|_| Error::conflict("the stream has ended; if it starts anew, try again then"))
     }
 }
 

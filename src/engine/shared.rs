@@ -235,5 +235,5 @@ impl Future for Answer {
 }
 
 fn ended() -> Error {
-    Error::output("the stream ended before it took the command")
+    Error::conflict("the stream ended before it took the command; if it starts anew, try again then")
 }

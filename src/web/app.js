@@ -194,7 +194,7 @@ const outputs = new Outputs({
 
 const presets = new Presets({
   paint: (name) => act({}, () => paintAs("/preset", { name })),
-  painted: () => pick(stream, "look", "network", "size"),
+  painted: () => stream && pick(stream, "look", "network", "size"),
 });
 
 for (const [id, action] of Object.entries(ACTIONS)) the(id).onclick = action;

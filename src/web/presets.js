@@ -10,15 +10,16 @@ export class Presets {
   #list = [];
   #paint;
 
-  /** `paint(name)` paints with one; `painted()` is what a new one keeps: look, network and size. */
+  /** `paint(name)` paints with one; `painted()` is what a new one keeps: look, network and size of the stream, if there is one. */
   constructor({ paint, painted }) {
     this.#paint = paint;
     the("preset-form").onsubmit = (event) => {
       event.preventDefault();
       const name = the("preset-name").value.trim();
-      if (!name) return;
+      const now = painted();
+      if (!name || !now) return;
       this.#change(async () => {
-        await askJson("PUT", path(name), painted());
+        await askJson("PUT", path(name), now);
         the("preset-name").value = "";
       });
     };
