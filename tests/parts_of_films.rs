@@ -122,3 +122,16 @@ fn a_part_that_is_not_there_is_told_before_anything_is_painted() {
     let refused = studio.convert(&film, "no.png", &["--start", "1"]);
     assert!(refused.code == 2 && refused.stderr.contains("--at names the time of one picture"), "{}", refused.stderr);
 }
+
+#[test]
+fn the_timecode_of_a_part_is_that_of_its_first_picture() {
+    let studio = Studio::new();
+    let film = studio.film("film.mp4", "-timecode 10:00:00:00");
+    for (args, expected) in [(&[][..], "10:00:00:00"), (&["--start", "2.4"], "10:00:02:10")] {
+        for (output, stream) in [("out.mp4", "d"), ("out.mov", "d"), ("out.mkv", "v")] {
+            let out = studio.good(&film, output, &[args, &["--overwrite"]].concat());
+            let told = probe(&out, stream, "stream_tags=timecode");
+            assert_eq!(told, expected, "{output} {args:?}");
+        }
+    }
+}

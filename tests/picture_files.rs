@@ -154,3 +154,70 @@ fn a_picture_that_is_cut_off_gets_a_note() {
     let (_, said) = studio.good(&input, "out.png");
     assert!(said.stderr.contains("the picture is cut off"), "{}", said.stderr);
 }
+
+#[test]
+fn formats_that_are_only_read_become_others() {
+    let studio = Studio::new();
+    let picture = RgbImage::from_fn(40, 30, |x, y| Rgb([6 * x as u8, 8 * y as u8, 99]));
+    for name in ["in.bmp", "in.tif"] {
+        picture.save(studio.path(name)).expect("saved");
+        let (file, said) = studio.good(&studio.path(name), "out.png");
+        assert_eq!(image::open(file).expect("a picture").into_rgb8(), picture, "{name}");
+        assert!(!said.stderr.contains("note"), "{}", said.stderr);
+    }
+}
+
+/// Whether a program of libheif is installed.
+fn has(program: &str) -> bool {
+    std::process::Command::new(program).arg("--help").output().is_ok()
+}
+
+#[test]
+fn pictures_of_phones_are_read_where_libheif_is_installed() {
+    let studio = Studio::new();
+    let heic = project("tests/cases/a.heic");
+    // Where no program is found.
+    let mut command = impasto();
+    command.env("PATH", studio.path("")).args(["file"]).arg(&heic).arg(studio.path("none.png"));
+    let refused = finish(command.arg("--network").arg(studio.path("identity.onnx")));
+    assert!(refused.code == 3 && refused.stderr.contains("apt install libheif-examples"), "{refused:?}");
+    if !has("heif-convert") || !has("heif-enc") {
+        eprintln!("SKIPPED: libheif-examples is not installed");
+        return;
+    }
+    let (file, _) = studio.good(&heic, "heic.png");
+    assert_eq!(decoder(&file).dimensions(), (120, 80));
+    // The container says how it is turned; EXIF, which says it too, does not count.
+    let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(64, 32, |x, _| Rgb([if x < 32 { 200 } else { 40 }; 3])));
+    let mut jpeg = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 95);
+    encoder.set_exif_metadata(exif()).expect("JPEG holds EXIF");
+    picture.write_with_encoder(encoder).expect("a file");
+    let source = studio.write("source.jpg", &jpeg);
+    for (name, args) in [("turned.heic", &[][..]), ("turned.avif", &["-A"])] {
+        let mut encode = std::process::Command::new("heif-enc");
+        let made = finish(encode.args(args).arg(&source).arg("-o").arg(studio.path(name)));
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        let (file, _) = studio.good(&studio.path(name), "out.png");
+        assert_eq!(decoder(&file).dimensions(), (64, 32), "{name}");
+        assert_near(pixel(&file, 8, 8), [200; 3], 6);
+        assert_near(pixel(&file, 56, 8), [40; 3], 6);
+        let exif = decoder(&file).exif_metadata().expect("readable").unwrap_or_else(|| panic!("{name} has no EXIF"));
+        assert!(exif.windows(3).any(|word| word == b"Cam"), "{name}");
+    }
+}
+
+#[test]
+fn a_huge_picture_is_painted_smaller_and_comes_out_as_large_as_it_was() {
+    let studio = Studio::new();
+    let input = studio.path("huge.png");
+    let level = |x: u32, y: u32| [(x / 32) as u8, (y / 32) as u8, 128];
+    RgbImage::from_fn(6400, 4800, |x, y| Rgb(level(x, y))).save(&input).expect("saved");
+    let (file, said) = studio.good(&input, "painted.png");
+    assert!(said.stderr.contains("it is painted at 5773x4330 and scaled back to 6400x4800"), "{}", said.stderr);
+    let painted = image::open(file).expect("a picture").into_rgb8();
+    assert_eq!(painted.dimensions(), (6400, 4800));
+    for (x, y) in [(0, 0), (6399, 4799), (3200, 100), (1700, 4000)] {
+        assert_near(painted.get_pixel(x, y).0, level(x, y), 2);
+    }
+}

@@ -65,20 +65,23 @@ impl DryRun {
 
     /// A picture is painted as it is; further ones of the format are told by their size.
     fn picture(&mut self, sample: &Conversion) -> Result<Forecast> {
-        let (format, size) = (Format::of(&sample.output), painted_size(sample)?);
-        let pixels = (size.width * size.height).max(1) as f64;
+        let format = Format::of(&sample.output);
+        let pixels_of = |size: Size| (size.width * size.height).max(1) as f64;
         let known = format.and_then(|format| self.rates.get(&format).cloned());
-        let rate = match &known {
-            Some(rate) => rate.clone(),
+        let known = known.zip(painted_size(sample).ok());
+        let is_known = known.is_some();
+        let (rate, size) = match known {
+            Some(known) => known,
             None => {
                 let mut progress = Progress::silent();
                 pictures::convert(sample, &mut self.easel, &mut progress)?;
-                let kept = progress.kept();
-                let seconds = kept.done.1.as_secs_f64() / pixels;
-                PixelRate { seconds, bytes: bytes_of(&sample.output)? as f64 / pixels, kept }
+                let (kept, size) = (progress.kept(), dimensions(&sample.output)?);
+                let seconds = kept.done.1.as_secs_f64() / pixels_of(size);
+                (PixelRate { seconds, bytes: bytes_of(&sample.output)? as f64 / pixels_of(size), kept }, size)
             }
         };
-        let notes = if known.is_none() { rate.kept.notes.clone() } else { Vec::new() };
+        let pixels = pixels_of(size);
+        let notes = if is_known { Vec::new() } else { rate.kept.notes.clone() };
         let forecast = Forecast {
             picture: size.to_string(),
             device: rate.kept.device.clone(),
@@ -86,7 +89,7 @@ impl DryRun {
             frames: Some(1),
             seconds: Some(rate.seconds * pixels),
             bytes: Some((rate.bytes * pixels) as u64),
-            sample_frames: u64::from(known.is_none()),
+            sample_frames: u64::from(!is_known),
             notes,
             ..Forecast::default()
         };

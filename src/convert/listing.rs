@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::picture_file::Format;
+use super::picture_file::{Format, is_named_so};
 use super::pictures;
 use super::target::Target;
 use crate::error::{Error, Result};
@@ -99,7 +99,7 @@ impl Listing {
             match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 true if selection.recursive => self.look_into(&path, &name, selection)?,
                 true => self.folders += 1,
-                false if is_film(&name) || Format::of(&name).is_some() => {
+                false if is_film(&name) || is_named_so(&name) => {
                     self.items.push(Item { name: selection.name_of(&name, &path), input: path });
                 }
                 false => self.others += 1,
@@ -146,6 +146,7 @@ mod tests {
             ("a.b.avi", "a.b.avi.mkv", "a.b.avi.png"),
             ("a.gif", "a.gif", "a.gif.png"),
             ("sub/a.jpeg", "sub/a.jpeg", "sub/a.jpeg"),
+            ("a.TIFF", "a.TIFF.png", "a.TIFF.png"),
             ("odd", "odd.mkv", "odd.png"),
         ] {
             assert_eq!((name(file, false), name(file, true)), (film.into(), still.into()), "{file}");

@@ -6,6 +6,7 @@ use std::path::Path;
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use super::heif;
 use super::picture_colours::{self, Converted};
 use super::picture_tags::{self, Tags};
 use super::webp;
@@ -16,6 +17,9 @@ const JPEG_QUALITY: u8 = 95;
 
 /// What a picture may unpack besides its pixels, such as a colour profile: a small file may hold gigabytes.
 const MOST_UNPACKED_BYTES: u64 = 64 << 20;
+
+/// Endings of pictures that are read but not written.
+const READ_ONLY: [&str; 6] = ["bmp", "tif", "tiff", "heic", "heif", "avif"];
 
 /// The picture formats that can be written, by ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +40,12 @@ impl Format {
     }
 }
 
+/// True if a file with this ending is a picture, whether it can be written so or not.
+pub fn is_named_so(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    Format::of(path).is_some() || READ_ONLY.contains(&ending.as_str())
+}
+
 /// A picture that was read.
 #[derive(Debug)]
 pub struct Original {
@@ -46,11 +56,29 @@ pub struct Original {
 }
 
 impl Original {
+    /// Reads the picture file at `path`, of at most `most_pixels`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn read(path: &Path, most_pixels: usize) -> Result<Self, String> {
+        let file = std::fs::read(path).map_err(|error| error.to_string())?;
+        match file.as_slice() {
+            [] => Err("is empty (0 bytes)".into()),
+            start if heif::is_heif(start) => Self::decode_as(&heif::to_png(path)?, most_pixels, true),
+            file => Self::decode(file, most_pixels),
+        }
+    }
+
     /// Decodes a file with a picture of at most `most_pixels`, and turns it upright by its EXIF orientation.
     ///
     /// # Errors
     /// What is wrong with it, in words.
     pub fn decode(file: &[u8], most_pixels: usize) -> Result<Self, String> {
+        Self::decode_as(file, most_pixels, false)
+    }
+
+    /// As [`Original::decode`]; one that `is_upright` stays as it is, whatever EXIF says.
+    fn decode_as(file: &[u8], most_pixels: usize, is_upright: bool) -> Result<Self, String> {
         let mut reader =
             ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| error.to_string())?;
         let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
@@ -94,7 +122,9 @@ impl Original {
                 }
             }
         }
-        picture.apply_orientation(orientation);
+        if !is_upright {
+            picture.apply_orientation(orientation);
+        }
         Ok(Self { picture, tags, notes })
     }
 }

@@ -1,15 +1,17 @@
 //! Still pictures: decode, paint, encode, each file in one go.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader, RgbImage, Rgba};
+use image::{DynamicImage, RgbImage, Rgba};
 
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
+use super::heif;
 use super::picture_file::{self, Format, Original};
 use super::picture_tags::Tags;
 use super::progress::{Event, Progress};
@@ -24,7 +26,7 @@ use crate::gst::template::Templates;
 use crate::output::part_path;
 use crate::style::geometry::MAX_SIDE;
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
-use crate::style::{PaintPlan, Painter, Size};
+use crate::style::{MOST_PICTURE_PIXELS, PaintPlan, Painter, Size};
 
 /// The painter that pictures pass one after the other, opened for the first of them.
 #[derive(Default)]
@@ -89,8 +91,9 @@ fn frame_of(
 
 /// True if the file is a still picture by its first bytes, or at least by its name.
 pub fn is_picture(path: &Path) -> bool {
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    Format::of(path).is_some() || reader.is_ok_and(|reader| reader.format().is_some())
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    picture_file::is_named_so(path) || read.is_ok() && (heif::is_heif(&start) || image::guess_format(&start).is_ok())
 }
 
 /// Reads a picture file, or takes the picture that a video shows at `at`: without transparency, and with the notes on it.
@@ -178,6 +181,13 @@ fn paint(input: &Path, output: &Path, treatment: Treatment, painter: &mut Painte
         );
     }
     let picture = scaled(picture, treatment.scaling, input)?;
+    let size = Size::new(picture.width() as usize, picture.height() as usize);
+    if let Some(smaller) = painter.smaller_size(size) {
+        notes.push(format!(
+            "it is painted at {smaller} and scaled back to {size}: painting more than {} million pixels takes too much memory",
+            MOST_PICTURE_PIXELS / 1_000_000
+        ));
+    }
     let painted = paint_picture(picture, |source, painted| painter.paint(source, painted).map(|_| ()))?;
     notes.extend(write(output, painted, &tags)?);
     notes.iter().for_each(|note| progress.note(note));
@@ -188,11 +198,7 @@ fn paint(input: &Path, output: &Path, treatment: Treatment, painter: &mut Painte
 /// Reads a picture file.
 fn read(path: &Path) -> Result<Original> {
     let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
-    let file = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    if file.is_empty() {
-        return Err(unreadable("is empty (0 bytes)".into()));
-    }
-    Original::decode(&file, MAX_SIDE * MAX_SIDE).map_err(unreadable)
+    Original::read(path, MAX_SIDE * MAX_SIDE).map_err(unreadable)
 }
 
 /// Paints a picture with `paint`. Pictures with transparency keep it: the network paints their colours only.

@@ -263,7 +263,9 @@ impl Progress {
     pub fn failed(&mut self, error: &Error) {
         self.fill(1.0);
         if self.tells_people() {
-            self.line(&format!("failed: {}: {error}", self.file.as_deref().unwrap_or_default()));
+            let (text, file) = (error.to_string(), self.file.as_deref().unwrap_or_default());
+            let file = if text.contains(file) { String::new() } else { format!("{file}: ") };
+            self.line(&format!("failed: {file}{text}"));
         }
         self.emit(&Event::Failed { reason: error.to_string(), exit_code: error.exit_code() });
     }

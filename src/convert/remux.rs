@@ -9,6 +9,7 @@ use gstreamer as gst;
 use serde::Deserialize;
 
 use super::cut::Window;
+use super::timecode;
 use super::timescale::Timescale;
 use crate::gst::matroska::is_matroska;
 use crate::output::Container;
@@ -35,6 +36,21 @@ struct Stream {
     codec_name: String,
     #[serde(default)]
     disposition: std::collections::BTreeMap<String, u8>,
+    #[serde(default)]
+    tags: std::collections::BTreeMap<String, String>,
+    /// "30000/1001"
+    #[serde(default)]
+    r_frame_rate: String,
+}
+
+impl Stream {
+    /// The timecode of the picture at `time`, where the stream tells that of its first.
+    fn timecode_at(&self, time: gst::ClockTime) -> Option<String> {
+        let (_, timecode) = self.tags.iter().find(|(name, _)| name.eq_ignore_ascii_case("timecode"))?;
+        let (frames, seconds) = self.r_frame_rate.split_once('/')?;
+        let rate = frames.parse::<f64>().ok()? / seconds.parse::<f64>().ok()?;
+        timecode::later(timecode, rate, (time.nseconds() as f64 * rate / 1e9).round() as u64)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,6 +110,10 @@ pub fn with_tags(
             add(&[&format!("-map_metadata:{place}"), &format!("1:{place}")]);
             add(&[&format!("-disposition:{}", &place[2..]), &flags]);
         }
+    }
+    let pictures = theirs.iter().find(|stream| stream.codec_type == "video");
+    if let Some(timecode) = window.zip(pictures).and_then(|(window, pictures)| pictures.timecode_at(window.begin)) {
+        add(&["-metadata:s:v:0", &format!("timecode={timecode}")]);
     }
     for tag in OF_THE_SOURCES_PICTURES {
         add(&["-metadata:s:v:0", &format!("{tag}=")]);

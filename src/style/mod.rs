@@ -16,6 +16,6 @@ pub mod trial;
 pub use catalog::{Catalog, Choice};
 pub use geometry::{PaintSize, Size};
 pub use look::{Look, LookPatch};
-pub use paint_plan::PaintPlan;
+pub use paint_plan::{MOST_PICTURE_PIXELS, PaintPlan};
 pub use painter::Painter;
 pub use sized_network::SizedNetwork;

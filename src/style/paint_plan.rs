@@ -5,6 +5,10 @@ use super::onnx::SessionOptions;
 use super::{Catalog, Choice, Look, Painter};
 use crate::error::Result;
 
+/// Networks take about a hundred bytes for each pixel: so many take two and a half gigabytes. Their norms go over the whole
+/// picture, which therefore cannot be painted in pieces.
+pub const MOST_PICTURE_PIXELS: usize = 25_000_000;
+
 /// How to paint, resolved.
 #[derive(Debug, Clone)]
 pub struct PaintPlan {
@@ -25,12 +29,14 @@ impl PaintPlan {
         self.open_with(&self.session)
     }
 
-    /// As [`PaintPlan::open_painter`], for pictures that are painted once each.
+    /// As [`PaintPlan::open_painter`], for pictures that are painted once each, however large they are.
     ///
     /// # Errors
     /// The network cannot be loaded.
     pub fn open_picture_painter(&self) -> Result<Painter> {
-        self.open_with(&self.session.for_pictures())
+        let mut painter = self.open_with(&self.session.for_pictures())?;
+        painter.bound(MOST_PICTURE_PIXELS);
+        Ok(painter)
     }
 
     fn open_with(&self, session: &SessionOptions) -> Result<Painter> {

@@ -61,6 +61,16 @@ impl Painter {
         })
     }
 
+    /// Bounds the memory that painting takes: pictures of more pixels are scaled down for it, and back.
+    pub fn bound(&mut self, most_pixels: usize) {
+        self.sized.bound(most_pixels);
+    }
+
+    /// The size that a picture is painted at for that reason; `None` for its own.
+    pub fn smaller_size(&self, picture: Size) -> Option<Size> {
+        self.sized.smaller_size(picture)
+    }
+
     /// The network that paints.
     pub fn network(&self) -> &Loaded {
         self.sized.network()

@@ -17,6 +17,8 @@ pub struct SizedNetwork {
     session: Session,
     /// The box that pictures are scaled into before painting.
     requested: Option<Size>,
+    /// Pictures of more pixels are scaled down for painting, unless a box is requested.
+    most_pixels: usize,
     prepared: Option<Prepared>,
 }
 
@@ -52,7 +54,22 @@ impl SizedNetwork {
     /// # Errors
     /// No memory for the network's inputs.
     pub fn new(network: Loaded, requested: Option<Size>) -> Result<Self> {
-        Ok(Self { session: Session::new(network)?, requested, prepared: None })
+        Ok(Self { session: Session::new(network)?, requested, most_pixels: usize::MAX, prepared: None })
+    }
+
+    /// Bounds the memory that painting takes: larger pictures are scaled down for it, and back.
+    pub fn bound(&mut self, most_pixels: usize) {
+        self.most_pixels = most_pixels;
+    }
+
+    /// The size that a picture is painted at for that reason; `None` for its own.
+    pub fn smaller_size(&self, picture: Size) -> Option<Size> {
+        let too_large = self.requested.is_none() && picture.width * picture.height > self.most_pixels;
+        too_large.then(|| {
+            let factor = (self.most_pixels as f64 / (picture.width * picture.height) as f64).sqrt();
+            let [width, height] = [picture.width, picture.height].map(|side| (side as f64 * factor) as usize);
+            Size::new(width.max(1), height.max(1))
+        })
     }
 
     pub fn network(&self) -> &Loaded {
@@ -81,7 +98,8 @@ impl SizedNetwork {
         {
             return Ok(*geometry);
         }
-        let geometry = Geometry::new(picture, self.requested, &self.network().manifest().input.size)?;
+        let requested = self.requested.or_else(|| self.smaller_size(picture));
+        let geometry = Geometry::new(picture, requested, &self.network().manifest().input.size)?;
         self.prepared = None;
         self.session.prepare(geometry.tensor, geometry.border)?;
         let scaling = (!geometry.is_direct()).then(|| Scaling::new(geometry.painted, order));
