@@ -10,7 +10,7 @@ use ureq::http::Method;
 use super::{print_json, say};
 use crate::control::client::Client;
 use crate::control::contract::{
-    Change, ConfigState, LIVE, LookNow, OutputState, OutputWish, Preset, PresetRequest, PresetWish, RecordNow,
+    Change, ConfigState, LIVE, LookNow, OutputState, OutputWish, Painted, Preset, PresetRequest, PresetWish, RecordNow,
     RecordRequest, Recording, SettingsNow, SettingsPatch, SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::{Error, Result};
@@ -85,8 +85,12 @@ enum Command {
     Network { name: String },
     /// Go back to how it was painted before the latest change; again: before the one before it
     Undo,
-    /// All presets of the daemon
-    Presets,
+    /// All presets of the daemon; in JSON, they are what --import takes
+    Presets {
+        /// Take over the presets of a file; those that have the same name are replaced
+        #[arg(long, value_name = "FILE")]
+        import: Option<PathBuf>,
+    },
     /// Paint as a preset says, or change one
     Preset {
         name: String,
@@ -221,7 +225,7 @@ impl CtlArgs {
                 session.settings(Method::PATCH, "", &SettingsPatch { network: Some(name), ..SettingsPatch::default() })
             }
             Command::Undo => session.paint_as("/undo", &()),
-            Command::Presets => session.presets(),
+            Command::Presets { import } => session.presets(import.as_deref()),
             Command::Preset { name, save: false, key: None, rename: None, place: None, delete: false } => {
                 session.paint_as("/preset", &PresetRequest { name })
             }
@@ -312,7 +316,17 @@ impl Session {
         self.tell(&change, |change| format!("{}{}", describe_look(&change.now.look), shown(change)))
     }
 
-    fn presets(&self) -> Result<()> {
+    fn presets(&self, import: Option<&std::path::Path>) -> Result<()> {
+        if let Some(file) = import {
+            let unusable = |what: &dyn std::fmt::Display| Error::input(format!("{}: {what}", file.display()));
+            let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
+            let presets: Vec<Preset> = serde_json::from_str(&text).map_err(|error| unusable(&error))?;
+            for Preset { name, key, painted: Painted { look, network, size }, missing: _ } in presets {
+                let (look, network, size) = (Some(look), Some(network), Some(size));
+                let wish = PresetWish { key: Some(key.unwrap_or(0)), look, network, size, ..PresetWish::default() };
+                self.client.send::<Preset>(Method::PUT, &preset_path(&name), &wish)?;
+            }
+        }
         self.tell(&self.client.get::<Vec<Preset>>(PRESETS)?, |presets| describe_presets(presets))
     }
 

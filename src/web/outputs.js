@@ -34,15 +34,20 @@ export class Outputs {
   }
 
   show(outputs) {
-    showList(the("outputs"), outputs.filter(({ kind }) => kind !== "preview"), (output) => this.#row(output));
+    const shown = outputs.filter(({ kind }) => kind !== "preview");
+    // Counts change all the time: a button must not be made anew under the hand that presses it.
+    showList(the("outputs"), shown.map(({ id, kind, place }) => ({ id, kind, place })), (output) => this.#row(output));
+    shown.forEach((output, place) => {
+      const text = counts(output);
+      const small = the("outputs").children[place].querySelector("small");
+      if (small.textContent !== text) small.textContent = text;
+    });
   }
 
-  #row({ id, kind, place, clients, dropped }) {
+  #row({ id, kind, place }) {
     const row = element("li");
     row.dataset.output = id;
     const title = KINDS[kind] ?? kind;
-    const watched = { rtsp: clients === 1 ? "1 client" : `${clients} clients`, "virtual-camera": clients ? "in use" : "not in use" };
-    const counts = [watched[kind], dropped && `${dropped} dropped`].filter(Boolean);
     const where = reachable(place);
     const code = element("code", {}, where);
     const button = (text, label, onclick) => element("button", { type: "button", title: label, ariaLabel: label, onclick }, text);
@@ -54,9 +59,14 @@ export class Outputs {
     }
     const remove = button("Remove", `Remove ${title} ${where}`, () => this.#on.remove(remove, id));
     tools.append(remove);
-    row.append(element("b", {}, title), element("small", {}, counts.join(", ")), code, tools);
+    row.append(element("b", {}, title), element("small"), code, tools);
     return row;
   }
+}
+
+function counts({ kind, clients, dropped }) {
+  const watched = { rtsp: clients === 1 ? "1 client" : `${clients} clients`, "virtual-camera": clients ? "in use" : "not in use" };
+  return [watched[kind], dropped && `${dropped} dropped`].filter(Boolean).join(", ");
 }
 
 /** Shows an address for the camera of a phone. */
