@@ -12,7 +12,7 @@ from .data import Style, read_styles, to_picture, to_tensor
 from .device import pack, run as device_run
 from .network import SHAPES
 from .problems import Problem
-from .proof import curve, flicker, frame, held_out, speed
+from .proof import card, curve, flicker, frame, held_out, speed
 from .teach import CROP_PX, SMALLEST_CROP_PX
 
 HERE = Path(__file__).parent
@@ -135,6 +135,10 @@ def parser() -> argparse.ArgumentParser:
     fast.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     fast.add_argument("--seconds", type=float, default=1.0, help="a turn (default: %(default)s)")
     fast.set_defaults(run_command=lambda o: speed.measure(o.networks, o.threads, o.rounds, o.seconds))
+
+    gpu = commands.add_parser("card", help="milliseconds a frame of our ONNX networks on an NVIDIA card")
+    gpu.add_argument("networks", type=Path, nargs="+", help="FILE.onnx, with the name of one of our networks")
+    gpu.set_defaults(run_command=lambda o: card.measure(o.networks))
 
     edge = commands.add_parser("frame", help="how much a flat grey picture is painted differently at its edge")
     edge.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
