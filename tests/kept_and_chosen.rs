@@ -79,7 +79,15 @@ fn a_stream_comes_back_as_it_was_painted_last_unless_its_config_has_changed() {
     let address = format!("127.0.0.1:{}", free_port());
     let wish = json!({"type": "rtsp", "address": address}).to_string();
     assert_eq!(studio.api.json("POST", "/api/v1/streams/live/outputs", &wish).status, 200);
-    let studio = studio.reopen();
+    // Its port is taken when the daemon comes back, and free a little later.
+    let Studio { run, folder, networks, .. } = studio;
+    assert_eq!(run.interrupt().code, Some(0));
+    let taken = std::net::TcpListener::bind(&address).unwrap();
+    let studio = Studio::start(folder, networks, "", &[]);
+    let kinds = || studio.api.state()["outputs"].as_array().unwrap().len();
+    assert_eq!(kinds(), 1, "the preview alone");
+    drop(taken);
+    until("the output comes back", || kinds() == 2);
     assert_eq!(probe(&format!("rtsp://{address}/live"), "v", "stream=width"), "320");
     let state = studio.api.state();
     assert_eq!((&state["look"]["styles"], &state["mirrored"]), (&json!({"negative": 1.0}), &json!(true)));

@@ -150,9 +150,11 @@ fn put(list: &mut Vec<Preset>, name: &str, wish: PresetWish) -> ApiResult<String
 
 fn check_name(name: &str) -> Result<()> {
     let length = name.chars().count();
-    if !(1..=LONGEST_NAME).contains(&length) || name.trim() != name || !is_shown_as_written(name) {
+    // "." and ".." have a meaning in addresses.
+    let is_dots = name.chars().all(|c| c == '.');
+    if !(1..=LONGEST_NAME).contains(&length) || is_dots || name.trim() != name || !is_shown_as_written(name) {
         return Err(Error::usage(format!(
-            "a preset's name has 1 to {LONGEST_NAME} characters, without line ends, direction marks or spaces around it"
+            "a preset's name has 1 to {LONGEST_NAME} characters, not only dots, without line ends, direction marks or spaces around it"
         )));
     }
     Ok(())
@@ -250,6 +252,7 @@ mod tests {
             ("night", PresetWish::default(), "a new one needs a look"),
             ("dawn", PresetWish { name: Some("noon".into()), ..PresetWish::default() }, "`noon` already"),
             ("dawn", PresetWish { name: Some(" ".into()), ..PresetWish::default() }, "1 to 60 characters"),
+            ("..", painted("wave"), "1 to 60 characters"),
             ("a\u{202e}b", painted("wave"), "1 to 60 characters"),
             ("dawn", PresetWish { key: Some(10), ..PresetWish::default() }, "key = 10: 1 to 9"),
             ("dawn", PresetWish { look: Some(strong), ..PresetWish::default() }, "strength = 7"),

@@ -59,13 +59,18 @@ impl Memory {
         Self { shared: None }
     }
 
-    /// Reads what is remembered in `folder`, and starts the thread that writes it.
+    /// Reads what is remembered in `folder`, and starts the thread that writes it. A file that is damaged or cannot be
+    /// read is told and counts as empty: what it held is no reason not to paint.
     ///
     /// # Errors
-    /// The file is damaged, or cannot be read; the thread does not start.
+    /// The thread does not start.
     pub fn open(folder: &Path) -> Result<Self> {
         let file = folder.join(FILE);
-        let state = State { streams: read(&file)?, ..State::default() };
+        let streams = read(&file).unwrap_or_else(|error| {
+            tracing::warn!("{}: {error}; all streams start as configured", file.display());
+            BTreeMap::new()
+        });
+        let state = State { streams, ..State::default() };
         let shared = Arc::new(Shared { file, state: Mutex::new(state), changed: Condvar::new() });
         let writer = Arc::clone(&shared);
         let spawned = std::thread::Builder::new().name("memory".into()).spawn(move || writer.write_changes());
@@ -160,14 +165,11 @@ impl Shared {
     }
 }
 
-fn read(file: &Path) -> Result<BTreeMap<String, Remembered>> {
-    let unusable = |what: &dyn std::fmt::Display| {
-        Error::usage(format!("{}: {what}; move it away, or set [control] remember = false", file.display()))
-    };
+fn read(file: &Path) -> std::io::Result<BTreeMap<String, Remembered>> {
     match std::fs::read(file) {
-        Ok(text) => serde_json::from_slice(&text).map_err(|error| unusable(&error)),
+        Ok(text) => Ok(serde_json::from_slice(&text)?),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(unusable(&error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -209,11 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_damaged_is_told_and_left() {
+    fn a_damaged_file_counts_as_empty_and_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), "{").unwrap();
-        let error = Memory::open(folder.path()).err().unwrap().to_string();
-        assert!(error.contains("remember = false"), "{error}");
-        assert_eq!(std::fs::read_to_string(folder.path().join(FILE)).unwrap(), "{");
+        let memory = Memory::open(folder.path()).unwrap();
+        assert_eq!(memory.recall(&config()), None);
+        memory.note(&config(), painted("a"), false, Vec::new());
+        memory.close();
+        assert!(Memory::open(folder.path()).unwrap().recall(&config()).is_some());
     }
 }

@@ -118,7 +118,7 @@ impl OutputKeeper {
         Self { outputs, recorder, servers, format, templates, open, by_hand, settings, on_demand }
     }
 
-    /// Opens what a stream that begins has. What was added by hand and cannot be had any more is left out, and told.
+    /// Opens what a stream that begins has. What was added by hand and cannot be had now is told, and tried again.
     ///
     /// # Errors
     /// One of the config cannot be opened; those before it are open.
@@ -129,10 +129,7 @@ impl OutputKeeper {
             match self.open_one(output) {
                 Ok(opened) => self.opened().push(opened),
                 Err(error) if plan.outputs.contains(output) => return Err(error),
-                Err(error) => {
-                    tracing::warn!("an output that was added while the stream ran is left out: {error}");
-                    self.by_hand.locked().added.retain(|added| added.plan != *output);
-                }
+                Err(error) => tracing::warn!("an output that was added by hand is tried again: {error}"),
             }
             Ok(())
         })
@@ -234,10 +231,12 @@ impl OutputKeeper {
         refused
     }
 
-    /// Whether one of the outputs has stopped working, and has to be opened anew.
+    /// Whether one of the outputs has stopped working, or one that was added is missing, and has to be opened anew.
     pub fn has_lost(&self) -> bool {
         // While outputs change, that is seen to.
-        self.open.try_lock().is_ok_and(|open| open.iter().any(|opened| self.is_lost(&opened.what)))
+        let Ok(open) = self.open.try_lock() else { return false };
+        let is_missing = |added: &Added| open.iter().all(|opened| !opened.plan.clashes_with(&added.plan));
+        open.iter().any(|opened| self.is_lost(&opened.what)) || self.by_hand.locked().added.iter().any(is_missing)
     }
 
     fn is_lost(&self, what: &What) -> bool {

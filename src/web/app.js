@@ -43,13 +43,14 @@ function note(name, now) {
 /** The changes that are wished of each stream, by its name. */
 const changes = new Map();
 
+function settled(problem) {
+  if (problem) notice(problem.message);
+  show();
+}
+
 function changesOf(name) {
   if (!changes.has(name)) {
     const send = async (patch) => note(name, pick(await askJson("PATCH", path("/look", name), patch), "look", "network"));
-    const settled = (problem) => {
-      if (problem) notice(problem.message);
-      show();
-    };
     changes.set(name, new Changes(send, settled));
   }
   return changes.get(name);
@@ -146,7 +147,7 @@ function setComparing(wanted) {
 
 // What can be done with the stream
 
-/** Does something with the stream, its button (or whatever may be busy) being busy meanwhile; errors are shown in words. */
+/** Does something with the stream, its button being busy meanwhile; errors are shown in words. */
 async function act(button, action) {
   if (!stream || button.disabled) return;
   button.disabled = true;
@@ -183,7 +184,10 @@ const ACTIONS = {
 const settings = async (method, rest, body) =>
   pick(await askJson(method, path(rest), body), "network", "size", "mirrored", "paused");
 
-const paintAs = async (rest, body) => pick(await askJson("POST", path(rest), body), "look", "network");
+const paintAs = async (rest, body, name) => pick(await askJson("POST", path(rest, name), body), "look", "network");
+
+/** Of presets that are pressed one after the other, the latest is what counts. */
+const pressed = new Changes(async ({ of, name }) => note(of, await paintAs("/preset", { name }, of)), settled);
 
 const recordings = new Recordings();
 
@@ -193,7 +197,7 @@ const outputs = new Outputs({
 });
 
 const presets = new Presets({
-  paint: (name) => act({}, () => paintAs("/preset", { name })),
+  paint: (name) => stream && pressed.push({ of: stream.name, name }),
   painted: () => stream && pick(stream, "look", "network", "size"),
 });
 
