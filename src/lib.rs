@@ -5,6 +5,7 @@
 //! The path of a command: `cli` parses it, [`config`] resolves it into a checked plan, [`daemon`] or [`convert`]
 //! carries it out. [`control`] changes a running stream: HTTP API, web page and `impasto ctl`.
 
+mod atomic_file;
 mod back_off;
 pub mod capture;
 pub mod cli;

@@ -7,58 +7,11 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
+use common::bars::{LOOK, Studio};
 use common::http::{Api, read_answer, until};
 use common::*;
 use image::{GenericImageView, RgbImage};
 use serde_json::{Value, json};
-
-/// A running stream of the test picture, painted by small networks: `same` shows it as it is, `negative` inverted.
-struct Studio {
-    run: Running,
-    api: Api,
-    folder: tempfile::TempDir,
-    _networks: tempfile::TempDir,
-}
-
-impl Studio {
-    fn open(more: &[&str]) -> Self {
-        Self::guarded("", more)
-    }
-
-    /// With a token; none if it is empty.
-    fn guarded(token: &str, more: &[&str]) -> Self {
-        let (folder, networks) = (tempfile::tempdir().unwrap(), onnx::networks());
-        let config = folder.path().join("impasto.toml");
-        let text = format!(
-            "[source]\ninput = \"test\"\nwidth = 320\nheight = 180\nfps = 15\n[paint]\nstyles = \"same\"\n\
-             [output]\nrtsp = \"off\"\n[control]\ntoken = {token:?}\nrecordings = {:?}\n[runtime]\nmodels = {:?}\nthreads = 1\n",
-            folder.path().join("recordings"),
-            networks.path(),
-        );
-        std::fs::write(&config, text).unwrap();
-        let (run, api) = Api::start(&[&["--config", config.to_str().unwrap()], more].concat());
-        let own = ("Authorization", format!("Bearer {token}"));
-        let painted = || api.ask("POST", "/api/v1/streams/live/snapshot", &[(own.0, &own.1)], b"").status == 200;
-        until("the first picture is painted", painted);
-        Self { run, api, folder, _networks: networks }
-    }
-
-    /// A pixel of the first bar of the painted picture.
-    fn bar(&self) -> u8 {
-        let answer = self.api.json("POST", "/api/v1/streams/live/snapshot", "{}");
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/png")));
-        let picture = image::load_from_memory(&answer.body).unwrap();
-        assert_eq!(picture.dimensions(), (320, 180));
-        picture.get_pixel(10, 10).0[0]
-    }
-
-    fn close(self) {
-        let ended = self.run.interrupt();
-        assert_eq!(ended.code, Some(0), "{}", ended.errors);
-    }
-}
-
-const LOOK: &str = "/api/v1/streams/live/look";
 
 #[test]
 fn a_new_look_is_seen_in_snapshot_preview_and_recording() {
@@ -506,8 +459,12 @@ fn metrics_count_on_and_the_api_describes_itself() {
     keys.sort_unstable();
     assert_eq!(keys, required);
     // Everything that is described to be read answers.
+    assert_eq!(api.json("POST", "/api/v1/streams/live/record", r#"{"file": "take.mp4"}"#).status, 200);
+    api.assert_painting(5);
+    assert_eq!(api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).status, 200);
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let path = path.replace("{name}", "live");
+        let path = path.replace("{name}", "live").replace("{file}", "take.mp4");
+        let path = if path.ends_with("/qr") { format!("{path}?text=a") } else { path };
         if methods.get("get").is_some() && !path.ends_with("/preview") && !path.ends_with("/events") {
             assert_eq!(api.get(&path).status, 200, "{path}");
         }
@@ -543,6 +500,18 @@ fn ctl_does_the_same_from_the_command_line() {
     assert_eq!(done(&["look", r#"{"strength": 1}"#])["look"]["strength"], 1.0);
     assert_eq!(done(&["look"]), api.get(LOOK).value());
     assert_eq!(done(&["size", "160x90"])["size"], "160x90");
+    assert_eq!(done(&["network", "flipped"])["network"], "flipped");
+    assert_eq!(done(&["undo"])["network"], "pair");
+    assert_eq!(done(&["preset", "a b/c", "--save", "--key", "3"])["look"], api.get(LOOK).value());
+    done(&["strength", "0.25"]);
+    assert_eq!(done(&["preset", "a b/c"])["look"]["strength"], 1.0);
+    assert_eq!(done(&["preset", "a b/c", "--rename", "evening"])["key"], 3);
+    assert_eq!(done(&["presets"])[0]["name"], "evening");
+    let presets = studio.folder.path().join("presets.json");
+    std::fs::write(&presets, done(&["presets"]).to_string()).unwrap();
+    assert_eq!(done(&["preset", "evening", "--delete"]), json!([]));
+    let imported = done(&["presets", "--import", presets.to_str().unwrap()]);
+    assert_eq!((&imported[0]["name"], &imported[0]["key"]), (&json!("evening"), &json!(3)));
     assert_eq!(done(&["mirror", "on"])["mirrored"], true);
     assert_eq!(done(&["pause"])["paused"], true);
     assert_eq!(done(&["resume"])["paused"], false);
@@ -550,6 +519,11 @@ fn ctl_does_the_same_from_the_command_line() {
     api.assert_painting(5);
     let file = done(&["record", "--stop"])["file"].as_str().unwrap().to_string();
     assert!(Path::new(&file).starts_with(studio.folder.path()) && probe(&file, "v", "stream=width") == "320");
+    assert_eq!(done(&["recordings"])[0]["file"], "ctl.mp4");
+    let address = format!("127.0.0.1:{}", free_port());
+    let id = done(&["add-output", "rtsp", &address])[1]["id"].as_str().unwrap().to_string();
+    assert_eq!(done(&["outputs"])[1]["place"], format!("rtsp://{address}/live"));
+    assert_eq!(done(&["remove-output", &id]).as_array().unwrap().len(), 1);
     let snapshot = studio.folder.path().join("frame.png");
     done(&["snapshot", snapshot.to_str().unwrap()]);
     assert_eq!(image::open(&snapshot).unwrap().dimensions(), (320, 180));
@@ -600,7 +574,7 @@ fn the_commands_of_the_readme_work() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("impasto.toml");
     let streams = "[[stream]]\nname = \"live\"\n[[stream]]\nname = \"lobby\"\n";
-    std::fs::write(&config, format!("[control]\nrecordings = {:?}\n{streams}", folder.path())).unwrap();
+    std::fs::write(&config, format!("[control]\nrecordings = {0:?}\nstate = {0:?}\n{streams}", folder.path())).unwrap();
     let photo = project("models/showcase/coffee.jpg");
     std::fs::copy(photo, folder.path().join("photo.jpg")).unwrap();
     let clip = folder.path().join("clip.mp4");

@@ -542,7 +542,9 @@ fn a_running_stream_takes_every_command() {
     let plan = StreamPlan::new(&config.streams()[0], &config.runtime).unwrap();
     let (on_end, ended) = std::sync::mpsc::channel();
     let on_end = std::sync::Arc::new(move |result| drop(on_end.send(result)));
-    let stream = impasto::daemon::Stream::start(plan, None, &Default::default(), on_end, Default::default()).unwrap();
+    let stream =
+        impasto::daemon::Stream::start(plan, None, &Default::default(), Default::default(), on_end, Default::default())
+            .unwrap();
     let handle = stream.handle();
     let control = handle.control.clone();
 

@@ -3,105 +3,10 @@
 mod common;
 
 use common::browser::{Browser, key};
-use common::http::{Api, until};
+use common::http::until;
+use common::page::{PICTURE, Studio, difference, inverted, settled, wait_for_picture, wait_to_see};
 use common::*;
 use image::{GenericImageView, RgbImage};
-
-/// A stream of the test picture and the page that shows it. Two networks: one by hand with the styles `same` and
-/// `negative`, and our own.
-struct Studio {
-    run: Running,
-    api: Api,
-    args: Vec<String>,
-    folder: tempfile::TempDir,
-    _networks: tempfile::TempDir,
-}
-
-impl Studio {
-    fn open(more: &[&str]) -> Self {
-        let (folder, networks) = (tempfile::tempdir().unwrap(), onnx::networks());
-        for file in ["lite.onnx", "lite.toml"] {
-            std::fs::copy(project("models").join(file), networks.path().join(file)).unwrap();
-        }
-        let config = folder.path().join("impasto.toml");
-        let text = format!(
-            "[source]\ninput = \"test\"\nwidth = 320\nheight = 180\nfps = 10\n[paint]\nstyles = \"same\"\nfade_ms = 0\n\
-             [output]\nrtsp = \"127.0.0.1:{}/live\"\n[control]\nrecordings = {:?}\n\
-             [runtime]\nmodels = {:?}\nthreads = 1\n",
-            free_port(),
-            folder.path().join("recordings"),
-            networks.path(),
-        );
-        std::fs::write(&config, text).unwrap();
-        let args: Vec<String> =
-            ["--config", config.to_str().unwrap()].iter().chain(more).map(|arg| arg.to_string()).collect();
-        let (run, api) = Api::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        Self { run, api, args, folder, _networks: networks }
-    }
-
-    /// Opens its page and waits until the picture is seen.
-    fn visit(&self) -> Option<Browser> {
-        let browser = Browser::open(&format!("http://{}/", self.api.address))?;
-        wait_for_picture(&browser);
-        Some(browser)
-    }
-
-    /// Kills the daemon.
-    fn lose(&mut self) {
-        self.run.signal("KILL");
-        until("the daemon is gone", || !self.run.is_running());
-    }
-
-    /// Starts it again at the same address.
-    fn restart(&mut self, more: &[&str]) {
-        let args: Vec<&str> = self.args.iter().map(String::as_str).chain(["--http", &self.api.address]).collect();
-        self.run = Running::start(&[&args, more].concat()).started();
-    }
-}
-
-const LIVE: &str = "document.body.dataset.link === 'live' && document.querySelectorAll('.pick').length > 2";
-const PICTURE: &str = "#live-split";
-
-fn wait_for_picture(browser: &Browser) {
-    browser.wait_for(LIVE);
-    browser.wait_for("document.getElementById('painted').naturalWidth > 0");
-}
-
-/// The mean difference of two pictures between two parts of their width, in steps of 8 bits. Their lower third is left
-/// out: the test picture moves there.
-fn difference(a: &RgbImage, b: &RgbImage, from: f64, to: f64) -> f64 {
-    assert_eq!(a.dimensions(), b.dimensions());
-    let (left, right) = ((f64::from(a.width()) * from) as u32, (f64::from(a.width()) * to) as u32);
-    let (height, width) = (a.height() * 6 / 10, right - left);
-    let (a, b) = (a.view(left, 0, width, height), b.view(left, 0, width, height));
-    type Placed = (u32, u32, image::Rgb<u8>);
-    let channels = |(a, b): (Placed, Placed)| {
-        (0..3).map(|channel| f64::from(a.2.0[channel].abs_diff(b.2.0[channel]))).sum::<f64>()
-    };
-    a.pixels().zip(b.pixels()).map(channels).sum::<f64>() / f64::from(width * height * 3)
-}
-
-fn inverted(picture: &RgbImage) -> RgbImage {
-    let mut inverted = picture.clone();
-    image::imageops::invert(&mut inverted);
-    inverted
-}
-
-/// What is seen once it stays the same: a layout that changes takes its time to be drawn.
-fn settled(browser: &Browser) -> RgbImage {
-    let mut seen = browser.screenshot(PICTURE);
-    until("the page keeps still", || {
-        let before = std::mem::replace(&mut seen, browser.screenshot(PICTURE));
-        before.dimensions() == seen.dimensions() && difference(&before, &seen, 0.0, 1.0) < 1.0
-    });
-    seen
-}
-
-/// Waits until what is seen between these parts of the width is `wanted`: the edges of the bars are blurred by JPEG and
-/// the scaling up.
-fn wait_to_see(what: &str, browser: &Browser, wanted: &RgbImage, from: f64, to: f64) {
-    until(what, || difference(&browser.screenshot(PICTURE), wanted, from, to) < 8.0);
-}
 
 #[test]
 fn its_controls_change_the_picture() {
@@ -178,7 +83,7 @@ fn its_controls_change_the_picture() {
     browser.click("#record");
     studio.api.wait_for_state("a recording", |state| state["recording"].is_string());
     studio.api.assert_painting(5);
-    browser.wait_for("document.querySelector('#record span').textContent === 'Stop'");
+    browser.wait_for("document.querySelector('#record span').textContent.startsWith('Stop 0:0')");
     browser.click("#record");
     studio.api.wait_for_state("no recording", |state| state["recording"].is_null());
     let files: Vec<_> = std::fs::read_dir(studio.folder.path().join("recordings")).unwrap().flatten().collect();
@@ -202,6 +107,69 @@ fn its_controls_change_the_picture() {
                 e.getBoundingClientRect().right > 360).map((e) => e.outerHTML)";
     assert_eq!(browser.value(wide), serde_json::json!([]));
     // The refused source is the one request that failed.
+    browser.assert_clean(true);
+}
+
+/// What axe-core finds serious on the page as it is shown.
+fn serious(browser: &Browser) -> serde_json::Value {
+    browser.value(
+        "axe.run().then(({violations}) => violations.filter(({impact}) => ['serious', 'critical'].includes(impact)) \
+         .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(' ')}`))",
+    )
+}
+
+#[test]
+fn nothing_serious_is_in_the_way_of_those_who_do_not_see_or_point() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
+    std::fs::create_dir_all(&folder).unwrap();
+    let axe = folder.join("node_modules/axe-core/axe.min.js");
+    if !axe.is_file() {
+        let fetched = std::process::Command::new("npm")
+            .args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix", ".", "axe-core@4"])
+            .current_dir(&folder)
+            .output();
+        if !fetched.is_ok_and(|fetched| fetched.status.success()) {
+            eprintln!("SKIPPED: axe-core cannot be fetched with npm");
+            return;
+        }
+    }
+    let studio = Studio::open(&[]);
+    let preset = r#"{"look": {"styles": "negative"}, "key": 1}"#;
+    assert_eq!(studio.api.json("PUT", "/api/v1/presets/Night", preset).status, 200);
+    assert_eq!(studio.api.json("POST", "/api/v1/streams/live/record", "{}").status, 200);
+    studio.api.assert_painting(5);
+    let Some(browser) = studio.visit() else { return };
+    browser.press("body", "r");
+    browser.wait_for("document.querySelectorAll('#presets li, #recordings li, #outputs li').length === 3");
+    browser.value(&format!("(() => {{ {} }})(), 0", std::fs::read_to_string(axe).unwrap()));
+    browser.value("document.querySelectorAll('details').forEach((details) => (details.open = true))");
+    let none = serde_json::json!([]);
+    for (width, scheme) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
+        browser.resize(width, 800);
+        browser.prefer(&[("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")]);
+        assert_eq!(serious(&browser), none, "{width} {scheme}");
+        browser.wait_for(&format!("document.documentElement.scrollWidth <= {width}"));
+    }
+    assert_eq!(browser.value("getComputedStyle(document.getElementById('painted')).transitionDuration"), "0s");
+    browser.wait_for("!document.querySelector('#notices p')");
+    browser.click("[title^='Play ']");
+    assert_eq!(serious(&browser), none, "a recording is played");
+    browser.click("#player-close");
+    browser.click("[data-goto=photo]");
+    assert_eq!(serious(&browser), none, "the photo tab");
+}
+
+#[test]
+fn a_photograph_waits_for_the_daemon() {
+    let mut studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    studio.lose();
+    browser.wait_for("document.body.dataset.link === 'lost'");
+    browser.drop_file(&project("models/showcase/chelsea.jpg"));
+    browser.wait_for("/does not answer/.test(document.querySelector('#notices .problem')?.textContent)");
+    studio.restart(&[]);
+    browser.wait_for("document.getElementById('photo-after').naturalWidth > 0");
+    browser.wait_for("!document.getElementById('photo-save').disabled");
     browser.assert_clean(true);
 }
 

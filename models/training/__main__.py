@@ -12,7 +12,7 @@ from .data import Style, read_styles, to_picture, to_tensor
 from .device import pack, run as device_run
 from .network import SHAPES
 from .problems import Problem
-from .proof import curve, flicker, frame, held_out, speed
+from .proof import card, curve, flicker, frame, held_out, speed
 from .teach import CROP_PX, SMALLEST_CROP_PX
 
 HERE = Path(__file__).parent
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     length = teach.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=number(float, LEAST_MINUTES), default=120.0, help="(default: %(default)s)")
     length.add_argument("--steps", type=number(int, 1), help="train for so many steps, however long they take")
-    teach.add_argument("--crop-px", type=number(int, SMALLEST_CROP_PX), default=CROP_PX, help="side of the squares of photographs it learns on (default: %(default)s)")
+    teach.add_argument("--crop-px", dest="crops_px", type=number(int, SMALLEST_CROP_PX), nargs="+", default=[CROP_PX], help="sides of the squares of photographs it learns on, in turn (default: 256)")
     teach.add_argument("--styles-a-step", type=int, default=2, help="(default: %(default)s)")
     teach.add_argument("--photos-a-step", type=number(int, 1), default=1, help="each in so many styles; more is for a fast card (default: %(default)s)")
     teach.add_argument("--rate", type=float, default=4e-3, help="Adam's step at the start; Muon's is ten times as long (default: %(default)s)")
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
     goods = commands.add_parser("pack", help="gather what a run on another machine needs, in 50 MB")
     goods.add_argument("--to", type=Path, default=PACK, help="folder, emptied first (default: %(default)s)")
-    add_photos(goods)
+    goods.add_argument("--photos", type=Path, nargs="+", required=True, help="folders of photographs to paint on; each gets an equal part of the room")
     add_paintings(goods)
     add_vgg(goods)
     goods.set_defaults(run_command=lambda o: pack.pack(o.to, o.photos, o.paintings, o.styles, o.vgg))
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     there.add_argument("--network", choices=SHAPES, default="lite")
     add_styles(there)
     there.add_argument("--minutes", type=number(float, LEAST_MINUTES), default=8.0, help="(default: %(default)s)")
-    there.add_argument("--crop-px", type=number(int, SMALLEST_CROP_PX), default=CROP_PX, help="(default: %(default)s)")
+    there.add_argument("--crop-px", dest="crops_px", type=number(int, SMALLEST_CROP_PX), nargs="+", default=[CROP_PX], help="sides of the squares it learns on, in turn (default: 256)")
     there.add_argument("--photos-a-step", type=number(int, 1), default=16, help="each in two styles (default: %(default)s)")
     there.add_argument("--rate", type=float, default=2e-3, help="Adam's step at the start; Muon's is ten times as long (default: %(default)s)")
     there.add_argument("--samples", type=Path, nargs="*", default=[], help="pictures to paint at every save")
@@ -135,6 +135,10 @@ def parser() -> argparse.ArgumentParser:
     fast.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     fast.add_argument("--seconds", type=float, default=1.0, help="a turn (default: %(default)s)")
     fast.set_defaults(run_command=lambda o: speed.measure(o.networks, o.threads, o.rounds, o.seconds))
+
+    gpu = commands.add_parser("card", help="milliseconds a frame of our ONNX networks on an NVIDIA card")
+    gpu.add_argument("networks", type=Path, nargs="+", help="FILE.onnx, with the name of one of our networks")
+    gpu.set_defaults(run_command=lambda o: card.measure(o.networks))
 
     edge = commands.add_parser("frame", help="how much a flat grey picture is painted differently at its edge")
     edge.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
@@ -220,7 +224,7 @@ def run_train(options: argparse.Namespace) -> None:
 
 
 def run_packed(options: argparse.Namespace) -> None:
-    same = {name: getattr(options, name) for name in ("pack", "network", "styles", "minutes", "crop_px", "photos_a_step", "rate", "samples")}
+    same = {name: getattr(options, name) for name in ("pack", "network", "styles", "minutes", "crops_px", "photos_a_step", "rate", "samples")}
     device_run.run(folder=options.run, weights=weights_of(options), **same)
 
 

@@ -5,6 +5,7 @@ import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from .problems import Problem
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 SMALLEST_PAINTING_PX = 128
 LARGEST_ZOOM = 1.6
+# A photograph that would have to be stretched further than this is blurred: half the time four of them make a wall instead.
+LARGEST_STRETCH = 1.25
 # Paper becomes white and ink black.
 INK_CUTOFF_PERCENT = 3
 MOST_PIXELS = 200_000_000
@@ -96,8 +99,27 @@ def to_picture(image: torch.Tensor) -> Image.Image:
     return Image.fromarray(values.permute(1, 2, 0).cpu().numpy())
 
 
-class Photos:
-    """Endless random crops of a folder's photographs; broken files are named once and left out."""
+class Crops:
+    """Endless random squares of photographs; `held` finds one, and `cut` cuts a window of it and scales it."""
+
+    random: random.Random
+
+    def crop(self, crop_px: int) -> torch.Tensor:
+        """f32[1,3,crop_px,crop_px]: scaled by chance, so that faces come small and large."""
+        picture, width, height = self.held()
+        if crop_px > LARGEST_STRETCH * min(width, height) and self.random.random() < 0.5:
+            return self._wall(crop_px)
+        crop = self.cut(picture, window(self.random, width, height, crop_px), crop_px)
+        return crop.flip(3) if self.random.random() < 0.5 else crop
+
+    def _wall(self, crop_px: int) -> torch.Tensor:
+        """Four squares side by side: as large as a frame of a camera, and as sharp."""
+        top, bottom = (torch.cat([self.crop(-(-crop_px // 2)) for _ in range(2)], dim=3) for _ in range(2))
+        return torch.cat([top, bottom], dim=2)[:, :, :crop_px, :crop_px]
+
+
+class Photos(Crops):
+    """Of a folder's photographs; broken files are named once and left out."""
 
     def __init__(self, folder: Path, seed: int):
         self.random = random.Random(seed)
@@ -106,42 +128,45 @@ class Photos:
             raise Problem(f"no photographs in {folder} (looked for {', '.join(sorted(SUFFIXES))})")
         self.folder = folder
 
-    def crop(self, crop_px: int) -> torch.Tensor:
-        """f32[1,3,crop_px,crop_px]: scaled by chance, so that faces come small and large."""
-        picture = self._picture()
-        box = window(self.random, *picture.size)
-        crop = picture.resize((crop_px, crop_px), Image.Resampling.BICUBIC, box=box)
-        return to_tensor(ImageOps.mirror(crop) if self.random.random() < 0.5 else crop)
-
-    def _picture(self) -> Image.Image:
+    def held(self) -> tuple[Image.Image, int, int]:
         while self.paths:
             path = self.random.choice(self.paths)
             try:
-                return open_rgb(path)
+                picture = open_rgb(path)
+                return picture, *picture.size
             except Problem as problem:
                 print(f"left out: {problem}", file=sys.stderr)
                 self.paths.remove(path)
         raise Problem(f"every photograph in {self.folder} is broken")
 
+    def cut(self, picture: Image.Image, box: tuple[float, float, float, float], crop_px: int) -> torch.Tensor:
+        return to_tensor(picture.resize((crop_px, crop_px), Image.Resampling.BICUBIC, box=box))
 
-class HeldPhotos:
-    """The same from the memory of a card: every photograph is decoded once, and cropped and scaled there."""
+
+class HeldPhotos(Crops):
+    """The same from the memory of a card: every photograph is decoded once, and cropped and scaled there.
+
+    Large ones are drawn more often: there is more to see in them.
+    """
 
     def __init__(self, photos: Photos, device: str):
         self.random, self.device = photos.random, device
         with ThreadPoolExecutor() as pool:
-            self.pictures = [picture for picture in pool.map(self._held, photos.paths) if picture is not None]
+            self.pictures = [picture for picture in pool.map(self._sent, photos.paths) if picture is not None]
         if not self.pictures:
             raise Problem(f"every photograph in {photos.folder} is broken")
+        self.areas = list(accumulate(picture[0].numel() for picture in self.pictures))
 
-    def crop(self, crop_px: int) -> torch.Tensor:
-        picture = self.random.choice(self.pictures)
-        left, top, right, bottom = (round(side) for side in window(self.random, picture.shape[2], picture.shape[1]))
-        cut = picture[None, :, top:bottom, left:right].float().div(255)
-        crop = F.interpolate(cut, (crop_px, crop_px), mode="bicubic", antialias=True).clamp(0, 1)
-        return crop.flip(3) if self.random.random() < 0.5 else crop
+    def held(self) -> tuple[torch.Tensor, int, int]:
+        [picture] = self.random.choices(self.pictures, cum_weights=self.areas)
+        return picture, picture.shape[2], picture.shape[1]
 
-    def _held(self, path: Path) -> torch.Tensor | None:
+    def cut(self, picture: torch.Tensor, box: tuple[float, float, float, float], crop_px: int) -> torch.Tensor:
+        left, top, right, bottom = (round(side) for side in box)
+        values = picture[None, :, top:bottom, left:right].float().div(255)
+        return F.interpolate(values, (crop_px, crop_px), mode="bicubic", antialias=True).clamp(0, 1)
+
+    def _sent(self, path: Path) -> torch.Tensor | None:
         try:
             return torch.from_numpy(np.array(open_rgb(path))).permute(2, 0, 1).contiguous().to(self.device)
         except Problem as problem:
@@ -149,8 +174,9 @@ class HeldPhotos:
             return None
 
 
-def window(random: random.Random, width: int, height: int) -> tuple[float, float, float, float]:
-    """A random square of a photograph: left, top, right, bottom."""
-    side = min(width, height) / random.uniform(1.0, LARGEST_ZOOM)
+def window(random: random.Random, width: int, height: int, crop_px: int) -> tuple[float, float, float, float]:
+    """A random square of a photograph, from all that fits to its pixels as they are: left, top, right, bottom."""
+    whole = min(width, height)
+    side = whole / random.uniform(1.0, max(LARGEST_ZOOM, whole / crop_px))
     left, top = random.uniform(0, width - side), random.uniform(0, height - side)
     return left, top, left + side, top + side

@@ -25,8 +25,6 @@ TITLES = {
     "nano": "Nano: three quarters of lite's time, for small machines",
     "lite": "Lite: real time on a laptop CPU",
     "full": "Full: finer strokes and larger forms, for files and fast machines",
-    "nano_deep": "Nano, deeper: in training",
-    "lite_deep": "Lite, deeper: in training",
 }
 LICENCE = "MIT OR Apache-2.0"
 PHOTO_ENTRY = {"title": "The unpainted picture", "artist": "the camera", "year": "now", "licence": LICENCE}

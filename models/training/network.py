@@ -2,8 +2,8 @@
 
 After Johnson et al. 2016 (feed-forward style transfer), Dumoulin et al. 2017 (conditional instance
 normalisation), Shi et al. 2016 (sub-pixel output) and Ronneberger et al. 2015 (levels of half the size, each
-added to the one around it). `lite` and `nano` see and paint the picture in cells of 4x4 pixels and work at 1/8 of
-its size; `full` has cells of 2x2 pixels and works at 1/4 to 1/32.
+added to the one around it). `lite` and `nano` see and paint the picture in cells of 4x4 pixels and work at 1/8 to 1/32
+of its size; `full` has cells of 2x2 pixels and works at 1/4 to 1/32.
 """
 
 from collections.abc import Iterator
@@ -82,16 +82,12 @@ def conditioned(level: str, width: int, blocks: int, deep: Deep | None) -> dict[
 
 
 SHAPES = {
-    "nano": Shape(stem=16, width=48, expansion=48, blocks=4, head=32),
-    "lite": Shape(stem=16, width=64, expansion=64, blocks=5, head=32),
+    "nano": Shape(stem=16, width=48, expansion=48, blocks=1, head=32, deep=Deep(1, 64, 64, 2, Deep(1, 96, 96, 3))),
+    "lite": Shape(stem=16, width=64, expansion=64, blocks=2, head=32, deep=Deep(1, 96, 96, 2, Deep(1, 128, 128, 4))),
     "full": Shape(
         stem=16, width=48, expansion=48, blocks=1, head=32, cell_px=2,
         deep=Deep(1, 96, 96, 4, Deep(2, 160, 160, 4, Deep(2, 256, 256, 3))),
     ),
-    # In as much time as `nano` and `lite`, but with larger forms in sight; they are not shipped before they paint large pictures
-    # as well as small ones.
-    "nano_deep": Shape(stem=16, width=48, expansion=48, blocks=1, head=32, deep=Deep(1, 64, 64, 2, Deep(1, 96, 96, 3))),
-    "lite_deep": Shape(stem=16, width=64, expansion=64, blocks=2, head=32, deep=Deep(1, 96, 96, 2, Deep(1, 128, 128, 4))),
 }
 
 

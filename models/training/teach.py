@@ -77,7 +77,7 @@ class Teacher:
 
     def __init__(
         self, trained: Trained, eye: Vgg, targets: dict[int, Target], photos: Photos, weights: losses.Weights,
-        styles_a_step: int, seed: int, device: str, crop_px: int = CROP_PX, photos_a_step: int = 1,
+        styles_a_step: int, seed: int, device: str, crops_px: list[int] = [CROP_PX], photos_a_step: int = 1,
     ):
         # On a CPU, convolutions of a few channels are three times as fast with the channels last.
         layout = torch.contiguous_format if device == "cuda" else torch.channels_last
@@ -85,8 +85,9 @@ class Teacher:
         if eye:
             for block in filter(lambda module: isinstance(module, Block), self.painter.modules()):
                 block.precision = eye.precision
-        self.eye, self.photos, self.weights, self.crop_px = eye, photos, weights, crop_px
-        self.photos_a_step, self.styles_a_step, self.device = photos_a_step, styles_a_step, device
+        self.eye, self.photos, self.weights, self.styles_a_step, self.device = eye, photos, weights, styles_a_step, device
+        # Sides of the squares, in turn, and how many photographs of each make as many pixels.
+        self.turns = [(px, max(1, round(photos_a_step * (crops_px[0] / px) ** 2))) for px in crops_px]
         self.rows = sorted(targets)
         self.target = losses.stacked([targets[row] for row in self.rows]) if targets else None
         self.learnable = [parameter for parameter in self.painter.parameters() if parameter.requires_grad]
@@ -97,11 +98,11 @@ class Teacher:
         self.photo_row = trained.row(PHOTO)
         self.plain_style = one_hot([self.photo_row], len(trained.lessons)).to(device)
         self.teaches_photo = self.painter.rows[self.photo_row].requires_grad
-        self.graph = Graph(self._told) if device == "cuda" else None
+        self.graphs = Graphs(self._told, self.learnable) if device == "cuda" else None
 
     def learn(self, rate: float) -> Measured:
         batch, rows = self._batch()
-        told = self.graph.replay(batch) if self.graph else self._told(batch)
+        told = self.graphs.replay(batch) if self.graphs else self._told(batch)
         self._correct(rate)
         each, shared = told[: 3 * len(rows)].view(3, -1).tolist(), told[3 * len(rows) :].tolist()
         measured = Measured(rows, *each, *shared)
@@ -110,7 +111,7 @@ class Teacher:
 
     def copy(self, rate: float) -> float:
         """A lesson without paintings: paint the photograph as it is. Returns the mean squared error."""
-        photo, _, _ = self._pair()
+        photo, _, _ = self._pair(*self.turns[0])
         error = self._plain(photo)
         self._gradient(error)
         self._correct(rate)
@@ -165,10 +166,11 @@ class Teacher:
         return rows
 
     def _batch(self) -> tuple[Batch, list[int]]:
-        photo, moved, shift = self._pair()
-        rows = self._deal(self.photos_a_step * self.styles_a_step)
-        kept = [torch.arange(self.crop_px - SHIFT_PX) + SHIFT_PX - by for by in shift]
-        same = [torch.arange(SHIFT_PX, self.crop_px)] * 2
+        crop_px, count = self.turns[self.step % len(self.turns)]
+        photo, moved, shift = self._pair(crop_px, count)
+        rows = self._deal(count * self.styles_a_step)
+        kept = [torch.arange(crop_px - SHIFT_PX) + SHIFT_PX - by for by in shift]
+        same = [torch.arange(SHIFT_PX, crop_px)] * 2
         numbers = torch.tensor([self.rows.index(row) for row in rows])
         strengths = torch.tensor([self.trained.lessons[row].style.strength for row in rows])
         styles = one_hot(rows, len(self.trained.lessons))
@@ -176,13 +178,12 @@ class Teacher:
         rest = [tensor.to(self.device) for tensor in (numbers, styles, strengths)]
         return Batch(photo, moved + NOISE * torch.randn_like(moved), *places, *rest), rows
 
-    def _pair(self) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-        """Photographs f32[P,3,crop_px,crop_px], and the same ones moved by a few pixels."""
-        crops = [self.photos.crop(self.crop_px + SHIFT_PX) for _ in range(self.photos_a_step)]
-        large = torch.cat(crops).to(self.device)
+    def _pair(self, crop_px: int, count: int) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
+        """Photographs f32[count,3,crop_px,crop_px], and the same ones moved by a few pixels."""
+        large = torch.cat([self.photos.crop(crop_px + SHIFT_PX) for _ in range(count)]).to(self.device)
         down, right = self.random.randint(0, SHIFT_PX), self.random.randint(0, SHIFT_PX)
-        moved = large[:, :, down : down + self.crop_px, right : right + self.crop_px]
-        return large[:, :, : self.crop_px, : self.crop_px], moved, (down, right)
+        moved = large[:, :, down : down + crop_px, right : right + crop_px]
+        return large[:, :, :crop_px, :crop_px], moved, (down, right)
 
     def _plain(self, photo: torch.Tensor) -> torch.Tensor:
         return F.mse_loss(self.painter.paint(photo, self.plain_style.expand(len(photo), -1)), photo)
@@ -222,24 +223,41 @@ def optimisers(painter: Painter) -> list[torch.optim.Optimizer]:
     return [*found, Muon([learnable[name] for name in dense], MUON_RATE)] if dense else found
 
 
-class Graph:
-    """A step on an NVIDIA card, recorded once and replayed: a thousand small kernels, started by one call."""
+@dataclass(frozen=True)
+class Recorded:
+    """A step on an NVIDIA card, for pictures of one size: it reads `inputs`, and leaves `told` and the gradients."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: Batch
+    told: torch.Tensor
+    gradients: list[torch.Tensor | None]
+
+
+class Graphs:
+    """Steps on an NVIDIA card, recorded once for each size and replayed: a thousand small kernels, started by one call."""
 
     WARM_UP = 3
 
-    def __init__(self, step: Callable[[Batch], torch.Tensor]):
-        self.step, self.recorded = step, None
+    def __init__(self, step: Callable[[Batch], torch.Tensor], learnable: list[torch.nn.Parameter]):
+        self.step, self.learnable = step, learnable
+        self.recorded: dict[torch.Size, Recorded] = {}
+        # One memory for all: what a step leaves is used before the next one runs.
+        self.memory = torch.cuda.graph_pool_handle()
 
     def replay(self, batch: Batch) -> torch.Tensor:
-        if not self.recorded:
-            self._record(batch)
-        for place, tensor in zip(self.inputs.tensors(), batch.tensors()):
+        size = batch.photo.shape
+        if size not in self.recorded:
+            self.recorded[size] = self._record(batch)
+        recorded = self.recorded[size]
+        for place, tensor in zip(recorded.inputs.tensors(), batch.tensors()):
             place.copy_(tensor)
-        self.recorded.replay()
-        return self.told
+        recorded.graph.replay()
+        # Each recording has gradients of its own.
+        for parameter, gradient in zip(self.learnable, recorded.gradients):
+            parameter.grad = gradient
+        return recorded.told
 
-    def _record(self, batch: Batch) -> None:
-        self.inputs = batch
+    def _record(self, batch: Batch) -> Recorded:
         # Libraries choose their algorithms while a stream of its own warms up: what is recorded must not allocate for it.
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -247,9 +265,11 @@ class Graph:
             for _ in range(self.WARM_UP):
                 self.step(batch)
         torch.cuda.current_stream().wait_stream(stream)
-        self.recorded = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.recorded):
-            self.told = self.step(batch)
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.empty_cache()
+        with torch.cuda.graph(graph, pool=self.memory):
+            told = self.step(batch)
+        return Recorded(graph, batch, told, [parameter.grad for parameter in self.learnable])
 
 
 def part(image: torch.Tensor, place: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

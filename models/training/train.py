@@ -39,7 +39,7 @@ class Plan:
     start: Path | None
     minutes: float
     steps: int | None
-    crop_px: int
+    crops_px: list[int]
     weights: losses.Weights
     styles_a_step: int
     photos_a_step: int
@@ -86,7 +86,7 @@ def train(plan: Plan) -> None:
         # Sixteen crops fifty times a second: read from files, they would keep the card waiting.
         photos = HeldPhotos(photos, device)
     teacher = Teacher(
-        trained, eye, by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device, plan.crop_px, plan.photos_a_step
+        trained, eye, by_row, photos, plan.weights, plan.styles_a_step, plan.seed, device, plan.crops_px, plan.photos_a_step
     )
     if progress:
         restore(teacher, progress)
@@ -99,7 +99,7 @@ def copy_first(trained: Trained, photos: Photos, plan: Plan) -> None:
     The paintings' rows start from the copying one. Without this the forms of the paintings come
     first, and the faces, for which there is no way yet, last.
     """
-    teacher = Teacher(trained, None, {}, photos, plan.weights, 0, plan.seed, "cpu", plan.crop_px)
+    teacher = Teacher(trained, None, {}, photos, plan.weights, 0, plan.seed, "cpu", plan.crops_px)
     for step in range(COPY_STEPS):
         error = teacher.copy(rate_at(step / COPY_STEPS, step, plan.rate))
         if teacher.step % (5 * REPORT_STEPS) == 0:

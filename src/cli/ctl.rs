@@ -10,18 +10,25 @@ use ureq::http::Method;
 use super::{print_json, say};
 use crate::control::client::Client;
 use crate::control::contract::{
-    Change, ConfigState, LIVE, LookNow, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest,
-    StreamState, StreamStatus,
+    Change, ConfigState, LIVE, LookNow, OutputState, OutputWish, Painted, Preset, PresetRequest, PresetWish, RecordNow,
+    RecordRequest, Recording, SettingsNow, SettingsPatch, SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
 use crate::style::{Look, LookPatch, PaintSize};
+
+/// Where the outputs are, below the stream.
+const OUTPUTS: &str = "/outputs";
+
+/// Where the presets are.
+const PRESETS: &str = "/api/v1/presets";
 
 const AFTER_HELP: &str = "\
 Examples:
   impasto ctl style great_wave                  paint like the Great Wave from now on
   impasto ctl blend starry_night=0.7 great_wave=0.3
   impasto ctl strength 0.5                      half painted, half source
+  impasto ctl preset evening --save --key 1     keep this look; `impasto ctl preset evening` brings it back
   impasto ctl watch                             follow what happens
 
 A token that the daemon asks for is read from IMPASTO_TOKEN.
@@ -74,6 +81,35 @@ enum Command {
     Fade { milliseconds: u32 },
     /// Size to paint at: native, auto, or a box such as 640x360
     Size { size: PaintSize },
+    /// Paint with another network of `impasto styles`; styles that it does not have leave the mix
+    Network { name: String },
+    /// Go back to how it was painted before the latest change; again: before the one before it
+    Undo,
+    /// All presets of the daemon; in JSON, they are what --import takes
+    Presets {
+        /// Take over the presets of a file; those that have the same name are replaced
+        #[arg(long, value_name = "FILE")]
+        import: Option<PathBuf>,
+    },
+    /// Paint as a preset says, or change one
+    Preset {
+        name: String,
+        /// Keep how it is painted now under that name
+        #[arg(long)]
+        save: bool,
+        /// The key of the web page that paints with it: 1 to 9, 0 for none
+        #[arg(long, value_name = "DIGIT")]
+        key: Option<u8>,
+        /// Give it another name
+        #[arg(long, value_name = "NAME")]
+        rename: Option<String>,
+        /// Move it to this place in the list, counted from 1
+        #[arg(long, value_name = "NUMBER")]
+        place: Option<usize>,
+        /// Remove it
+        #[arg(long, conflicts_with_all = ["save", "key", "rename", "place"])]
+        delete: bool,
+    },
     /// Swap left and right, or no longer
     Mirror {
         #[arg(value_enum)]
@@ -96,6 +132,20 @@ enum Command {
         #[arg(long, conflicts_with = "file")]
         stop: bool,
     },
+    /// Where the stream goes, with the ids of its outputs
+    Outputs,
+    /// Open one more output
+    AddOutput {
+        #[arg(value_enum)]
+        kind: OutputKind,
+        /// ADDRESS:PORT[/PATH] for rtsp; auto, a device, a label or pipewire for virtual-camera
+        #[arg(default_value = "auto")]
+        place: String,
+    },
+    /// Close an output, by its id
+    RemoveOutput { id: String },
+    /// The finished recordings in the daemon's recordings folder
+    Recordings,
     /// Save the latest painted frame as a PNG file
     Snapshot { file: PathBuf },
     /// Let the daemon paint a photograph
@@ -119,6 +169,12 @@ enum Colours {
     Keep,
     /// Of the painting
     Paint,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OutputKind {
+    Rtsp,
+    VirtualCamera,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -163,15 +219,49 @@ impl CtlArgs {
             }
             Command::Fade { milliseconds } => session.change_look(&LookPatch { fade_ms: Some(milliseconds), ..patch }),
             Command::Size { size } => {
-                session.settings(Method::PATCH, "", &SettingsPatch { size: Some(size), mirrored: None })
+                session.settings(Method::PATCH, "", &SettingsPatch { size: Some(size), ..SettingsPatch::default() })
             }
-            Command::Mirror { state } => {
-                session.settings(Method::PATCH, "", &SettingsPatch { size: None, mirrored: Some(state == OnOff::On) })
+            Command::Network { name } => {
+                session.settings(Method::PATCH, "", &SettingsPatch { network: Some(name), ..SettingsPatch::default() })
             }
+            Command::Undo => session.paint_as("/undo", &()),
+            Command::Presets { import } => session.presets(import.as_deref()),
+            Command::Preset { name, save: false, key: None, rename: None, place: None, delete: false } => {
+                session.paint_as("/preset", &PresetRequest { name })
+            }
+            Command::Preset { name, delete: true, .. } => session.remove_preset(&name),
+            Command::Preset { name, save, key, rename, place, delete: _ } => {
+                let place = place.map(|place| place.saturating_sub(1));
+                session.change_preset(&name, save, PresetWish { name: rename, key, place, ..PresetWish::default() })
+            }
+            Command::Mirror { state } => session.settings(
+                Method::PATCH,
+                "",
+                &SettingsPatch { mirrored: Some(state == OnOff::On), ..SettingsPatch::default() },
+            ),
             Command::Pause => session.settings(Method::POST, "/pause", &()),
             Command::Resume => session.settings(Method::POST, "/resume", &()),
             Command::Source { source, once } => session.source(SourceRequest { source, r#loop: !once }),
             Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
+            Command::Outputs => session
+                .tell(&session.client.get::<Vec<OutputState>>(&session.path(OUTPUTS))?, |outputs| {
+                    describe_outputs(outputs)
+                }),
+            Command::AddOutput { kind, place } => {
+                let wish = match kind {
+                    OutputKind::Rtsp => OutputWish::Rtsp { address: place, kbps: None },
+                    OutputKind::VirtualCamera => {
+                        OutputWish::VirtualCamera { device: place, size: "stream".into(), mirror: false }
+                    }
+                };
+                let outputs: Vec<OutputState> = session.client.send(Method::POST, &session.path(OUTPUTS), &wish)?;
+                session.tell(&outputs, |outputs| describe_outputs(outputs))
+            }
+            Command::RemoveOutput { id } => {
+                let path = session.path(&format!("{OUTPUTS}/{}", path_segment(&id)));
+                session.tell(&session.client.delete(&path)?, |outputs: &Vec<OutputState>| describe_outputs(outputs))
+            }
+            Command::Recordings => session.recordings(),
             Command::Snapshot { file } => session.snapshot(&file),
             Command::Paint { input, output, style } => session.paint(&input, &output, style),
             Command::Styles => session.styles(),
@@ -221,13 +311,47 @@ impl Session {
         self.tell(&change, |change| format!("{}{}", describe_look(&change.now.look), shown(change)))
     }
 
+    fn paint_as(&self, path: &str, body: &impl serde::Serialize) -> Result<()> {
+        let change: Change<LookNow> = self.client.send(Method::POST, &self.path(path), body)?;
+        self.tell(&change, |change| format!("{}{}", describe_look(&change.now.look), shown(change)))
+    }
+
+    fn presets(&self, import: Option<&std::path::Path>) -> Result<()> {
+        if let Some(file) = import {
+            let unusable = |what: &dyn std::fmt::Display| Error::input(format!("{}: {what}", file.display()));
+            let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
+            let presets: Vec<Preset> = serde_json::from_str(&text).map_err(|error| unusable(&error))?;
+            for Preset { name, key, painted: Painted { look, network, size }, missing: _ } in presets {
+                let (look, network, size) = (Some(look), Some(network), Some(size));
+                let wish = PresetWish { key: Some(key.unwrap_or(0)), look, network, size, ..PresetWish::default() };
+                self.client.send::<Preset>(Method::PUT, &preset_path(&name), &wish)?;
+            }
+        }
+        self.tell(&self.client.get::<Vec<Preset>>(PRESETS)?, |presets| describe_presets(presets))
+    }
+
+    /// With `save`, also to how the stream is painted now.
+    fn change_preset(&self, name: &str, save: bool, mut wish: PresetWish) -> Result<()> {
+        if save {
+            let StreamState { look, network, size, .. } = self.client.get(&self.path(""))?;
+            (wish.look, wish.network, wish.size) = (Some(look), Some(network), Some(size));
+        }
+        let preset: Preset = self.client.send(Method::PUT, &preset_path(name), &wish)?;
+        self.tell(&preset, |preset| describe_presets(std::slice::from_ref(preset)))
+    }
+
+    fn remove_preset(&self, name: &str) -> Result<()> {
+        let left: Vec<Preset> = self.client.delete(&preset_path(name))?;
+        self.tell(&left, |left| describe_presets(left))
+    }
+
     fn settings(&self, method: Method, path: &str, body: &impl serde::Serialize) -> Result<()> {
         let change: Change<SettingsNow> = self.client.send(method, &self.path(path), body)?;
         self.tell(&change, |change| {
-            let SettingsNow { size, mirrored, paused } = change.now;
-            let mirrored = if mirrored { ", mirrored" } else { "" };
-            let paused = if paused { ", paused" } else { "" };
-            format!("painting at {size}{mirrored}{paused}{}", shown(change))
+            let SettingsNow { network, size, mirrored, paused } = &change.now;
+            let mirrored = if *mirrored { ", mirrored" } else { "" };
+            let paused = if *paused { ", paused" } else { "" };
+            format!("{network} paints at {size}{mirrored}{paused}{}", shown(change))
         })
     }
 
@@ -248,6 +372,19 @@ impl Session {
         self.tell(&now, |now| {
             let what = if now.recording { "recording into" } else { "finished" };
             format!("{what} {}", now.file)
+        })
+    }
+
+    fn recordings(&self) -> Result<()> {
+        self.tell(&self.client.get::<Vec<Recording>>("/api/v1/recordings")?, |recordings| {
+            let line = |Recording { file, bytes, length_s, .. }: &Recording| {
+                let length = length_s.map_or("does not play".into(), |seconds| format!("{seconds:.1} s"));
+                format!("{file:<40} {length:>10} {:>9.1} MB", *bytes as f64 / 1e6)
+            };
+            match recordings.as_slice() {
+                [] => "there are no recordings".into(),
+                recordings => recordings.iter().map(line).collect::<Vec<_>>().join("\n"),
+            }
         })
     }
 
@@ -324,6 +461,44 @@ impl Session {
     }
 }
 
+fn describe_outputs(outputs: &[OutputState]) -> String {
+    let line = |output: &OutputState| format!("{:<32} {}", output.id, watched(output));
+    outputs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn watched(output: &OutputState) -> String {
+    let comma = if output.place.is_empty() { "" } else { ", " };
+    format!("{}{comma}{} watching", output.place, output.clients)
+}
+
+fn preset_path(name: &str) -> String {
+    format!("{PRESETS}/{}", path_segment(name))
+}
+
+/// `text` as a part of a path: what has a meaning there is escaped.
+fn path_segment(text: &str) -> String {
+    let escaped = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escaped).collect()
+}
+
+fn describe_presets(presets: &[Preset]) -> String {
+    let line = |preset: &Preset| {
+        let key = preset.key.map_or(" ".into(), |key| key.to_string());
+        let missing = match preset.missing.as_slice() {
+            [] => String::new(),
+            missing => format!("; missing: {}", missing.join(", ")),
+        };
+        format!("{key} {:<20} {}{missing}", preset.name, describe_look(&preset.painted.look))
+    };
+    match presets {
+        [] => "there are no presets".into(),
+        presets => presets.iter().map(line).collect::<Vec<_>>().join("\n"),
+    }
+}
+
 /// Prints a line; false when nobody reads it any more.
 fn is_read(line: impl std::fmt::Display) -> bool {
     writeln!(std::io::stdout(), "{line}").is_ok()
@@ -396,15 +571,7 @@ fn describe(state: &StreamState) -> String {
             counts.held
         ),
     ];
-    lines.extend(state.outputs.iter().map(|output| {
-        format!(
-            "{:<9} {}{}{} watching",
-            output.kind,
-            output.place,
-            if output.place.is_empty() { "" } else { ", " },
-            output.clients
-        )
-    }));
+    lines.extend(state.outputs.iter().map(|output| format!("{:<9} {}", output.kind, watched(output))));
     lines.extend(state.failures.iter().map(|failure| format!("failure   {failure}")));
     lines.push(format!("uptime    {} s", state.uptime_s));
     lines.join("\n")

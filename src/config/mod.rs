@@ -125,12 +125,15 @@ pub struct ControlConfig {
     pub hosts: Vec<String>,
     pub recordings: PathBuf,
     pub sources: Vec<String>,
+    pub media: Vec<PathBuf>,
+    pub state: PathBuf,
+    pub remember: bool,
 }
 
 impl Default for ControlConfig {
     fn default() -> Self {
-        let (hosts, sources) = Default::default();
-        Self { http: HttpAddress::Auto, token: String::new(), hosts, recordings: "recordings".into(), sources }
+        let (token, hosts, sources, media, state, remember) = Default::default();
+        Self { http: HttpAddress::Auto, token, hosts, recordings: "recordings".into(), sources, media, state, remember }
     }
 }
 
@@ -159,7 +162,13 @@ impl Default for RuntimeConfig {
 
 impl Default for PaintConfig {
     fn default() -> Self {
-        let Look { styles, strength, keep_colours, steadiness, fade_ms } = Look::default();
+        Look::default().into()
+    }
+}
+
+impl From<Look> for PaintConfig {
+    fn from(look: Look) -> Self {
+        let Look { styles, strength, keep_colours, steadiness, fade_ms } = look;
         let (network, size) = (String::new(), PaintSize::default());
         Self { styles, strength, keep_colours, steadiness, fade_ms, network, size }
     }
@@ -178,9 +187,8 @@ impl PaintConfig {
 
     /// Replaces what `patch` names.
     pub fn patch(&mut self, patch: &LookPatch) {
-        let Look { styles, strength, keep_colours, steadiness, fade_ms } = self.look().patched(patch);
         let (network, size) = (std::mem::take(&mut self.network), self.size);
-        *self = Self { styles, strength, keep_colours, steadiness, fade_ms, network, size };
+        *self = Self { network, size, ..self.look().patched(patch).into() };
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{ExtraOutput, OnDemand, OutputConfig, VirtualCameraConfig};
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
+use crate::control::contract::OutputWish;
 use crate::error::{Error, Result};
 use crate::output::virtual_camera::Device;
 use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
@@ -14,6 +15,9 @@ use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
 pub struct OutputsPlan {
     /// At most one RTSP path and one recording, then the virtual cameras.
     pub outputs: Vec<OutputPlan>,
+    /// Who may watch over RTSP, and at which rate: also where a path is added later.
+    pub access: RtspAccess,
+    pub kbps: u32,
     /// The quality of recordings, also of those that begin later.
     pub crf: u8,
     /// Releases the source while nobody watches.
@@ -53,10 +57,14 @@ impl OutputsPlan {
             address => {
                 let wrong = |what| Error::usage(format!("rtsp: {what}; or \"off\""));
                 let address = RtspAddress::for_stream(address, stream).map_err(wrong)?;
-                Some(RtspPlan { address, access, kbps: config.rtsp_kbps })
+                Some(RtspPlan { address, access: access.clone(), kbps: config.rtsp_kbps })
             }
         };
-        let cameras = config.also.iter().map(virtual_camera).collect::<Result<Vec<_>>>()?;
+        let cameras = config
+            .also
+            .iter()
+            .map(|ExtraOutput::VirtualCamera(camera)| virtual_camera(camera))
+            .collect::<Result<Vec<_>>>()?;
         let on_demand = match config.on_demand {
             OnDemand::Auto => !cameras.is_empty(),
             OnDemand::On => true,
@@ -65,7 +73,7 @@ impl OutputsPlan {
         let rtsp = rtsp.into_iter().map(OutputPlan::Rtsp);
         let record = set(&config.record).into_iter().map(OutputPlan::Record);
         let outputs = rtsp.chain(record).chain(cameras.into_iter().map(OutputPlan::VirtualCamera)).collect();
-        Ok(Self { outputs, crf: crf(config.crf)?, on_demand })
+        Ok(Self { outputs, access, kbps: config.rtsp_kbps, crf: crf(config.crf)?, on_demand })
     }
 
     pub fn rtsp(&self) -> Option<&RtspPlan> {
@@ -131,6 +139,32 @@ impl OutputPlan {
         }
     }
 
+    /// What is asked for while the stream runs; none for a recording, which the recorder sees to.
+    ///
+    /// # Errors
+    /// A value that cannot be, or a virtual camera that is not there.
+    pub fn wished(wish: &OutputWish, stream: &str, access: RtspAccess, kbps: u32) -> Result<Option<Self>> {
+        Ok(match wish {
+            OutputWish::Rtsp { address, kbps: wanted } => {
+                let address = RtspAddress::for_stream(address, stream).map_err(Error::usage)?;
+                Some(Self::Rtsp(RtspPlan { address, access, kbps: wanted.unwrap_or(kbps) }))
+            }
+            OutputWish::VirtualCamera { device, size, mirror } => {
+                let (device, size) = (device.clone(), size.clone());
+                Some(Self::VirtualCamera(virtual_camera(&VirtualCameraConfig { device, size, mirror: *mirror })?))
+            }
+            OutputWish::Recording { .. } => None,
+        })
+    }
+
+    /// Both are at the same place, which only one can have.
+    pub fn clashes_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rtsp(mine), Self::Rtsp(theirs)) => mine.address == theirs.address,
+            _ => self.takes_the_place_of(other),
+        }
+    }
+
     /// Both cannot be open at once: one stands where the other stood.
     pub fn takes_the_place_of(&self, other: &Self) -> bool {
         match (self, other) {
@@ -162,7 +196,7 @@ fn rtsp_access(config: &OutputConfig) -> Result<RtspAccess> {
     Ok(RtspAccess { user, certificate: set(&config.rtsp_certificate) })
 }
 
-fn virtual_camera(ExtraOutput::VirtualCamera(camera): &ExtraOutput) -> Result<VirtualCameraPlan> {
+fn virtual_camera(camera: &VirtualCameraConfig) -> Result<VirtualCameraPlan> {
     let VirtualCameraConfig { device, size, mirror } = camera;
     let size = match size.as_str() {
         "stream" | "" => None,

@@ -73,9 +73,17 @@ impl RunPlan {
             None => catalog(&config.runtime).unwrap_or_default(),
         };
         networks.for_each(|paint| all.add_fallback(paint.choice.network));
-        let ControlConfig { http, token, hosts, recordings, sources } = &config.control;
+        let ControlConfig { http, token, hosts, recordings, sources, media, state, remember } = &config.control;
         let http = HttpPlan::new(*http, token, hosts, recordings.clone())?;
-        let http = HttpPlan { sources: AllowedSources(sources.clone()), ..http };
+        let mut sources = sources.clone();
+        if !sources.is_empty() {
+            sources.extend(media.iter().map(|folder| folder.display().to_string()));
+        }
+        let (media, state) = (media.clone(), state_folder(state));
+        let http = HttpPlan { sources: AllowedSources(sources), media, state, ..http };
+        if *remember && http.state.is_none() {
+            return Err(Error::usage("[control] remember: there is no folder to remember in; set [control] state"));
+        }
         Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http })
     }
 }
@@ -170,6 +178,13 @@ pub fn isolated_session_options(runtime: &RuntimeConfig) -> SessionOptions {
 
 /// This program as it runs, even if its file has been replaced by a newer version since.
 const PROGRAM: &str = "/proc/self/exe";
+
+/// The folder for what outlives the daemon: the one of the settings, of the service manager, or of the user.
+fn state_folder(named: &Path) -> Option<PathBuf> {
+    let env = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let own = || Some(env("XDG_STATE_HOME").or_else(|| Some(env("HOME")?.join(".local/state")))?.join("impasto"));
+    set(named).or_else(|| env("STATE_DIRECTORY")).or_else(own)
+}
 
 /// The catalog of the models folder.
 pub fn catalog(runtime: &RuntimeConfig) -> Result<Catalog> {

@@ -43,6 +43,10 @@ pub struct HttpPlan {
     pub recordings: PathBuf,
     /// What may be set as a source over HTTP.
     pub sources: AllowedSources,
+    /// Folders whose files are offered as sources.
+    pub media: Vec<PathBuf>,
+    /// The folder for what outlives the daemon; none if no user has one.
+    pub state: Option<PathBuf>,
 }
 
 impl HttpPlan {
@@ -63,7 +67,15 @@ impl HttpPlan {
             )));
         }
         let token = (!token.is_empty()).then(|| token.to_string());
-        Ok(Self { address, token, hosts: hosts.to_vec(), recordings, sources: AllowedSources::default() })
+        Ok(Self {
+            address,
+            token,
+            hosts: hosts.to_vec(),
+            recordings,
+            sources: AllowedSources::default(),
+            media: Vec::new(),
+            state: None,
+        })
     }
 }
 

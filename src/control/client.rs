@@ -59,6 +59,14 @@ impl Client {
         self.json(self.request(method, path, Some("application/json"), body)?)
     }
 
+    /// Removes what is at `path`, and reads what is left.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.json(self.request(Method::DELETE, path, None, Vec::new())?)
+    }
+
     /// Posts `body`, which may be empty, and reads a picture.
     ///
     /// # Errors

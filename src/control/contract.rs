@@ -40,8 +40,12 @@ pub struct StreamState {
     pub outputs: Vec<OutputState>,
     /// The file that is being recorded into.
     pub recording: Option<String>,
+    /// For how many whole seconds it is.
+    pub recording_s: Option<u64>,
     /// What went wrong lately with outputs, newest last.
     pub failures: Vec<String>,
+    /// How many changes of the look can be undone.
+    pub undo: usize,
     /// Whole seconds since the stream began.
     pub uptime_s: u64,
 }
@@ -74,6 +78,8 @@ pub struct ConfigState {
 /// One destination of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputState {
+    /// What tells it from the other outputs of its stream.
+    pub id: String,
     /// `rtsp`, `recording`, `preview`, ...
     pub kind: String,
     /// Where to find it: an address or a file.
@@ -81,6 +87,42 @@ pub struct OutputState {
     pub clients: usize,
     /// Pictures that it could not take in time.
     pub dropped: u64,
+}
+
+/// `POST .../outputs`: one more destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum OutputWish {
+    /// Who may watch is as for the configured one.
+    Rtsp {
+        /// ADDRESS:PORT/PATH; without a path it is the name of the stream.
+        address: String,
+        #[serde(default)]
+        kbps: Option<u32>,
+    },
+    /// As `POST .../record`.
+    Recording {
+        #[serde(default)]
+        file: Option<String>,
+    },
+    VirtualCamera {
+        /// As in the config: "auto", a path, a label, or "pipewire".
+        #[serde(default = "auto")]
+        device: String,
+        /// "stream", or a fixed size.
+        #[serde(default = "stream")]
+        size: String,
+        #[serde(default)]
+        mirror: bool,
+    },
+}
+
+fn auto() -> String {
+    "auto".into()
+}
+
+fn stream() -> String {
+    "stream".into()
 }
 
 /// The answer to a change: when it was seen.
@@ -104,21 +146,78 @@ pub struct LookNow {
 }
 
 /// What [`Change`] says of all other settings of the painting.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SettingsNow {
+    pub network: String,
     pub size: PaintSize,
     pub mirrored: bool,
     pub paused: bool,
 }
 
 /// `PATCH /api/v1/streams/{name}`: settings beside the look; what is not named stays.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SettingsPatch {
+    /// Another network of the catalog. Styles that it does not have leave the mix; without any, it paints its first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<PaintSize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirrored: Option<bool>,
+}
+
+/// All that says how a stream is painted: what a preset keeps, and what an undo goes back to.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Painted {
+    pub look: Look,
+    /// None means the one that paints, or the first that has all styles of the look.
+    pub network: String,
+    pub size: PaintSize,
+}
+
+/// A look with a name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preset {
+    pub name: String,
+    /// The key of the web page that paints with it: 1 to 9.
+    #[serde(default)]
+    pub key: Option<u8>,
+    #[serde(flatten)]
+    pub painted: Painted,
+    /// Styles and networks of it that are not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// `PUT /api/v1/presets/{name}`: makes a preset, or changes what is named of one that is there.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PresetWish {
+    /// Another name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its place in the list, from 0 on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<usize>,
+    /// 1 to 9, which takes the key away from another preset; 0 for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<u8>,
+    /// A new preset needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<PaintSize>,
+}
+
+/// `POST .../preset`: paint as that preset says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PresetRequest {
+    pub name: String,
 }
 
 /// `POST .../source`: another source, as `impasto run --source` takes it.
@@ -152,6 +251,33 @@ pub struct RecordNow {
     /// The file that is being written, or that is finished.
     pub file: String,
     pub recording: bool,
+}
+
+/// A file of the media folders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaFile {
+    /// Its path in the folder.
+    pub name: String,
+    /// What to set as a source.
+    pub source: String,
+}
+
+/// A finished file of the recordings folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    pub file: String,
+    pub bytes: u64,
+    /// None if it does not play.
+    pub length_s: Option<f64>,
+    /// When it was finished, in seconds since 1970.
+    pub finished_unix_s: u64,
+}
+
+/// `PATCH /api/v1/recordings/{file}`: another name for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingWish {
+    pub file: String,
 }
 
 /// An RFC 9457 problem document.

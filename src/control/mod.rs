@@ -7,9 +7,13 @@ pub mod address;
 pub mod client;
 pub mod contract;
 pub mod http;
+mod media;
+pub mod presets;
+pub mod recordings;
 mod sources;
 mod stream;
+mod text;
 
 pub use address::{HttpAddress, HttpPlan};
 pub use sources::AllowedSources;
-pub use stream::{ApiError, ApiFuture, ApiResult, Hub, Member, Starter, Stream};
+pub use stream::{ApiError, ApiFuture, ApiResult, Hub, Member, Starter, Stream, run_blocking};

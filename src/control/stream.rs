@@ -9,8 +9,8 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::Notify;
 
 use super::contract::{
-    Change, ConfigState, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, SourceRequest, StreamState,
-    StreamStatus,
+    Change, ConfigState, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch,
+    SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::Error;
 use crate::output::{PreviewOf, Viewer};
@@ -65,7 +65,15 @@ pub trait Stream: Send + Sync {
     /// Changes some parts of the look; as [`Stream::set_look`].
     fn patch_look(&self, patch: LookPatch) -> ApiFuture<'_, Change<LookNow>>;
 
-    /// Changes the inference size or mirrors the picture. Refused: a size that the network cannot paint at.
+    /// Paints like this: look, network and size; as [`Stream::set_look`].
+    fn set_painted(&self, painted: Painted) -> ApiFuture<'_, Change<LookNow>>;
+
+    /// Goes back to how it was painted before the latest change of the look, network or size. Refused: there is none
+    /// left, or it cannot be painted like that any more.
+    fn undo(&self) -> ApiFuture<'_, Change<LookNow>>;
+
+    /// Changes network or inference size, or mirrors the picture. Refused: a network that is unknown or does not load, a
+    /// size that the network cannot paint at.
     fn set_settings(&self, patch: SettingsPatch) -> ApiFuture<'_, Change<SettingsNow>>;
 
     /// Holds the picture, or goes on. Never refused.
@@ -79,6 +87,14 @@ pub trait Stream: Send + Sync {
 
     /// Ends the recording; answers when its file is finished. Refused: none is in progress.
     fn stop_recording(&self) -> ApiFuture<'_, RecordNow>;
+
+    /// Opens one more output, but no recording. It stays when the config changes, and when the stream starts anew.
+    /// Refused: one that is there, a port, path or device that cannot be had.
+    fn add_output(&self, wish: OutputWish) -> ApiFuture<'_, Vec<OutputState>>;
+
+    /// Closes an output, or ends the recording; one of the config stays away until the config asks for another in its
+    /// place, or the daemon starts again. Refused: there is none, the preview.
+    fn remove_output(&self, id: String) -> ApiFuture<'_, Vec<OutputState>>;
 
     /// The latest painted frame as a PNG file. Refused: nothing was painted yet.
     fn snapshot(&self) -> ApiFuture<'_, Vec<u8>>;
@@ -187,4 +203,10 @@ impl Hub {
             }),
         }
     }
+}
+
+/// Runs what blocks on a thread made for it.
+pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
+    let failed = |error| ApiError::Failed(Error::output(format!("the work was broken off: {error}")));
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
 }

@@ -94,7 +94,7 @@ impl LiveChange {
             }
         }
         if self.size.is_some() {
-            match told(handle.set_settings(SettingsPatch { size: self.size, mirrored: None }).await) {
+            match told(handle.set_settings(SettingsPatch { size: self.size, ..SettingsPatch::default() }).await) {
                 Ok(()) => reached.paint.size = new.paint.size,
                 Err(error) => refused.push(error),
             }

@@ -1,11 +1,12 @@
 //! One stream of the config with what it is at: starting, running, waiting to be tried again, ...
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::output_keeper::ByHand;
 use super::report::Status;
 use super::source_state::Playing;
 use super::stream::Stream;
@@ -42,6 +43,8 @@ pub struct Entry {
     pub told: Option<Status>,
     /// Who asked it to start with another source.
     pub asked: Option<Asked>,
+    /// Outputs that were added or taken away by hand.
+    pub by_hand: Arc<Mutex<ByHand>>,
     /// Goes before what its threads log; disabled for a stream that is alone.
     pub span: Span,
 }
@@ -78,7 +81,7 @@ pub enum Then {
 }
 
 impl Entry {
-    pub fn new(config: StreamConfig) -> Self {
+    pub fn new(config: StreamConfig, by_hand: ByHand) -> Self {
         Self {
             config,
             applying: None,
@@ -91,6 +94,7 @@ impl Entry {
             said: None,
             told: None,
             asked: None,
+            by_hand: Arc::new(Mutex::new(by_hand)),
             span: Span::none(),
         }
     }
@@ -212,7 +216,9 @@ impl Entry {
             counts: Snapshot::default(),
             outputs: Vec::new(),
             recording: None,
+            recording_s: None,
             failures: Vec::new(),
+            undo: 0,
             uptime_s: 0,
         };
         Member::Down(Arc::new(state), start)
@@ -232,7 +238,7 @@ mod tests {
 
     /// An entry with config 1 that is being changed to 2.
     fn changing() -> Entry {
-        let mut entry = Entry::new(with_fps(1));
+        let mut entry = Entry::new(with_fps(1), ByHand::default());
         assert_eq!(entry.ask(with_fps(2)), Some((with_fps(1), with_fps(2))));
         entry.begin_change();
         entry
@@ -304,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_fails_again_and_again_waits_longer_until_it_ran_well() {
-        let (mut entry, mut now) = (Entry::new(with_fps(1)), Instant::now());
+        let (mut entry, mut now) = (Entry::new(with_fps(1), ByHand::default()), Instant::now());
         let mut wait = |entry: &mut Entry, seconds: f64| {
             entry.wait(now);
             now += Duration::from_secs_f64(seconds);

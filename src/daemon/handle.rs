@@ -7,17 +7,18 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
-use tokio::task::spawn_blocking;
 
+use super::history::History;
 use super::output_keeper::OutputKeeper;
 use super::recorder::Recorder;
 use super::source_keeper::Switch;
 use super::source_state::Playing;
 use crate::config::outputs::OutputsPlan;
 use crate::control::contract::{
-    Change, LookNow, OutputState, RecordNow, SettingsNow, SettingsPatch, SourceRequest, StreamState, StreamStatus,
+    Change, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch, SourceRequest,
+    StreamState, StreamStatus,
 };
-use crate::control::{self, ApiError, ApiFuture, ApiResult};
+use crate::control::{self, ApiError, ApiFuture, ApiResult, run_blocking};
 use crate::engine::{Answer, Control};
 use crate::error::{Error, Result};
 use crate::metrics::Counters;
@@ -50,6 +51,7 @@ pub struct Handle {
     pub begun: Instant,
     pub rate: Mutex<Rate>,
     pub failures: Mutex<VecDeque<String>>,
+    pub history: Mutex<History>,
     /// Notified when something other than figures changes.
     pub changes: Arc<Notify>,
 }
@@ -105,7 +107,9 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         // A keeper that is gone drops the reply.
         let _ = self.switch.send(Switch { playing, is_configured, reply });
-        answer.await.map_err(|_| Error::output("the stream ended before it took the source"))?
+        answer.await.map_err(|_| {
+            Error::conflict("the stream ended before it took the source; if it starts anew, try again then")
+        })?
     }
 
     /// Goes over to other outputs; those that stay are not touched. `again`: it is not the first try. Returns what was
@@ -121,29 +125,73 @@ impl Handle {
         self.changes.notify_one();
     }
 
-    async fn look_now(&self, answer: Result<Answer>) -> ApiResult<Change<LookNow>> {
-        let answer = answer?;
+    /// How it is painted, or will be as soon as the changes in progress are done.
+    pub fn painted(&self) -> Painted {
+        let painting = self.control.painting();
+        Painted { look: painting.look, network: painting.wanted_network, size: painting.size }
+    }
+
+    pub fn is_mirrored(&self) -> bool {
+        self.control.painting().mirrored
+    }
+
+    /// Mirrors the picture, or no longer, from the next frame on.
+    pub fn set_mirrored(&self, mirrored: bool) {
+        // Nobody waits for that frame.
+        drop(self.control.set_mirrored(mirrored));
+    }
+
+    /// Asks for a change that can be undone.
+    fn ask<T>(&self, change: impl FnOnce(&Control) -> Result<T>) -> Result<T> {
+        let before = self.painted();
+        let answer = change(&self.control)?;
+        self.history.locked().note(before, &self.painted(), Instant::now());
+        Ok(answer)
+    }
+
+    async fn look_now(&self, answers: Result<Vec<Answer>>) -> ApiResult<Change<LookNow>> {
+        let answers = answers?;
         // A network may take seconds to load: what is asked for is told at once.
         self.changed();
-        let applied = answer.await;
-        self.changed();
-        let applied = applied?;
+        let (frame, took_ms) = self.applied(answers).await?;
         let painting = self.control.painting();
         let now = LookNow { look: painting.look, network: painting.network };
-        Ok(Change { now, frame: applied.frame, took_ms: applied.took_ms })
+        Ok(Change { now, frame, took_ms })
     }
 
     async fn settings_now(&self, answers: Vec<Answer>) -> ApiResult<Change<SettingsNow>> {
-        let (mut frame, mut took_ms) = (None, 0.0);
-        for answer in answers {
-            let applied = answer.await?;
-            (frame, took_ms) = (applied.frame, applied.took_ms);
-        }
-        self.changed();
+        let (frame, took_ms) = self.applied(answers).await?;
         let painting = self.control.painting();
-        let now = SettingsNow { size: painting.size, mirrored: painting.mirrored, paused: painting.paused };
+        let (network, size) = (painting.network, painting.size);
+        let now = SettingsNow { network, size, mirrored: painting.mirrored, paused: painting.paused };
         Ok(Change { now, frame, took_ms })
     }
+
+    /// Waits for all answers: the frame that shows the last of them, and the milliseconds until then.
+    async fn applied(&self, answers: Vec<Answer>) -> Result<(Option<u64>, f64)> {
+        let mut result = Ok((None, 0.0));
+        for answer in answers {
+            match answer.await {
+                Ok(applied) => result = result.map(|_| (applied.frame, applied.took_ms)),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        // What was refused is as it was before: there is nothing to go back to.
+        self.history.locked().forget(&self.painted());
+        self.changed();
+        result
+    }
+}
+
+/// Asks for look, network and size.
+fn paint(control: &Control, Painted { look, network, size }: Painted) -> Result<Vec<Answer>> {
+    let look = match network.as_str() {
+        "" => control.set_look(look),
+        network => control.set_look_on(network, look),
+    };
+    let look = look?;
+    let size = (control.painting().size != size).then(|| control.set_size(size));
+    std::iter::once(Ok(look)).chain(size).collect()
 }
 
 impl control::Stream for Handle {
@@ -168,7 +216,9 @@ impl control::Stream for Handle {
             counts: self.counters.snapshot(),
             outputs: self.outputs(),
             recording: self.recorder.file(),
+            recording_s: self.recorder.elapsed().map(|elapsed| elapsed.as_secs()),
             failures: self.failures.locked().iter().rev().cloned().collect(),
+            undo: self.history.locked().len(),
             uptime_s: self.begun.elapsed().as_secs(),
         }
     }
@@ -178,6 +228,7 @@ impl control::Stream for Handle {
         let state = |output: Arc<dyn crate::output::Output>| {
             let place = output.place();
             OutputState {
+                id: place.id(),
                 kind: place.kind.into(),
                 place: place.name,
                 clients: output.clients(),
@@ -192,19 +243,36 @@ impl control::Stream for Handle {
     }
 
     fn set_look(&self, look: Look) -> ApiFuture<'_, Change<LookNow>> {
-        let answer = self.control.set_look(look);
-        Box::pin(self.look_now(answer))
+        let answer = self.ask(|control| control.set_look(look));
+        Box::pin(self.look_now(answer.map(|answer| vec![answer])))
     }
 
     fn patch_look(&self, patch: LookPatch) -> ApiFuture<'_, Change<LookNow>> {
-        let answer = self.control.patch_look(&patch);
-        Box::pin(self.look_now(answer))
+        let answer = self.ask(|control| control.patch_look(&patch));
+        Box::pin(self.look_now(answer.map(|answer| vec![answer])))
+    }
+
+    fn set_painted(&self, painted: Painted) -> ApiFuture<'_, Change<LookNow>> {
+        let answers = self.ask(|control| paint(control, painted));
+        Box::pin(self.look_now(answers))
+    }
+
+    fn undo(&self) -> ApiFuture<'_, Change<LookNow>> {
+        let Some(before) = self.history.locked().back() else {
+            let nothing = ApiError::Conflict("nothing is left to undo: the look is as it was at the start".into());
+            return Box::pin(std::future::ready(Err(nothing)));
+        };
+        let answers = paint(&self.control, before);
+        Box::pin(self.look_now(answers))
     }
 
     fn set_settings(&self, patch: SettingsPatch) -> ApiFuture<'_, Change<SettingsNow>> {
-        let mirrored = patch.mirrored.map(|mirrored| Ok(self.control.set_mirrored(mirrored)));
-        let size = patch.size.map(|size| self.control.set_size(size));
-        let answers: Result<Vec<Answer>> = mirrored.into_iter().chain(size).collect();
+        let answers = self.ask(|control| {
+            let network = patch.network.map(|network| control.set_network(&network));
+            let mirrored = patch.mirrored.map(|mirrored| Ok(control.set_mirrored(mirrored)));
+            let size = patch.size.map(|size| control.set_size(size));
+            network.into_iter().chain(mirrored).chain(size).collect::<Result<Vec<Answer>>>()
+        });
         Box::pin(async move { self.settings_now(answers?).await })
     }
 
@@ -239,6 +307,26 @@ impl control::Stream for Handle {
         })
     }
 
+    fn add_output(&self, wish: OutputWish) -> ApiFuture<'_, Vec<OutputState>> {
+        let (keeper, name) = (Arc::clone(&self.output_keeper), self.name.clone());
+        Box::pin(async move {
+            run_blocking(move || keeper.add(wish, &name)).await?;
+            self.changed();
+            Ok(self.outputs())
+        })
+    }
+
+    fn remove_output(&self, id: String) -> ApiFuture<'_, Vec<OutputState>> {
+        let (keeper, recorder) = (Arc::clone(&self.output_keeper), Arc::clone(&self.recorder));
+        Box::pin(async move {
+            let is_recording = recorder.elapsed().is_some() && id == "recording";
+            let remove = move || if is_recording { recorder.stop().map(drop) } else { keeper.remove(&id) };
+            let removed = run_blocking(remove).await;
+            self.changed();
+            removed.map(|()| self.outputs())
+        })
+    }
+
     fn snapshot(&self) -> ApiFuture<'_, Vec<u8>> {
         let control = self.control.clone();
         Box::pin(run_blocking(move || control.snapshot().map_err(ApiError::from)))
@@ -247,12 +335,6 @@ impl control::Stream for Handle {
     fn preview(&self, of: PreviewOf) -> Viewer {
         self.preview.view(of)
     }
-}
-
-/// Runs what blocks on a thread made for it.
-async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
-    let failed = |error| ApiError::Failed(Error::output(format!("the work was broken off: {error}")));
-    spawn_blocking(work).await.map_err(failed)?
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ mod change;
 mod descriptors;
 mod entry;
 mod handle;
+mod history;
+mod memory;
 mod output_keeper;
 mod recorder;
 mod reload;
@@ -26,6 +28,7 @@ use crate::control::contract::{ConfigState, StreamState};
 use crate::control::{ApiResult, Hub, http};
 use crate::error::{Error, Result};
 use descriptors::Descriptors;
+use memory::Memory;
 use reload::{Reload, Reread};
 pub use report::{Report, Started, Status};
 use service::Service;
@@ -118,8 +121,12 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
         tokio::spawn(http::serve(listener, hub.clone(), plan.catalog.clone(), session, plan.http.clone()));
     }
 
+    let memory = match plan.http.state.as_deref().filter(|_| plan.control.remember) {
+        Some(folder) => Memory::open(folder)?,
+        None => Memory::none(),
+    };
     let (events, mut incoming) = mpsc::unbounded_channel();
-    let streams = Streams::start(&plan, hub.clone(), events.clone(), web, (json, lasting));
+    let streams = Streams::start(&plan, memory, hub.clone(), events.clone(), web, (json, lasting));
     reload.watch(&plan, events)?;
     let mut daemon = Daemon { streams, hub, service: None, descriptors: Descriptors::default(), duration, json };
     let ended = daemon.watch(&mut incoming, &mut signals).await;

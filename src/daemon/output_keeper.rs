@@ -1,4 +1,5 @@
-//! Keeps the configured outputs of a running stream: opens them, and goes over to others without touching those that stay.
+//! Keeps the outputs of a running stream, configured or added by hand: opens them, and goes over to others without touching
+//! those that stay.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,9 +9,11 @@ use std::time::{Duration, Instant};
 use super::recorder::Recorder;
 use crate::capture::Source;
 use crate::config::outputs::{OutputPlan, OutputsPlan, refuse_own};
+use crate::control::contract::OutputWish;
+use crate::control::{ApiError, ApiResult};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::{Claim, Naming, Output, Outputs, Rtsp, RtspServers, StreamFormat, VirtualCamera};
+use crate::output::{Claim, Naming, Output, Outputs, Rtsp, RtspAccess, RtspServers, StreamFormat, VirtualCamera};
 use crate::sync::Locked;
 
 /// How long another stream, which changes with the same config, may take to leave a port or device that this one shall
@@ -28,11 +31,69 @@ pub struct OutputKeeper {
     format: StreamFormat,
     templates: Templates,
     open: Mutex<Vec<Opened>>,
+    by_hand: Arc<Mutex<ByHand>>,
+    settings: Mutex<RtspSettings>,
     /// The source may be released while nobody watches.
     on_demand: Arc<AtomicBool>,
 }
 
-/// An output of the config, and what came of it.
+/// What was changed by hand; it outlives the run of a stream.
+#[derive(Debug, Default)]
+pub struct ByHand {
+    added: Vec<Added>,
+    /// What was added before the daemon started, and is looked for when the stream begins.
+    remembered: Vec<OutputWish>,
+    /// Outputs of the config that are not wanted.
+    removed: Vec<OutputPlan>,
+}
+
+/// As it was asked for, and what that is.
+#[derive(Debug)]
+struct Added {
+    wish: OutputWish,
+    plan: OutputPlan,
+}
+
+impl ByHand {
+    /// With outputs that were added before the daemon started.
+    pub fn remembered(remembered: Vec<OutputWish>) -> Self {
+        Self { remembered, ..Self::default() }
+    }
+
+    /// All that was added.
+    pub fn wishes(&self) -> Vec<OutputWish> {
+        self.added.iter().map(|added| &added.wish).chain(&self.remembered).cloned().collect()
+    }
+
+    /// Looks for what is remembered; what is not there any more is told and forgotten.
+    pub fn restore(&mut self, configured: &OutputsPlan, stream: &str) {
+        for wish in std::mem::take(&mut self.remembered) {
+            match OutputPlan::wished(&wish, stream, configured.access.clone(), configured.kbps) {
+                Ok(Some(plan)) => self.added.push(Added { wish, plan }),
+                // Recordings are not remembered.
+                Ok(None) => {}
+                Err(error) => tracing::warn!("an output that was added before does not come back: {error}"),
+            }
+        }
+    }
+
+    /// The outputs of the config with what was changed by hand.
+    fn applied_to(&self, configured: &[OutputPlan]) -> Vec<OutputPlan> {
+        let kept = configured.iter().filter(|output| !self.removed.contains(output));
+        let added = self.added.iter().map(|added| &added.plan);
+        let added = added.filter(|output| configured.iter().all(|other| !output.clashes_with(other)));
+        kept.chain(added).cloned().collect()
+    }
+}
+
+/// How RTSP paths are served that are added by hand.
+#[derive(Default)]
+struct RtspSettings {
+    access: RtspAccess,
+    kbps: u32,
+}
+
+/// An output that is wanted, and what came of it.
 struct Opened {
     plan: OutputPlan,
     what: What,
@@ -51,22 +112,73 @@ impl OutputKeeper {
         servers: RtspServers,
         format: StreamFormat,
         templates: Templates,
+        by_hand: Arc<Mutex<ByHand>>,
     ) -> Self {
-        let (open, on_demand) = Default::default();
-        Self { outputs, recorder, servers, format, templates, open, on_demand }
+        let (open, settings, on_demand) = Default::default();
+        Self { outputs, recorder, servers, format, templates, open, by_hand, settings, on_demand }
     }
 
-    /// Opens what a stream that begins has.
+    /// Opens what a stream that begins has. What was added by hand and cannot be had now is told, and tried again.
     ///
     /// # Errors
-    /// One of them cannot be opened; those before it are open.
+    /// One of the config cannot be opened; those before it are open.
     pub fn open(&self, plan: &OutputsPlan) -> Result<()> {
         self.take_settings(plan);
-        plan.outputs.iter().try_for_each(|output| {
-            let opened = self.open_one(output)?;
-            self.opened().push(opened);
+        let wanted = self.by_hand.locked().applied_to(&plan.outputs);
+        wanted.iter().try_for_each(|output| {
+            match self.open_one(output) {
+                Ok(opened) => self.opened().push(opened),
+                Err(error) if plan.outputs.contains(output) => return Err(error),
+                Err(error) => tracing::warn!("an output that was added by hand is tried again: {error}"),
+            }
             Ok(())
         })
+    }
+
+    /// Opens one more output.
+    ///
+    /// # Errors
+    /// One is there already, or it cannot be opened.
+    pub fn add(&self, wish: OutputWish, stream: &str) -> ApiResult<()> {
+        let (access, kbps) = {
+            let settings = self.settings.locked();
+            (settings.access.clone(), settings.kbps)
+        };
+        let Some(wanted) = OutputPlan::wished(&wish, stream, access, kbps)? else {
+            unreachable!("the recorder sees to recordings")
+        };
+        let mut open = self.opened();
+        if open.iter().any(|opened| opened.plan.clashes_with(&wanted)) {
+            return Err(ApiError::Conflict("there is such an output already; remove it first".into()));
+        }
+        open.push(self.open_one(&wanted)?);
+        let mut by_hand = self.by_hand.locked();
+        match by_hand.removed.iter().position(|removed| *removed == wanted) {
+            Some(place) => drop(by_hand.removed.remove(place)),
+            None => by_hand.added.push(Added { wish, plan: wanted }),
+        }
+        Ok(())
+    }
+
+    /// Closes an output.
+    ///
+    /// # Errors
+    /// There is none of that id, or it cannot be finished.
+    pub fn remove(&self, id: &str) -> ApiResult<()> {
+        let mut open = self.opened();
+        let is_meant = |opened: &Opened| matches!(&opened.what, What::Output(output) if output.place().id() == id);
+        let Some(place) = open.iter().position(is_meant) else {
+            let ids = self.outputs.all().into_iter().map(|output| output.place().id()).collect::<Vec<_>>().join(", ");
+            return Err(ApiError::NotFound(format!("there is no output `{id}` that can be removed; there are: {ids}")));
+        };
+        let Opened { plan, what } = open.remove(place);
+        let mut by_hand = self.by_hand.locked();
+        match by_hand.added.iter().position(|added| added.plan == plan) {
+            Some(place) => drop(by_hand.added.remove(place)),
+            None => by_hand.removed.push(plan),
+        }
+        drop(by_hand);
+        Ok(self.close(&what)?)
     }
 
     /// Goes over to other outputs. What is the same in both goes on untouched, unless it is lost: then it is opened anew.
@@ -74,13 +186,19 @@ impl OutputKeeper {
     /// the new one cannot come. Returns what was refused.
     pub fn change(&self, plan: &OutputsPlan, again: bool) -> Vec<Error> {
         self.take_settings(plan);
+        let wanted = {
+            let mut by_hand = self.by_hand.locked();
+            // What the config no longer has may come back with it.
+            by_hand.removed.retain(|removed| plan.outputs.contains(removed));
+            by_hand.applied_to(&plan.outputs)
+        };
         let mut refused = Vec::new();
         let mut open = self.opened();
         for lost in open.extract_if(.., |opened| self.is_lost(&opened.what)) {
             // Why it is lost was told.
             let _ = self.close(&lost.what);
         }
-        let mut missing: Vec<_> = plan.outputs.iter().collect();
+        let mut missing: Vec<_> = wanted.iter().collect();
         missing.retain(|wanted| open.iter().all(|opened| opened.plan != **wanted));
         let mut coming = missing.clone();
         if again {
@@ -88,7 +206,7 @@ impl OutputKeeper {
         }
         let is_kept = |opened: &Opened| {
             let waits = |wanted: &&&OutputPlan| !coming.contains(wanted);
-            plan.outputs.contains(&opened.plan)
+            wanted.contains(&opened.plan)
                 || missing.iter().filter(waits).any(|wanted| wanted.takes_the_place_of(&opened.plan))
         };
         // Closed first: the new ones may need their port or device.
@@ -113,10 +231,12 @@ impl OutputKeeper {
         refused
     }
 
-    /// Whether one of the outputs has stopped working, and has to be opened anew.
+    /// Whether one of the outputs has stopped working, or one that was added is missing, and has to be opened anew.
     pub fn has_lost(&self) -> bool {
         // While outputs change, that is seen to.
-        self.open.try_lock().is_ok_and(|open| open.iter().any(|opened| self.is_lost(&opened.what)))
+        let Ok(open) = self.open.try_lock() else { return false };
+        let is_missing = |added: &Added| open.iter().all(|opened| !opened.plan.clashes_with(&added.plan));
+        open.iter().any(|opened| self.is_lost(&opened.what)) || self.by_hand.locked().added.iter().any(is_missing)
     }
 
     fn is_lost(&self, what: &What) -> bool {
@@ -147,6 +267,7 @@ impl OutputKeeper {
     }
 
     fn take_settings(&self, plan: &OutputsPlan) {
+        *self.settings.locked() = RtspSettings { access: plan.access.clone(), kbps: plan.kbps };
         self.recorder.set_crf(plan.crf);
         self.on_demand.store(plan.on_demand, Ordering::Relaxed);
     }

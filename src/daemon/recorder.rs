@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::control::ApiError;
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ struct State {
     phase: Phase,
     /// The output of the recording in progress.
     output: Option<Arc<dyn Output>>,
+    /// When it began.
+    since: Option<Instant>,
     /// The file of the recording that broke, until another one begins.
     broken: Option<PathBuf>,
     /// Failures that nobody was told of yet.
@@ -119,6 +122,12 @@ impl Recorder {
         self.state().phase.file().map(|file| file.display().to_string())
     }
 
+    /// How long the recording in progress is; none once it is being ended.
+    pub fn elapsed(&self) -> Option<Duration> {
+        let state = self.state();
+        state.since.filter(|_| state.output.is_some()).map(|since| since.elapsed())
+    }
+
     /// Begins a recording with the next picture; returns its file, whose name `naming` may change.
     ///
     /// # Errors
@@ -132,7 +141,7 @@ impl Recorder {
         self.settled.notify_all();
         let (file, output) = opened?;
         self.outputs.add(Arc::clone(&output));
-        (state.output, state.broken) = (Some(output), None);
+        (state.output, state.since, state.broken) = (Some(output), Some(Instant::now()), None);
         Ok(file)
     }
 

@@ -10,7 +10,7 @@ use gstreamer_video as gst_video;
 use tokio::sync::Notify;
 
 use super::handle::Handle;
-use super::output_keeper::OutputKeeper;
+use super::output_keeper::{ByHand, OutputKeeper};
 use super::recorder::Recorder;
 use super::report::{Started, Status};
 use super::source_keeper::{OnEnd, Open, SourceKeeper};
@@ -50,6 +50,7 @@ impl Stream {
         plan: StreamPlan,
         set: Option<Playing>,
         servers: &RtspServers,
+        by_hand: Arc<Mutex<ByHand>>,
         on_end: OnEnd,
         changes: Arc<Notify>,
     ) -> Result<Self> {
@@ -89,7 +90,7 @@ impl Stream {
         let recorder = Arc::new(Recorder::new(Arc::clone(&outputs), format.clone(), crf, templates.clone()));
         let recording = Arc::clone(&recorder);
         let output_keeper =
-            OutputKeeper::new(Arc::clone(&outputs), recording, servers.clone(), format.clone(), templates);
+            OutputKeeper::new(Arc::clone(&outputs), recording, servers.clone(), format.clone(), templates, by_hand);
         let preview = open_outputs(&plan, &format, &outputs, &output_keeper)
             .and_then(|preview| capture.play().map(|()| preview))
             .inspect_err(|_| drop(recorder.finish().and(outputs.finish())))?;
@@ -149,6 +150,7 @@ impl Stream {
             begun: Instant::now(),
             rate: Mutex::default(),
             failures: Mutex::default(),
+            history: Mutex::default(),
             changes,
         };
         Ok(Self { inlet, handle: Arc::new(handle), shutdown, threads, started, last_status })

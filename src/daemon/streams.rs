@@ -11,6 +11,9 @@ use tracing::Span;
 
 use super::change::Change;
 use super::entry::{Asked, Entry, State, Then};
+use super::handle::Handle;
+use super::memory::Memory;
+use super::output_keeper::ByHand;
 use super::report::{Report, Status};
 use super::source_keeper::OnEnd;
 use super::source_state::Playing;
@@ -22,6 +25,7 @@ use crate::control::contract::StreamStatus;
 use crate::control::{ApiError, Hub, Member, Starter, Stream as _};
 use crate::error::{Error, Result};
 use crate::output::RtspServers;
+use crate::sync::Locked;
 
 /// A stream that ran for so long is tried again at once when it fails.
 const RAN_WELL_AFTER: Duration = Duration::from_secs(10);
@@ -31,6 +35,7 @@ pub struct Streams {
     entries: Vec<Entry>,
     runtime: RuntimeConfig,
     servers: RtspServers,
+    memory: Memory,
     hub: Hub,
     events: UnboundedSender<Event>,
     /// The address of the web page.
@@ -48,17 +53,19 @@ impl Streams {
     /// Starts all streams of the plan.
     pub fn start(
         plan: &RunPlan,
+        memory: Memory,
         hub: Hub,
         events: UnboundedSender<Event>,
         web: Option<String>,
         (json, lasting): (bool, bool),
     ) -> Self {
         let (runtime, servers) = (plan.runtime.clone(), RtspServers::default());
-        let entries = plan.streams.iter().cloned().map(Entry::new).collect();
+        let entries = plan.streams.iter().map(|config| entry(config.clone(), &memory)).collect();
         let mut this = Self {
             entries,
             runtime,
             servers,
+            memory,
             hub,
             events,
             web,
@@ -146,6 +153,7 @@ impl Streams {
                 State::Running(stream) => {
                     let (handle, failures) = (stream.handle(), stream.failures());
                     handle.tick();
+                    self.note(&self.entries[place], &handle);
                     if handle.output_keeper.has_lost() {
                         self.entries[place].note_loss(now);
                     }
@@ -162,6 +170,12 @@ impl Streams {
                 _ => {}
             }
         }
+    }
+
+    /// Notes how a stream is, for the next start of the daemon.
+    fn note(&self, entry: &Entry, handle: &Handle) {
+        let outputs = entry.by_hand.locked().wishes();
+        self.memory.note(&entry.config, handle.painted(), handle.is_mirrored(), outputs);
     }
 
     /// How often the stylise thread of each running stream took a turn.
@@ -205,7 +219,7 @@ impl Streams {
             match self.entries.iter().position(|entry| entry.config.name == wanted.name) {
                 Some(place) => self.change_entry(place, wanted),
                 None => {
-                    self.entries.push(Entry::new(wanted));
+                    self.entries.push(entry(wanted, &self.memory));
                     self.start_entry(self.entries.len() - 1);
                 }
             }
@@ -294,6 +308,12 @@ impl Streams {
     /// Begins to stop everything; streams that are just starting are left to the end of the process.
     pub fn begin_stop(&mut self) {
         self.closing = true;
+        for entry in &self.entries {
+            if let State::Running(stream) = &entry.state {
+                self.note(entry, &stream.handle());
+            }
+        }
+        self.memory.close();
         self.entries.retain(|entry| !matches!(entry.state, State::Starting));
         (0..self.entries.len()).rev().for_each(|place| self.stop_entry(place, Then::Remove));
     }
@@ -370,10 +390,23 @@ impl Streams {
         // The daemon is gone only when it stops anyway.
         let on_end: OnEnd = Arc::new(move |result| drop(ended.send(result)));
         let set = entry.asked.as_ref().map(|asked| asked.playing.clone());
+        let (recalled, by_hand) = (self.memory.recall(&config), Arc::clone(&entry.by_hand));
         let start = move || {
-            let plan = StreamPlan::new(&config, &runtime)?;
-            set.iter().try_for_each(|set| plan.outputs.refuse_own(&set.source))?;
-            Stream::start(plan, set, &servers, on_end, changes).map(Box::new)
+            let open = |config: &StreamConfig| {
+                let plan = StreamPlan::new(config, &runtime)?;
+                by_hand.locked().restore(&plan.outputs, &plan.name);
+                set.iter().try_for_each(|set| plan.outputs.refuse_own(&set.source))?;
+                let (on_end, changes) = (Arc::clone(&on_end), Arc::clone(&changes));
+                Stream::start(plan, set.clone(), &servers, Arc::clone(&by_hand), on_end, changes).map(Box::new)
+            };
+            match recalled.map(|(recalled, mirrored)| (open(&recalled), mirrored)) {
+                Some((Err(error @ (Error::Usage(_) | Error::Model(_))), _)) => {
+                    tracing::warn!("it cannot be painted as it was last, and starts as configured: {error}");
+                    open(&config)
+                }
+                Some((opened, mirrored)) => opened.inspect(|stream| stream.handle().set_mirrored(mirrored)),
+                None => open(&config),
+            }
         };
         tokio::spawn(async move {
             let started = tokio::task::spawn_blocking(move || span.in_scope(start)).await;
@@ -469,4 +502,10 @@ impl Streams {
         let failed = Report::Failed { stream: entry.config.name.clone(), what: error.to_string() };
         entry.span.in_scope(|| failed.tell(self.json));
     }
+}
+
+/// A stream with what is remembered of its outputs.
+fn entry(config: StreamConfig, memory: &Memory) -> Entry {
+    let outputs = memory.outputs(&config.name);
+    Entry::new(config, ByHand::remembered(outputs))
 }

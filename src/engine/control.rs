@@ -19,6 +19,8 @@ use super::shared::{Answer, ControlState, PendingUpdate, Reply, Resize, Shared};
 use super::sizing::Sizing;
 use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
+use crate::style::look::Mix;
+use crate::style::manifest::Manifest;
 use crate::style::{Catalog, Look, LookPatch, PaintPlan, PaintSize};
 use crate::sync::Locked;
 
@@ -34,6 +36,8 @@ pub struct Control {
 pub struct Painting {
     pub look: Look,
     pub network: String,
+    /// The network that was asked for last; it paints as soon as it is loaded.
+    pub wanted_network: String,
     /// The device that runs it.
     pub device: &'static str,
     /// As it was asked for.
@@ -64,6 +68,7 @@ impl Control {
             look,
             sizing: Sizing::new(size),
             network: frame_painter.painter().network().clone(),
+            wanted: frame_painter.painter().network().manifest().clone(),
             weights: choice.resolved.weights,
             mirrored: false,
             paused: false,
@@ -97,6 +102,7 @@ impl Control {
         Painting {
             look: state.look.clone(),
             network: state.network.manifest().name.clone(),
+            wanted_network: state.wanted.name.clone(),
             device: state.network.backend().name(),
             size: state.sizing.size(),
             bounding_box: state.sizing.painted_box().map(|bounding_box| bounding_box.to_string()),
@@ -112,7 +118,33 @@ impl Control {
     /// # Errors
     /// At once: numbers that cannot be, unknown styles (with the nearest name), styles of several networks.
     pub fn set_look(&self, look: Look) -> Result<Answer> {
-        self.change_look(&mut self.shared.state(), look)
+        self.change_look(&mut self.shared.state(), look, None)
+    }
+
+    /// Paints in this look with the network of that name in the catalog; as [`Control::set_look`].
+    ///
+    /// # Errors
+    /// As [`Control::set_look`]; an unknown network, or one that lacks a style.
+    pub fn set_look_on(&self, network: &str, look: Look) -> Result<Answer> {
+        let network = self.shared.catalog.named(network)?;
+        self.change_look(&mut self.shared.state(), look, Some(network))
+    }
+
+    /// Paints with the network of that name. Styles that it does not have leave the mix; without any, it paints its
+    /// first one.
+    ///
+    /// # Errors
+    /// An unknown network.
+    pub fn set_network(&self, network: &str) -> Result<Answer> {
+        let network = self.shared.catalog.named(network)?;
+        let mut state = self.shared.state();
+        let mut look = state.look.clone();
+        look.styles.0.retain(|style, _| network.style(style).is_some());
+        // What had no weight beside others paints nothing alone.
+        if look.styles.0.values().all(|weight| *weight == 0.0) {
+            look.styles = Mix::default();
+        }
+        self.change_look(&mut state, look, Some(network))
     }
 
     /// Changes the parts of the look that `patch` names; as [`Control::set_look`].
@@ -122,12 +154,17 @@ impl Control {
     pub fn patch_look(&self, patch: &LookPatch) -> Result<Answer> {
         let mut state = self.shared.state();
         let look = state.look.patched(patch);
-        self.change_look(&mut state, look)
+        self.change_look(&mut state, look, None)
     }
 
-    fn change_look(&self, state: &mut ControlState, look: Look) -> Result<Answer> {
+    /// With `network`, or the one that fits best: that which was asked for last before the others.
+    fn change_look(&self, state: &mut ControlState, look: Look, network: Option<&Manifest>) -> Result<Answer> {
+        let choice = match network {
+            Some(network) => Choice::of(network, &look)?,
+            None => self.shared.catalog.resolve(&look, Some(&state.wanted.path))?,
+        };
         let path = state.network.manifest().path.clone();
-        let choice = self.shared.catalog.resolve(&look, Some(&path))?;
+        state.wanted.clone_from(&choice.network);
         let look = Look { styles: choice.mix.clone(), ..look };
         let (reply, answer) = Reply::new();
         state.look_ticket += 1;
@@ -215,7 +252,7 @@ impl Control {
     }
 
     fn hand_over(&self, job: Job) -> Result<()> {
-        self.jobs.send(job).map_err(|_| Error::output("the stream has ended"))
+        self.jobs.send(job).map_err(|_| Error::conflict("the stream has ended; if it starts anew, try again then"))
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::sizing::Sizing;
 use crate::error::{Error, Result};
 use crate::style::look::ResolvedLook;
+use crate::style::manifest::Manifest;
 use crate::style::onnx::{Loaded, RunStop, SessionOptions};
 use crate::style::{Catalog, Look, PaintSize, Size, SizedNetwork};
 use crate::sync::Locked;
@@ -66,6 +67,8 @@ pub(super) struct ControlState {
     pub(super) sizing: Sizing,
     /// The network that was sent last.
     pub(super) network: Loaded,
+    /// The network asked for last, which may not be loaded yet.
+    pub(super) wanted: Manifest,
     pub(super) weights: Vec<f32>,
     pub(super) mirrored: bool,
     pub(super) paused: bool,
@@ -192,6 +195,7 @@ impl ControlState {
     /// The look in progress failed: what is painted is what is asked for again.
     pub(super) fn back_to_sent_look(&mut self) {
         self.look.clone_from(&self.sent_look);
+        self.wanted.clone_from(self.network.manifest());
     }
 }
 
@@ -231,5 +235,5 @@ impl Future for Answer {
 }
 
 fn ended() -> Error {
-    Error::output("the stream ended before it took the command")
+    Error::conflict("the stream ended before it took the command; if it starts anew, try again then")
 }

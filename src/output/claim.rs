@@ -142,7 +142,11 @@ fn move_to_free(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
     unreachable!("numbers do not end")
 }
 
-fn move_without_replacing(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Renames a file, or moves it within its file system.
+///
+/// # Errors
+/// Something lies under the new name: that stays as it is. Whatever else keeps it from being moved.
+pub fn move_without_replacing(from: &Path, to: &Path) -> std::io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // A file system that cannot do it in one step.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if to.symlink_metadata().is_err() => std::fs::rename(from, to),

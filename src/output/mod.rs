@@ -3,6 +3,7 @@
 mod claim;
 mod container;
 pub mod idle;
+mod length;
 mod preview;
 mod readback;
 mod record;
@@ -10,9 +11,10 @@ mod rtsp;
 mod sound_track;
 pub mod virtual_camera;
 
-pub use claim::{Claim, Naming};
+pub use claim::{Claim, Naming, move_without_replacing};
 pub use container::{Container, hidden_beside, part_path};
 pub use idle::Usage;
+pub use length::length_of;
 pub use preview::{Preview, PreviewOf, Viewer};
 pub use readback::{Contents, Span};
 pub use record::{Record, dated_name};
@@ -79,6 +81,19 @@ pub struct Place {
     pub kind: &'static str,
     /// An address or a file; empty where the kind says all.
     pub name: String,
+}
+
+impl Place {
+    /// What tells it from the other outputs of its stream, in letters that may stand in an address:
+    /// `rtsp-127.0.0.1-8554-live`. There is one recording at a time.
+    pub fn id(&self) -> String {
+        let name = self.name.split_once("://").map_or(self.name.as_str(), |(_, rest)| rest);
+        let parts = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').filter(|part| !part.is_empty());
+        match self.kind {
+            "recording" => self.kind.into(),
+            kind => std::iter::once(kind).chain(parts).collect::<Vec<_>>().join("-"),
+        }
+    }
 }
 
 /// What every output must know of the stream before it starts.
@@ -253,4 +268,17 @@ fn retimed_sound(buffer: &gst::BufferRef, pts: gst::ClockTime) -> gst::Buffer {
         copy.set_dts(gst::ClockTime::NONE);
     }
     copy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_output_has_an_id_that_fits_into_an_address() {
+        let id = |kind, name: &str| Place { kind, name: name.into() }.id();
+        assert_eq!(id("rtsp", "rtsp://127.0.0.1:8554/live"), "rtsp-127.0.0.1-8554-live");
+        assert_eq!(id("virtual-camera", "/dev/video10 (Impasto)"), "virtual-camera-dev-video10-Impasto");
+        assert_eq!((id("recording", "/a/b.mkv"), id("preview", "")), ("recording".into(), "preview".into()));
+    }
 }

@@ -126,7 +126,15 @@ impl Catalog {
         if wanted.contains(std::path::MAIN_SEPARATOR) || wanted.ends_with(".onnx") || wanted.ends_with(".toml") {
             return from_path(Path::new(wanted));
         }
-        self.networks.iter().find(|network| network.name == wanted).cloned().ok_or_else(|| {
+        self.named(wanted).cloned()
+    }
+
+    /// A network by its name in the catalog.
+    ///
+    /// # Errors
+    /// Unknown names come with the nearest valid one.
+    pub fn named(&self, wanted: &str) -> Result<&Manifest> {
+        self.networks.iter().find(|network| network.name == wanted).ok_or_else(|| {
             let names = self.networks.iter().map(|network| network.name.as_str());
             Error::usage(format!(
                 "unknown network `{wanted}`{}; networks lie in {}, or name an .onnx file",

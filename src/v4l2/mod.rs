@@ -65,6 +65,18 @@ pub fn paths() -> Vec<(u32, PathBuf)> {
     entries.filter_map(numbered).filter(|(_, path)| is_device(path)).collect()
 }
 
+/// Another one whenever a node comes or goes, or may be opened by others: number, permissions and time of change of each.
+/// None is opened, which would wake it.
+pub fn fingerprint() -> Vec<(u32, u32, i64)> {
+    let known = |(index, path): (u32, PathBuf)| {
+        let found = std::fs::metadata(path).ok()?;
+        Some((index, found.mode(), found.ctime()))
+    };
+    let mut nodes: Vec<_> = paths().into_iter().filter_map(known).collect();
+    nodes.sort_unstable();
+    nodes
+}
+
 /// Opens a node without waiting.
 pub fn open(path: &Path) -> io::Result<v4l::Device> {
     v4l::Device::with_path(path)

@@ -44,7 +44,8 @@ export const askJson = async (...request) => (await ask(...request)).json();
 
 /**
  * Follows the states of all streams while the page is seen, and connects again whenever the daemon was gone.
- * `on.streams(map)` gets all of it after each event, and `on.config(state)` what is known of the config file; `on.link(status)` gets "live", "lost" or "locked" (it asks for
+ * `on.streams(map)` gets all of it after each event, `on.config(state)` what is
+ * known of the config file, `on.presets(list)` the presets, `on.cameras()` is called when some came or went; `on.link(status)` gets "live", "lost" or "locked" (it asks for
  * the token: call the returned function when it was shown).
  */
 export function follow(on) {
@@ -52,14 +53,16 @@ export function follow(on) {
   let source, timer;
 
   const events = {
-    state({ streams: all, config }) {
+    state({ streams: all, config, presets }) {
       streams.clear();
       for (const stream of all) streams.set(stream.name, stream);
       on.config(config);
+      on.presets(presets);
     },
     change({ stream, changed }) {
       streams.set(stream, { ...streams.get(stream), ...changed });
     },
+    cameras: () => on.cameras(),
     alive() {},
   };
 

@@ -2,10 +2,14 @@
 
 import { Changes, address, ask, askJson, follow } from "./api.js";
 import { Charts } from "./charts.js";
-import { download, element, notice, setValue, the } from "./dom.js";
+import { download, element, notice, setValue, showList, the } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { LookPanel, normalised, toggled } from "./look.js";
+import { Outputs } from "./outputs.js";
 import { Photo } from "./photo.js";
+import { Presets } from "./presets.js";
+import { Recordings, clock } from "./recordings.js";
+import { Sources } from "./sources.js";
 import { Split } from "./split.js";
 
 const SIZES = ["auto", "native", "320x180", "480x270", "640x360", "960x540", "1280x720"];
@@ -20,6 +24,7 @@ let styles = [];
 let previews = new Set();
 let gallery = null;
 let listed = null;
+const PLAIN_LOOK = { styles: {}, strength: 1, keep_colours: false, steadiness: 0, fade_ms: 0 };
 /** How photographs are painted; it begins with what the stream looks like when the tab is first seen. */
 let photoLook = null;
 
@@ -38,13 +43,14 @@ function note(name, now) {
 /** The changes that are wished of each stream, by its name. */
 const changes = new Map();
 
+function settled(problem) {
+  if (problem) notice(problem.message);
+  show();
+}
+
 function changesOf(name) {
   if (!changes.has(name)) {
     const send = async (patch) => note(name, pick(await askJson("PATCH", path("/look", name), patch), "look", "network"));
-    const settled = (problem) => {
-      if (problem) notice(problem.message);
-      show();
-    };
     changes.set(name, new Changes(send, settled));
   }
   return changes.get(name);
@@ -53,11 +59,10 @@ function changesOf(name) {
 const look = () => (view() === "photo" ? photoLook : { ...stream.look, ...changesOf(stream.name).open });
 
 function change(patch) {
-  if (!stream) return;
   if (view() === "photo") {
     photoLook = { ...photoLook, ...patch };
     photo.paint(photoLook);
-  } else {
+  } else if (stream) {
     changesOf(stream.name).push(patch);
   }
   show();
@@ -85,7 +90,7 @@ function showLook() {
     });
   }
   const { styles: mix } = look();
-  gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? stream.network);
+  gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? stream?.network);
   panel.show(look(), new Map(all.map((style) => [style.name, style.title])));
 }
 
@@ -172,42 +177,69 @@ const ACTIONS = {
     notice(recording ? `Recording into ${file}` : `Recorded: ${file}`, "news");
     return { recording: recording ? file : null };
   }),
+  undo: () => act(the("undo"), () => paintAs("/undo")),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : the("live-split").requestFullscreen()),
 };
 
 const settings = async (method, rest, body) =>
-  pick(await askJson(method, path(rest), body), "size", "mirrored", "paused");
+  pick(await askJson(method, path(rest), body), "network", "size", "mirrored", "paused");
+
+const paintAs = async (rest, body, name) => pick(await askJson("POST", path(rest, name), body), "look", "network");
+
+/** Of presets that are pressed one after the other, the latest is what counts. */
+const pressed = new Changes(async ({ of, name }) => note(of, await paintAs("/preset", { name }, of)), settled);
+
+const recordings = new Recordings();
+
+const outputs = new Outputs({
+  add: (button, wish) => act(button, async () => ({ outputs: await askJson("POST", path("/outputs"), wish) })),
+  remove: (button, id) => act(button, async () => ({ outputs: await askJson("DELETE", path(`/outputs/${id}`)) })),
+});
+
+const presets = new Presets({
+  paint: (name) => stream && pressed.push({ of: stream.name, name }),
+  painted: () => stream && pick(stream, "look", "network", "size"),
+});
 
 for (const [id, action] of Object.entries(ACTIONS)) the(id).onclick = action;
 
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.matches("input:not([type=range], [type=checkbox]), select, textarea");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || view() !== "live" || the("token-dialog").open) return;
-  const id = Object.keys(ACTIONS).find((id) => the(id).getAttribute("aria-keyshortcuts") === event.key);
+  const id = Object.keys(ACTIONS).find((id) => the(id).getAttribute("aria-keyshortcuts") === event.key.toLowerCase());
   if (id) the(id).click();
+  else if (!event.target.matches("select")) presets.press(event.key);
 });
 
+the("network").onchange = ({ target }) => act(target, () => settings("PATCH", "", { network: target.value }));
 the("size").onchange = ({ target }) => act(target, () => settings("PATCH", "", { size: target.value }));
 
-the("source-form").onsubmit = (event) => {
-  event.preventDefault();
-  const source = the("source-name").value.trim();
-  if (!source) return;
-  act(event.submitter ?? the("source-form").querySelector("button"), async () => {
+const sources = new Sources(async (source) => {
+  let worked = false;
+  await act(the("source-pick"), async () => {
     const now = await askJson("POST", path("/source"), { source, loop: the("source-loop").checked });
-    the("source-name").value = "";
+    worked = true;
     return now;
   });
-};
+  return worked;
+});
 
 // What is shown
 
 function show() {
+  if (stream || view() === "photo") showLook();
   if (!stream) return;
-  showLook();
   press("pause", stream.paused, "Resume", "Pause");
   press("mirror", stream.mirrored, "Mirror", "Mirror");
-  press("record", Boolean(stream.recording), "Stop", "Record");
+  press("record", Boolean(stream.recording), `Stop ${clock(stream.recording_s ?? 0)}`, "Record");
+  recordings.follow([...streams.values()].map(({ recording }) => recording).join("\n"));
+
+  the("undo").disabled = !stream.undo || stream.status !== "running";
+
+  const network = the("network");
+  const networks = [...new Set([...styles.map((style) => style.network), stream.network])];
+  showList(network, networks, (value) => element("option", { value }, value));
+  if (!network.disabled) setValue(network, stream.network);
 
   const size = the("size");
   const sizes = SIZES.includes(stream.size) ? SIZES : [...SIZES, stream.size];
@@ -218,7 +250,7 @@ function show() {
   the("size-now").textContent = stream.status === "running" ? painting : "";
   the("source-now").textContent = `Now: ${stream.source}, ${stream.nominal_fps} frames a second${stream.sound ? ", with sound" : ""}`;
 
-  showList(the("outputs"), stream.outputs.filter(({ kind }) => kind !== "preview"), outputRow);
+  outputs.show(stream.outputs);
   showList(the("failures"), [...stream.failures, ...(stream.error ? [stream.error] : [])], (failure) => element("li", {}, failure));
   showLink();
 }
@@ -226,36 +258,6 @@ function show() {
 function press(id, isPressed, pressedTitle, title) {
   the(id).setAttribute("aria-pressed", isPressed);
   the(id).querySelector("span").textContent = isPressed ? pressedTitle : title;
-}
-
-/** Makes the rows of a list anew if what they show changed. */
-function showList(list, items, row) {
-  const key = JSON.stringify(items);
-  if (list.dataset.key === key) return;
-  list.dataset.key = key;
-  list.replaceChildren(...items.map(row));
-}
-
-function outputRow({ kind, place, clients, dropped }) {
-  const row = element("li");
-  const counts = kind === "rtsp" ? [clients === 1 ? "1 client" : `${clients} clients`] : [];
-  if (dropped) counts.push(`${dropped} dropped`);
-  const copy = element("button", { type: "button", title: "Copy the address" }, "Copy");
-  copy.onclick = () => copyText(place, copy);
-  row.append(element("b", {}, kind === "rtsp" ? "RTSP" : kind), element("small", {}, counts.join(", ")), element("code", {}, place), copy);
-  return row;
-}
-
-async function copyText(text, button) {
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1500);
-  } catch {
-    // Only pages of this machine or over TLS may write into the clipboard.
-    getSelection().selectAllChildren(button.previousElementSibling);
-    notice("The address is selected: copy it with the keyboard.", "news");
-  }
 }
 
 function showLink() {
@@ -287,8 +289,9 @@ the("stream").onchange = ({ target }) => {
 };
 
 function goTo(wanted) {
-  if (!stream) return;
-  photoLook ??= stream.look;
+  // Photographs are painted whatever becomes of the streams.
+  if (!stream && wanted === "live") return;
+  photoLook ??= stream?.look ?? PLAIN_LOOK;
   document.body.dataset.view = wanted;
   document.querySelectorAll("[data-goto]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.goto === wanted));
   openPictures();
@@ -317,6 +320,8 @@ async function learn() {
 }
 
 const reconnect = follow({
+  presets: (list) => presets.show(list),
+  cameras: () => sources.refresh(),
   config({ error, restart }) {
     const text = error ? `The changed config was not taken: ${error}` : restart ? `The config was taken, but ${restart}.` : "";
     the("config").textContent = text;
@@ -325,7 +330,12 @@ const reconnect = follow({
   async link(status) {
     document.body.dataset.link = status;
     if (status === "locked" && !the("token-dialog").open) the("token-dialog").showModal();
-    if (status === "live") await learn().catch((problem) => notice(problem.message));
+    if (status === "live") {
+      await learn().catch((problem) => notice(problem.message));
+      photo.again();
+      recordings.refresh();
+      sources.refresh();
+    }
     openPictures();
     showLink();
     show();

@@ -19,7 +19,8 @@ export function download(blob, name) {
 
 /** Shows a message for a while, or until it is clicked away; the same one is not shown twice. */
 export function notice(text, kind = "problem") {
-  const SHOWN_MS = 12_000;
+  // News is known already to whoever pressed the button, and must not lie over the next one for long.
+  const shownMs = kind === "news" ? 5_000 : 12_000;
   const box = the("notices");
   [...box.children].filter((other) => other.dataset.text === text).forEach((other) => other.remove());
   const message = element("p", { className: kind }, text);
@@ -28,10 +29,18 @@ export function notice(text, kind = "problem") {
   close.setAttribute("aria-label", "Close");
   message.append(close);
   box.append(message);
-  setTimeout(() => message.remove(), SHOWN_MS);
+  setTimeout(() => message.remove(), shownMs);
 }
 
 /** Does nothing if that is what the input shows already, so that nobody's hand is disturbed. */
 export function setValue(input, value) {
   if (input.value !== String(value)) input.value = value;
+}
+
+/** Makes the rows of a list anew if what they show changed; `row(item, place)` makes one. */
+export function showList(list, items, row) {
+  const key = JSON.stringify(items);
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  list.replaceChildren(...items.map(row));
 }

@@ -8,6 +8,8 @@ export class Photo {
   #split = new Split(the("photo-split"));
   #file = null;
   #painted = null;
+  /** What the daemon went away over. */
+  #lost = null;
   #paintings = new Changes((look) => this.#paint(look), (problem) => this.#settled(problem));
 
   /** `opened()` is called when a photograph came, to be painted with `paint(look)`. */
@@ -46,8 +48,14 @@ export class Photo {
   /** Paints the photograph that is open, if there is one. */
   paint(look) {
     if (!this.#file) return;
+    this.#lost = null;
     this.#paintings.push(look);
     the("photo-split").setAttribute("aria-busy", "true");
+  }
+
+  /** The daemon is back: paints what it went away over. */
+  again() {
+    if (this.#lost) this.paint(this.#lost);
   }
 
   #open(file) {
@@ -67,12 +75,17 @@ export class Photo {
     before.onerror = () => (before.hidden = true);
   }
 
-  async #paint({ styles, strength, keep_colours }) {
+  async #paint(look) {
+    const { styles, strength, keep_colours } = look;
     const file = this.#file;
     const mix = Object.entries(styles).map(([name, weight]) => `${name}=${weight}`).join();
     const query = new URLSearchParams({ styles: mix, strength, keep_colours });
     const accept = file.type === "image/jpeg" ? "image/jpeg" : "image/png";
-    const painted = await (await ask("POST", `paint?${query}`, file, { Accept: accept })).blob();
+    const answer = await ask("POST", `paint?${query}`, file, { Accept: accept }).catch((problem) => {
+      if (problem.status === 0) this.#lost = look;
+      throw problem;
+    });
+    const painted = await answer.blob();
     if (file !== this.#file) return;
     const isFirst = !this.#painted;
     this.#painted = painted;
@@ -86,7 +99,7 @@ export class Photo {
     if (!Object.keys(this.#paintings.open).length) the("photo-split").removeAttribute("aria-busy");
     if (!problem) return;
     notice(problem.message);
-    if (!this.#painted && problem.status !== 503) this.#close();
+    if (!this.#painted && problem.status !== 503 && !this.#lost) this.#close();
   }
 
   #close() {

@@ -103,7 +103,13 @@ impl Browser {
         self.chromium("Emulation.setDeviceMetricsOverride", size);
     }
 
-    /// The value of a JavaScript expression.
+    /// What the visitor prefers, as media features and their values.
+    pub fn prefer(&self, features: &[(&str, &str)]) {
+        let features: Vec<_> = features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.chromium("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// The value of a JavaScript expression, or what it promises.
     pub fn value(&self, expression: &str) -> Value {
         self.send("POST", "/execute/sync", json!({ "script": format!("return {expression}"), "args": [] }))
     }
@@ -148,6 +154,11 @@ impl Browser {
         for step in ["dragEnter", "dragOver", "drop"] {
             self.chromium("Input.dispatchDragEvent", json!({ "type": step, "x": 400, "y": 300, "data": data }));
         }
+    }
+
+    /// Chooses a file in a field for files.
+    pub fn choose_file(&self, css: &str, file: &Path) {
+        self.send("POST", &format!("/element/{}/value", self.find(css)), json!({ "text": file }));
     }
 
     /// What is seen of an element.

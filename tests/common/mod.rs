@@ -2,10 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses some of them")]
 
+pub mod bars;
 pub mod browser;
 pub mod http;
 mod media;
 pub mod onnx;
+pub mod page;
 pub mod rtsp;
 mod running;
 pub mod studio;

@@ -9,28 +9,28 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .. import checkpoint, teach
+from .. import checkpoint
 from ..data import Photos, open_painting, open_rgb, read_styles
 from ..network import SHAPES
 from ..problems import Problem
 from ..vgg import LAYERS, TORCHVISION_INDEX, load
 
 # With VGG16, the paintings and the repository itself, 64 MiB are not full.
-PHOTOS_BYTES = 28_000_000
-# What the usual crops need.
-PHOTO_SHORT_PX = teach.CROP_PX + teach.SHIFT_PX
+PHOTOS_BYTES = 19_000_000
+# A frame of a camera; photographs that are smaller stay as they are.
+PHOTO_SHORT_PX = 720
 PHOTO_QUALITY = 68
 PAINTING_LONG_PX = 1024
 PAINTING_QUALITY = 92
 VGG = "vgg16"
 
 
-def pack(folder: Path, photos: Path, paintings: Path, styles: Path, vgg: Path) -> None:
+def pack(folder: Path, photos: list[Path], paintings: Path, styles: Path, vgg: Path) -> None:
     """Fills `folder`, whatever was in it; the photographs are drawn by chance until there is no more room."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("photos", "paintings"):
         (folder / name).mkdir(parents=True)
-    count = pack_photos(Photos(photos, seed=1).paths, folder / "photos")
+    count = sum(pack_photos(Photos(each, seed=1).paths, folder / "photos", PHOTOS_BYTES // len(photos)) for each in photos)
     for style in read_styles(styles):
         picture = open_painting(paintings / style.file, max(PAINTING_LONG_PX, style.long_side_px))
         picture.save(folder / "paintings" / style.file, quality=PAINTING_QUALITY)
@@ -41,9 +41,9 @@ def pack(folder: Path, photos: Path, paintings: Path, styles: Path, vgg: Path) -
     print(f"{folder}: {count} photographs and what else a run needs, {size / 1e6:.1f} MB")
 
 
-def pack_photos(paths: list[Path], folder: Path) -> int:
+def pack_photos(paths: list[Path], folder: Path, room_bytes: int) -> int:
     random.Random(1).shuffle(paths)
-    count, left = 0, PHOTOS_BYTES
+    count, left = 0, room_bytes
     for path in paths:
         try:
             data = small(open_rgb(path))

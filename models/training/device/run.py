@@ -12,7 +12,7 @@ SAVE_MINUTES = 2.0
 
 
 def run(
-    pack: Path, folder: Path, network: str, styles: Path, minutes: float, crop_px: int, photos_a_step: int, rate: float,
+    pack: Path, folder: Path, network: str, styles: Path, minutes: float, crops_px: list[int], photos_a_step: int, rate: float,
     weights: losses.Weights, samples: list[Path],
 ) -> None:
     """Leaves in `folder` what `train.train` does, and goes on where a run there has stopped."""
@@ -21,7 +21,7 @@ def run(
         raise Problem(f"{pack} is no pack: make one with `./dev train pack`")
     plan = train.Plan(
         network=network, styles=read_styles(styles), paintings=pack / "paintings", photos=pack / "photos", vgg=eyes[0], run=folder,
-        start=pack / f"{network}.pt", minutes=minutes, steps=None, crop_px=crop_px, weights=weights, styles_a_step=2,
+        start=pack / f"{network}.pt", minutes=minutes, steps=None, crops_px=crops_px, weights=weights, styles_a_step=2,
         photos_a_step=photos_a_step, rate=rate, seed=1, threads=0, save_minutes=SAVE_MINUTES, samples=samples,
     )
     train.train(plan)

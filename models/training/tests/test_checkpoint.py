@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from .. import checkpoint
+from ..checkpoint import Trained
 from ..fit import fitted
 from ..network import SHAPES, split_row
 from ..problems import Problem
@@ -23,7 +24,7 @@ def test_a_network_survives_the_way_to_disk_and_back(lite, tmp_path):
 
 def test_a_shipped_checkpoint_is_small_and_paints_the_same(lite, tmp_path):
     checkpoint.write(tmp_path / "lite.pt", lite)
-    assert (tmp_path / "lite.pt").stat().st_size < 4e5
+    assert (tmp_path / "lite.pt").stat().st_size < 1e6
     back, _ = checkpoint.read(tmp_path / "lite.pt")
     photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
     with torch.no_grad():
@@ -63,22 +64,23 @@ def test_a_checkpoint_of_another_shape_is_refused(lite, tmp_path, monkeypatch):
 
 
 def test_a_network_of_another_shape_starts_with_what_fits(lite, tmp_path):
-    checkpoint.write(tmp_path / "lite.pt", lite, {"step": 7})
-    deep, progress = checkpoint.start(tmp_path / "lite.pt", "lite_deep")
-    assert (deep.network, deep.painter.shape, progress, deep.lessons) == ("lite_deep", SHAPES["lite_deep"], None, lite.lessons)
-    known, started = lite.painter, deep.painter
+    known = random_painter(replace(SHAPES["lite"], deep=None))
+    checkpoint.write(tmp_path / "shallow.pt", Trained("lite", known, lite.lessons), {"step": 7})
+    deep, progress = checkpoint.start(tmp_path / "shallow.pt", "lite")
+    assert (deep.network, deep.painter.shape, progress, deep.lessons) == ("lite", SHAPES["lite"], None, lite.lessons)
+    started = deep.painter
     assert torch.equal(started.join.weight, known.join.weight)
     assert torch.equal(started.blocks[1].spread.weight, known.blocks[1].spread.weight)
     # What both have of a style, in other places of a longer row.
     scales = [dict(zip(p.shape.conditioned, split_row(p.rows[1][None], p.shape)))["lateral"][0] for p in (known, started)]
     assert torch.equal(*scales) and not torch.equal(scales[0], torch.ones_like(scales[0]))
     checkpoint.write(tmp_path / "deep.pt", deep, {"step": 8})
-    assert checkpoint.start(tmp_path / "deep.pt", "lite_deep")[1] == {"step": 8}
+    assert checkpoint.start(tmp_path / "deep.pt", "lite")[1] == {"step": 8}
 
 
-def test_deeper_levels_change_nothing_before_they_learn(lite):
-    shallow = random_painter(replace(lite.painter.shape, blocks=2))
-    deep = fitted(shallow, SHAPES["lite_deep"])
+def test_deeper_levels_change_nothing_before_they_learn():
+    shallow = random_painter(replace(SHAPES["lite"], deep=None))
+    deep = fitted(shallow, SHAPES["lite"])
     photo, blend = torch.rand(1, 3, 64, 96), torch.tensor([[0.0, 0.5, 0.5]])
     with torch.no_grad():
         assert torch.equal(deep(photo, blend), shallow(photo, blend))

@@ -138,3 +138,8 @@ def test_the_iteration_that_equals_the_network():
     assert curve.equal_iteration(totals, 7.0) == 5
     assert curve.equal_iteration(totals, 4.0) == 10 + 15 / 2
     assert curve.equal_iteration(totals, 9.5) is None and curve.equal_iteration(totals, 2.0) is None
+
+
+def test_a_runtime_without_cuda_is_told(capsys):
+    assert __main__.main(["card", "models/lite.onnx"]) == 1
+    assert "onnxruntime-gpu" in capsys.readouterr().err

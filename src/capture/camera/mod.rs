@@ -5,6 +5,7 @@ mod find;
 mod frames;
 mod modes;
 
+pub use crate::v4l2::fingerprint;
 pub use controls::{ControlDescription, ControlValues};
 pub use find::{Identity, Which, is_any_there, path_of};
 use find::{cameras, find};

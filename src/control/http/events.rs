@@ -7,11 +7,13 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::Context;
-use crate::control::contract::StreamState;
+use crate::capture::camera::fingerprint;
+use crate::control::presets::Presets;
 use crate::control::{ApiResult, Hub};
 
 /// How often figures are told; other changes at once.
@@ -28,7 +30,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    pub fn start(hub: Hub) -> Self {
+    pub fn start(hub: Hub, presets: Presets) -> Self {
         let feed = Self { latest: watch::Sender::default(), wanted: Arc::new(Notify::new()) };
         let this = feed.clone();
         tokio::spawn(async move {
@@ -37,7 +39,7 @@ impl Feed {
                 if this.latest.receiver_count() == 0 {
                     this.wanted.notified().await;
                 }
-                this.latest.send_replace(Arc::new(state(&hub)));
+                this.latest.send_replace(Arc::new(state(&hub, &presets)));
                 tokio::select! {
                     () = changes.notified() => {}
                     () = tokio::time::sleep(FIGURES_INTERVAL) => {}
@@ -54,14 +56,14 @@ impl Feed {
     }
 }
 
-/// Each stream's state under its name, and the state of the config.
-fn state(hub: &Hub) -> Value {
+/// Each stream's state under its name, the state of the config, the presets, and what changes when cameras come or go.
+fn state(hub: &Hub, presets: &Presets) -> Value {
     // By way of the text, so that 0.3 is told as 0.3 here too: as a `Value`, an f32 shows digits that it has not.
-    let value = |state: &StreamState| -> Value {
-        serde_json::from_str(&serde_json::to_string(state).unwrap_or_default()).unwrap_or_default()
-    };
+    fn value(of: &impl Serialize) -> Value {
+        serde_json::from_str(&serde_json::to_string(of).unwrap_or_default()).unwrap_or_default()
+    }
     let streams: Map<_, _> = hub.all().into_iter().map(|(name, member)| (name, value(&member.state()))).collect();
-    json!({ "streams": streams, "config": hub.config() })
+    json!({ "streams": streams, "config": hub.config(), "presets": value(&presets.all()), "devices": fingerprint() })
 }
 
 /// One who listens. A slow one misses states in between, and never makes anything wait or grow.
@@ -78,7 +80,7 @@ pub async fn events(State(context): State<Context>) -> ApiResult<Sse<impl Stream
     let place = context.long_answer()?;
     let mut feed = context.feed.listen();
     feed.mark_unchanged();
-    let told = Arc::new(state(&context.hub));
+    let told = Arc::new(state(&context.hub, &context.presets));
     let pending = vec![whole(&told)];
     let listener = Listener { feed, told, pending, _place: place };
     let events = stream::unfold(listener, |mut listener| async move {
@@ -98,18 +100,22 @@ pub async fn events(State(context): State<Context>) -> ApiResult<Sse<impl Stream
 fn whole(state: &Value) -> Event {
     let streams: Vec<&Value> =
         state["streams"].as_object().map(|streams| streams.values().collect()).unwrap_or_default();
-    Event::default().event("state").data(json!({ "streams": streams, "config": &state["config"] }).to_string())
+    Event::default()
+        .event("state")
+        .data(json!({ "streams": streams, "config": &state["config"], "presets": &state["presets"] }).to_string())
 }
 
-/// For each stream that changed the event `change` with the parts that did; `state` again if streams came or went, or
-/// the config changed.
+/// The event `cameras` if some came or went; for each stream that changed the event `change` with the parts that did; `state` again if streams came or went, or
+/// config or presets changed.
 fn changes(before: &Value, now: &Value) -> Vec<Event> {
     let none = Map::new();
     let streams = now["streams"].as_object().unwrap_or(&none);
     let known = before["streams"].as_object().unwrap_or(&none);
-    if !known.keys().eq(streams.keys()) || before["config"] != now["config"] {
+    let is_other = |part: &str| before[part] != now[part];
+    if !known.keys().eq(streams.keys()) || is_other("config") || is_other("presets") {
         return vec![whole(now)];
     }
+    let cameras = is_other("devices").then(|| Event::default().event("cameras").data("{}"));
     let changed = |(name, now): (&String, &Value)| {
         let changed: Map<String, Value> = now
             .as_object()?
@@ -120,5 +126,5 @@ fn changes(before: &Value, now: &Value) -> Vec<Event> {
         let data = json!({ "stream": name, "changed": &changed }).to_string();
         (!changed.is_empty()).then(|| Event::default().event("change").data(data))
     };
-    streams.iter().filter_map(changed).collect()
+    cameras.into_iter().chain(streams.iter().filter_map(changed)).collect()
 }

@@ -9,8 +9,11 @@ mod exposition;
 mod guard;
 mod pages;
 mod photo;
+mod presets;
 mod preview;
 mod problem;
+mod qr;
+mod recordings;
 mod routes;
 mod session;
 
@@ -25,6 +28,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 
 use super::address::{FIRST_PORT, HttpAddress, HttpPlan};
+use super::presets::Presets;
+use super::recordings::Recordings;
 use super::{ApiError, ApiResult, Hub};
 use crate::error::{Error, Result};
 use crate::style::Catalog;
@@ -59,6 +64,8 @@ pub struct Context {
     plan: Arc<HttpPlan>,
     feed: events::Feed,
     photo: Arc<photo::Photo>,
+    presets: Presets,
+    recordings: Arc<Recordings>,
     long_answers: Arc<Semaphore>,
     sessions: Arc<session::Sessions>,
 }
@@ -107,11 +114,15 @@ pub fn address_of(listener: &TcpListener) -> SocketAddr {
 
 /// Answers on `listener` with the streams of `hub`, photographs painted with `catalog` on `session`'s device, for as long as the runtime runs.
 pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: SessionOptions, plan: HttpPlan) {
+    let catalog = Arc::new(catalog);
+    let presets = Presets::open(plan.state.as_deref(), Arc::clone(&catalog), hub.changes());
     let context = Context {
-        feed: events::Feed::start(hub.clone()),
+        feed: events::Feed::start(hub.clone(), presets.clone()),
         hub,
         photo: Arc::new(photo::Photo::new(session)),
-        catalog: Arc::new(catalog),
+        presets,
+        recordings: Arc::new(Recordings::new(plan.recordings.clone())),
+        catalog,
         plan: Arc::new(plan),
         long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),
         sessions: Arc::new(session::Sessions::new(address_of(&listener).port())),

@@ -1,22 +1,23 @@
 //! What the server answers to: the table of routes and what lies behind them.
 
-use std::path::PathBuf;
-
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, patch, post, put};
+use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
 use axum::{Json as JsonAnswer, Router, middleware};
 use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::{Context, events, exposition, guard, pages, photo, preview, session};
+use super::{Context, events, exposition, guard, pages, photo, presets, preview, qr, recordings, session};
+use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
-    Change, ConfigState, LookNow, RecordNow, RecordRequest, SettingsNow, SettingsPatch, SourceRequest, StreamState,
+    Change, ConfigState, LookNow, MediaFile, OutputState, OutputWish, RecordNow, RecordRequest, SettingsNow,
+    SettingsPatch, SourceRequest, StreamState,
 };
-use crate::control::{ApiError, ApiResult, Member};
-use crate::output::{PreviewOf, dated_name};
+use crate::control::text::is_shown_as_written;
+use crate::control::{ApiError, ApiResult, Member, media, run_blocking};
+use crate::output::PreviewOf;
 use crate::style::manifest::StyleSummary;
 use crate::style::{Look, LookPatch};
 
@@ -44,12 +45,27 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/streams/{name}/look", || get(look)),
     route("PUT", "/api/v1/streams/{name}/look", || put(set_look)),
     route("PATCH", "/api/v1/streams/{name}/look", || patch(patch_look)),
+    route("POST", "/api/v1/streams/{name}/preset", || post(presets::paint)),
+    route("POST", "/api/v1/streams/{name}/undo", || post(undo)),
     route("POST", "/api/v1/streams/{name}/pause", || post(pause)),
     route("POST", "/api/v1/streams/{name}/resume", || post(resume)),
     route("POST", "/api/v1/streams/{name}/source", || post(set_source)),
     route("POST", "/api/v1/streams/{name}/record", || post(record)),
+    route("GET", "/api/v1/streams/{name}/outputs", || get(outputs)),
+    route("POST", "/api/v1/streams/{name}/outputs", || post(add_output)),
+    route("DELETE", "/api/v1/streams/{name}/outputs/{id}", || delete(remove_output)),
+    route("GET", "/api/v1/qr", || get(qr::show)),
     route("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
     route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
+    route("GET", "/api/v1/cameras", || get(cameras)),
+    route("GET", "/api/v1/media", || get(media_files)),
+    route("GET", "/api/v1/presets", || get(presets::all)),
+    route("PUT", "/api/v1/presets/{name}", || put(presets::put)),
+    route("DELETE", "/api/v1/presets/{name}", || delete(presets::remove)),
+    route("GET", "/api/v1/recordings", || get(recordings::all)),
+    route("GET", "/api/v1/recordings/{file}", || get(recordings::show)),
+    route("PATCH", "/api/v1/recordings/{file}", || patch(recordings::rename)),
+    route("DELETE", "/api/v1/recordings/{file}", || delete(recordings::remove)),
     route("POST", "/api/v1/paint", || post(photo::paint)),
     route("GET", "/api/v1/config", || get(config)),
     route("GET", "/api/v1/events", || get(events::events)),
@@ -84,6 +100,14 @@ async fn styles(State(context): State<Context>) -> JsonAnswer<Vec<StyleSummary>>
     JsonAnswer(context.catalog.styles().collect())
 }
 
+async fn cameras() -> ApiResult<JsonAnswer<Vec<CameraDescription>>> {
+    run_blocking(|| Ok(describe_all())).await.map(JsonAnswer)
+}
+
+async fn media_files(State(context): State<Context>) -> ApiResult<JsonAnswer<Vec<MediaFile>>> {
+    run_blocking(move || Ok(media::list(&context.plan.media))).await.map(JsonAnswer)
+}
+
 async fn streams(State(context): State<Context>) -> JsonAnswer<Vec<StreamState>> {
     JsonAnswer(context.hub.all().iter().map(|(_, member)| member.state()).collect())
 }
@@ -116,6 +140,10 @@ async fn patch_look(
     Ok(JsonAnswer(context.hub.get(&name)?.patch_look(patch).await?))
 }
 
+async fn undo(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<Change<LookNow>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.undo().await?))
+}
+
 async fn set_settings(
     State(context): State<Context>,
     Path(name): Path<String>,
@@ -141,7 +169,8 @@ async fn set_source(
     Json(requested): Json<SourceRequest>,
 ) -> ApiResult<JsonAnswer<StreamState>> {
     if !is_shown_as_written(&requested.source) {
-        return Err(unprintable("the source"));
+        let what = "the source has line ends, direction marks or the like in it";
+        return Err(ApiError::Failed(crate::error::Error::usage(what)));
     }
     context.plan.sources.check(&requested.source)?;
     Ok(JsonAnswer(context.hub.set_source(&name, requested).await?))
@@ -156,44 +185,33 @@ async fn record(
     if requested.stop {
         return Ok(JsonAnswer(stream.stop_recording().await?));
     }
-    let file = recording_file(&context.plan.recordings, requested.file, &name)?;
+    let file = context.recordings.new_file(requested.file, &name)?;
     Ok(JsonAnswer(stream.start_recording(&file).await?))
 }
 
-/// False for a name with line ends and other controls, or with marks that are not seen or turn the direction of what
-/// follows: in a log or on a page it would pass for something else.
-fn is_shown_as_written(name: &str) -> bool {
-    let is_hidden = |c: char| {
-        let is_mark = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        c.is_control() || is_mark
-    };
-    !name.chars().any(is_hidden)
+async fn outputs(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<Vec<OutputState>>> {
+    Ok(JsonAnswer(context.hub.member(&name)?.state().outputs))
 }
 
-fn unprintable(what: &str) -> ApiError {
-    ApiError::Failed(crate::error::Error::usage(format!("{what} has line ends, direction marks or the like in it")))
+/// Answers with all outputs, as they are then.
+async fn add_output(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Json(wish): Json<OutputWish>,
+) -> ApiResult<JsonAnswer<Vec<OutputState>>> {
+    let stream = context.hub.get(&name)?;
+    if let OutputWish::Recording { file } = wish {
+        stream.start_recording(&context.recordings.new_file(file, &name)?).await?;
+        return Ok(JsonAnswer(stream.outputs()));
+    }
+    Ok(JsonAnswer(stream.add_output(wish).await?))
 }
 
-/// A new file in the recordings folder: nothing is overwritten, and nothing is written elsewhere.
-fn recording_file(folder: &std::path::Path, requested: Option<String>, stream: &str) -> ApiResult<PathBuf> {
-    let file = requested.unwrap_or_else(|| dated_name(stream));
-    if !is_shown_as_written(&file) {
-        return Err(unprintable("the name of the recording"));
-    }
-    let is_plain = !file.starts_with('.') && !file.contains(['/', '\\', '\0']) && file.len() <= 200;
-    if !is_plain {
-        let what =
-            format!("`{file}` is no plain file name: recordings are written into the folder {}", folder.display());
-        return Err(ApiError::Failed(crate::error::Error::usage(what)));
-    }
-    let path = folder.join(file);
-    if path.exists() {
-        return Err(ApiError::Conflict(format!("{} is there already; choose another name", path.display())));
-    }
-    std::fs::create_dir_all(folder).map_err(|error| {
-        crate::error::Error::output(format!("{}: {error}; set [control] recordings in the config", folder.display()))
-    })?;
-    Ok(path)
+async fn remove_output(
+    State(context): State<Context>,
+    Path((name, id)): Path<(String, String)>,
+) -> ApiResult<JsonAnswer<Vec<OutputState>>> {
+    Ok(JsonAnswer(context.hub.get(&name)?.remove_output(id).await?))
 }
 
 async fn snapshot(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<impl IntoResponse> {
@@ -287,33 +305,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn recordings_stay_in_their_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let recordings = folder.path().join("recordings");
-        let file = |name: &str| recording_file(&recordings, Some(name.into()), "hall");
-        for trick in [
-            "../x.mkv",
-            "a/b.mkv",
-            "/etc/x.mkv",
-            "..",
-            ".hidden.mkv",
-            "a\\b.mkv",
-            "a\0.mkv",
-            "a\n.mkv",
-            "a\u{202e}vkm.mkv",
-        ] {
-            assert!(matches!(file(trick), Err(ApiError::Failed(_))), "{trick}");
-        }
-        assert!(!recordings.exists(), "nothing was made for a name that cannot be");
-        assert_eq!(file("take 1.mkv"), Ok(recordings.join("take 1.mkv")));
-        std::fs::write(recordings.join("take 1.mkv"), "").unwrap();
-        assert!(matches!(file("take 1.mkv"), Err(ApiError::Conflict(_))));
-        let named = recording_file(&recordings, None, "hall").unwrap();
-        let name = named.strip_prefix(&recordings).unwrap().to_str().unwrap();
-        let pattern: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        assert_eq!(pattern, "hall-0000-00-00_00-00-00.mkv");
     }
 }

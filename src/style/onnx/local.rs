@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::AsPointer;
-use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::memory::{Allocator, MemoryInfo};
 use ort::session::Session as OrtSession;
 use ort::value::{Shape, Tensor, TensorRefMut};
 
 use super::inspect::{MAX_INPUTS, manifest_mismatch};
 use super::loaded::Loaded;
-use super::provider::{Backend, Device};
+use super::provider::Backend;
 use super::shared_memory::SharedMemory;
 use super::stop::Terminator;
 use crate::error::{Error, Result};
@@ -123,10 +123,10 @@ impl LocalSession {
         self.tensors = None;
         let Manifest { input, output, .. } = &self.loaded.0.manifest;
         let input_spec = input.tensor([size.width, size.height], border);
-        let allocator = picture_allocator(&running, backend.device)?;
+        // On a card too this is plain memory: ONNX Runtime 1.31 refuses to run on tensors in memory that it has page-locked.
         let picture_tensor = |spec: &TensorSpec| match self.shared {
             true => PictureTensor::shared_with_others(&shape_of(spec), spec.len()),
-            false => tensor(&allocator, &shape_of(spec)).map(PictureTensor::Own),
+            false => tensor(&Allocator::default(), &shape_of(spec)).map(PictureTensor::Own),
         };
         let mut input_tensor = picture_tensor(&input_spec)?;
         input_tensor.values_mut().fill((input.range[0] + input.range[1]) / 2.0);
@@ -318,17 +318,6 @@ impl Names {
         let inputs = std::iter::once(manifest.input.name.as_str()).chain(style).chain(constants);
         Self { inputs: inputs.map(c_string).collect(), output: c_string(&manifest.output.name) }
     }
-}
-
-/// Host memory for the picture tensors: page-locked where a GPU copies from it.
-fn picture_allocator(running: &OrtSession, device: Device) -> Result<Allocator, String> {
-    let device = match device {
-        Device::Cuda | Device::TensorRt => AllocationDevice::CUDA_PINNED,
-        _ => return Ok(Allocator::default()),
-    };
-    MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::CPUInput)
-        .and_then(|memory| Allocator::new(running, memory))
-        .map_err(|error| error.to_string())
 }
 
 fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {

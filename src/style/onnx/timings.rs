@@ -98,14 +98,8 @@ fn read(file: &Path) -> Entries {
     })
 }
 
-/// Written beside it and renamed, so that nobody reads half a file.
 fn write(file: &Path, entries: &Entries) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut part = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut part, entries)?;
-    part.persist(file)?;
-    Ok(())
+    crate::atomic_file::replace(file, &serde_json::to_vec_pretty(entries)?)
 }
 
 /// The flags tell two processors apart that a virtual machine gives one name.

@@ -1,0 +1,91 @@
+// The outputs of the stream: their addresses to copy or to scan, who watches, and how one is added or removed.
+
+import { address } from "./api.js";
+import { element, notice, showList, the } from "./dom.js";
+
+const KINDS = { rtsp: "RTSP", recording: "Recording", "virtual-camera": "Virtual camera" };
+const LOCAL = /^(127\.|localhost$|\[?::1\]?$)/;
+
+/** The address as others reach it: "any address of this machine" is the one that this page was opened at. */
+function reachable(place) {
+  return place.replace(/^(\w+:\/\/)(0\.0\.0\.0|\[::\])/, (_, scheme) => scheme + location.hostname);
+}
+
+export class Outputs {
+  #on;
+
+  /** `on.add(button, wish)` and `on.remove(button, id)` ask the daemon. */
+  constructor(on) {
+    this.#on = on;
+    const kind = the("output-kind");
+    const fields = { rtsp: the("output-address"), "virtual-camera": the("output-device") };
+    kind.onchange = () => {
+      for (const [name, field] of Object.entries(fields)) field.hidden = field.disabled = name !== kind.value;
+    };
+    kind.onchange();
+    the("output-form").onsubmit = (event) => {
+      event.preventDefault();
+      const more = { rtsp: { address: fields.rtsp.value.trim() }, "virtual-camera": { device: fields["virtual-camera"].value.trim() || "auto" } };
+      on.add(event.submitter ?? the("output-form").querySelector("button"), { type: kind.value, ...more[kind.value] });
+    };
+    the("qr-close").onclick = () => the("qr-dialog").close();
+    the("page-qr").hidden = LOCAL.test(location.hostname);
+    the("page-qr").onclick = () => showCode("This page", location.origin + location.pathname);
+  }
+
+  show(outputs) {
+    const shown = outputs.filter(({ kind }) => kind !== "preview");
+    // Counts change all the time: a button must not be made anew under the hand that presses it.
+    showList(the("outputs"), shown.map(({ id, kind, place }) => ({ id, kind, place })), (output) => this.#row(output));
+    shown.forEach((output, place) => {
+      const text = counts(output);
+      const small = the("outputs").children[place].querySelector("small");
+      if (small.textContent !== text) small.textContent = text;
+    });
+  }
+
+  #row({ id, kind, place }) {
+    const row = element("li");
+    row.dataset.output = id;
+    const title = KINDS[kind] ?? kind;
+    const where = reachable(place);
+    const code = element("code", {}, where);
+    const button = (text, label, onclick) => element("button", { type: "button", title: label, ariaLabel: label, onclick }, text);
+    const tools = element("div", { className: "row" });
+    const copy = button("Copy", `Copy the address of ${title}`, () => copyText(code, copy));
+    tools.append(copy);
+    if (where.includes("://") && !LOCAL.test(new URL(where.replace(/^\w+:/, "http:")).hostname)) {
+      tools.append(button("QR", `${title} as a QR code`, () => showCode(title, where)));
+    }
+    const remove = button("Remove", `Remove ${title} ${where}`, () => this.#on.remove(remove, id));
+    tools.append(remove);
+    row.append(element("b", {}, title), element("small"), code, tools);
+    return row;
+  }
+}
+
+function counts({ kind, clients, dropped }) {
+  const watched = { rtsp: clients === 1 ? "1 client" : `${clients} clients`, "virtual-camera": clients ? "in use" : "not in use" };
+  return [watched[kind], dropped && `${dropped} dropped`].filter(Boolean).join(", ");
+}
+
+/** Shows an address for the camera of a phone. */
+function showCode(title, text) {
+  the("qr-title").textContent = title;
+  the("qr").src = address(`qr?${new URLSearchParams({ text })}`);
+  the("qr").alt = `QR code of ${text}`;
+  the("qr-text").textContent = text;
+  the("qr-dialog").showModal();
+}
+
+async function copyText(shown, button) {
+  try {
+    await navigator.clipboard.writeText(shown.textContent);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  } catch {
+    // Only pages of this machine or over TLS may write into the clipboard.
+    getSelection().selectAllChildren(shown);
+    notice("The address is selected: copy it with the keyboard.", "news");
+  }
+}

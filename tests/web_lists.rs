@@ -1,0 +1,163 @@
+//! The lists of the web page in a real browser: presets, recordings, sources, outputs.
+
+mod common;
+
+use common::browser::key;
+use common::http::until;
+use common::page::{PICTURE, Studio, wait_for_picture};
+use common::*;
+
+#[test]
+fn presets_are_kept_changed_and_painted_with() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    let names =
+        || browser.value("[...document.querySelectorAll('#presets .paint span')].map((name) => name.textContent)");
+    let wait_for_names = |wanted: &[&str]| until(&format!("{wanted:?}"), || names() == serde_json::json!(wanted));
+    let styles = |name: &str| studio.api.wait_for_state(name, |state| state["look"]["styles"][name] == 1.0);
+
+    let save = |name: &str| browser.press("#preset-name", &format!("{name}{}", key::ENTER));
+    save("As it is");
+    wait_for_names(&["As it is"]);
+    // Hotkeys are the same in capitals, and leave fields alone that are written in.
+    browser.click("[data-style=negative]");
+    styles("negative");
+    save("C P M");
+    wait_for_names(&["As it is", "C P M"]);
+    browser.click("#presets .paint");
+    styles("same");
+    browser.press("body", "U");
+    styles("negative");
+
+    let second = "#presets li:nth-child(2)";
+    browser.click(&format!("{second} summary"));
+    browser.press(&format!("{second} select"), "7");
+    browser.wait_for("document.querySelector('#presets li:nth-child(2) kbd').textContent === '7'");
+    browser.click("[data-style=same]");
+    styles("same");
+    browser.press("body", "7");
+    styles("negative");
+    browser.click(&format!("{second} summary"));
+    browser.press(&format!("{second} details input"), &format!("\u{e009}a\u{e000}Night{}", key::ENTER));
+    wait_for_names(&["As it is", "Night"]);
+    browser.click(&format!("{second} summary"));
+    browser.click(&format!("{second} [title='Move Night up']"));
+    wait_for_names(&["Night", "As it is"]);
+
+    browser.click("#preset-export");
+    let exported = browser.downloaded("impasto-presets.json");
+    let mut list: serde_json::Value = serde_json::from_slice(&std::fs::read(&exported).unwrap()).unwrap();
+    assert_eq!((&list[0]["name"], &list[0]["key"]), (&"Night".into(), &7.into()));
+    browser.click("#presets li summary");
+    browser.click("[title='Delete Night']");
+    wait_for_names(&["As it is"]);
+    // What another machine kept, with a style that this one lacks.
+    list[1]["name"] = "Elsewhere".into();
+    list[1]["look"]["styles"] = serde_json::json!({"unheard_of": 1.0});
+    std::fs::write(&exported, list.to_string()).unwrap();
+    browser.choose_file("#preset-import", &exported);
+    wait_for_names(&["As it is", "Night", "Elsewhere"]);
+    browser.wait_for("/Missing: unheard_of/.test(document.querySelector('#presets li:last-child').textContent)");
+    browser.press("#network", "lite");
+    studio.api.wait_for_state("another network", |state| state["network"] == "lite");
+    browser.assert_clean(false);
+}
+
+#[test]
+fn recordings_are_played_downloaded_renamed_and_removed() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    for file in ["first.mkv", "second.mp4"] {
+        let begun = studio.api.json("POST", "/api/v1/streams/live/record", &format!(r#"{{"file": "{file}"}}"#));
+        assert_eq!(begun.status, 200);
+        browser.wait_for("document.querySelector('#record span').textContent === 'Stop 0:02'");
+        browser.press("body", "R");
+        browser.wait_for(&format!("document.querySelector('#recordings b')?.textContent === '{file}'"));
+    }
+    browser.wait_for("!document.querySelector('#notices p')");
+    for file in ["first.mkv", "second.mp4"] {
+        browser.click(&format!("[title='Play {file}']"));
+        browser.wait_for("document.getElementById('player').currentTime > 0.5");
+        assert_eq!(browser.value("document.getElementById('player').videoWidth"), 320);
+        browser.click("#player-close");
+    }
+    browser.click("#recordings li:last-child a");
+    let saved = browser.downloaded("first.mkv");
+    until("the download is whole", || !packet_times(saved.to_str().unwrap(), "v").is_empty());
+
+    browser.click("[title='Change first.mkv']");
+    browser.press("#recordings li:last-child input", &format!("\u{e009}a\u{e000}third.mkv{}", key::ENTER));
+    browser.wait_for(
+        "[...document.querySelectorAll('#recordings b')].map((b) => b.textContent).join() === 'second.mp4,third.mkv'",
+    );
+    browser.click("[title='Change second.mp4']");
+    browser.click("[title='Delete second.mp4']");
+    assert_eq!(browser.value("document.querySelectorAll('#recordings li').length"), 2, "it takes a second press");
+    browser.click("[title='Delete second.mp4']");
+    browser.wait_for("document.querySelectorAll('#recordings li').length === 1");
+    let files = std::fs::read_dir(studio.folder.path().join("recordings")).unwrap();
+    assert_eq!(files.flatten().map(|file| file.file_name()).collect::<Vec<_>>(), ["third.mkv"]);
+    browser.assert_clean(false);
+}
+
+#[test]
+fn sources_are_chosen_from_what_there_is() {
+    let studio = Studio::open(&[]);
+    std::fs::create_dir(studio.folder.path().join("media")).unwrap();
+    let clip = |name: &str| studio.folder.path().join(name).to_str().unwrap().to_string();
+    for (name, colour) in [("media/white.mkv", "white"), ("black.mkv", "black")] {
+        let colour = format!("color={colour}:s=64x64:r=15:d=2");
+        ffmpeg(&["-f", "lavfi", "-i", &colour, "-c:v", "libx264", "-preset", "ultrafast", &clip(name)]);
+    }
+    let Some(browser) = studio.visit() else { return };
+    browser.press("body", "c");
+    let source = |name: &str| {
+        let source = studio.api.wait_for_state(name, |state| state["source"].as_str().unwrap().ends_with(name));
+        browser.wait_for("!document.getElementById('source-pick').disabled");
+        source
+    };
+    browser.press("[data-testid=cameras]", "white.mkv");
+    source("media/white.mkv");
+    until("white is seen", || browser.screenshot(PICTURE).get_pixel(300, 100).0[0] > 240);
+    // Its end is past by now: it plays in a loop.
+    browser.press("#source-name", &format!("{}{}", clip("black.mkv"), key::ENTER));
+    source("black.mkv");
+    until("black is seen", || browser.screenshot(PICTURE).get_pixel(300, 100).0[0] < 15);
+    browser.press("[data-testid=cameras]", "Test picture");
+    source("test picture");
+    // What was set lately is offered again, also after the page was closed.
+    browser.value("location.reload()");
+    wait_for_picture(&browser);
+    browser.wait_for(
+        "[...document.querySelectorAll('#source-pick option')].some((option) => option.value.endsWith('black.mkv'))",
+    );
+    browser.press("[data-testid=cameras]", &clip("black.mkv"));
+    source("black.mkv");
+    browser.assert_clean(false);
+}
+
+#[test]
+fn outputs_are_added_and_removed() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    let port = free_port();
+    let place = format!("rtsp://0.0.0.0:{port}/lan");
+    browser.press("#output-kind", "RTSP");
+    browser.press("#output-address", &format!("0.0.0.0:{port}/lan{}", key::ENTER));
+    studio.api.wait_for_state("one more output", |state| {
+        state["outputs"].as_array().unwrap().iter().any(|output| output["place"] == place.as_str())
+    });
+    // What is reached at any address is shown with one that can be reached.
+    let shown = format!("rtsp://127.0.0.1:{port}/lan");
+    browser.wait_for(&format!(
+        "[...document.querySelectorAll('#outputs code')].some((code) => code.textContent === '{shown}')"
+    ));
+    assert_eq!(probe(&shown, "v", "stream=width"), "320");
+    // What is missing is said with what cures it.
+    browser.press("#output-kind", "Virtual");
+    browser.press("#output-device", &format!("/dev/video99{}", key::ENTER));
+    browser.wait_for("/modprobe v4l2loopback/.test(document.querySelector('#notices .problem')?.textContent)");
+    browser.click(&format!("[data-output='rtsp-0.0.0.0-{port}-lan'] [title^=Remove]"));
+    browser.wait_for("document.querySelectorAll('#outputs li').length === 1");
+    browser.assert_clean(true);
+}
