@@ -1,4 +1,4 @@
-//! One stream of the config with what it is at: starting, running, waiting to be tried again, ...
+//! One stream of the config with all that is known of it: what it is at, what of its config is still missing, what was told.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::life::Life;
 use super::output_keeper::ByHand;
 use super::report::Status;
 use super::source_state::Playing;
@@ -13,7 +14,7 @@ use super::stream::Stream;
 use crate::back_off::BackOff;
 use crate::capture::Source;
 use crate::config::StreamConfig;
-use crate::control::contract::{StreamState, StreamStatus};
+use crate::control::contract::{OutputWish, StreamState, StreamStatus};
 use crate::control::{ApiResult, Member, Starter};
 use crate::error::Error;
 use crate::metrics::Snapshot;
@@ -33,7 +34,7 @@ pub struct Entry {
     change_back_off: BackOff,
     /// What was refused of a change, as it was told last.
     refused: Option<String>,
-    pub state: State,
+    pub life: Life<Box<Stream>>,
     /// The number of its latest start: news of earlier ones are none.
     pub run: u64,
     back_off: BackOff,
@@ -60,41 +61,25 @@ pub struct Asked {
     pub playing: Playing,
     pub reply: oneshot::Sender<ApiResult<StreamState>>,
     /// What it is again if that fails.
-    pub before: State,
-}
-
-pub enum State {
-    Starting,
-    Running(Box<Stream>),
-    Stopping(Then),
-    Waiting { until: Instant },
-    Ended,
-}
-
-/// What comes after a stop.
-pub enum Then {
-    Remove,
-    Start(Box<StreamConfig>),
-    /// Its source is over.
-    End,
-    TryAgain(Error),
+    pub before: Life<Box<Stream>>,
 }
 
 impl Entry {
-    pub fn new(config: StreamConfig, by_hand: ByHand) -> Self {
+    /// With the outputs that are remembered of it.
+    pub fn new(config: StreamConfig, outputs: Vec<OutputWish>) -> Self {
         Self {
             config,
             applying: None,
             again: None,
             change_back_off: BackOff::new(BACK_OFF),
             refused: None,
-            state: State::Ended,
+            life: Life::Ended,
             run: 0,
             back_off: BackOff::new(BACK_OFF),
             said: None,
             told: None,
             asked: None,
-            by_hand: Arc::new(Mutex::new(by_hand)),
+            by_hand: Arc::new(Mutex::new(ByHand::remembered(outputs))),
             span: Span::none(),
         }
     }
@@ -168,17 +153,17 @@ impl Entry {
     pub fn begin_run(&mut self, run: u64) {
         self.run = run;
         self.applying = None;
-        self.state = State::Starting;
+        self.life = Life::Starting;
     }
 
     /// It failed: it waits before it is tried again, longer each time.
     pub fn wait(&mut self, now: Instant) {
-        self.state = State::Waiting { until: now + self.back_off.wait() };
+        self.life = Life::Waiting { until: now + self.back_off.wait() };
     }
 
     /// It has waited long enough.
     pub fn is_due(&self, now: Instant) -> bool {
-        matches!(self.state, State::Waiting { until } if until <= now)
+        matches!(self.life, Life::Waiting { until } if until <= now)
     }
 
     /// The next wait is a short one again.
@@ -238,7 +223,7 @@ mod tests {
 
     /// An entry with config 1 that is being changed to 2.
     fn changing() -> Entry {
-        let mut entry = Entry::new(with_fps(1), ByHand::default());
+        let mut entry = Entry::new(with_fps(1), Vec::new());
         assert_eq!(entry.ask(with_fps(2)), Some((with_fps(1), with_fps(2))));
         entry.begin_change();
         entry
@@ -310,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_fails_again_and_again_waits_longer_until_it_ran_well() {
-        let (mut entry, mut now) = (Entry::new(with_fps(1), ByHand::default()), Instant::now());
+        let (mut entry, mut now) = (Entry::new(with_fps(1), Vec::new()), Instant::now());
         let mut wait = |entry: &mut Entry, seconds: f64| {
             entry.wait(now);
             now += Duration::from_secs_f64(seconds);

@@ -5,6 +5,7 @@ mod descriptors;
 mod entry;
 mod handle;
 mod history;
+mod life;
 mod memory;
 mod output_keeper;
 mod recorder;
@@ -27,6 +28,7 @@ use crate::config::{Settings, StreamConfig};
 use crate::control::contract::{ConfigState, StreamState};
 use crate::control::{ApiResult, Hub, http};
 use crate::error::{Error, Result};
+use crate::machine::give_back_free_memory;
 use descriptors::Descriptors;
 use memory::Memory;
 use reload::{Reload, Reread};
@@ -41,6 +43,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a line with frame rate and stage times is logged.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often free memory goes back to the system.
+const TIDY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Threads for requests that wait for files or encoders; more requests wait for a thread.
 const BLOCKING_THREADS: usize = 16;
@@ -151,6 +156,7 @@ impl Daemon {
     async fn watch(&mut self, incoming: &mut UnboundedReceiver<Event>, signals: &mut Signals) -> Result<()> {
         let mut check = tokio::time::interval(CHECK_INTERVAL);
         let mut status = tokio::time::interval(STATUS_INTERVAL);
+        let mut tidy = tokio::time::interval(TIDY_INTERVAL);
         // The time is counted from the first stream that runs, or was tried in vain: it is tried again, but not for ever.
         let (mut begun, mut time_over) = (false, None);
         loop {
@@ -182,6 +188,7 @@ impl Daemon {
                         service.tick(self.streams.turns());
                     }
                 }
+                _ = tidy.tick() => drop(tokio::task::spawn_blocking(give_back_free_memory)),
                 _ = status.tick() => {
                     let statuses = self.streams.tell_status();
                     if let Some(service) = &self.service {

@@ -1,5 +1,7 @@
 //! All streams of the daemon: each is started, tried again, changed and stopped without touching the others.
 
+mod reconfigure;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,10 +12,10 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::change::Change;
-use super::entry::{Asked, Entry, State, Then};
+use super::entry::{Asked, Entry};
 use super::handle::Handle;
+use super::life::{Life, Step, Then};
 use super::memory::Memory;
-use super::output_keeper::ByHand;
 use super::report::{Report, Status};
 use super::source_keeper::OnEnd;
 use super::source_state::Playing;
@@ -60,7 +62,8 @@ impl Streams {
         (json, lasting): (bool, bool),
     ) -> Self {
         let (runtime, servers) = (plan.runtime.clone(), RtspServers::default());
-        let entries = plan.streams.iter().map(|config| entry(config.clone(), &memory)).collect();
+        let entries =
+            plan.streams.iter().map(|config| Entry::new(config.clone(), memory.outputs(&config.name))).collect();
         let mut this = Self {
             entries,
             runtime,
@@ -81,7 +84,7 @@ impl Streams {
 
     /// True once the first start of each has come out, well or not.
     pub fn are_settled(&self) -> bool {
-        self.entries.iter().all(|entry| !matches!(entry.state, State::Starting) || entry.said.is_some())
+        self.entries.iter().all(|entry| !matches!(entry.life, Life::Starting) || entry.said.is_some())
     }
 
     /// True once any of them has run.
@@ -93,64 +96,107 @@ impl Streams {
     pub fn take(&mut self, run: u64, news: News) -> Option<Result<()>> {
         let place = self.entries.iter().position(|entry| entry.run == run)?;
         let entry = &mut self.entries[place];
-        match (news, &entry.state) {
-            (News::Started(Ok(stream)), State::Starting) => {
-                self.have_run = true;
-                (entry.said, entry.told) = (None, None);
-                if let Some(Asked { reply, .. }) = entry.asked.take() {
-                    // Nobody may be waiting any more.
-                    let _ = reply.send(Ok(stream.handle().state()));
+        match news {
+            News::Started(started) => {
+                let asked = entry.asked.take();
+                match (entry.life.started(started), asked) {
+                    (Step::Fail(error), Some(asked)) => {
+                        self.not_started(place, asked, error);
+                        None
+                    }
+                    (step, asked) => {
+                        if let (Some(Asked { reply, .. }), Life::Running(stream)) = (asked, &entry.life) {
+                            // Nobody may be waiting any more.
+                            let _ = reply.send(Ok(stream.handle().state()));
+                        }
+                        self.go(place, step)
+                    }
                 }
-                self.hub.put(&entry.config.name, Member::Running(stream.handle()));
-                let started = Report::Started(stream.started(self.web.clone()));
-                entry.span.in_scope(|| started.tell(self.json));
-                entry.state = State::Running(stream);
-                // Others may have come or gone meanwhile.
-                self.share_threads();
-                None
             }
-            (News::Started(Err(error)), State::Starting) => match entry.asked.take() {
-                Some(asked) => {
-                    self.not_started(place, asked, error);
-                    None
-                }
-                None => self.failed(place, error),
-            },
-            // Meanwhile it is no longer wanted like this.
-            (News::Started(Ok(stream)), State::Stopping(_)) => {
-                entry.asked = None;
-                self.stop_stream(run, stream);
-                None
+            News::Ended(result) => {
+                let status = if result.is_ok() { StreamStatus::Ended } else { StreamStatus::Failed };
+                self.show_stop(place, status, result.as_ref().err().map(ToString::to_string));
+                let step = self.entries[place].life.over(result);
+                self.go(place, step)
             }
-            (News::Started(Err(_)), State::Stopping(_)) => {
-                entry.asked = None;
-                self.stopped(place)
-            }
-            (News::Ended(result), State::Running(_)) => {
-                self.stop_entry(place, result.map_or_else(Then::TryAgain, |()| Then::End));
-                None
-            }
-            (News::Stopped(result), State::Stopping(then)) => {
-                let is_end = self.closing || !self.lasting && matches!(then, Then::End);
+            News::Stopped(result) => {
+                let then = match &entry.life {
+                    Life::Stopping(then) => Some(then),
+                    _ => None,
+                };
+                let failed = matches!(then, Some(Then::TryAgain(_)));
+                let is_end = self.closing || !self.lasting && matches!(then, Some(Then::End));
+                let step = entry.life.stopped();
                 let mut end = None;
                 match *result {
                     // What failed did not end in good order.
-                    Ok(_) if matches!(then, Then::TryAgain(_)) => {}
+                    Ok(_) if failed => {}
                     Ok(status) => entry.span.in_scope(|| Report::Stopped(status).tell(self.json)),
                     Err(error) if is_end => end = Some(Err(error)),
                     Err(error) => self.tell_failure(place, &error),
                 }
-                end.or(self.stopped(place))
+                end.or(self.go(place, step))
             }
-            _ => None,
         }
+    }
+
+    /// Does what is to be done with a stream; says how the daemon ends if it ends with this.
+    fn go(&mut self, place: usize, step: Step<Box<Stream>>) -> Option<Result<()>> {
+        let entry = &mut self.entries[place];
+        match step {
+            Step::Nothing => None,
+            Step::Runs => {
+                self.runs(place);
+                None
+            }
+            Step::Stop(stream) => {
+                let (run, events) = (entry.run, self.events.clone());
+                tokio::spawn(async move {
+                    let stopped = tokio::task::spawn_blocking(move || stream.stop()).await;
+                    let stopped = stopped.unwrap_or_else(|error| Err(Error::output(format!("stopping: {error}"))));
+                    let _ = events.send(Event::Stream { run, news: News::Stopped(Box::new(stopped)) });
+                });
+                None
+            }
+            Step::Start(config) => {
+                entry.renew(*config);
+                self.start_entry(place);
+                None
+            }
+            Step::Fail(error) => self.failed(place, error),
+            Step::Rest => {
+                self.put_down(place, StreamStatus::Ended, None);
+                let all_over = self.entries.iter().all(|entry| matches!(entry.life, Life::Ended));
+                (all_over && !self.lasting).then_some(Ok(()))
+            }
+            Step::Remove => {
+                let entry = self.entries.remove(place);
+                self.hub.remove(&entry.config.name);
+                self.share_threads();
+                None
+            }
+        }
+    }
+
+    /// It runs from now on.
+    fn runs(&mut self, place: usize) {
+        self.have_run = true;
+        let entry = &mut self.entries[place];
+        (entry.said, entry.told) = (None, None);
+        if let Life::Running(stream) = &entry.life {
+            self.hub.put(&entry.config.name, Member::Running(stream.handle()));
+            let started = Report::Started(stream.started(self.web.clone()));
+            entry.span.in_scope(|| started.tell(self.json));
+        }
+        // Others may have come or gone meanwhile.
+        self.share_threads();
     }
 
     /// Takes readings, tells failed outputs, and tries again what has waited long enough; call it twice a second.
     pub fn tick(&mut self, now: Instant) {
         for place in 0..self.entries.len() {
-            match &self.entries[place].state {
-                State::Running(stream) => {
+            match &self.entries[place].life {
+                Life::Running(stream) => {
                     let (handle, failures) = (stream.handle(), stream.failures());
                     handle.tick();
                     self.note(&self.entries[place], &handle);
@@ -166,7 +212,7 @@ impl Streams {
                         self.apply_change(place, change, from, to);
                     }
                 }
-                State::Waiting { .. } if self.entries[place].is_due(now) => self.start_entry(place),
+                Life::Waiting { .. } if self.entries[place].is_due(now) => self.start_entry(place),
                 _ => {}
             }
         }
@@ -180,8 +226,8 @@ impl Streams {
 
     /// How often the stylise thread of each running stream took a turn.
     pub fn turns(&self) -> BTreeMap<String, u64> {
-        let running = self.entries.iter().filter_map(|entry| match &entry.state {
-            State::Running(stream) => Some((entry, stream)),
+        let running = self.entries.iter().filter_map(|entry| match &entry.life {
+            Life::Running(stream) => Some((entry, stream)),
             _ => None,
         });
         let turns = |stream: &Stream| stream.handle().counters.turns.load(Ordering::Relaxed);
@@ -192,7 +238,7 @@ impl Streams {
     pub fn tell_status(&mut self) -> Vec<Status> {
         let mut statuses = Vec::new();
         for entry in &mut self.entries {
-            if let State::Running(stream) = &mut entry.state {
+            if let Life::Running(stream) = &mut entry.life {
                 let status = stream.status();
                 let is_news = entry.told.as_ref().is_none_or(|told| status.is_news_after(told));
                 entry.span.in_scope(|| match is_news || self.json {
@@ -208,68 +254,12 @@ impl Streams {
         statuses
     }
 
-    /// Goes over to the streams of a new config, with the smallest change of each.
-    pub fn change(&mut self, wanted: Vec<StreamConfig>) {
-        for place in (0..self.entries.len()).rev() {
-            if wanted.iter().all(|wanted| wanted.name != self.entries[place].config.name) {
-                self.stop_entry(place, Then::Remove);
-            }
-        }
-        for wanted in wanted {
-            match self.entries.iter().position(|entry| entry.config.name == wanted.name) {
-                Some(place) => self.change_entry(place, wanted),
-                None => {
-                    self.entries.push(entry(wanted, &self.memory));
-                    self.start_entry(self.entries.len() - 1);
-                }
-            }
-        }
-        self.share_threads();
-    }
-
-    /// A live change has come to `reached`, and this was `refused`. If that is how it stays, because nothing newer is
-    /// wanted, and it is news: what was told of it before, and what is to be told now.
-    pub fn changed(
-        &mut self,
-        run: u64,
-        reached: StreamConfig,
-        refused: &[Error],
-    ) -> Option<(Option<String>, Option<String>)> {
-        let running = |entry: &Entry| entry.run == run && matches!(entry.state, State::Running(_));
-        let place = self.entries.iter().position(running)?;
-        let entry = &mut self.entries[place];
-        // The config is as it is wanted: it is an output that went down.
-        let is_loss = entry.config == reached;
-        let may_come = refused.iter().any(|error| matches!(error, Error::Input(_) | Error::Output(_)));
-        if let Some((from, to)) = entry.end_change(reached, may_come, Instant::now()) {
-            self.apply_change(place, Change::between(&from, &to), from, to);
-            return None;
-        }
-        let texts: Vec<_> = refused.iter().map(ToString::to_string).collect();
-        let again = if may_come { ", and is tried again until it works" } else { "" };
-        let refused = (!texts.is_empty()).then(|| {
-            let (name, texts) = (&entry.config.name, texts.join("; "));
-            format!("stream {name}: {texts}; this part of it stays as it was{again}")
-        });
-        let told = entry.note_refused(refused.as_deref())?;
-        if told.is_some() && refused.is_none() {
-            entry.span.in_scope(|| tracing::info!("what was missing is there now"));
-        }
-        if let Some(refused) = refused.as_ref().filter(|_| is_loss) {
-            let error = Error::output(refused);
-            self.tell_failure(place, &error);
-            return None;
-        }
-        Some((told, refused))
-    }
-
     /// Starts a stream that has ended or failed with another source, and tells how that came out.
     pub fn start_with(&mut self, name: &str, playing: Playing, reply: Reply) {
         let found = self.entries.iter().position(|entry| entry.config.name == name);
-        match found.map(|place| (place, &mut self.entries[place])) {
-            Some((place, entry)) if matches!(entry.state, State::Ended | State::Waiting { .. }) => {
-                let before = std::mem::replace(&mut entry.state, State::Starting);
-                entry.asked = Some(Asked { playing, reply, before });
+        match found.and_then(|place| Some((place, self.entries[place].life.start_anew()?))) {
+            Some((place, before)) => {
+                self.entries[place].asked = Some(Asked { playing, reply, before });
                 self.start_entry(place);
             }
             // Meanwhile it was started in another way, or is gone.
@@ -281,10 +271,10 @@ impl Streams {
     fn not_started(&mut self, place: usize, Asked { reply, before, .. }: Asked, error: Error) {
         let entry = &mut self.entries[place];
         let (status, said) = match before {
-            State::Waiting { .. } => (StreamStatus::Failed, entry.said.as_ref().map(ToString::to_string)),
+            Life::Waiting { .. } => (StreamStatus::Failed, entry.said.as_ref().map(ToString::to_string)),
             _ => (StreamStatus::Ended, None),
         };
-        entry.state = before;
+        entry.life = before;
         self.put_down(place, status, said);
         let _ = reply.send(Err(error.into()));
     }
@@ -309,12 +299,12 @@ impl Streams {
     pub fn begin_stop(&mut self) {
         self.closing = true;
         for entry in &self.entries {
-            if let State::Running(stream) = &entry.state {
+            if let Life::Running(stream) = &entry.life {
                 self.note(entry, &stream.handle());
             }
         }
         self.memory.close();
-        self.entries.retain(|entry| !matches!(entry.state, State::Starting));
+        self.entries.retain(|entry| !matches!(entry.life, Life::Starting));
         (0..self.entries.len()).rev().for_each(|place| self.stop_entry(place, Then::Remove));
     }
 
@@ -322,48 +312,10 @@ impl Streams {
         self.entries.is_empty()
     }
 
-    fn change_entry(&mut self, place: usize, wanted: StreamConfig) {
-        let entry = &mut self.entries[place];
-        match &mut entry.state {
-            State::Running(_) => {
-                if let Some((from, to)) = entry.ask(wanted) {
-                    self.apply_change(place, Change::between(&from, &to), from, to);
-                }
-            }
-            State::Starting if entry.config != wanted => entry.state = State::Stopping(Then::Start(Box::new(wanted))),
-            State::Starting => {}
-            State::Stopping(Then::End | Then::TryAgain(_)) if entry.config == wanted => {}
-            State::Stopping(then) => *then = Then::Start(Box::new(wanted)),
-            State::Waiting { .. } | State::Ended if entry.config != wanted => {
-                entry.renew(wanted);
-                self.start_entry(place);
-            }
-            State::Waiting { .. } | State::Ended => {}
-        }
-    }
-
-    /// Takes a running stream from one config to another; one change at a time.
-    fn apply_change(&mut self, place: usize, change: Change, from: StreamConfig, to: StreamConfig) {
-        let change = match change {
-            Change::None => return,
-            Change::Restart => return self.stop_entry(place, Then::Start(Box::new(to))),
-            Change::Live(change) => change,
-        };
-        let entry = &mut self.entries[place];
-        let State::Running(stream) = &entry.state else { return };
-        let (handle, run) = (stream.handle(), entry.run);
-        entry.begin_change();
-        let events = self.events.clone();
-        tokio::spawn(async move {
-            let (reached, refused) = change.apply(&handle, from, &to).await;
-            let _ = events.send(Event::Changed { run, reached: Box::new(reached), refused });
-        });
-    }
-
     /// Gives each running stream its share of the threads.
     fn share_threads(&self) {
         for (place, entry) in self.entries.iter().enumerate() {
-            if let State::Running(stream) = &entry.state {
+            if let Life::Running(stream) = &entry.life {
                 let threads = threads(self.runtime.threads, self.entries.len(), place);
                 stream.handle().control.set_threads((threads > 0).then_some(threads));
             }
@@ -420,64 +372,27 @@ impl Streams {
         });
     }
 
-    /// Stops it, whatever state it is in.
-    fn stop_entry(&mut self, place: usize, then: Then) {
+    /// Shows that a stream that runs is about to stop. If it ran well, it is tried again soon.
+    fn show_stop(&mut self, place: usize, status: StreamStatus, error: Option<String>) {
         let entry = &mut self.entries[place];
-        if let State::Running(stream) = &entry.state {
-            let (status, error) = match &then {
-                Then::TryAgain(error) => (StreamStatus::Failed, Some(error.to_string())),
-                Then::End => (StreamStatus::Ended, None),
-                Then::Start(_) | Then::Remove => (StreamStatus::Starting, None),
-            };
+        if let Life::Running(stream) = &entry.life {
             let ran_well = stream.handle().begun.elapsed() > RAN_WELL_AFTER;
-            match then {
-                Then::Remove => self.hub.remove(&entry.config.name),
-                _ => self.hub.put(&entry.config.name, entry.down(status, error, None)),
-            }
+            self.hub.put(&entry.config.name, entry.down(status, error, None));
             if ran_well {
                 entry.forgive();
             }
         }
-        let run = entry.run;
-        match std::mem::replace(&mut entry.state, State::Stopping(then)) {
-            State::Running(stream) => self.stop_stream(run, stream),
-            // News will come.
-            State::Starting | State::Stopping(_) => {}
-            State::Waiting { .. } | State::Ended => drop(self.stopped(place)),
-        }
     }
 
-    fn stop_stream(&self, run: u64, stream: Box<Stream>) {
-        let events = self.events.clone();
-        tokio::spawn(async move {
-            let stopped = tokio::task::spawn_blocking(move || stream.stop()).await;
-            let stopped = stopped.unwrap_or_else(|error| Err(Error::output(format!("stopping: {error}"))));
-            let _ = events.send(Event::Stream { run, news: News::Stopped(Box::new(stopped)) });
-        });
-    }
-
-    /// It has stopped: goes on with what comes then.
-    fn stopped(&mut self, place: usize) -> Option<Result<()>> {
+    /// Stops it, whatever it is at.
+    fn stop_entry(&mut self, place: usize, then: Then) {
         let entry = &mut self.entries[place];
-        match std::mem::replace(&mut entry.state, State::Ended) {
-            State::Stopping(Then::Remove) => {
-                let entry = self.entries.remove(place);
-                self.hub.remove(&entry.config.name);
-                self.share_threads();
-                None
-            }
-            State::Stopping(Then::Start(config)) => {
-                entry.renew(*config);
-                self.start_entry(place);
-                None
-            }
-            State::Stopping(Then::TryAgain(error)) => self.failed(place, error),
-            _ => {
-                self.put_down(place, StreamStatus::Ended, None);
-                let all_over = self.entries.iter().all(|entry| matches!(entry.state, State::Ended));
-                (all_over && !self.lasting).then_some(Ok(()))
-            }
+        match then {
+            Then::Remove => self.hub.remove(&entry.config.name),
+            _ => self.show_stop(place, StreamStatus::Starting, None),
         }
+        let step = self.entries[place].life.stop(then);
+        self.go(place, step);
     }
 
     /// It does not run: it is tried again later, or that is how the daemon ends. So does what the settings of a stream
@@ -502,10 +417,4 @@ impl Streams {
         let failed = Report::Failed { stream: entry.config.name.clone(), what: error.to_string() };
         entry.span.in_scope(|| failed.tell(self.json));
     }
-}
-
-/// A stream with what is remembered of its outputs.
-fn entry(config: StreamConfig, memory: &Memory) -> Entry {
-    let outputs = memory.outputs(&config.name);
-    Entry::new(config, ByHand::remembered(outputs))
 }
