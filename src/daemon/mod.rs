@@ -45,7 +45,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often free memory goes back to the system.
-const TIDY_INTERVAL: Duration = Duration::from_secs(30);
+const TIDY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Threads for requests that wait for files or encoders; more requests wait for a thread.
 const BLOCKING_THREADS: usize = 16;

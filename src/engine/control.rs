@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::FramePainter;
 use super::loader::{self, Job};
+use super::looks::Looks;
 use super::receiver::ControlReceiver;
 use super::shared::{Answer, ControlState, PendingUpdate, Reply, Resize, Shared};
 use super::sizing::Sizing;
@@ -63,12 +64,9 @@ impl Control {
         let PaintPlan { look, choice, catalog, size, session } = plan;
         let look = Look { styles: choice.mix, ..look };
         let state = ControlState {
-            look_ticket: 0,
-            sent_look: look.clone(),
-            look,
+            looks: Looks::new(look, frame_painter.painter().network().manifest().clone()),
             sizing: Sizing::new(size),
             network: frame_painter.painter().network().clone(),
-            wanted: frame_painter.painter().network().manifest().clone(),
             weights: choice.resolved.weights,
             mirrored: false,
             paused: false,
@@ -100,9 +98,9 @@ impl Control {
     pub fn painting(&self) -> Painting {
         let state = self.shared.state();
         Painting {
-            look: state.look.clone(),
+            look: state.looks.look().clone(),
             network: state.network.manifest().name.clone(),
-            wanted_network: state.wanted.name.clone(),
+            wanted_network: state.looks.network().name.clone(),
             device: state.network.backend().name(),
             size: state.sizing.size(),
             bounding_box: state.sizing.painted_box().map(|bounding_box| bounding_box.to_string()),
@@ -138,7 +136,7 @@ impl Control {
     pub fn set_network(&self, network: &str) -> Result<Answer> {
         let network = self.shared.catalog.named(network)?;
         let mut state = self.shared.state();
-        let mut look = state.look.clone();
+        let mut look = state.looks.look().clone();
         look.styles.0.retain(|style, _| network.style(style).is_some());
         // What had no weight beside others paints nothing alone.
         if look.styles.0.values().all(|weight| *weight == 0.0) {
@@ -153,7 +151,7 @@ impl Control {
     /// As [`Control::set_look`].
     pub fn patch_look(&self, patch: &LookPatch) -> Result<Answer> {
         let mut state = self.shared.state();
-        let look = state.look.patched(patch);
+        let look = state.looks.look().patched(patch);
         self.change_look(&mut state, look, None)
     }
 
@@ -161,19 +159,16 @@ impl Control {
     fn change_look(&self, state: &mut ControlState, look: Look, network: Option<&Manifest>) -> Result<Answer> {
         let choice = match network {
             Some(network) => Choice::of(network, &look)?,
-            None => self.shared.catalog.resolve(&look, Some(&state.wanted.path))?,
+            None => self.shared.catalog.resolve(&look, Some(&state.looks.network().path))?,
         };
         let path = state.network.manifest().path.clone();
-        state.wanted.clone_from(&choice.network);
         let look = Look { styles: choice.mix.clone(), ..look };
         let (reply, answer) = Reply::new();
-        state.look_ticket += 1;
-        state.look.clone_from(&look);
+        let ticket = state.looks.ask(look, choice.network.clone());
         if same_network(&choice, &path) {
-            self.shared.send_look(state, look, choice.resolved, None, reply);
+            self.shared.send_look(state, choice.resolved, None, reply);
         } else {
-            let ticket = state.look_ticket;
-            self.hand_over(Job::Load { ticket, look, choice: Box::new(choice), reply })?;
+            self.hand_over(Job::Load { ticket, choice: Box::new(choice), reply })?;
         }
         Ok(answer)
     }

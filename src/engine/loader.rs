@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::onnx::Loaded;
 use crate::style::tensor::PixelOrder;
-use crate::style::{Look, Size, SizedNetwork};
+use crate::style::{Size, SizedNetwork};
 
 /// Work for the loader, done one after the other.
 pub(super) enum Job {
-    /// Load another network for this look.
-    Load { ticket: u64, look: Look, choice: Box<Choice>, reply: Reply },
+    /// Load another network for the look with this number.
+    Load { ticket: u64, choice: Box<Choice>, reply: Reply },
     /// Prepare the network for the box that the control state says.
     Resize { ticket: u64, reply: Option<Reply> },
     /// Load the network that paints again, because sessions shall run in another way.
@@ -51,7 +51,7 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
             };
             let Some(job) = job else { break };
             match job {
-                Job::Load { ticket, look, choice, reply } => load(&shared, &mut spare, ticket, look, *choice, reply),
+                Job::Load { ticket, choice, reply } => load(&shared, &mut spare, ticket, *choice, reply),
                 Job::Resize { ticket, reply } => resize(&shared, ticket, reply),
                 Job::Reopen => {
                     spare = None;
@@ -72,9 +72,9 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
     spawned.map_err(|error| Error::model(format!("thread loader does not start: {error}")))
 }
 
-fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, choice: Choice, reply: Reply) {
+fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, choice: Choice, reply: Reply) {
     let superseded = || Error::conflict("a later change of the look took its place");
-    if shared.state().look_ticket != ticket {
+    if !shared.state().looks.is_newest(ticket) {
         return reply.refused(superseded());
     }
     let bounding_box = shared.state().sizing.painted_box();
@@ -84,12 +84,12 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, ch
         None => Loaded::open(&choice.network, &shared.session()),
     });
     let mut state = shared.state();
-    let newest = state.look_ticket == ticket;
+    let newest = state.looks.is_newest(ticket);
     match sized {
         Ok(sized) if newest => {
             let loaded = sized.network();
             tracing::info!("network {} on {}", loaded.manifest().name, loaded.backend());
-            let replaced = shared.send_look(&mut state, look, choice.resolved, Some(sized), reply);
+            let replaced = shared.send_look(&mut state, choice.resolved, Some(sized), reply);
             drop(state);
             drop(replaced);
         }
@@ -99,9 +99,7 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, look: Look, ch
             reply.refused(superseded());
         }
         Err(error) => {
-            if newest {
-                state.back_to_sent_look();
-            }
+            state.looks.refuse(ticket);
             reply.refused(error);
         }
     }

@@ -6,6 +6,7 @@ mod frame_painter;
 mod inlet;
 mod live;
 mod loader;
+mod looks;
 mod ordered;
 mod receiver;
 mod restarts;

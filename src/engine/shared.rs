@@ -12,12 +12,13 @@ use gstreamer_video as gst_video;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::looks::Looks;
 use super::sizing::Sizing;
 use crate::error::{Error, Result};
 use crate::style::look::ResolvedLook;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::{Loaded, RunStop, SessionOptions};
-use crate::style::{Catalog, Look, PaintSize, Size, SizedNetwork};
+use crate::style::{Catalog, PaintSize, Size, SizedNetwork};
 use crate::sync::Locked;
 
 /// What a command came to.
@@ -59,16 +60,10 @@ pub(super) struct Trial {
 
 /// Where commands are put together.
 pub(super) struct ControlState {
-    /// Numbers looks; the loader drops what is no longer the newest.
-    pub(super) look_ticket: u64,
-    /// The look asked for last, and the one that the pending update or the painter has.
-    pub(super) look: Look,
-    pub(super) sent_look: Look,
+    pub(super) looks: Looks<Manifest>,
     pub(super) sizing: Sizing,
     /// The network that was sent last.
     pub(super) network: Loaded,
-    /// The network asked for last, which may not be loaded yet.
-    pub(super) wanted: Manifest,
     pub(super) weights: Vec<f32>,
     pub(super) mirrored: bool,
     pub(super) paused: bool,
@@ -110,17 +105,16 @@ impl Shared {
         self.session.locked().clone()
     }
 
-    /// Puts a look into the pending update, with its network if that is another. Returns the network that it
-    /// replaces there, for the loader to drop.
+    /// Puts the look that was asked for last into the pending update, with its network if that is another. Returns the
+    /// network that it replaces there, for the loader to drop.
     pub(super) fn send_look(
         &self,
         state: &mut ControlState,
-        look: Look,
         resolved: ResolvedLook,
         sized: Option<SizedNetwork>,
         reply: Reply,
     ) -> Option<SizedNetwork> {
-        state.sent_look = look;
+        state.looks.sent();
         state.weights.clone_from(&resolved.weights);
         state.pending.resolved = Some(resolved);
         state.pending.replies.push(reply);
@@ -188,14 +182,6 @@ impl Shared {
     /// It is tried no longer.
     pub(super) fn tried(&self) {
         self.trial.locked().stop = None;
-    }
-}
-
-impl ControlState {
-    /// The look in progress failed: what is painted is what is asked for again.
-    pub(super) fn back_to_sent_look(&mut self) {
-        self.look.clone_from(&self.sent_look);
-        self.wanted.clone_from(self.network.manifest());
     }
 }
 
