@@ -2,7 +2,7 @@
 
 `./dev soak [--minutes N]`. Each round does all of it at once, then everybody leaves and a sample is taken: descriptors,
 threads, memory, painted frames, the delay of a frame. What grows from round to round is a leak. Needs ffmpeg; the full
-disk needs the right to mount one, and is left out, told, without it.
+disk needs the right to mount one, the camera the kernel of the camera tests (`--guest`); they are left out, told, without.
 """
 
 import argparse
@@ -24,6 +24,8 @@ from collections import Counter
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+# The webcam of the camera tests' kernel can be unplugged; the loopback device there is what readers open.
+WEBCAM, LOOPBACK = Path("/sys/bus/platform/drivers/vivid"), Path("/dev/video10")
 STYLES = ["starry_night", "great_wave", "the_scream", "composition_vii"]
 
 # What later rounds may have more of than the first ones: caches and idle threads of the libraries come and go, and a
@@ -35,6 +37,14 @@ WARM_AFTER_ROUNDS = 2
 # Only a long run tells a slow leak.
 LONG_RUN_ROUNDS, MORE_IN_A_LONG_RUN = 60, 1.1
 MOST_LOG_BYTES_PER_MINUTE = 200_000
+
+
+CAMERA = f"""
+[[stream]]
+name = "camera"
+source.input = "camera"
+output.also = [{{ type = "virtual-camera", device = "{LOOPBACK}" }}]
+"""
 
 
 class Failed(Exception):
@@ -96,6 +106,7 @@ output.on_demand = "on"
 [[stream]]
 name = "far"
 source.input = "http://127.0.0.1:{self.far}/far.ts"
+{CAMERA if WEBCAM.exists() else ""}
 {extra}
 """
         new = self.config.with_suffix(".new")
@@ -351,6 +362,23 @@ def the_disk_is_full(daemon, done, until):
     done["full disks"] += 1
 
 
+def cameras_come_and_go(daemon, done, until):
+    """Readers of the virtual camera wake the webcam, which goes to sleep after them, and is unplugged now and then."""
+    while WEBCAM.exists() and time.monotonic() < until:
+        reader = subprocess.Popen(["v4l2-ctl", "-d", LOOPBACK, "--stream-mmap", "--stream-count=100000"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(0.5, 4))
+        if random.random() < 0.3:
+            (WEBCAM / "unbind").write_text("vivid.0")
+            time.sleep(1)
+            (WEBCAM / "bind").write_text("vivid.0")
+            done["webcams unplugged"] += 1
+        reader.kill()
+        reader.wait()
+        time.sleep(random.uniform(0, 8))
+        done["camera readers"] += 1
+
+
 def workers_are_killed(daemon, done, until):
     while time.monotonic() < until:
         time.sleep(3)
@@ -363,7 +391,8 @@ def workers_are_killed(daemon, done, until):
 
 
 FAULTS = [watchers_come_and_go, watchers_come_and_go, rude_rtsp_clients, http_clients, looks_change, sources_change,
-          recordings, configs_change, the_sender_goes_and_comes, the_disk_is_full, workers_are_killed]
+          recordings, configs_change, the_sender_goes_and_comes, the_disk_is_full, cameras_come_and_go,
+          workers_are_killed]
 
 
 def play_round(daemon, done, seconds, only):
@@ -392,7 +421,7 @@ def calm_down(daemon):
     def is_as_before():
         if daemon.state("attic"):
             return False
-        for name in ["hall", "loop", "far"]:
+        for name in ["hall", "loop", "far"] + ["camera"] * WEBCAM.exists():
             state = daemon.state(name)
             if not state or state["status"] != "running" or state["recording"]:
                 return False
@@ -450,10 +479,29 @@ def main():
     parser.add_argument("--log", metavar="FILE", type=Path, help="keep what the daemon logs")
     parser.add_argument("--only", metavar="NAMES", help="these faults alone, to find which of them does harm: "
                         + ",".join(dict.fromkeys(fault.__name__ for fault in FAULTS)))
+    parser.add_argument("--guest", action="store_true", help="run in the kernel of the camera tests, with its webcam")
     options = parser.parse_args()
+    if options.guest:
+        run_in_guest(options)
     print(f"soak: {options.minutes:g} minutes", flush=True)
     with tempfile.TemporaryDirectory(prefix="impasto-soak-") as folder:
         sys.exit(soak(options, Path(folder)))
+
+
+def run_in_guest(options):
+    """Goes on in the guest, which tells all at its end; as tests/vm/mod.rs finds the kernel."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    places = [cache / "impasto/test-kernel", PROJECT.parent / "shared/vm"]
+    places = [Path(os.environ["IMPASTO_TEST_KERNEL"])] if "IMPASTO_TEST_KERNEL" in os.environ else places
+    kernels = [place / "linux" if place.is_dir() else place for place in places]
+    kernel = next((kernel for kernel in kernels if kernel.is_file()), None)
+    if kernel is None:
+        sys.exit("soak: no kernel to run it in; tests/vm/build-kernel makes one, IMPASTO_TEST_KERNEL names one")
+    seconds = int(options.minutes * 60) + 600
+    arguments = [argument for argument in sys.argv[1:] if argument != "--guest"]
+    os.chdir(PROJECT)
+    program = PROJECT / "tests/vm/run"
+    os.execv(program, [program, kernel, str(seconds), "--", sys.executable, __file__, *arguments])
 
 
 def soak(options, folder):
@@ -500,7 +548,8 @@ def soak(options, folder):
         if daemon.has_full_disk:
             subprocess.run(["umount", full], check=False)
     print("done: " + ", ".join(f"{count} {what}" for what, count in sorted(done.items())))
-    for what, why in [("full disks", "mounting a small disk is not allowed here"), ("workers killed", "there are none")]:
+    for what, why in [("full disks", "mounting a small disk is not allowed here"), ("workers killed", "there are none"),
+                      ("camera readers", "there is no webcam to unplug; --guest has one")]:
         if not done[what]:
             print(f"left out: {what}: {why}")
     wrong += judge(daemon, samples, (time.monotonic() - begun) / 60) if samples else []

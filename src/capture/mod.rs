@@ -4,7 +4,9 @@
 //! sample to the [`Receiver`]; sound, where there is any, goes through `sound.launch` the same way.
 
 pub mod animation;
+mod branches;
 pub mod camera;
+mod caps;
 mod looping;
 pub mod probe;
 pub mod scaling;
@@ -21,19 +23,18 @@ use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app as gst_app;
 use gstreamer_pbutils::MissingPluginMessage;
 use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
-use crate::gst::edit_list::EditLists;
-use crate::gst::flatten::{format_for, is_high_dynamic_range};
+use crate::gst::flatten::is_high_dynamic_range;
 use crate::gst::standstill::Standstill;
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::style::Size;
-use crate::style::geometry::MAX_SIDE;
 use crate::sync::Locked;
+use branches::Branches;
+use caps::size_of;
 use looping::{Gate, Looping};
 
 /// How fast frames come and on which timeline their times lie.
@@ -271,267 +272,6 @@ impl Drop for Capture {
     }
 }
 
-/// The picture branch, and the sound branch that is built when a stream turns out to have sound.
-struct Branches {
-    picture: gst::Bin,
-    frames: gst_app::AppSink,
-    sound: Option<(gst::Bin, gst_app::AppSink)>,
-    facts: Arc<Mutex<StreamFacts>>,
-    /// Not owned: what is given to an element lives as long as that, and the pipeline owns its elements.
-    pipeline: gst::glib::WeakRef<gst::Pipeline>,
-}
-
-impl Branches {
-    fn new(pipeline: &gst::Pipeline, wiring: &Wiring, facts: &Arc<Mutex<StreamFacts>>) -> Result<Self> {
-        let template = wiring.templates.load("capture/picture", &[])?;
-        let picture = template.build(&[("frames", "appsink"), ("size", "capsfilter")])?;
-        pipeline.add(&picture).map_err(|error| Error::usage(format!("{}: {error}", template.origin())))?;
-        wiring.treatment.set_up(&picture);
-        if let (Some(caps), Some(filter)) = (&wiring.fixed_caps, picture.by_name("size")) {
-            filter.set_property("caps", size_of(caps));
-        }
-        let frames = appsink(&picture, "frames")?;
-        let ready: fn(&dyn Receiver, &gst::CapsRef) = match wiring.pace {
-            Pace::RealTime => |receiver, caps| receiver.ready(caps),
-            Pace::Unlimited => |_, _| (),
-        };
-        deliver(&frames, wiring.pace, &wiring.receiver, ready, |receiver, sample, time| receiver.picture(sample, time));
-        note_decoded_caps(&picture, facts);
-
-        let sound = if wiring.sound {
-            let bin = wiring.templates.load("capture/sound", &[])?.build(&[("sound", "appsink")])?;
-            let sink = appsink(&bin, "sound")?;
-            sink.set_async(false);
-            deliver(
-                &sink,
-                wiring.pace,
-                &wiring.receiver,
-                |_, _| (),
-                |receiver, sample, time| {
-                    receiver.sound(sample, time);
-                    Ok(gst::FlowSuccess::Ok)
-                },
-            );
-            Some((bin, sink))
-        } else {
-            None
-        };
-        Ok(Self { picture, frames, sound, facts: Arc::clone(facts), pipeline: pipeline.downgrade() })
-    }
-
-    /// Where decoded pictures come in.
-    fn entry(&self) -> Result<gst::Pad> {
-        self.picture.static_pad("sink").ok_or_else(|| {
-            Error::usage("capture/picture.launch: its first element must take decoded video".to_string())
-        })
-    }
-
-    /// Where anything decoded comes in.
-    fn entries(&self) -> impl Iterator<Item = gst::Pad> {
-        let bins = std::iter::once(&self.picture).chain(self.sound.iter().map(|(bin, _)| bin));
-        bins.filter_map(|bin| bin.static_pad("sink"))
-    }
-
-    /// Links the source: its one pad at once, or the pads of its element `source` when they appear.
-    fn connect(&self, head: &gst::Bin, edit_lists: Option<&EditLists>, entered: bool) -> Result<()> {
-        let sink = self.entry()?;
-        if let Some(pad) = head.static_pad("src") {
-            let linked = pad.link(&sink).map(|_| ());
-            return linked.map_err(|error| Error::usage(format!("the source does not fit picture.launch: {error}")));
-        }
-        let source = head.by_name("source").ok_or_else(|| {
-            Error::usage("the capture template needs an element named `source` or one open end".to_string())
-        })?;
-        let sound = self.sound.clone();
-        let (facts, pipeline) = (Arc::clone(&self.facts), self.pipeline.clone());
-        let picture_sink = sink.clone();
-        let edit_lists = edit_lists.cloned();
-        source.connect_pad_added(move |element, pad| {
-            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-            let media = caps.structure(0).map(|structure| structure.name().to_string()).unwrap_or_default();
-            // The pad belongs to an element inside the head; a ghost pad carries it out.
-            let Some(pad) = ghost_out(element, pad) else {
-                return;
-            };
-            if let Some(edit_lists) = &edit_lists {
-                edit_lists.apply_to(pad.upcast_ref());
-                if entered {
-                    edit_lists.widen_segment_of(pad.upcast_ref());
-                }
-            }
-            if media.starts_with("video/") && !picture_sink.is_linked() {
-                let _ = pad.link(&picture_sink);
-            } else if media.starts_with("application/") {
-                let text = format!("it is {media}, a list of addresses; name the address itself as the source");
-                gst::element_error!(element, gst::StreamError::WrongType, ("{text}"));
-            } else if media.starts_with("audio/")
-                && let (Some((bin, _)), Some(pipeline)) = (&sound, pipeline.upgrade())
-            {
-                link_sound(&pipeline, bin, &pad, &facts);
-            }
-        });
-        source.connect_no_more_pads(move |element| {
-            if !sink.is_linked() {
-                gst::element_error!(element, gst::StreamError::WrongType, ("there is no video in it"));
-            }
-        });
-        Ok(())
-    }
-
-    fn set_sync(&self, sync: bool) {
-        self.frames.set_sync(sync);
-        if let Some((_, sink)) = &self.sound {
-            sink.set_sync(sync);
-        }
-    }
-}
-
-/// Adds the sound branch on the first sound pad; later tracks stay unlinked.
-fn link_sound(pipeline: &gst::Pipeline, bin: &gst::Bin, pad: &gst::GhostPad, facts: &Mutex<StreamFacts>) {
-    if bin.parent().is_some() || pipeline.add(bin).is_err() {
-        return;
-    }
-    if let Some(sink) = bin.static_pad("sink") {
-        let linked = pad.link(&sink).is_ok() && bin.sync_state_with_parent().is_ok();
-        facts.locked().sound = linked;
-    }
-}
-
-/// Exposes `pad` of an element inside a bin as a ghost pad of that bin.
-fn ghost_out(element: &gst::Element, pad: &gst::Pad) -> Option<gst::GhostPad> {
-    let bin = element.parent()?.downcast::<gst::Bin>().ok()?;
-    let ghost = gst::GhostPad::with_target(pad).ok()?;
-    ghost.set_active(true).ok()?;
-    bin.add_pad(&ghost).ok()?;
-    Some(ghost)
-}
-
-/// Only what makes the picture's memory: a later stream may have another frame rate or other colours.
-fn size_of(caps: &gst::Caps) -> gst::Caps {
-    gst_video::VideoInfo::from_caps(caps).map_or_else(
-        |_| caps.clone(),
-        |info| {
-            gst_video::VideoCapsBuilder::new()
-                .format(info.format())
-                .width(info.width() as i32)
-                .height(info.height() as i32)
-                .pixel_aspect_ratio(info.par())
-                .build()
-        },
-    )
-}
-
-/// Calls `ready` with the caps of the sample that waits while `sink` is paused, and `take` for each sample that
-/// flows, with its time on the timeline of `pace`.
-fn deliver(
-    sink: &gst_app::AppSink,
-    pace: Pace,
-    receiver: &Arc<dyn Receiver>,
-    ready: fn(&dyn Receiver, &gst::CapsRef),
-    take: fn(&dyn Receiver, &gst::Sample, gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError>,
-) {
-    let waiting_receiver = Arc::clone(receiver);
-    let new_preroll = move |sink: &gst_app::AppSink| {
-        let sample = sink.pull_preroll().map_err(|_| gst::FlowError::Eos)?;
-        if let Some(caps) = sample.caps() {
-            ready(waiting_receiver.as_ref(), caps);
-        }
-        Ok(gst::FlowSuccess::Ok)
-    };
-    let ending_receiver = Arc::clone(receiver);
-    let receiver = Arc::clone(receiver);
-    let new_sample = move |sink: &gst_app::AppSink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        match time_of(sink, &sample, pace) {
-            Some(time) => take(receiver.as_ref(), &sample, time),
-            // Without a time there is no place in the output for it.
-            None => Ok(gst::FlowSuccess::Ok),
-        }
-    };
-    let callbacks = gst_app::AppSinkCallbacks::builder().new_preroll(new_preroll).new_sample(new_sample);
-    sink.set_callbacks(callbacks.eos(move |_| ending_receiver.ended()).build());
-}
-
-/// The presentation time of a sample: running time, on the shared clock for [`Pace::RealTime`].
-fn time_of(sink: &gst_app::AppSink, sample: &gst::Sample, pace: Pace) -> Option<gst::ClockTime> {
-    let Some(pts) = sample.buffer()?.pts() else {
-        // Cameras that send pictures over HTTP tell no times: it is now.
-        return (pace == Pace::RealTime).then(|| shared_clock().time());
-    };
-    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    let running_time = segment.to_running_time(pts)?;
-    match pace {
-        Pace::Unlimited => Some(running_time),
-        Pace::RealTime => Some(sink.base_time()? + running_time),
-    }
-}
-
-/// Keeps the caps that the decoder gave, for the colorimetry of the output, and completes them.
-fn note_decoded_caps(picture: &gst::Bin, facts: &Arc<Mutex<StreamFacts>>) {
-    let Some(pad) = picture.static_pad("sink") else {
-        return;
-    };
-    let (facts, flatten) = (Arc::clone(facts), picture.by_name("flatten").map(|flatten| flatten.downgrade()));
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
-        if let Some(gst::PadProbeData::Event(event)) = &mut info.data
-            && let gst::EventView::Caps(caps) = event.view()
-        {
-            if let Some(size) = too_large(caps.caps()) {
-                if let Some(element) = pad.parent_element() {
-                    let text = format!("a picture of {size} cannot be painted; sides up to {MAX_SIDE} can");
-                    gst::element_error!(element, gst::StreamError::Format, ("{text}"));
-                }
-                return gst::PadProbeReturn::Handled;
-            }
-            let complete = with_matrix(caps.caps());
-            let decoded = gst_video::VideoInfo::from_caps(&complete).ok();
-            if let Some(flatten) = flatten.as_ref().and_then(gst::glib::WeakRef::upgrade) {
-                flatten.set_property("format", decoded.as_ref().and_then(format_for));
-            }
-            facts.locked().decoded = decoded;
-            *event = gst::event::Caps::builder(&complete).seqnum(event.seqnum()).build();
-        }
-        gst::PadProbeReturn::Ok
-    });
-}
-
-/// The size of a picture that is refused before gigabytes are spent on converting it.
-fn too_large(caps: &gst::CapsRef) -> Option<Size> {
-    let structure = caps.structure(0)?;
-    let side = |name: &str| structure.get::<i32>(name).ok().and_then(|side| usize::try_from(side).ok());
-    let size = Size::new(side("width")?, side("height")?);
-    (size.width > MAX_SIDE || size.height > MAX_SIDE).then_some(size)
-}
-
-/// Many streams tell their range but no matrix, or the other way round. GStreamer would then forget what is told, so
-/// what it assumes for this size is written down.
-fn with_matrix(caps: &gst::CapsRef) -> gst::Caps {
-    let mut caps = caps.to_owned();
-    let told = caps.structure(0).and_then(|structure| structure.get::<String>("colorimetry").ok());
-    let told = told.and_then(|told| told.parse::<gst_video::VideoColorimetry>().ok());
-    if let Some(told) = told
-        && let Some(assumed) = assumed_colours(&caps)
-    {
-        let range = if told.range() == gst_video::VideoColorRange::Unknown { assumed.range() } else { told.range() };
-        let complete = match told.matrix() {
-            gst_video::VideoColorMatrix::Unknown => {
-                gst_video::VideoColorimetry::new(range, assumed.matrix(), assumed.transfer(), assumed.primaries())
-            }
-            matrix => gst_video::VideoColorimetry::new(range, matrix, told.transfer(), told.primaries()),
-        };
-        caps.make_mut().set("colorimetry", complete.to_string());
-    }
-    caps
-}
-
-/// The colours of a YUV picture of this size that tells none.
-fn assumed_colours(caps: &gst::Caps) -> Option<gst_video::VideoColorimetry> {
-    let mut silent = caps.clone();
-    silent.make_mut().structure_mut(0)?.remove_field("colorimetry");
-    let info = gst_video::VideoInfo::from_caps(&silent).ok()?;
-    info.is_yuv().then(|| info.colorimetry())
-}
-
 /// Keeps the first warning of the pipeline, and begins again what loops.
 fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<StreamFacts>>, seeks: &Arc<Gate>) {
     let Some(bus) = pipeline.bus() else { return };
@@ -557,12 +297,6 @@ fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<Strea
         }
         gst::BusSyncReply::Pass
     });
-}
-
-fn appsink(bin: &gst::Bin, name: &str) -> Result<gst_app::AppSink> {
-    bin.by_name(name)
-        .and_then(|element| element.downcast::<gst_app::AppSink>().ok())
-        .ok_or_else(|| Error::usage(format!("the capture template needs an appsink named `{name}`")))
 }
 
 #[cfg(test)]
