@@ -393,8 +393,9 @@ fn the_page_says_what_is_kept_of_each_format() {
          What `impasto file` keeps of {} films and pictures. A test makes them with ffmpeg, passes them through a network that\n\
          changes nothing, measures what comes out, and fails when this page says something else (`tests/formats.rs`).\n\n\
          ## Films\n\n\
-         Sound is compared packet by packet; of AAC out of MP4, the packet before the beginning is left out, which players\n\
-         do not let you hear. What is noted is told in the same words when you convert such a file.\n\n\
+         Sound is compared packet by packet. Of AAC out of MP4 into Matroska, which has no times before its beginning, the\n\
+         packet that lies there is left out; players do not let you hear it. What is noted is told in the same words when you\n\
+         convert such a file.\n\n\
          | source | OUT | frames | sound | beside them | notes |\n|---|---|---|---|---|---|\n{}\n\
          ## Pictures\n\n| source | OUT | kept | notes |\n|---|---|---|---|\n{}",
         FILMS.len() + CROSSINGS.len() + PICTURES.len(),

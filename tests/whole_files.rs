@@ -3,6 +3,7 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::{Finished, ffmpeg, finish, impasto, onnx, packet_times, probe, project};
 
@@ -107,6 +108,33 @@ fn sound_that_the_container_does_not_take_is_encoded_anew() {
     }
     let (file, said) = studio.good(&case("eac3.mkv"), "out.mp4", &["--overwrite"]);
     assert!(duration(&file, "a") > 1.9 && said.contains("audio/x-eac3) is encoded anew"), "{said}");
+}
+
+/// The sound as it is decoded.
+fn heard(file: &Path) -> Vec<u8> {
+    let mut decode = Command::new("ffmpeg");
+    decode.args(["-v", "error", "-nostdin", "-i"]).arg(file).args(["-map", "0:a", "-f", "s16le", "-"]);
+    decode.output().expect("ffmpeg runs").stdout
+}
+
+#[test]
+fn the_packets_before_the_beginning_come_along() {
+    let studio = Studio::new();
+    // Decoders need it for what comes first.
+    let input = with_sound(&studio, "primed.mp4", &["-c:a", "aac"]);
+    for output in ["out.mp4", "out.mov"] {
+        let (file, _) = studio.good(&input, output, &["--overwrite"]);
+        let file = Path::new(&file);
+        assert!(heard(file) == heard(&input), "{output}: other sound");
+        assert_eq!(packet_times(file.to_str().unwrap(), "v")[0], 0.0, "{output}");
+    }
+    // Sound that begins before the first picture, in streams whose times begin anywhere.
+    for (name, args) in [("early.ts", "-c:a aac"), ("early.mpg", "-c:v mpeg2video -c:a mp2")] {
+        let input = with_sound(&studio, name, &args.split(' ').collect::<Vec<_>>());
+        let (file, _) = studio.good(&input, "out.mkv", &["--overwrite"]);
+        let packets = |file: &str| packet_times(file, "a").len();
+        assert_eq!(packets(&file), packets(input.to_str().unwrap()), "{name}");
+    }
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Treatment {
         if is_high_dynamic_range(decoded) {
             notes.push("the source has a high dynamic range: it is mapped to the usual one, BT.709".into());
         } else if decoded.comp_depth(0) > 8 {
-            notes.push(format!("the source has {} bits a colour: 8 are written", decoded.comp_depth(0)));
+            notes.push(format!("the source has {} bits a colour: it is painted with 8", decoded.comp_depth(0)));
         }
         if transparent {
             notes.push(self.laid_on());

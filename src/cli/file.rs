@@ -9,10 +9,11 @@ use super::args::{PaintArgs, time};
 use crate::capture::Treatment;
 use crate::config::{locate, outputs, plan};
 use crate::convert::{
-    Audio, Batch, Conversion, Cut, DryRun, Easel, Kind, Options, Progress, Rate, Segment, behind_links, has_folder,
+    Audio, Batch, ContainerArgs, Conversion, Cut, DryRun, Easel, Kind, Options, Progress, Rate, Segment, behind_links,
+    has_folder,
 };
 use crate::error::{Error, Result};
-use crate::gst::encoder::{Codec, Preset};
+use crate::gst::encoder::{Bits, Codec, Preset};
 use crate::shutdown::Shutdown;
 
 const AFTER_HELP: &str = "\
@@ -21,6 +22,7 @@ Every frame is painted, and keeps its time. Sound, subtitles and chapters are co
 Examples:
   impasto file holiday.mp4 painted.mp4 --style great_wave
   impasto file holiday.mp4 painted.mkv --codec h265 --crf 24 --preset slow
+  impasto file holiday.mp4 painted.mp4 --codec h265 --bits 10 --container-args movflags=+faststart
   impasto file holiday.mp4 painted.mp4 --resume     go on after Ctrl-C
   impasto file holiday.mp4 part.mp4 --start 1:30 --end 1:45.5
   impasto file holiday.mp4 small.mp4 --max-side 960 --fps 25
@@ -72,9 +74,18 @@ pub struct FileArgs {
     /// Constant quality, 0 (best) to 51 (smallest)
     #[arg(long, value_name = "N", default_value_t = 20)]
     crf: u8,
-    /// Time that a software encoder spends on making the file small
+    /// Time that a software encoder spends on making the file small, in the words of x264 and x265; the encoders of VP9
+    /// and AV1 get the nearest of their own
     #[arg(long, value_enum, default_value_t)]
     preset: Preset,
+    /// Bits for each value of the encoded picture. Pictures are painted with 8 for red, green and blue; 10 keep each of
+    /// these levels, and smooth skies smooth
+    #[arg(long, value_enum, default_value_t)]
+    bits: Bits,
+    /// Options of ffmpeg's muxer for OUT, such as movflags=+faststart for a film that plays while it is loaded;
+    /// `ffmpeg -h muxer=mp4` lists them. Needs ffmpeg
+    #[arg(long, value_name = "NAME=VALUE,...", allow_hyphen_values = true)]
+    container_args: Option<ContainerArgs>,
     /// Paint from this time on, in seconds or as MM:SS or HH:MM:SS: the first picture is the first one at or after it.
     /// Sound, subtitles and chapters are cut to match; OUT begins at 0
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
@@ -116,6 +127,8 @@ impl FileArgs {
             codec: self.codec,
             crf: outputs::crf(self.crf)?,
             preset: self.preset,
+            bits: self.bits,
+            container_args: self.container_args.unwrap_or_default(),
             audio: self.audio,
             workers: self.workers.map(usize::from),
             cut: Cut::new(self.start, self.end)?,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::convert::{Audio, Joining, Progress, behind_links, has_folder, refuse_pipes};
+use crate::convert::{Audio, ContainerArgs, Joining, Progress, behind_links, has_folder, refuse_pipes};
 use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
 
@@ -29,6 +29,9 @@ pub struct JoinArgs {
     /// What to do with sound
     #[arg(long, value_enum, default_value_t)]
     audio: Audio,
+    /// Options of ffmpeg's muxer for OUT, such as movflags=+faststart; `ffmpeg -h muxer=mp4` lists them
+    #[arg(long, value_name = "NAME=VALUE,...", allow_hyphen_values = true)]
+    container_args: Option<ContainerArgs>,
     /// Replace OUT if it exists
     #[arg(long)]
     overwrite: bool,
@@ -47,7 +50,8 @@ impl JoinArgs {
         crate::gst::init()?;
         let shutdown = Shutdown::on_signals()?;
         let (segments, output) = (self.segments, behind_links(&self.output));
-        let joining = Joining { segments, output, input: self.input, audio: self.audio };
+        let container_args = self.container_args.unwrap_or_default();
+        let joining = Joining { segments, output, input: self.input, audio: self.audio, container_args };
         joining.run(&shutdown, &mut Progress::new(self.json))
     }
 }

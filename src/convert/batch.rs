@@ -200,7 +200,7 @@ impl Batch {
         shutdown: &Shutdown,
         progress: &mut Progress,
     ) -> Result<bool> {
-        let audio = self.options.audio;
+        let beside = (self.options.audio, &self.options.container_args);
         let due = ledger.entries(|entries| self.due(item, paint, entries))?;
         let Some((conversion, job)) = due else {
             progress.skipped(self.output.join(&item.name).display().to_string());
@@ -211,7 +211,7 @@ impl Batch {
             std::fs::create_dir_all(parent).map_err(|error| Error::output(format!("{}: {error}", parent.display())))?;
         }
         conversion.run(easel, shutdown, progress)?;
-        ledger.add(&item.name, output, &job, audio)?;
+        ledger.add(&item.name, output, &job, &beside)?;
         Ok(true)
     }
 
@@ -226,7 +226,8 @@ impl Batch {
             Kind::Picture | Kind::Frame => String::new(),
         };
         let (job, output) = (Job::of(&conversion, &encoder)?, &conversion.output);
-        match entries.state(&item.name, output, &job, self.options.audio) {
+        let beside = (self.options.audio, &self.options.container_args);
+        match entries.state(&item.name, output, &job, &beside) {
             State::Whole => Ok(None),
             State::Other(what) if !self.options.overwrite => {
                 Err(Error::usage(format!("{} exists, {what}; replace it with --overwrite", output.display())))

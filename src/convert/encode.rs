@@ -12,7 +12,7 @@ use gstreamer_video as gst_video;
 use super::parts::{Packet, PacketWriter};
 use crate::error::{Error, Result};
 use crate::gst::bus;
-use crate::gst::encoder::Encoder;
+use crate::gst::encoder::{Encoder, Raw};
 use crate::gst::template::Templates;
 use crate::sync::Locked;
 
@@ -194,20 +194,17 @@ impl Sink {
     }
 }
 
-/// What the encoder is given: 4:2:0 (4:4:4 for odd sizes, which 4:2:0 cannot halve) in the source's colours, or RGB.
+/// What the encoder is given: YUV in the source's colours, or RGB.
 fn encoded_caps(
     caps: &gst::Caps,
     encoder: &Encoder,
     colours: Option<gst_video::VideoColorimetry>,
 ) -> Result<gst::Caps> {
-    if encoder.rgb {
-        return Ok(gst::Caps::builder("video/x-raw").field("format", "RGB").build());
-    }
     let info = gst_video::VideoInfo::from_caps(caps).map_err(Error::input)?;
-    let odd = info.width() % 2 == 1 || info.height() % 2 == 1;
-    let mut encoded = gst::Caps::builder("video/x-raw").field("format", if odd { "Y444" } else { "I420" });
+    let is_even = info.width().is_multiple_of(2) && info.height().is_multiple_of(2);
+    let mut encoded = gst::Caps::builder("video/x-raw").field("format", encoder.raw.format(is_even));
     // Without (GIF, screen recordings) GStreamer chooses by the size.
-    if let Some(colours) = colours {
+    if let Some(colours) = colours.filter(|_| encoder.raw != Raw::Rgb) {
         encoded = encoded.field("colorimetry", colours.to_string());
     }
     Ok(encoded.build())

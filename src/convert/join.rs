@@ -12,13 +12,14 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::chapters;
+use super::container_args::ContainerArgs;
 use super::cut::Window;
 use super::fate::Audio;
 use super::link::{Linker, Tracks, as_plain_text, request};
 use super::parts::{Index, PacketReader};
-use super::remux;
+use super::remux::Remux;
 use super::survey::Survey;
-use super::timeline::Timeline;
+use super::timeline::{self, Timeline};
 use crate::capture::animation;
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
@@ -49,6 +50,7 @@ pub struct Join<'a> {
     pub container: Container,
     pub index: &'a Index,
     pub audio: Audio,
+    pub container_args: &'a ContainerArgs,
     pub survey: &'a Survey,
     /// The part of IN that OUT holds; `None` for all of it.
     pub window: Option<Window>,
@@ -91,8 +93,9 @@ impl Join<'_> {
         if matches!(outcome, Outcome::SourceBroken) {
             return Err(self.failure("it was not finished"));
         }
-        if wanted.is_some() {
-            self.add_tags(part, &mut notes)?;
+        if wanted.is_some() || !self.container_args.is_empty() {
+            let sound_is_copied = !left_out && !tracks.locked().encoded;
+            self.add_tags(part, sound_is_copied, &mut notes)?;
         }
         let sounds = if left_out { Vec::new() } else { std::mem::take(&mut tracks.locked().sounds) };
         self.verify(part, &sounds)?;
@@ -110,13 +113,18 @@ impl Join<'_> {
     }
 
     /// Adds what GStreamer's muxers do not write; without `ffmpeg`, or with a source that it does not read, there is a note.
-    fn add_tags(&self, part: &Path, notes: &mut Vec<String>) -> Result<()> {
+    fn add_tags(&self, part: &Path, sound_is_copied: bool, notes: &mut Vec<String>) -> Result<()> {
         let tagged = part.with_extension("tagged");
-        match remux::with_tags(part, self.input, &tagged, self.container, &self.index.timescale, self.window) {
+        let &Self { container, window, container_args, .. } = self;
+        // Not every animation is read by ffmpeg, and none has tags that a film takes.
+        let source = if animation::is_animation(self.input) { part } else { self.input };
+        let timescale = &self.index.timescale;
+        match (Remux { source, container, timescale, window, container_args, sound_is_copied }).run(part, &tagged) {
             Ok(lost) => {
                 notes.extend(lost);
                 std::fs::rename(&tagged, part).map_err(|error| self.failure(&error.to_string()))
             }
+            Err(reason) if !container_args.is_empty() => Err(self.failure(&format!("--container-args: {reason}"))),
             Err(reason) => {
                 notes.push(format!(
                     "dates, places and some titles, languages and flags of tracks are not copied: {reason}"
@@ -233,6 +241,7 @@ impl Join<'_> {
             element.set_property("name", format!("source-{}", element.name()));
         }
         add(pipeline, &[source.clone(), streams.clone(), queue.clone()])?;
+        timeline::keep_early_packets(&streams);
         self.keep_chapters(pipeline, muxer, tracks);
         source.link(&streams).map_err(Error::input)?;
 

@@ -9,7 +9,6 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::fate::Audio;
 use super::parts::Job;
 use crate::error::{Error, Result};
 use crate::sync::Locked;
@@ -83,13 +82,13 @@ impl Ledger {
         look_up(&self.entries.locked())
     }
 
-    /// Notes that `output` is finished.
+    /// Notes that `output` is finished; `beside` is what decides on it beside its job.
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub fn add(&self, name: &Path, output: &Path, job: &Job, audio: Audio) -> Result<()> {
+    pub fn add(&self, name: &Path, output: &Path, job: &Job, beside: &impl Serialize) -> Result<()> {
         let failed = |error: std::io::Error| Error::output(format!("{}: {error}", output.display()));
-        let entry = Entry::new(name, std::fs::symlink_metadata(output).map_err(failed)?.len(), job, audio);
+        let entry = Entry::new(name, std::fs::symlink_metadata(output).map_err(failed)?.len(), job, beside);
         let line = serde_json::to_string(&entry).map_err(Error::output)?;
         let written = self.file.locked().write_all(format!("{line}\n").as_bytes());
         written.map_err(|error| Error::output(format!("{NAME}: {error}")))?;
@@ -111,9 +110,9 @@ impl Entries {
     }
 
     /// What `output`, called `name` in the folder, is to `job`.
-    pub fn state(&self, name: &Path, output: &Path, job: &Job, audio: Audio) -> State {
+    pub fn state(&self, name: &Path, output: &Path, job: &Job, beside: &impl Serialize) -> State {
         let Ok(metadata) = std::fs::symlink_metadata(output) else { return State::Missing };
-        let now = Entry::new(name, metadata.len(), job, audio);
+        let now = Entry::new(name, metadata.len(), job, beside);
         match self.0.get(&now.output) {
             Some(entry) if *entry == now => State::Whole,
             Some(entry) if entry.output_bytes != now.output_bytes => State::Other("changed since it was painted"),
@@ -126,22 +125,22 @@ impl Entries {
 }
 
 impl Entry {
-    fn new(name: &Path, output_bytes: u64, job: &Job, audio: Audio) -> Self {
+    fn new(name: &Path, output_bytes: u64, job: &Job, beside: &impl Serialize) -> Self {
         Self {
             output: exact_text(name),
             output_bytes,
             input: exact_text(job.input.as_ref()),
             input_bytes: job.input_bytes,
             input_modified_ns: job.input_modified_ns,
-            settings: settings(job, audio),
+            settings: settings(job, beside),
         }
     }
 }
 
-/// A digest of all that decides on the result beside the input.
-fn settings(job: &Job, audio: Audio) -> String {
+/// A digest of all that decides on the result but the input.
+fn settings(job: &Job, beside: &impl Serialize) -> String {
     let job = Job { input: Default::default(), input_bytes: 0, input_modified_ns: 0, ..job.clone() };
-    let text = serde_json::to_string(&(job, audio)).unwrap_or_default();
+    let text = serde_json::to_string(&(job, beside)).unwrap_or_default();
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -161,7 +160,8 @@ mod tests {
 
     use super::*;
     use crate::capture::Treatment;
-    use crate::convert::Cut;
+    use crate::convert::{Audio, Cut};
+    use crate::gst::encoder::Bits;
     use crate::style::{Look, PaintSize};
 
     fn job(input: &str, network: &str) -> Job {
@@ -176,6 +176,7 @@ mod tests {
             cut: Cut::default(),
             rate: None,
             encoder: String::new(),
+            bits: Bits::default(),
         }
     }
 
@@ -186,29 +187,29 @@ mod tests {
         let name = Path::new("a.png");
         let ledger = Ledger::open(folder.path()).unwrap();
         let first = job("photo.png", "lite 1");
-        assert_eq!(ledger.entries(|entries| entries.state(name, &output, &first, Audio::Auto)), State::Missing);
+        assert_eq!(ledger.entries(|entries| entries.state(name, &output, &first, &Audio::Auto)), State::Missing);
         std::fs::write(&output, "painted").unwrap();
         assert_eq!(
-            ledger.entries(|entries| entries.state(name, &output, &first, Audio::Auto)),
+            ledger.entries(|entries| entries.state(name, &output, &first, &Audio::Auto)),
             State::Other("not painted by a batch")
         );
-        ledger.add(name, &output, &first, Audio::Auto).unwrap();
+        ledger.add(name, &output, &first, &Audio::Auto).unwrap();
         assert!(Ledger::open(folder.path()).unwrap_err().to_string().contains("another impasto paints into"));
         drop(ledger);
 
         // The power went in the middle of a line.
         File::options().append(true).open(folder.path().join(NAME)).unwrap().write_all(b"{\"output\":\"b.p").unwrap();
         let ledger = Ledger::open(folder.path()).unwrap();
-        let state = |job: &Job, audio| ledger.entries(|entries| entries.state(name, &output, job, audio));
-        assert_eq!(state(&first, Audio::Auto), State::Whole);
-        assert_eq!(state(&Job { input_modified_ns: 2, ..first.clone() }, Audio::Auto), State::Stale);
-        assert_eq!(state(&job("photo.png", "lite 2"), Audio::Auto), State::Other("painted with other settings"));
-        assert_eq!(state(&first, Audio::None), State::Other("painted with other settings"));
-        assert_eq!(state(&job("other.png", "lite 1"), Audio::Auto), State::Other("painted from another file"));
+        let state = |job: &Job, audio: &Audio| ledger.entries(|entries| entries.state(name, &output, job, audio));
+        assert_eq!(state(&first, &Audio::Auto), State::Whole);
+        assert_eq!(state(&Job { input_modified_ns: 2, ..first.clone() }, &Audio::Auto), State::Stale);
+        assert_eq!(state(&job("photo.png", "lite 2"), &Audio::Auto), State::Other("painted with other settings"));
+        assert_eq!(state(&first, &Audio::None), State::Other("painted with other settings"));
+        assert_eq!(state(&job("other.png", "lite 1"), &Audio::Auto), State::Other("painted from another file"));
         std::fs::write(&output, "retouched").unwrap();
-        assert_eq!(state(&first, Audio::Auto), State::Other("changed since it was painted"));
-        ledger.add(name, &output, &first, Audio::Auto).unwrap();
-        assert_eq!(state(&first, Audio::Auto), State::Whole);
+        assert_eq!(state(&first, &Audio::Auto), State::Other("changed since it was painted"));
+        ledger.add(name, &output, &first, &Audio::Auto).unwrap();
+        assert_eq!(state(&first, &Audio::Auto), State::Whole);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) struct Tracks {
     pub notes: Vec<String>,
     /// The sound tracks that are on their way into OUT.
     pub sounds: Vec<Span>,
+    /// Some of them are encoded anew.
+    pub encoded: bool,
     /// Chapters that the muxer cannot write.
     pub chapters: Vec<Chapter>,
     /// Lets the painted video flow; gone once it does.
@@ -55,6 +57,7 @@ impl Linker {
             Ok((Fate::Encode(encoder), _)) => {
                 let between = ["decodebin name=first ! audioconvert ! audioresample", encoder];
                 let linked = self.link_to_muxer(pad, &between, "audio_%u");
+                tracks.encoded = true;
                 linked.map(|end| tracks.sounds.push(Span::of(&end)))
             }
             Ok((Fate::Paint | Fate::LeaveOut, _)) => return discard(pad),

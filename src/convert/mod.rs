@@ -3,6 +3,7 @@
 mod animation;
 mod batch;
 mod chapters;
+mod container_args;
 mod cut;
 mod dry_run;
 mod encode;
@@ -41,13 +42,14 @@ use std::time::Duration;
 
 use crate::capture::{Treatment, animation::moves};
 use crate::error::{Error, Result};
-use crate::gst::encoder::{Codec, Encoder, Preset};
+use crate::gst::encoder::{Bits, Codec, Encoder, Preset};
 use crate::gst::template::Templates;
 use crate::shutdown::Shutdown;
 use crate::style::PaintPlan;
 use target::Target;
 
 pub use batch::Batch;
+pub use container_args::ContainerArgs;
 pub use cut::Cut;
 pub use dry_run::DryRun;
 pub use fate::Audio;
@@ -79,6 +81,9 @@ pub struct Options {
     /// Constant quality, 0 (best) to 51.
     pub crf: u8,
     pub preset: Preset,
+    /// Bits for each value of the encoded pictures.
+    pub bits: Bits,
+    pub container_args: ContainerArgs,
     pub audio: Audio,
     /// Frames painted side by side; `None` chooses by cores and picture.
     pub workers: Option<usize>,

@@ -19,6 +19,7 @@ use super::rate::Rate;
 use super::timescale::Timescale;
 use crate::capture::Treatment;
 use crate::error::{Error, Result};
+use crate::gst::encoder::Bits;
 use crate::output::hidden_beside;
 use crate::style::{Look, PaintSize};
 
@@ -52,6 +53,7 @@ pub struct Job {
     pub cut: Cut,
     pub rate: Option<Rate>,
     pub encoder: String,
+    pub bits: Bits,
 }
 
 /// The folder of one conversion.
@@ -96,6 +98,7 @@ impl Job {
             cut: options.cut,
             rate: options.rate,
             encoder: encoder.into(),
+            bits: options.bits,
         })
     }
 
@@ -122,6 +125,7 @@ impl Job {
             (self.cut != other.cut, "another --start or --end"),
             (self.rate != other.rate, "another --fps"),
             (self.encoder != other.encoder, "another encoder, --codec, --crf or --preset"),
+            (self.bits != other.bits, "another --bits"),
         ];
         pairs.iter().find_map(|(differs, what)| differs.then_some(*what))
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::container_args::ContainerArgs;
 use super::cut::Cut;
 use super::fate::Audio;
 use super::join::Join;
@@ -82,12 +83,15 @@ pub fn paint(conversion: &Conversion, segment: Segment, shutdown: &Shutdown, pro
             "--segment paints a part of the whole film: leave --start, --end, --fps and --at out",
         ));
     }
+    if !options.container_args.is_empty() {
+        return Err(Error::usage("segments have no container: --container-args goes to impasto join"));
+    }
     let unknown = || Error::input(format!("{}: it does not say how long it is", input.display()));
     let film = match animation::is_animation(input) {
         true => animation::delays(input)?.into_iter().sum(),
         false => probe::first_picture_of(input, conversion.templates.clone())?.duration.ok_or_else(unknown)?,
     };
-    let encoder = Encoder::choose(options.codec.unwrap_or_default(), options.crf, options.preset)?;
+    let encoder = Encoder::choose(options.codec.unwrap_or_default(), options.crf, options.preset, options.bits)?;
     let options = Options { cut: segment.cut(film.into())?, ..options.clone() };
     let folder = segment.folder(output);
     let conversion = Conversion { output: folder.clone(), options, ..conversion.clone() };
@@ -122,6 +126,7 @@ pub struct Joining {
     /// The film that they were painted of, if it is not where it was then.
     pub input: Option<PathBuf>,
     pub audio: Audio,
+    pub container_args: ContainerArgs,
 }
 
 impl Joining {
@@ -143,11 +148,13 @@ impl Joining {
                 input.display()
             )));
         }
+        self.container_args.check(container)?;
         let survey = Survey::of(&input)?;
         let notes = Target::Film(container).notes(&survey, self.audio)?;
         notes.iter().for_each(|note| progress.note(note));
-        let (output, audio) = (&self.output, self.audio);
-        let join = Join { input: &input, output, container, index: &index, audio, survey: &survey, window: None };
+        let Self { output, audio, container_args, .. } = self;
+        let (input, index, survey, audio) = (&input, &index, &survey, *audio);
+        let join = Join { input, output, container, index, audio, container_args, survey, window: None };
         join.run(shutdown)?.iter().for_each(|note| progress.note(note));
         progress.done(output.display().to_string(), index.frames);
         Ok(())

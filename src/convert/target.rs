@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Options;
 use super::animation::Animation;
+use super::container_args::ContainerArgs;
 use super::fate::{Audio, Fate};
 use super::survey::{Survey, Track};
 use crate::error::{Error, Result};
@@ -38,13 +39,26 @@ impl Target {
         match (self, options.codec) {
             (Self::Film(container), codec) => {
                 let codec = codec.unwrap_or(container.codec());
-                let encoder = Encoder::choose(codec, options.crf, options.preset)?;
+                let encoder = Encoder::choose(codec, options.crf, options.preset, options.bits)?;
                 container.check_codec(codec)?;
                 Ok(encoder)
             }
             (Self::Animation(animation), None) => Ok(animation.encoder(options.crf)),
             (Self::Animation(animation), Some(codec)) => {
                 Err(Error::usage(format!("{} does not hold {}; leave --codec out", animation.name(), codec.name())))
+            }
+        }
+    }
+
+    /// # Errors
+    /// It does not take these options.
+    pub fn check_args(self, args: &ContainerArgs) -> Result<()> {
+        match self {
+            Self::Film(container) => args.check(container),
+            Self::Animation(_) if args.is_empty() => Ok(()),
+            Self::Animation(animation) => {
+                let name = animation.name();
+                Err(Error::usage(format!("{name} is no container with options; leave --container-args out")))
             }
         }
     }

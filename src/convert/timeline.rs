@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use gstreamer as gst;
+use gstreamer::prelude::*;
 
 use crate::gst::matroska::is_matroska;
 
@@ -40,5 +41,37 @@ impl Timeline {
             segment.set_base(base);
             *event = gst::event::Segment::builder(&segment).seqnum(event.seqnum()).build();
         }
+    }
+}
+
+/// Lets the segments of the demuxers in `streams`, a `parsebin`, begin as early as there are times: those of MPEG streams begin
+/// with the first picture, and parsers drop the sound before it.
+pub fn keep_early_packets(streams: &gst::Element) {
+    let Some(bin) = streams.dynamic_cast_ref::<gst::Bin>() else { return };
+    bin.connect_element_added(|_, element| {
+        if element.factory().is_some_and(|factory| factory.has_type(gst::ElementFactoryType::DEMUXER)) {
+            element.connect_pad_added(|_, pad| {
+                pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+                    if let Some(gst::PadProbeData::Event(event)) = &mut info.data {
+                        widen(event);
+                    }
+                    gst::PadProbeReturn::Ok
+                });
+            });
+        }
+    });
+}
+
+/// Moves the beginning of a segment, and its stream time with it.
+fn widen(event: &mut gst::Event) {
+    if let gst::EventView::Segment(segment) = event.view()
+        && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
+        && let Some((start, time)) = segment.start().zip(segment.time())
+    {
+        let lead = start.min(time);
+        let mut segment = segment.clone();
+        segment.set_start(start - lead);
+        segment.set_time(time - lead);
+        *event = gst::event::Segment::builder(&segment).seqnum(event.seqnum()).build();
     }
 }

@@ -62,6 +62,7 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
     let Conversion { input, output, options, .. } = conversion;
     let target = Target::of(output)?;
     let encoder = conversion.encoder()?;
+    target.check_args(&options.container_args)?;
     let survey = Survey::of(input)?;
     let notes = target.notes(&survey, options.audio)?;
     let parts = Parts::open(output, &Job::of(conversion, &encoder.launch)?, options.resume)?;
@@ -80,8 +81,9 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
         let window = painted.window;
         let notes = match target {
             Target::Film(container) => {
-                Join { input, output, container, index: &index, audio: options.audio, survey: &survey, window }
-                    .run(shutdown)?
+                let (audio, container_args) = (options.audio, &options.container_args);
+                let (index, survey) = (&index, &survey);
+                Join { input, output, container, index, audio, container_args, survey, window }.run(shutdown)?
             }
             Target::Animation(animation) => animation.write(&index, output, shutdown)?,
         };
@@ -91,7 +93,7 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
         Ok(index)
     });
     if result.is_err() {
-        keep_or_remove(&parts, progress);
+        keep_or_remove(&parts, "go on with --resume", progress);
     }
     result
 }
@@ -110,7 +112,7 @@ pub fn paint_segment(
 ) -> Result<u64> {
     let painted = paint(conversion, None, encoder, parts, &parts.index()?, shutdown, progress);
     if painted.is_err() {
-        keep_or_remove(parts, progress);
+        keep_or_remove(parts, "the same command goes on with them", progress);
     }
     let painted = painted?;
     if let Some(damage) = painted.damage {
@@ -119,11 +121,11 @@ pub fn paint_segment(
     Ok(painted.frames)
 }
 
-/// After a failure: frames that are painted are kept, an empty folder is not.
-fn keep_or_remove(parts: &Parts, progress: &Progress) {
+/// After a failure: frames that are painted are kept, with advice, an empty folder is not.
+fn keep_or_remove(parts: &Parts, advice: &str, progress: &Progress) {
     match parts.index() {
         Ok(index) if index.frames > 0 => progress.note(&format!(
-            "{} painted frames are kept in {}; go on with --resume",
+            "{} painted frames are kept in {}; {advice}",
             index.frames,
             parts.folder().display()
         )),

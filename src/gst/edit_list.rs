@@ -156,6 +156,12 @@ pub fn is_in_boxes(path: &Path) -> bool {
     read_moov(path).is_some()
 }
 
+/// True for an MP4 or QuickTime file whose tracks are shown from one place on, without leaps; it may be cut at both ends.
+pub fn is_in_one_piece(path: &Path) -> bool {
+    let movie = read_moov(path).and_then(|(moov, offset)| Movie::parse(&moov, offset));
+    movie.is_some_and(|movie| movie.tracks.iter().filter_map(|track| track.list.as_ref()).all(List::is_one_piece))
+}
+
 /// The box `moov` without its header, and where it lies in the file.
 fn read_moov(path: &Path) -> Option<(Vec<u8>, u64)> {
     let mut file = File::open(path).ok()?;
@@ -308,6 +314,10 @@ impl List {
             Some((number(entry, 0, width)?, if is_wide { begin as i64 } else { i64::from(begin as u32 as i32) }))
         });
         Some(Self { offset: offset + content.start as u64, is_wide, entries: entries.collect() })
+    }
+
+    fn is_one_piece(&self) -> bool {
+        self.entries.iter().filter(|(_, begin)| *begin >= 0).count() <= 1
     }
 
     /// One entry that shows the whole track; what follows it in the box does not count.

@@ -18,15 +18,39 @@ pub enum Codec {
     Av1,
 }
 
-/// How much time a software encoder spends on making files small.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+/// How much time a software encoder spends on making files small, in the words of x264 and x265.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 #[value(rename_all = "lowercase")]
 pub enum Preset {
+    UltraFast,
+    SuperFast,
     #[default]
+    VeryFast,
+    Faster,
     Fast,
     Medium,
     Slow,
+    Slower,
+    VerySlow,
+}
+
+/// Bits for each value of an encoded picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+pub enum Bits {
+    #[default]
+    #[value(name = "8")]
+    Eight,
+    #[value(name = "10")]
+    Ten,
+}
+
+/// What encoders are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Raw {
+    /// The colours as they are painted.
+    Rgb,
+    /// 4:2:0, or 4:4:4 where 4:2:0 cannot halve the size.
+    Yuv(Bits),
 }
 
 /// An encoder that opened on this machine.
@@ -37,8 +61,7 @@ pub struct Encoder {
     /// The GStreamer element: "x264enc".
     pub element: &'static str,
     pub hardware: bool,
-    /// It takes the colours as they are painted; others take 4:2:0.
-    pub rgb: bool,
+    pub raw: Raw,
     /// The launch text: encoder with settings, and the parser a muxer needs behind it.
     pub launch: String,
 }
@@ -135,46 +158,71 @@ impl Preset {
     /// The preset's placeholders in the settings of a [`Candidate`].
     fn words(self) -> [(&'static str, &'static str); 4] {
         let [x26, vpx, aom, svt] = match self {
-            Self::Fast => ["veryfast", "deadline=1 cpu-used=5", "cpu-used=8 usage-profile=realtime", "10"],
-            Self::Medium => ["medium", "deadline=1000000 cpu-used=2", "cpu-used=6", "8"],
+            Self::UltraFast => ["ultrafast", "deadline=1 cpu-used=8", "cpu-used=10 usage-profile=realtime", "12"],
+            Self::SuperFast => ["superfast", "deadline=1 cpu-used=7", "cpu-used=9 usage-profile=realtime", "11"],
+            Self::VeryFast => ["veryfast", "deadline=1 cpu-used=5", "cpu-used=8 usage-profile=realtime", "10"],
+            Self::Faster => ["faster", "deadline=1000000 cpu-used=4", "cpu-used=7 usage-profile=realtime", "9"],
+            Self::Fast => ["fast", "deadline=1000000 cpu-used=3", "cpu-used=6", "8"],
+            Self::Medium => ["medium", "deadline=1000000 cpu-used=2", "cpu-used=5", "7"],
             Self::Slow => ["slow", "deadline=1000000 cpu-used=1", "cpu-used=4", "5"],
+            Self::Slower => ["slower", "deadline=1000000 cpu-used=0", "cpu-used=3", "4"],
+            Self::VerySlow => ["veryslow", "deadline=0 cpu-used=0", "cpu-used=2", "3"],
         };
         [("{x26}", x26), ("{vpx}", vpx), ("{aom}", aom), ("{svt}", svt)]
     }
 }
 
+impl Raw {
+    /// GStreamer's name of it for pictures of a size whose sides are even, or not.
+    pub fn format(self, is_even: bool) -> &'static str {
+        match (self, is_even) {
+            (Self::Rgb, _) => "RGB",
+            (Self::Yuv(Bits::Eight), true) => "I420",
+            (Self::Yuv(Bits::Eight), false) => "Y444",
+            (Self::Yuv(Bits::Ten), true) => "I420_10LE",
+            (Self::Yuv(Bits::Ten), false) => "Y444_10LE",
+        }
+    }
+}
+
 impl Encoder {
-    /// The first encoder of `codec` that is installed and opens, hardware first.
+    /// The first encoder of `codec` that is installed, opens and takes pictures of so many bits, hardware first.
     ///
     /// `crf` is the constant quality, 0 (lossless or best) to 51 (worst), as in x264.
     ///
     /// # Errors
     /// None is installed.
-    pub fn choose(codec: Codec, crf: u8, preset: Preset) -> Result<Self> {
+    pub fn choose(codec: Codec, crf: u8, preset: Preset, bits: Bits) -> Result<Self> {
         let candidates = codec.candidates();
-        let found = candidates.iter().find(|candidate| opens(candidate)).ok_or_else(|| {
+        let raw = Raw::Yuv(bits);
+        let fits = |candidate: &&Candidate| (bits == Bits::Eight || takes(candidate, raw)) && opens(candidate);
+        let found = candidates.iter().find(fits).ok_or_else(|| {
             let names: Vec<_> = candidates.iter().map(|candidate| candidate.element).collect();
+            let (with, or) = match bits {
+                Bits::Eight => ("", ""),
+                Bits::Ten => (" that takes 10 bits", ", or --bits 8"),
+            };
             Error::output(format!(
-                "no {} encoder is installed (looked for {}); install one of these GStreamer elements or choose \
-                 another --codec",
+                "no {} encoder{with} is installed (looked for {}); install one of these GStreamer elements or choose \
+                 another --codec{or}",
                 codec.name(),
                 names.join(", ")
             ))
         })?;
         let launch = found.launch(codec, crf, preset);
-        Ok(Self { codec: codec.name(), element: found.element, hardware: found.hardware, rgb: false, launch })
+        Ok(Self { codec: codec.name(), element: found.element, hardware: found.hardware, raw, launch })
     }
 
     /// Encodes each picture by itself, without loss.
     pub fn png() -> Self {
         let launch = "pngenc name=encoder compression-level=1".into();
-        Self { codec: "PNG", element: "pngenc", hardware: false, rgb: true, launch }
+        Self { codec: "PNG", element: "pngenc", hardware: false, raw: Raw::Rgb, launch }
     }
 
     /// Encodes each picture by itself as WebP, by the constant quality `crf`.
     pub fn webp(crf: u8) -> Self {
         let launch = format!("webpenc name=encoder quality={}", 100 - crf.min(100));
-        Self { codec: "WebP", element: "webpenc", hardware: false, rgb: true, launch }
+        Self { codec: "WebP", element: "webpenc", hardware: false, raw: Raw::Rgb, launch }
     }
 }
 
@@ -194,13 +242,20 @@ impl Candidate {
 impl std::fmt::Display for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = if self.hardware { "hardware" } else { "software" };
-        write!(f, "{} with {} ({kind})", self.codec, self.element)
+        let bits = if self.raw == Raw::Yuv(Bits::Ten) { ", 10 bits" } else { "" };
+        write!(f, "{} with {} ({kind}{bits})", self.codec, self.element)
     }
 }
 
 /// A quality of 0 to 51 on the scale of 0 to 63 that VP9 and AV1 have.
 fn rescaled(crf: u8) -> u8 {
     (u16::from(crf) * 63).div_ceil(51) as u8
+}
+
+/// What an encoder says it takes.
+fn takes(candidate: &Candidate, raw: Raw) -> bool {
+    let wanted = gst::Caps::builder("video/x-raw").field("format", raw.format(true)).build();
+    gst::ElementFactory::find(candidate.element).is_some_and(|encoder| encoder.can_sink_any_caps(&wanted))
 }
 
 /// A hardware encoder may be installed without its hardware: only opening it tells.
@@ -218,14 +273,17 @@ fn opens(candidate: &Candidate) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
 
     #[test]
     fn every_software_encoder_here_takes_its_settings() {
         crate::gst::init().unwrap();
         for codec in [Codec::H264, Codec::H265, Codec::Vp9, Codec::Av1] {
-            for (crf, preset) in [(0, Preset::Fast), (20, Preset::Medium), (51, Preset::Slow)] {
-                let Ok(encoder) = Encoder::choose(codec, crf, preset) else {
+            for (number, preset) in Preset::value_variants().iter().enumerate() {
+                let crf = [0, 20, 51][number % 3];
+                let Ok(encoder) = Encoder::choose(codec, crf, *preset, Bits::Eight) else {
                     eprintln!("skipped: no {} encoder is installed", codec.name());
                     continue;
                 };
@@ -256,7 +314,7 @@ mod tests {
         crate::gst::init().unwrap();
         for codec in [Codec::H264, Codec::H265, Codec::Vp9, Codec::Av1] {
             for candidate in codec.candidates().iter().filter(|candidate| !candidate.hardware && opens(candidate)) {
-                let sizes = [10, 20, 30, 40].map(|crf| encoded(&candidate.launch(codec, crf, Preset::Fast)));
+                let sizes = [10, 20, 30, 40].map(|crf| encoded(&candidate.launch(codec, crf, Preset::VeryFast)));
                 assert!(sizes.iter().all(|(_, frames)| *frames == 30), "{}: {sizes:?}", candidate.element);
                 let falls = sizes.windows(2).all(|pair| pair[0].0 as f64 > 1.1 * pair[1].0 as f64);
                 assert!(falls, "{}: {sizes:?}", candidate.element);

@@ -14,7 +14,7 @@ use super::sound_track::{Placed, SoundTrack};
 use super::{Claim, Container, Output, Place, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Error, Result};
 use crate::gst::bus;
-use crate::gst::encoder::{Encoder, Preset};
+use crate::gst::encoder::{Bits, Encoder, Preset};
 use crate::gst::template::Templates;
 use crate::sync::Locked;
 
@@ -290,7 +290,7 @@ fn muxer(container: Container) -> String {
 }
 
 fn build(container: Container, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<gst::Pipeline> {
-    let encoder = Encoder::choose(container.codec(), crf, Preset::Fast)?;
+    let encoder = Encoder::choose(container.codec(), crf, Preset::default(), Bits::Eight)?;
     tracing::info!("recording as {encoder}");
     let muxer = muxer(container);
     let values = [("encoder", encoder.launch.as_str()), ("muxer", &muxer)];
