@@ -2,11 +2,12 @@
 
 mod common;
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use clap::Parser;
 use common::{Finished, ffmpeg, finish, impasto, project, run};
 use impasto::cli::Cli;
+use serde_json::Value;
 
 /// The commands that `impasto --help` lists.
 fn commands() -> Vec<String> {
@@ -302,4 +303,39 @@ fn check_says_of_a_file_what_a_conversion_would_come_to() {
     ffmpeg(&["-f", "lavfi", "-i", "testsrc=d=1:s=64x48:r=10", gif.to_str().unwrap()]);
     let checked = run(&["check", gif.to_str().unwrap()]);
     assert!(checked.code == 0 && checked.stdout.contains("video GIF 64x48, 10 pictures"), "{checked:?}");
+}
+
+#[test]
+fn the_doctor_finds_what_is_missing_and_says_what_cures_it() {
+    let findings = |command: &mut Command| -> (i32, Value) {
+        let doctor = finish(command.args(["ctl", "--server", "http://127.0.0.1:9", "doctor"]));
+        (doctor.code, serde_json::from_str(&doctor.stdout).unwrap_or_else(|_| panic!("{}", doctor.stderr)))
+    };
+    let found = |all: &Value, name: &str| -> (String, String) {
+        let found = all.as_array().unwrap().iter().find(|found| found["name"] == name).unwrap().clone();
+        let text = |key: &str| found[key].as_str().unwrap_or_default().to_string();
+        (text("state"), text("cure"))
+    };
+    let (_, healthy) = findings(&mut impasto());
+    for name in ["GStreamer", "encoder", "ONNX Runtime", "networks", "disk", "ffmpeg"] {
+        assert_eq!(found(&healthy, name), ("works".into(), String::new()), "{healthy}");
+    }
+    assert_eq!(found(&healthy, "daemon"), ("absent".into(), "start it: impasto run".into()));
+
+    let empty = tempfile::tempdir().unwrap();
+    let mut bare = impasto();
+    let bare = bare
+        .env("GST_PLUGIN_SYSTEM_PATH_1_0", empty.path())
+        .env("GST_REGISTRY", empty.path().join("registry"))
+        .env("PATH", empty.path())
+        .env("XDG_RUNTIME_DIR", empty.path())
+        .env("ORT_DYLIB_PATH", empty.path().join("none.so"));
+    let (code, bare) = findings(bare);
+    assert_eq!(code, 4);
+    let (state, cure) = found(&bare, "GStreamer");
+    assert_eq!(state, "broken");
+    assert!(cure.starts_with("sudo apt install gstreamer1.0-plugins-base gstreamer1.0-plugins-good "), "{cure}");
+    assert_eq!(found(&bare, "ffmpeg"), ("absent".into(), "sudo apt install ffmpeg".into()));
+    assert_eq!(found(&bare, "PipeWire").0, "absent");
+    assert_eq!(found(&bare, "ONNX Runtime").0, "broken");
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
@@ -444,6 +445,19 @@ fn metrics_count_on_and_the_api_describes_itself() {
         let family = line.split(['{', ' ']).next().unwrap();
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| family.strip_suffix(end)).unwrap_or(family);
         assert!(text.contains(&format!("# TYPE {family} ")), "{line} has no type");
+    }
+    // What the dashboard and the alerts look at is there.
+    for file in ["grafana.json", "alerts.yml", "alerts-test.yml"] {
+        let watched = std::fs::read_to_string(project(&format!("config/monitoring/{file}"))).unwrap();
+        let words = watched.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let metrics: BTreeSet<_> =
+            words.filter(|word| word.starts_with("impasto_") || word.starts_with("process_")).collect();
+        assert!(metrics.len() >= 4, "{file}: {metrics:?}");
+        for metric in metrics {
+            let family =
+                ["_bucket", "_sum", "_count"].iter().find_map(|end| metric.strip_suffix(end)).unwrap_or(metric);
+            assert!(text.contains(&format!("# TYPE {family} ")), "{file} looks at {metric}, which is not there");
+        }
     }
 
     let styles = api.get("/api/v1/styles").value();

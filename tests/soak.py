@@ -483,6 +483,8 @@ def main():
     options = parser.parse_args()
     if options.guest:
         run_in_guest(options)
+    # Asked to end, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"soak: {options.minutes:g} minutes", flush=True)
     with tempfile.TemporaryDirectory(prefix="impasto-soak-") as folder:
         sys.exit(soak(options, Path(folder)))

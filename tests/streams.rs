@@ -206,6 +206,13 @@ fn a_stream_that_fails_is_told_and_tried_again_while_the_others_run() {
     api.json("POST", "/api/v1/streams/late/pause", "{}").assert_problem(503, "late.mkv");
     assert_eq!(api.get("/readyz").status, 200);
     assert!(api.get("/metrics").text().contains("impasto_stream_up{stream=\"late\"} 0"));
+    let doctor = run(&["ctl", "--server", &api.address, "doctor"]);
+    assert_eq!(doctor.code, 4, "{}", doctor.stdout);
+    let findings: Value = serde_json::from_str(&doctor.stdout).unwrap();
+    let of = |name: &str| findings.as_array().unwrap().iter().filter(|found| found["name"] == name).collect::<Vec<_>>();
+    assert_eq!(of("daemon")[0]["state"], "works");
+    let down: Vec<_> = of("stream").iter().map(|found| found["what"].as_str().unwrap().to_string()).collect();
+    assert!(down.len() == 2 && down[0].contains("late.mkv: No such file"), "{down:?}");
     api.assert_painting_of("hall", 15);
     studio.run.wait_for("the failure", |event| event["event"] == "failed" && event["stream"] == "late");
 

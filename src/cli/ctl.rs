@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 use ureq::http::Method;
 
-use super::{print_json, say};
+use super::{PaintArgs, print_json, say};
 use crate::control::client::Client;
 use crate::control::contract::{
     Change, ConfigState, LIVE, LookNow, OutputState, OutputWish, Painted, Preset, PresetRequest, PresetWish, RecordNow,
@@ -30,6 +30,7 @@ Examples:
   impasto ctl strength 0.5                      half painted, half source
   impasto ctl preset evening --save --key 1     keep this look; `impasto ctl preset evening` brings it back
   impasto ctl watch                             follow what happens
+  impasto ctl doctor                            what works on this machine, and what cures what does not
 
 A token that the daemon asks for is read from IMPASTO_TOKEN.
 Answers are for people on a terminal, and JSON otherwise or with --json.";
@@ -161,6 +162,11 @@ enum Command {
     Styles,
     /// Follow what happens, until Ctrl-C
     Watch,
+    /// Look what of this machine works, what is missing, and what cures it; no daemon need run
+    Doctor {
+        #[command(flatten)]
+        paint: Box<PaintArgs>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -266,6 +272,7 @@ impl CtlArgs {
             Command::Paint { input, output, style } => session.paint(&input, &output, style),
             Command::Styles => session.styles(),
             Command::Watch => session.watch(),
+            Command::Doctor { paint } => super::doctor::run(*paint, &session.client, &self.server, session.json),
         }
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod ctl;
 mod devices;
+mod doctor;
 mod file;
 mod join;
 mod preview;

@@ -8,6 +8,7 @@ mod cut;
 mod dry_run;
 mod encode;
 mod fate;
+mod ffmpeg;
 mod forecast;
 mod heif;
 mod join;

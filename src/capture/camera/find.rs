@@ -140,7 +140,7 @@ fn choose(which: &Which, cameras: &[Node]) -> Result<Node, String> {
 }
 
 /// Nodes that may be meant but cannot be opened for want of permission.
-fn unreadable(which: &Which) -> Vec<PathBuf> {
+pub fn unreadable(which: &Which) -> Vec<PathBuf> {
     let denied =
         |path: &Path| v4l2::open(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
     let meant = |index: u32, path: &Path| match which {

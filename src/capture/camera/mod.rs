@@ -7,8 +7,8 @@ mod modes;
 
 pub use crate::v4l2::fingerprint;
 pub use controls::{ControlDescription, ControlValues};
-pub use find::{Identity, Which, is_any_there, path_of};
-use find::{cameras, find};
+use find::find;
+pub use find::{Identity, Which, cameras, is_any_there, path_of, unreadable};
 pub use modes::{FormatDescription, FormatRequest, SizeDescription};
 
 use std::io;

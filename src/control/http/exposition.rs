@@ -98,10 +98,13 @@ fn text(members: &[(String, Member)]) -> String {
     for (state, _) in streams {
         out.value("impasto_uptime_seconds", &[("stream", &state.name)], state.uptime_s as f64);
     }
-    if let Some(bytes) = resident_bytes() {
-        out.family("process_resident_memory_bytes", "gauge", "Memory of the process.");
-        out.value("process_resident_memory_bytes", &[], bytes as f64);
+    out.family("impasto_recording_seconds", "gauge", "How long the recording in progress is.");
+    for (state, _) in streams {
+        if let Some(seconds) = state.recording_s {
+            out.value("impasto_recording_seconds", &[("stream", &state.name)], seconds as f64);
+        }
     }
+    out.process();
     out.0
 }
 
@@ -122,6 +125,21 @@ impl Page {
         }
         let end = if labels.is_empty() { "" } else { "}" };
         let _ = writeln!(self.0, "{end} {value}");
+    }
+
+    /// What Prometheus' own libraries tell of a process, under their names.
+    fn process(&mut self) {
+        if let Some(bytes) = resident_bytes() {
+            self.family("process_resident_memory_bytes", "gauge", "Memory of the process.");
+            self.value("process_resident_memory_bytes", &[], bytes as f64);
+        }
+        if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+            self.family("process_open_fds", "gauge", "Open file descriptors.");
+            self.value("process_open_fds", &[], open.count() as f64);
+        }
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        self.family("process_cpu_seconds_total", "counter", "Processor time of all threads.");
+        self.value("process_cpu_seconds_total", &[], used.tv_sec as f64 + used.tv_nsec as f64 / 1e9);
     }
 
     fn histogram(&mut self, name: &str, labels: &[(&str, &str)], times: &Histogram) {

@@ -72,6 +72,18 @@ impl Device {
         }
     }
 
+    /// Whether it can be opened as a camera, as far as that shows without doing so.
+    ///
+    /// # Errors
+    /// What is missing, and what to do.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            #[cfg(feature = "pipewire")]
+            Self::PipeWire => pipewire::Node::reach(),
+            _ => Ok(()),
+        }
+    }
+
     /// True if `path` is this device.
     pub fn is_at(&self, path: &Path) -> bool {
         matches!(self, Self::Loopback(loopback) if loopback.path == path)

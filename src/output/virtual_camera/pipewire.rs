@@ -27,6 +27,9 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// Buffers between us and the readers: wished, fewest, most.
 const BUFFERS: (i32, i32, i32) = (4, 2, 8);
 
+const UNREACHABLE: &str = "PipeWire cannot be reached";
+const ADVICE: &str = "is it running (`systemctl --user status pipewire`)";
+
 /// The node as it lives in PipeWire's graph. Everything runs on the thread of the virtual camera.
 pub(super) struct Node {
     // Dropped in this order: what listens before what it listens to.
@@ -44,8 +47,7 @@ impl Node {
     pub(super) fn open(size: Size, fps: u32) -> Result<Self> {
         let node = Self::connect(size, fps).map_err(|error| {
             Error::output(format!(
-                "virtual camera: PipeWire cannot be reached: {error}; is it running (`systemctl --user status pipewire`)? \
-                 `--camera-out auto` uses a v4l2loopback device instead"
+                "virtual camera: {UNREACHABLE}: {error}; {ADVICE}? `--camera-out auto` uses a v4l2loopback device instead"
             ))
         })?;
         let deadline = Instant::now() + CONNECT_PATIENCE;
@@ -61,10 +63,16 @@ impl Node {
         }
     }
 
+    /// Whether PipeWire answers.
+    ///
+    /// # Errors
+    /// It does not: why, and what to look at.
+    pub(super) fn reach() -> Result<()> {
+        reach().map(|_| ()).map_err(|error| Error::output(format!("{UNREACHABLE}: {error}; {ADVICE}?")))
+    }
+
     fn connect(size: Size, fps: u32) -> Result<Self, pw::Error> {
-        pw::init();
-        let main_loop = pw::main_loop::MainLoopRc::new(None)?;
-        let core = pw::context::ContextRc::new(&main_loop, None)?.connect_rc(None)?;
+        let (main_loop, core) = reach()?;
         let core_lost = Rc::new(RefCell::new(None));
         let core_listener = {
             let core_lost = Rc::clone(&core_lost);
@@ -267,4 +275,11 @@ fn buffers(size: Size) -> Object {
 fn bytes_of(object: Object) -> Vec<u8> {
     let written = PodSerializer::serialize(std::io::Cursor::new(Vec::new()), &Value::Object(object));
     written.unwrap_or_else(|_| unreachable!("memory takes it")).0.into_inner()
+}
+
+fn reach() -> Result<(pw::main_loop::MainLoopRc, pw::core::CoreRc), pw::Error> {
+    pw::init();
+    let main_loop = pw::main_loop::MainLoopRc::new(None)?;
+    let core = pw::context::ContextRc::new(&main_loop, None)?.connect_rc(None)?;
+    Ok((main_loop, core))
 }
