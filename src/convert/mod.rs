@@ -31,6 +31,7 @@ mod target;
 mod timecode;
 mod timeline;
 mod timescale;
+mod tools;
 mod video;
 mod watch;
 mod webp;

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use gstreamer as gst;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use super::container_args::ContainerArgs;
 use super::cut::Window;
 use super::timecode;
 use super::timescale::Timescale;
+use super::tools::{as_file, run};
 use crate::gst::edit_list::is_in_one_piece;
 use crate::gst::matroska::is_matroska;
 use crate::output::Container;
@@ -168,27 +169,4 @@ fn probe(file: &Path) -> Result<Vec<Stream>, String> {
     command.args(["-v", "error", "-protocol_whitelist", "file", "-show_streams", "-of", "json"]).arg(as_file(file));
     let text = run(&mut command)?;
     serde_json::from_slice::<Probed>(&text).map(|probed| probed.streams).map_err(|error| format!("ffprobe: {error}"))
-}
-
-/// A path that is never taken for an option or an address.
-pub(super) fn as_file(path: &Path) -> OsString {
-    let mut name = OsString::from("file:");
-    name.push(path);
-    name
-}
-
-/// What a program says; its own words for why not.
-pub(super) fn run(command: &mut Command) -> Result<Vec<u8>, String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("{program} is not installed"),
-        _ => format!("{program}: {error}"),
-    })?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    // What ffmpeg says of a wrong option is followed by what became impossible by it.
-    let of_option = errors.lines().find(|line| line.contains("Error setting option"));
-    Err(format!("{program}: {}", of_option.or(errors.lines().last()).unwrap_or("failed without a word")))
 }
