@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::ffmpeg::{as_file, run};
+use super::tools::{as_file, run};
 use crate::error::{Error, Result};
 use crate::output::Container;
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::container_args::ContainerArgs;
 use super::cut::Window;
-use super::ffmpeg::{as_file, run};
 use super::timecode;
 use super::timescale::Timescale;
+use super::tools::{as_file, run};
 use crate::gst::edit_list::is_in_one_piece;
 use crate::gst::matroska::is_matroska;
 use crate::output::Container;

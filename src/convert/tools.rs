@@ -1,18 +1,21 @@
-//! Calls of `ffmpeg` and `ffprobe`, where they are installed.
+//! Programs beside Impasto that read and write films: `ffmpeg` and `ffprobe`.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A path that is never taken for an option or an address.
-pub(super) fn as_file(path: &Path) -> OsString {
+pub fn as_file(path: &Path) -> OsString {
     let mut name = OsString::from("file:");
     name.push(path);
     name
 }
 
-/// What a program says; its own words for why not.
-pub(super) fn run(command: &mut Command) -> Result<Vec<u8>, String> {
+/// What a program writes to its standard output.
+///
+/// # Errors
+/// It is not installed, or fails: its own words.
+pub fn run(command: &mut Command) -> Result<Vec<u8>, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => format!("{program} is not installed"),
