@@ -3,9 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use impasto::style::flow::FlowFilter;
 use impasto::style::tensor::{
-    Channels, Finish, Layout, PixelOrder, Pixels, PixelsMut, TemporalFilter, TensorSpec, pixels_to_tensor,
-    tensor_to_pixels, tensor_to_pixels_finished,
+    Channels, Finish, Held, Layout, PixelOrder, Pixels, PixelsMut, TemporalFilter, TensorSpec, finish_pixels,
+    pixels_to_tensor, tensor_to_pixels, tensor_to_pixels_finished,
 };
 
 const WIDTH: usize = 1280;
@@ -99,7 +100,7 @@ fn finish(criterion: &mut Criterion) {
             let mut dst = pixels_mut(&mut data, order);
             bencher.iter(|| {
                 let source = black_box(&source);
-                let filter = (steadiness > 0.0).then(|| filter.watch(source, steadiness));
+                let filter = (steadiness > 0.0).then(|| Held::Still(filter.watch(source, steadiness)));
                 let mut finish = Finish { source, strength, colours, under: None, filter };
                 tensor_to_pixels_finished(black_box(&tensor), &spec(layout), &mut finish, black_box(&mut dst));
             });
@@ -109,6 +110,34 @@ fn finish(criterion: &mut Criterion) {
     group.bench_function("watch-alone", |bencher| {
         bencher.iter(|| {
             filter.watch(black_box(&source), 0.5);
+        });
+    });
+}
+
+/// What `--steadiness flow` takes for a picture of a pan: finding the motion, and moving and mixing the painting.
+fn flow(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("flow");
+    group.throughput(Throughput::Elements((WIDTH * HEIGHT) as u64));
+    let order = PixelOrder::Bgrx;
+    let wave = |place: usize, length: f32| (place as f32 / length).sin() * 30.0;
+    let grey = |x: usize, y: usize| (128.0 + wave(x, 23.0) + wave(y, 31.0) + wave(x + 2 * y, 9.0)) as u8;
+    let pan = [0, 5].map(|shift| -> Vec<u8> {
+        let places = (0..WIDTH * HEIGHT).map(|place| (place % WIDTH + shift, place / WIDTH));
+        places.flat_map(|(x, y)| [grey(x, y), grey(x, y), grey(x, y), 255]).collect()
+    });
+    let mut filter = FlowFilter::default();
+    let mut pictures = pan.iter().map(|picture| pixels(picture, order)).cycle();
+    group.bench_function("watch", |bencher| {
+        bencher.iter(|| {
+            filter.watch(black_box(&pictures.next().expect("a cycle")), true);
+        });
+    });
+    let (source, mut painted) = (pixels(&pan[0], order), pan[1].clone());
+    group.bench_function("hold", |bencher| {
+        bencher.iter(|| {
+            let filter = Some(Held::Moving(&mut filter));
+            let mut finish = Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter };
+            finish_pixels(&mut finish, black_box(&mut pixels_mut(&mut painted, order)));
         });
     });
 }
@@ -144,5 +173,5 @@ fn scalar_to_pixels(tensor: &[f32], dst: &mut [u8]) {
     }
 }
 
-criterion_group!(passes, to_tensor, to_pixels, finish);
+criterion_group!(passes, to_tensor, to_pixels, finish, flow);
 criterion_main!(passes);

@@ -22,7 +22,7 @@ use impasto::frame::ring::{Producer, ring};
 use impasto::metrics::Counters;
 use impasto::output::{Naming, Output, Outputs};
 use impasto::style::look::Mix;
-use impasto::style::{Look, LookPatch, PaintSize, Size};
+use impasto::style::{Look, LookPatch, PaintSize, Size, Steadiness};
 
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -260,7 +260,7 @@ fn strength_0_is_the_source_to_the_last_bit() {
     for paint_size in [PaintSize::Native, PaintSize::Box(Size::new(40, 40))] {
         for style in ["negative", "flipped"] {
             let (styles, strength) = (style.parse().unwrap(), 0.0);
-            let steadiness = 1.0;
+            let steadiness = Steadiness::Still(1.0);
             let paint = PaintConfig { styles, strength, steadiness, size: paint_size, ..PaintConfig::default() };
             let mut studio = Studio::with(paint, size, FRAME);
             for (seed, keep_colours) in [(1, false), (2, true), (3, false)] {
@@ -329,7 +329,8 @@ fn steadiness_holds_a_still_scene_despite_noise() {
     let still = scene(size);
     let flicker = |steadiness: f32, deviation: f32| {
         let (styles, paint) = ("negative".parse().unwrap(), PaintConfig::default());
-        let mut studio = Studio::with(PaintConfig { styles, steadiness, ..paint }, size, FRAME);
+        let mut studio =
+            Studio::with(PaintConfig { styles, steadiness: Steadiness::Still(steadiness), ..paint }, size, FRAME);
         let mut random = fastrand::Rng::with_seed(7);
         let painted: Vec<_> = (0..60).map(|_| studio.paint(&with_noise(&still, deviation, &mut random))).collect();
         let changes = painted[30..].windows(2).flat_map(|pair| pair[0].iter().zip(&pair[1]));
@@ -351,7 +352,7 @@ fn a_moving_edge_leaves_no_trail() {
     let trail = |contrast: f32, speed: u32, deviation: f32, steadiness: f32| {
         let paint = |steadiness: f32| {
             let (styles, paint) = ("negative".parse().unwrap(), PaintConfig::default());
-            Studio::with(PaintConfig { styles, steadiness, ..paint }, size, FRAME)
+            Studio::with(PaintConfig { styles, steadiness: Steadiness::Still(steadiness), ..paint }, size, FRAME)
         };
         let (mut held, mut free) = (paint(steadiness), paint(0.0));
         let mut random = fastrand::Rng::with_seed(9);
@@ -486,7 +487,7 @@ fn ten_thousand_random_changes_do_no_harm() {
                     styles: random.bool().then(|| mixes[random.usize(..mixes.len())].parse().unwrap()),
                     strength: part(&mut random),
                     keep_colours: random.bool().then(|| random.bool()),
-                    steadiness: part(&mut random),
+                    steadiness: part(&mut random).map(Steadiness::Still),
                     fade_ms: Some(random.u32(..8) * 100),
                 })
             }

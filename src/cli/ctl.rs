@@ -15,7 +15,7 @@ use crate::control::contract::{
 };
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
-use crate::style::{Look, LookPatch, PaintSize};
+use crate::style::{Look, LookPatch, PaintSize, Steadiness};
 
 /// Where the outputs are, below the stream.
 const OUTPUTS: &str = "/outputs";
@@ -219,7 +219,9 @@ impl CtlArgs {
                 session.change_look(&LookPatch { styles: Some(styles), ..patch })
             }
             Command::Strength { value } => session.change_look(&LookPatch { strength: Some(value), ..patch }),
-            Command::Steadiness { value } => session.change_look(&LookPatch { steadiness: Some(value), ..patch }),
+            Command::Steadiness { value } => {
+                session.change_look(&LookPatch { steadiness: Some(Steadiness::Still(value)), ..patch })
+            }
             Command::Colours { which } => {
                 session.change_look(&LookPatch { keep_colours: Some(which == Colours::Keep), ..patch })
             }
@@ -520,7 +522,7 @@ fn shown<T>(change: &Change<T>) -> String {
 
 fn describe_look(look: &Look) -> String {
     let colours = if look.keep_colours { ", colours of the source" } else { "" };
-    let steady = if look.steadiness > 0.0 { format!(", steadiness {}", look.steadiness) } else { String::new() };
+    let steady = if look.steadiness.remembers() { format!(", steadiness {}", look.steadiness) } else { String::new() };
     format!("{}, strength {}{colours}{steady}", look.styles, look.strength)
 }
 

@@ -12,7 +12,7 @@ use crate::config::{locate, plan};
 use crate::convert::{picture_file, pictures, refuse_pipes, sheet};
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
-use crate::style::{Choice, Look, PaintPlan, Painter};
+use crate::style::{Choice, Look, PaintPlan, Painter, Steadiness};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -125,7 +125,8 @@ impl PreviewArgs {
         let mut tiles = Vec::new();
         for (name, styles) in mixes {
             for &strength in &strengths {
-                let look = Look { styles: styles.clone(), strength, fade_ms: 0, steadiness: 0.0, ..own.clone() };
+                let look =
+                    Look { styles: styles.clone(), strength, fade_ms: 0, steadiness: Steadiness::NONE, ..own.clone() };
                 let label = if self.strengths.is_empty() { name.clone() } else { format!("{strength} {name}") };
                 tiles.push((label, Choice::of(&paint.choice.network, &look)?));
             }

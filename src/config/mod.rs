@@ -14,7 +14,7 @@ use crate::control::HttpAddress;
 use crate::control::contract::LIVE;
 use crate::error::{Error, Result};
 use crate::style::PaintSize;
-use crate::style::look::{Look, LookPatch, Mix};
+use crate::style::look::{Look, LookPatch, Mix, Steadiness};
 use crate::style::onnx::{Device, Precision};
 use crate::suggest::explain;
 
@@ -57,7 +57,7 @@ pub struct PaintConfig {
     pub styles: Mix,
     pub strength: f32,
     pub keep_colours: bool,
-    pub steadiness: f32,
+    pub steadiness: Steadiness,
     pub fade_ms: u32,
     pub network: String,
     pub size: PaintSize,

@@ -101,13 +101,15 @@ impl StreamPlan {
         if !(1..=240).contains(&from.fps) {
             return Err(Error::usage(format!("[source] fps = {}: 1 to 240 is possible", from.fps)));
         }
+        let paint = paint_plan(paint, runtime)?;
+        paint.look.check_live()?;
         Ok(Self {
             name: name.clone(),
             source,
             looped: from.r#loop,
             sound: from.sound,
             requested: (size, from.fps),
-            paint: PaintPlan { session: isolated_session_options(runtime), ..paint_plan(paint, runtime)? },
+            paint: PaintPlan { session: isolated_session_options(runtime), ..paint },
             templates: templates(runtime),
             outputs,
         })

@@ -121,6 +121,7 @@ fn put(list: &mut Vec<Preset>, name: &str, wish: PresetWish) -> ApiResult<String
     let Painted { look: old_look, network: old_network, size: old_size } = preset.painted;
     let (look, network, size) = (look.unwrap_or(old_look), network.unwrap_or(old_network), size.unwrap_or(old_size));
     look.check()?;
+    look.check_live()?;
     preset.painted = Painted { look, network, size };
     preset.name = new_name.unwrap_or(preset.name);
     check_name(&preset.name)?;

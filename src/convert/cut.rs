@@ -88,6 +88,11 @@ impl Cut {
         }
     }
 
+    /// The time of `lead` before it begins, and up to there.
+    pub fn just_before(&self, lead: Duration) -> Self {
+        Self { start: self.start.saturating_sub(lead), end: Some(self.start) }
+    }
+
     /// Where to begin to read `input`; `None` for its beginning, which is exact for every kind of file.
     pub fn read_from(&self, input: &Path) -> Option<gst::ClockTime> {
         let from = self.start.checked_sub(LEAD).filter(|from| !from.is_zero())?;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as ChannelReceiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use gstreamer as gst;
 
@@ -29,7 +30,16 @@ pub struct Part {
     pub in_place: bool,
     /// Times are counted from the first picture: streams without an index begin at any time.
     pub from_first: bool,
+    /// Pictures are painted as the ones before them say: some of those are let through too, for the painter to know.
+    pub remembers: bool,
 }
+
+/// So many pictures that an earlier run painted are painted again where the painter has to know them; what the pictures before
+/// those were cannot be seen any more.
+const RECALLED: u64 = 90;
+
+/// The same, as time before a part of a film.
+pub const RECALLED_TIME: Duration = Duration::from_secs(4);
 
 /// Receives what the capture of a file delivers.
 pub struct ResumeGate {
@@ -43,6 +53,8 @@ pub struct ResumeGate {
     /// Pictures that were decoded, and frames of OUT that came of them.
     decoded: AtomicU64,
     seen: AtomicU64,
+    /// Frames that were let through though OUT does not get them.
+    recalled: AtomicU64,
     /// Where the times of the cut are counted from.
     origin: OnceLock<gst::ClockTime>,
     /// Where the first picture of the cut lies in the file.
@@ -80,6 +92,7 @@ impl ResumeGate {
             held: Mutex::default(),
             decoded: AtomicU64::new(0),
             seen: AtomicU64::new(0),
+            recalled: AtomicU64::new(0),
             origin: OnceLock::new(),
             begin: OnceLock::new(),
             over: AtomicBool::new(false),
@@ -101,6 +114,11 @@ impl ResumeGate {
     /// Frames of OUT that came of them, skipped ones included.
     pub fn seen(&self) -> u64 {
         self.seen.load(Ordering::Relaxed)
+    }
+
+    /// Frames that were let through, before all others, for the painter alone.
+    pub fn recalled(&self) -> u64 {
+        self.recalled.load(Ordering::Acquire)
     }
 
     /// The part of the file that OUT holds, once its first picture has come; `None` for all of it.
@@ -171,7 +189,8 @@ impl ResumeGate {
         self.inlet(sample).ok_or(gst::FlowError::Eos)?.picture(sample, time)
     }
 
-    /// Counts `count` frames of OUT, and tells how many of them an earlier run has painted; `time` tells that of each.
+    /// Counts `count` frames of OUT, and tells how many of them are not painted, because an earlier run has painted them;
+    /// `time` tells that of each.
     ///
     /// # Errors
     /// They are not those that it painted.
@@ -185,7 +204,17 @@ impl ResumeGate {
             self.mismatch.store(true, Ordering::Release);
             return Err(gst::FlowError::Eos);
         }
-        Ok(skipped)
+        let recalled =
+            if self.part.remembers { (number + skipped).saturating_sub(self.skip.saturating_sub(RECALLED)) } else { 0 };
+        let recalled = recalled.min(skipped);
+        self.recalled.fetch_add(recalled, Ordering::AcqRel);
+        Ok(skipped - recalled)
+    }
+
+    /// True for a picture before a segment that the painter has to know.
+    fn recalls(&self, time: gst::ClockTime) -> bool {
+        let before = self.part.cut.just_before(RECALLED_TIME);
+        self.part.remembers && self.part.in_place && self.skip < RECALLED && before.place(time) == Place::Within
     }
 
     /// The inlet, waiting for it; `None` if painting will not begin.
@@ -209,6 +238,10 @@ impl Receiver for ResumeGate {
         let is_first = self.decoded.fetch_add(1, Ordering::Relaxed) == 0;
         let origin = *self.origin.get_or_init(|| if self.part.from_first { time } else { gst::ClockTime::ZERO });
         match self.part.cut.place(time.saturating_sub(origin)) {
+            Place::Before if self.recalls(time.saturating_sub(origin)) => {
+                self.recalled.fetch_add(1, Ordering::AcqRel);
+                return self.pass(sample, time);
+            }
             Place::Before => return Ok(gst::FlowSuccess::Ok),
             _ if is_first && self.part.entered => {
                 self.late.store(true, Ordering::Release);

@@ -108,8 +108,8 @@ pub fn paint(conversion: &Conversion, segment: Segment, shutdown: &Shutdown, pro
         };
     }
     std::fs::create_dir_all(output).map_err(|error| Error::output(format!("{}: {error}", output.display())))?;
-    if conversion.paint.look.steadiness > 0.0 {
-        progress.note("steadiness begins anew in each segment: the picture may change a little from one to the next");
+    if conversion.paint.look.steadiness.remembers() && segment.number > 1 {
+        progress.note("for steadiness, some seconds before the segment are painted too");
     }
     let parts = Parts::open(&folder, &job, !conversion.options.overwrite)?;
     let frames = video::paint_segment(&conversion, &encoder, &parts, shutdown, progress)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -14,7 +14,7 @@ use super::encode::Encode;
 use super::join::Join;
 use super::parts::{Index, Job, Parts};
 use super::progress::{Event, Progress};
-use super::resume_gate::{Opener, Part, ResumeGate};
+use super::resume_gate::{Opener, Part, RECALLED_TIME, ResumeGate};
 use super::survey::Survey;
 use super::target::Target;
 use super::timeline::Timeline;
@@ -185,14 +185,20 @@ fn paint(
         (_, None) => duration,
     });
     let from = target.is_none().then(|| gst::ClockTime::try_from(cut.start()).ok()).flatten().unwrap_or_default();
+    let published = AtomicU64::new(0);
+    // OUT has those of an earlier run already, and those before a segment lie in another.
+    let is_recalled = || published.fetch_add(1, Ordering::Relaxed) < gate.recalled();
     let publish = |buffer: gst::Buffer, frame: &Frame| {
         let Some(rate) = rate else {
+            if is_recalled() {
+                return Ok(());
+            }
             let shown = |shown| window.map_or(shown, |window| window.shown(frame.pts, shown));
             return encode.push(buffer, frame.pts, frame.duration.map(shown));
         };
         let first = rate.count(frame.pts);
         let slots = first..first + frame.duration.map_or(1, |duration| rate.count(duration));
-        slots.into_iter().try_for_each(|slot| {
+        slots.into_iter().filter(|_| !is_recalled()).try_for_each(|slot| {
             let begin = rate.time(slot);
             encode.push(buffer.clone(), begin, Some(rate.time(slot + 1) - begin))
         })
@@ -225,6 +231,10 @@ fn paint(
     let end = end?;
     painted?;
     let frames = encode.pushed();
+    if frames == 0 && gate.recalled() > 0 && !shutdown.is_given() {
+        // All that was left to paint was for the painter alone.
+        return gate.check().map(|()| Painted { window: gate.window(), frames, damage: None });
+    }
     encode.finish()?;
     if shutdown.is_given() {
         return Err(Error::Interrupted(format!("interrupted after {} frames", before.frames + frames)));
@@ -255,7 +265,9 @@ struct Entry {
 
 /// Reads the file up to the first picture to paint, without decoding all that lies before it where that is possible.
 fn enter(conversion: &Conversion, before: &Index, in_place: bool, shutdown: &Shutdown) -> Result<Entry> {
-    let read_from = conversion.options.cut.read_from(&conversion.input);
+    let cut = conversion.options.cut;
+    let recalls = in_place && conversion.paint.look.steadiness.remembers();
+    let read_from = if recalls { cut.just_before(RECALLED_TIME) } else { cut }.read_from(&conversion.input);
     let entry = enter_at(read_from, conversion, before, in_place, shutdown)?;
     if entry.gate.is_late() { enter_at(None, conversion, before, in_place, shutdown) } else { Ok(entry) }
 }
@@ -270,7 +282,8 @@ fn enter_at(
     let (input, cut) = (&conversion.input, conversion.options.cut);
     let last = before.last.map(|packet| packet.pts);
     let rate = conversion.options.rate;
-    let part = Part { cut, rate, entered: read_from.is_some(), in_place, from_first: !has_index(input) };
+    let remembers = conversion.paint.look.steadiness.remembers();
+    let part = Part { cut, rate, entered: read_from.is_some(), in_place, from_first: !has_index(input), remembers };
     let (gate, opener) = ResumeGate::new(Timeline::of(input), part, before.frames, last);
     let wiring = Wiring {
         templates: conversion.templates.clone(),
@@ -400,7 +413,8 @@ impl Watch<'_> {
     /// The error of the stage that has not moved for too long.
     fn stuck(&mut self) -> Option<Error> {
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let now = [self.gate.decoded(), get(&self.counters.painted), self.encode.pushed(), self.encode.written()];
+        let taken = self.encode.pushed() + self.gate.recalled();
+        let now = [self.gate.decoded(), get(&self.counters.painted), taken, self.encode.written()];
         if now != self.seen {
             (self.seen, self.since) = (now, Instant::now());
             return None;

@@ -83,10 +83,13 @@ fn parts(a: &Painted, b: &Painted) -> Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::style::Look;
+    use crate::style::{Look, Steadiness};
 
     fn painted(strength: f32, steadiness: f32) -> Painted {
-        Painted { look: Look { strength, steadiness, ..Look::default() }, ..Painted::default() }
+        Painted {
+            look: Look { strength, steadiness: Steadiness::Still(steadiness), ..Look::default() },
+            ..Painted::default()
+        }
     }
 
     #[test]

@@ -157,6 +157,7 @@ impl Control {
 
     /// With `network`, or the one that fits best: that which was asked for last before the others.
     fn change_look(&self, state: &mut ControlState, look: Look, network: Option<&Manifest>) -> Result<Answer> {
+        look.check_live()?;
         let choice = match network {
             Some(network) => Choice::of(network, &look)?,
             None => self.shared.catalog.resolve(&look, Some(&state.looks.network().path))?,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::{Error, Result};
 
@@ -14,6 +14,9 @@ pub const MAX_WEIGHT: f32 = 1000.0;
 
 /// The longest cross-fade, in milliseconds.
 pub const MAX_FADE_MS: u32 = 60_000;
+
+/// The word for [`Steadiness::Flow`].
+const FLOW: &str = "flow";
 
 /// How a stream is painted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,8 +28,8 @@ pub struct Look {
     pub strength: f32,
     /// Paint the luminance only, and keep the source's chroma.
     pub keep_colours: bool,
-    /// How firmly still areas are held against flicker: 0 (not at all) to 1.
-    pub steadiness: f32,
+    /// What is done against flicker.
+    pub steadiness: Steadiness,
     /// How long a change to this look takes, in milliseconds: 0 to [`MAX_FADE_MS`].
     pub fade_ms: u32,
 }
@@ -47,14 +50,23 @@ pub struct LookPatch {
     #[arg(long, env = "IMPASTO_KEEP_COLOURS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_colours: Option<bool>,
-    /// How firmly still areas are held against flicker: 0 (not at all) to 1
-    #[arg(long, env = "IMPASTO_STEADINESS", value_name = "0..1")]
+    /// How firmly still areas are held against flicker: 0 (not at all) to 1. In files, flow holds what moves too
+    #[arg(long, env = "IMPASTO_STEADINESS", value_name = "0..1|flow")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub steadiness: Option<f32>,
+    pub steadiness: Option<Steadiness>,
     /// How long a change of the look takes
     #[arg(long, env = "IMPASTO_FADE_MS", value_name = "MILLISECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fade_ms: Option<u32>,
+}
+
+/// What is done against flicker: a number, or the word `flow`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Steadiness {
+    /// How firmly still areas are held: 0 (not at all) to 1.
+    Still(f32),
+    /// What moves is held too, along the motion of the source: for films.
+    Flow,
 }
 
 /// Styles with weights, as `{ "a": 0.7, "b": 0.3 }` or as the text `a=0.7,b=0.3`; a name alone has the weight 1.
@@ -71,14 +83,13 @@ pub struct ResolvedLook {
     pub strength: f32,
     /// How much of the source's chroma is kept: 0 or 1, or between while a change fades in.
     pub colours: f32,
-    /// How firmly still areas are held: 0 to 1.
-    pub steadiness: f32,
+    pub steadiness: Steadiness,
     pub fade: Duration,
 }
 
 impl Default for Look {
     fn default() -> Self {
-        Self { styles: Mix::default(), strength: 1.0, keep_colours: false, steadiness: 0.0, fade_ms: 500 }
+        Self { styles: Mix::default(), strength: 1.0, keep_colours: false, steadiness: Steadiness::NONE, fade_ms: 500 }
     }
 }
 
@@ -99,7 +110,11 @@ impl Look {
     /// # Errors
     /// Names the part, its value and what is possible.
     pub fn check(&self) -> Result<()> {
-        for (part, value) in [("strength", self.strength), ("steadiness", self.steadiness)] {
+        let steadiness = match self.steadiness {
+            Steadiness::Still(firmness) => firmness,
+            Steadiness::Flow => 1.0,
+        };
+        for (part, value) in [("strength", self.strength), ("steadiness", steadiness)] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(Error::usage(format!("{part} = {value}: 0 to 1 is possible")));
             }
@@ -108,6 +123,19 @@ impl Look {
             return Err(Error::usage(format!("fade_ms = {}: 0 to {MAX_FADE_MS} is possible", self.fade_ms)));
         }
         self.styles.check()
+    }
+
+    /// Checks that a stream can be painted so.
+    ///
+    /// # Errors
+    /// It is a look for films.
+    pub fn check_live(&self) -> Result<()> {
+        match self.steadiness {
+            Steadiness::Still(_) => Ok(()),
+            Steadiness::Flow => Err(Error::usage(
+                "steadiness = flow: it is for films, `impasto file`; a stream takes a number from 0 to 1",
+            )),
+        }
     }
 
     /// This look, resolved, with these weights.
@@ -119,6 +147,85 @@ impl Look {
             steadiness: self.steadiness,
             fade: Duration::from_millis(self.fade_ms.into()),
         }
+    }
+}
+
+impl Steadiness {
+    /// Each picture is shown as it is painted.
+    pub const NONE: Self = Self::Still(0.0);
+
+    /// True if what is painted depends on the pictures before.
+    pub fn remembers(self) -> bool {
+        self != Self::NONE
+    }
+}
+
+impl FromStr for Steadiness {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            FLOW => Ok(Self::Flow),
+            _ => text
+                .parse()
+                .map(Self::Still)
+                .map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{FLOW}`")),
+        }
+    }
+}
+
+impl fmt::Display for Steadiness {
+    /// As [`FromStr`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Still(firmness) => write!(f, "{firmness}"),
+            Self::Flow => f.write_str(FLOW),
+        }
+    }
+}
+
+impl Serialize for Steadiness {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Still(firmness) => serializer.serialize_f32(*firmness),
+            Self::Flow => serializer.serialize_str(FLOW),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Steadiness {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Steadiness;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                write!(f, "a number from 0 to 1, or \"{FLOW}\"")
+            }
+
+            fn visit_f64<E: de::Error>(self, firmness: f64) -> Result<Steadiness, E> {
+                Ok(Steadiness::Still(firmness as f32))
+            }
+
+            fn visit_i64<E: de::Error>(self, firmness: i64) -> Result<Steadiness, E> {
+                Ok(Steadiness::Still(firmness as f32))
+            }
+
+            fn visit_u64<E: de::Error>(self, firmness: u64) -> Result<Steadiness, E> {
+                Ok(Steadiness::Still(firmness as f32))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Steadiness, E> {
+                if text == FLOW {
+                    Ok(Steadiness::Flow)
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Str(text), &self))
+                }
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 
@@ -228,7 +335,11 @@ mod tests {
         let patch: LookPatch = serde_json::from_str(r#"{"styles": "starry_night", "strength": 0.5}"#).unwrap();
         let patched = look.patched(&patch);
         assert_eq!(patched.styles, Mix::only("starry_night"));
-        assert_eq!((patched.strength, patched.steadiness, patched.fade_ms), (0.5, 0.3, 500));
+        assert_eq!((patched.strength, patched.steadiness, patched.fade_ms), (0.5, Steadiness::Still(0.3), 500));
+        let flow: LookPatch = serde_json::from_str(r#"{"steadiness":"flow"}"#).unwrap();
+        assert_eq!((flow.steadiness, patched.patched(&flow).check()), (Some(Steadiness::Flow), Ok(())));
+        assert_eq!(serde_json::to_string(&flow).unwrap(), r#"{"steadiness":"flow"}"#);
+        assert!(patched.check_live().is_ok() && patched.patched(&flow).check_live().is_err());
         assert_eq!(serde_json::to_string(&patch).unwrap(), r#"{"styles":{"starry_night":1.0},"strength":0.5}"#);
     }
 
@@ -242,6 +353,10 @@ mod tests {
             (r#"{"strength": 1.5}"#, "strength = 1.5: 0 to 1 is possible"),
             (r#"{"strength": -0.1}"#, "strength = -0.1: 0 to 1"),
             (r#"{"steadiness": 1e30}"#, "steadiness = 1000000000000000000000000000000: 0 to 1"),
+            (
+                r#"{"steadiness": "still"}"#,
+                "invalid value: string \"still\", expected a number from 0 to 1, or \"flow\"",
+            ),
             (r#"{"fade_ms": 60001}"#, "fade_ms = 60001: 0 to 60000"),
             (r#"{"fade_ms": -1}"#, "invalid value: integer `-1`"),
             (r#"{"styles": {"a": -1}}"#, "weight of style `a` = -1: 0 to 1000"),
@@ -256,7 +371,7 @@ mod tests {
             let error = with(text).expect_err(text);
             assert!(error.contains(message), "{text}: {error}");
         }
-        let nan = Look { steadiness: f32::NAN, ..Look::default() };
+        let nan = Look { steadiness: Steadiness::Still(f32::NAN), ..Look::default() };
         assert!(nan.check().is_err());
         assert_eq!(with(r#"{"styles": "a=0, b = 1000", "strength": 0, "keep_colours": true}"#), Ok(()));
     }

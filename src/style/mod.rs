@@ -1,6 +1,7 @@
 //! Networks and their styles: manifests, the catalog, pixel passes and the painter that runs ONNX Runtime.
 
 pub mod catalog;
+pub mod flow;
 pub mod geometry;
 pub mod look;
 pub mod manifest;
@@ -15,7 +16,7 @@ pub mod trial;
 
 pub use catalog::{Catalog, Choice};
 pub use geometry::{PaintSize, Size};
-pub use look::{Look, LookPatch};
+pub use look::{Look, LookPatch, Steadiness};
 pub use paint_plan::{MOST_PICTURE_PIXELS, PaintPlan};
 pub use painter::Painter;
 pub use sized_network::SizedNetwork;

@@ -2,7 +2,7 @@
 
 use super::geometry::PaintSize;
 use super::onnx::SessionOptions;
-use super::{Catalog, Choice, Look, Painter};
+use super::{Catalog, Choice, Look, Painter, Steadiness};
 use crate::error::Result;
 
 /// Networks take about a hundred bytes for each pixel: so many take two and a half gigabytes. Their norms go over the whole
@@ -26,21 +26,20 @@ impl PaintPlan {
     /// # Errors
     /// The network cannot be loaded.
     pub fn open_painter(&self) -> Result<Painter> {
-        self.open_with(&self.session)
+        Painter::open(&self.choice, self.size.bounding_box(), &self.session)
     }
 
-    /// As [`PaintPlan::open_painter`], for pictures that are painted once each, however large they are.
+    /// As [`PaintPlan::open_painter`], for pictures that are painted once each, however large they are: nothing of one is held
+    /// in the next.
     ///
     /// # Errors
     /// The network cannot be loaded.
     pub fn open_picture_painter(&self) -> Result<Painter> {
-        let mut painter = self.open_with(&self.session.for_pictures())?;
+        let mut choice = self.choice.clone();
+        choice.resolved.steadiness = Steadiness::NONE;
+        let mut painter = Painter::open(&choice, self.size.bounding_box(), &self.session.for_pictures())?;
         painter.bound(MOST_PICTURE_PIXELS);
         Ok(painter)
-    }
-
-    fn open_with(&self, session: &SessionOptions) -> Result<Painter> {
-        Painter::open(&self.choice, self.size.bounding_box(), session)
     }
 
     /// Says in the log what runs the network of a painter that is prepared, and why nothing else.

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::catalog::Choice;
+use super::flow::FlowFilter;
 use super::geometry::Size;
-use super::look::ResolvedLook;
+use super::look::{ResolvedLook, Steadiness};
 use super::onnx::{Loaded, SessionOptions};
 use super::sized_network::SizedNetwork;
 pub use super::sized_network::StageTimes;
-use super::tensor::{Finish, PixelOrder, Pixels, PixelsMut, TemporalFilter, mirror_pixels};
+use super::tensor::{Finish, Held, PixelOrder, Pixels, PixelsMut, TemporalFilter, mirror_pixels};
 use crate::error::Result;
 
 /// Owns everything that painting a stream needs; nothing is allocated between changes of look or size.
@@ -17,7 +18,8 @@ pub struct Painter {
     /// The network that is being left, until the cross-fade is over.
     outgoing: Option<Outgoing>,
     fade: Fade,
-    filter: TemporalFilter,
+    still: TemporalFilter,
+    flow: FlowFilter,
     mirrored: bool,
     /// The mirrored source; empty until it is needed.
     mirror: Vec<u8>,
@@ -54,7 +56,8 @@ impl Painter {
             sized,
             outgoing: None,
             fade: Fade::new(choice.resolved.clone()),
-            filter: TemporalFilter::default(),
+            still: TemporalFilter::default(),
+            flow: FlowFilter::default(),
             mirrored: false,
             mirror: Vec::new(),
             retire: None,
@@ -83,8 +86,10 @@ impl Painter {
     pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<()> {
         self.sized.set_weights(&self.fade.now.weights);
         self.sized.prepare(picture, order)?;
-        if self.fade.to.steadiness > 0.0 {
-            self.filter.prepare(picture, order);
+        match self.fade.to.steadiness {
+            Steadiness::Flow => self.flow.prepare(picture, order),
+            steadiness if steadiness.remembers() => self.still.prepare(picture, order),
+            _ => {}
         }
         Ok(())
     }
@@ -179,11 +184,15 @@ impl Painter {
         }
         // While the painting itself changes there is nothing to hold, but it is watched for what comes after.
         let repaints = self.fade.repaints() || under.is_some();
-        let filter = if *steadiness > 0.0 {
-            Some(self.filter.watch(source, if repaints { 0.0 } else { *steadiness }))
-        } else {
-            self.filter.forget();
-            None
+        let filter = match *steadiness {
+            Steadiness::Flow => Some(Held::Moving(self.flow.watch(source, !repaints))),
+            Steadiness::Still(firmness) if firmness > 0.0 => {
+                Some(Held::Still(self.still.watch(source, if repaints { 0.0 } else { firmness })))
+            }
+            Steadiness::Still(_) => {
+                self.still.forget();
+                None
+            }
         };
         let mut finish = Finish { source, strength: *strength, colours: *colours, under, filter };
         let before = begun.elapsed();
@@ -244,7 +253,7 @@ mod tests {
 
     fn resolved(weights: &[f32], strength: f32, fade_ms: u64) -> ResolvedLook {
         let fade = Duration::from_millis(fade_ms);
-        ResolvedLook { weights: weights.to_vec(), strength, colours: 0.0, steadiness: 0.0, fade }
+        ResolvedLook { weights: weights.to_vec(), strength, colours: 0.0, steadiness: Steadiness::NONE, fade }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::simd::{self, Pass};
 use super::{Channels, Pixel, Pixels, PixelsMut, TemporalFilter};
+use crate::style::flow::FlowFilter;
 
 /// How a painted picture is finished. In this order: it is laid over what lies `under` it, held steady, and blended
 /// with the unpainted picture.
@@ -15,8 +16,34 @@ pub struct Finish<'a> {
     pub colours: f32,
     /// The painted picture that is being left, and how much the new one covers of it: 0 to 1.
     pub under: Option<(Pixels<'a>, f32)>,
-    /// Holds still areas, once it has watched the source.
-    pub filter: Option<&'a mut TemporalFilter>,
+    /// Holds what was shown before, once it has watched the source.
+    pub filter: Option<Held<'a>>,
+}
+
+/// What holds the picture.
+#[derive(Debug)]
+pub enum Held<'a> {
+    /// Still areas only.
+    Still(&'a mut TemporalFilter),
+    /// What moves too.
+    Moving(&'a mut FlowFilter),
+}
+
+impl Held<'_> {
+    fn fits(&self, picture: &Pixels) -> bool {
+        match self {
+            Self::Still(filter) => filter.fits(picture),
+            Self::Moving(filter) => filter.fits(picture),
+        }
+    }
+
+    /// The same, borrowed for less long.
+    fn reborrow(&mut self) -> Held<'_> {
+        match self {
+            Self::Still(filter) => Held::Still(filter),
+            Self::Moving(filter) => Held::Moving(filter),
+        }
+    }
 }
 
 impl Finish<'_> {
@@ -45,7 +72,7 @@ impl Finish<'_> {
         Rows {
             source: self.source,
             under: self.under.map(|(under, part)| (under, clamp(part, 1.0))),
-            filter: self.filter.as_deref_mut(),
+            filter: self.filter.as_mut().map(Held::reborrow),
             blend: Blend {
                 painted: strength * (1.0 - colours),
                 luminance: strength * colours,
@@ -88,7 +115,7 @@ impl Pass for InPlace<'_, '_> {
 pub(super) struct Rows<'a> {
     source: &'a Pixels<'a>,
     under: Option<(Pixels<'a>, f32)>,
-    filter: Option<&'a mut TemporalFilter>,
+    filter: Option<Held<'a>>,
     blend: Blend,
 }
 
@@ -106,8 +133,10 @@ impl Rows<'_> {
                 *pixel = Pixel::from_colours(mix(under.colours(), pixel.colours(), *part));
             }
         }
-        if let Some(filter) = &mut self.filter {
-            filter.hold_row(y, row);
+        match &mut self.filter {
+            Some(Held::Still(filter)) => filter.hold_row(y, row),
+            Some(Held::Moving(filter)) => filter.hold_row::<BYTES>(y, row),
+            None => {}
         }
         let blend = self.blend;
         let (pixels, _) = row.as_chunks_mut::<BYTES>();

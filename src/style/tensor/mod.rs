@@ -5,7 +5,7 @@
 
 mod finish;
 mod mirror;
-mod simd;
+pub(super) mod simd;
 mod temporal_filter;
 mod to_pixels;
 mod to_tensor;
@@ -15,8 +15,9 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use finish::{Finish, finish_pixels};
+pub use finish::{Finish, Held, finish_pixels};
 pub use mirror::mirror_pixels;
+pub(super) use simd::Pass;
 pub use temporal_filter::TemporalFilter;
 pub use to_pixels::{tensor_to_pixels, tensor_to_pixels_finished};
 pub use to_tensor::pixels_to_tensor;

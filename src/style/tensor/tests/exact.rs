@@ -12,6 +12,7 @@ use super::super::to_tensor::ToTensor;
 use super::super::*;
 use super::CANARY;
 use super::reference::{ReferenceFilter, reference_finish, reference_pixels, reference_tensor};
+use crate::style::flow::FlowFilter;
 use crate::style::geometry::Size;
 
 /// A picture's shape and the tensor that it goes to or comes from.
@@ -249,7 +250,10 @@ proptest! {
             let mut expected = painted.clone();
             reference.filter(&source, steadiness[number], &mut case.pixels_mut(&mut expected, 0));
 
-            let finish = |filter| Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter: Some(filter) };
+            let finish = |held| {
+                let filter = Some(Held::Still(held));
+                Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter }
+            };
             let mut data = painted.clone();
             let held = filter.watch(&source, steadiness[number]);
             finish_pixels(&mut finish(held), &mut case.pixels_mut(&mut data, 0));
@@ -261,6 +265,27 @@ proptest! {
             let mut finish = finish(held);
             InPlace { rows: finish.rows(), dst: &mut case.pixels_mut(&mut data, 0) }.run();
             prop_assert_eq!(&data, &expected, "picture {} without vector extensions", number);
+        }
+    }
+
+    #[test]
+    fn a_moving_picture_is_held_alike_on_every_processor(
+        (case, noise) in cases_with_pixels(), shift in 0usize..5, painted in vec(any::<u8>(), 1..50),
+    ) {
+        let (mut fast, mut plain) = (FlowFilter::default(), FlowFilter::default());
+        for number in 0..3 {
+            let source: Vec<u8> = noise.iter().copied().cycle().skip(number * shift * case.order.bytes()).take(case.bytes(0)).collect();
+            let source = case.pixels(&source, 0);
+            let picture: Vec<u8> = painted.iter().cycle().skip(number * 7).take(case.bytes(0)).copied().collect();
+            let finish = |held| {
+                let filter = Some(Held::Moving(held));
+                Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter }
+            };
+            let (mut expected, mut data) = (picture.clone(), picture);
+            finish_pixels(&mut finish(fast.watch(&source, true)), &mut case.pixels_mut(&mut expected, 0));
+            let mut finish = finish(plain.watch(&source, true));
+            InPlace { rows: finish.rows(), dst: &mut case.pixels_mut(&mut data, 0) }.run();
+            prop_assert_eq!(&data, &expected, "picture {}", number);
         }
     }
 
