@@ -1,6 +1,6 @@
 //! Parses the command line, sets up logging, runs the command, sets the exit code.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use impasto::cli::Cli;
@@ -17,14 +17,17 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failed(&error),
     };
-    // ONNX Runtime tells every optimisation it makes; only its warnings are for people.
-    let filter =
-        EnvFilter::try_new(format!("{},ort=warn", cli.log)).unwrap_or_else(|_| EnvFilter::new("info,ort=warn"));
+    let filter = match filter(&cli.log) {
+        Ok(filter) => filter,
+        Err(error) => return failed(&error),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(|| Redacting(std::io::stderr()))
+        // A log that cannot be written, on a full disk, is no reason to end.
+        .log_internal_errors(false)
         .init();
     impasto::gst::log::take_over();
     match cli.run() {
@@ -33,7 +36,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// What to log; ONNX Runtime tells every optimisation it makes: only its warnings are for people.
+fn filter(wanted: &str) -> Result<EnvFilter, Error> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    // A word alone would be the name of a module, and silence all others.
+    let is_meant = |part: &str| part.contains('=') || levels.contains(&part.trim().to_ascii_lowercase().as_str());
+    let filter =
+        wanted.split(',').all(is_meant).then(|| EnvFilter::try_new(format!("{wanted},ort=warn")).ok()).flatten();
+    filter.ok_or_else(|| {
+        Error::usage(format!(
+            "--log {wanted}: error, warn, info, debug, trace or off, or a filter such as impasto=debug"
+        ))
+    })
+}
+
 fn failed(error: &Error) -> ExitCode {
-    eprintln!("impasto: {error}");
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stderr(), "impasto: {error}");
     ExitCode::from(error.exit_code())
 }

@@ -6,13 +6,14 @@ use std::io::{self, Write};
 const HIDDEN: &str = "***";
 
 /// A name with one of these in it is that of a secret.
-const SECRET_NAMES: [&str; 8] =
-    ["password", "passwd", "passphrase", "user-pw", "secret", "token", "credential", "api_key"];
+const SECRET_NAMES: [&str; 9] =
+    ["password", "passwd", "passphrase", "user-pw", "secret", "token", "credential", "api_key", "sessionid"];
 
 /// The text without passwords and keys: of an address, what stands before its last `@` and behind `?` or `#`; of a
 /// setting whose name is that of a secret, and of `Bearer`, what follows. Rather too much than too little.
 pub fn redact(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(|line| hide_values(&hide_in_addresses(line))).collect();
+    let lines: Vec<String> =
+        text.split('\n').map(|line| hide_values(&hide_in_words(&hide_in_addresses(line)))).collect();
     lines.join("\n")
 }
 
@@ -47,12 +48,23 @@ fn hide_in_addresses(line: &str) -> String {
             // A password with a space in it.
             end = address.find('@').map_or(end, word_end);
         }
-        let shown =
-            if scheme.ends_with("file://") { address[..end].to_string() } else { hide_in_address(&address[..end]) };
+        let is_path = scheme.ends_with("file://") && address.starts_with('/');
+        let shown = if is_path { address[..end].to_string() } else { hide_in_address(&address[..end]) };
         done = done + scheme + &shown;
         rest = &address[end..];
     }
     done + rest
+}
+
+/// In each word that is like an address whose scheme is missing or mistyped: `me:secret@camera.lan/1`, `rtsp:/me:secret@...`.
+fn hide_in_words(line: &str) -> String {
+    let hide = |word: &str| {
+        let head = word.rfind('@').map(|at| &word[..at]).filter(|head| !word.contains("://") && head.contains(':'));
+        let Some(head) = head else { return word.to_string() };
+        let quotes = head.len() - head.trim_start_matches(|c: char| "\"'`([{<".contains(c)).len();
+        format!("{}{}", &word[..quotes], &word[head.len() + 1..])
+    };
+    line.split_inclusive(char::is_whitespace).map(hide).collect()
 }
 
 /// True if what follows `://` begins with a host, and a port if there is a colon.
@@ -208,6 +220,10 @@ mod tests {
             ("https://h.lan/a?abc and http://me:pw@g.lan", "https://h.lan/a?*** and http://g.lan"),
             ("3 | rtsp_password = \"x\"", "3 | rtsp_password = ***"),
             ("authorization: bearer 0123", "authorization: bearer ***"),
+            ("`me:hunter2@cam/1`: No such file", "`cam/1`: No such file"),
+            ("rtsp:/me:hunter2@h.lan/1", "h.lan/1"),
+            ("file://me:hunter2@h.lan/1", "file://h.lan/1"),
+            ("http://h.lan/a;jsessionid=hunter2", "http://h.lan/a;jsessionid= ***"),
         ] {
             assert_eq!(redact(text), told);
         }

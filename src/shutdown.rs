@@ -1,12 +1,15 @@
 //! One stop signal for all threads: every wait ends at once when it is given.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{Error, Result};
 use crate::sync::Locked;
+
+/// Signals within this time are one: `timeout` sends SIGTERM to its child and then to its whole group.
+pub const ONE_SIGNAL: Duration = Duration::from_millis(500);
 
 /// A stop signal that can be shared, given once and waited for.
 #[derive(Debug, Clone, Default)]
@@ -27,15 +30,17 @@ impl Shutdown {
         let this = Self::default();
         let given = this.clone();
         let wait = async move {
+            let mut first = None;
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                if given.is_given() {
-                    std::process::exit(i32::from(Error::Interrupted(String::new()).exit_code()));
+                if first.get_or_insert_with(Instant::now).elapsed() < ONE_SIGNAL {
+                    given.give();
+                    continue;
                 }
-                given.give();
+                std::process::exit(i32::from(Error::Interrupted(String::new()).exit_code()));
             }
         };
         let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(wait));

@@ -306,6 +306,17 @@ fn check_says_of_a_file_what_a_conversion_would_come_to() {
 }
 
 #[test]
+fn a_log_level_that_is_none_is_refused_and_not_silence() {
+    for (wanted, code) in
+        [("debug", 0), ("impasto=trace,warn", 0), ("nonsense", 2), ("info,debgu", 2), ("impasto=loud", 2)]
+    {
+        let ended = run(&["--log", wanted, "styles"]);
+        assert_eq!(ended.code, code, "{wanted}: {}", ended.stderr);
+        assert_eq!(ended.stderr.contains("error, warn, info"), code == 2, "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn the_doctor_finds_what_is_missing_and_says_what_cures_it() {
     let findings = |command: &mut Command| -> (i32, Value) {
         let doctor = finish(command.args(["ctl", "--server", "http://127.0.0.1:9", "doctor"]));

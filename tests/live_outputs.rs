@@ -49,6 +49,10 @@ fn a_recording_is_finished_by_each_signal_and_by_duration() {
         if end != "duration" {
             std::thread::sleep(Duration::from_millis(2500));
             running.signal(end);
+            // As `timeout` does it: to the process, and at once to its group.
+            if end == "TERM" {
+                running.signal(end);
+            }
         }
         let ended = running.end();
         assert_eq!(ended.code, Some(0), "{name} after {end}: {}", ended.errors);
@@ -316,6 +320,13 @@ fn people_get_lines_and_a_closed_pipe_stops_nothing() {
     command.args(["run", "--json", "--source", "test", "--rtsp", "off", "--duration", "1"]).args(SMALL);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     drop(child.stdout.take());
+    assert_eq!(wait(&mut child, PATIENCE).code(), Some(0));
+
+    // A log on a full disk.
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = impasto();
+    command.args(["run", "--source", "test", "--rtsp", "off", "--duration", "1"]).args(SMALL);
+    let mut child = command.stdout(Stdio::null()).stderr(full).spawn().unwrap();
     assert_eq!(wait(&mut child, PATIENCE).code(), Some(0));
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +32,19 @@ fn set(api: &Api, source: &str, looped: bool) -> u16 {
     api.json("POST", "/api/v1/streams/live/source", &body).status
 }
 
+/// An HTTP server that has nothing; where it is.
+fn answers_404() -> SocketAddr {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut client in server.incoming().flatten() {
+            let _ = client.read(&mut [0; 4096]);
+            let _ = client.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    address
+}
+
 fn count(run: &Running, what: &str) -> usize {
     std::fs::read_dir(format!("/proc/{}/{what}", run.id())).unwrap().count()
 }
@@ -42,6 +55,7 @@ fn descriptors_and_threads_stay_as_many_over_loops_changes_and_failures() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
     clip(Path::new(&path("clip.mp4")), "red", 0.3);
     std::fs::write(path("damaged.mp4"), &std::fs::read(path("clip.mp4")).unwrap()[..2000]).unwrap();
+    let nowhere = format!("http://{}/gone.mp4", answers_404());
     let (run, api) = start(&path("clip.mp4"), &["--loop"]);
     let captured = || api.state()["counts"]["captured"].as_u64().unwrap();
     let round = |changes: usize| {
@@ -51,6 +65,7 @@ fn descriptors_and_threads_stay_as_many_over_loops_changes_and_failures() {
         for source in [path("damaged.mp4"), path("none.mp4"), "http://127.0.0.1:9/none".into()] {
             assert_eq!(set(&api, &source, true), 422, "{source}");
         }
+        (0..changes).for_each(|_| assert_eq!(set(&api, &nowhere, true), 422));
         let before = captured();
         until("some loops", || captured() > before + 60);
     };
@@ -209,6 +224,14 @@ fn what_is_no_media_says_what_was_found() {
     let ended = Running::start(&[&["--source", page.to_str().unwrap()], &SMALL[..]].concat()).end();
     assert_eq!(ended.code, Some(3));
     assert!(ended.errors.to_lowercase().contains("html"), "{}", ended.errors);
+    for (nobody, words) in [
+        ("http://127.0.0.1:9/x", "127.0.0.1:9 does not answer: Connection refused"),
+        ("https://nobody.invalid/x", "nobody.invalid is not known"),
+    ] {
+        let ended = Running::start(&[&["--source", nobody], &SMALL[..]].concat()).end();
+        assert_eq!(ended.code, Some(3));
+        assert!(ended.errors.contains(words), "{}", ended.errors);
+    }
 }
 
 #[test]

@@ -257,6 +257,14 @@ fn a_changed_config_is_taken_without_a_break_and_a_bad_one_is_refused() {
     }
     while events.next().1["config"]["error"] != error.as_str() {}
     studio.run.wait_for("the mistake", |event| event["event"] == "config" && event["error"] == error.as_str());
+    // What is no file, or empty while an editor writes it, changes nothing either.
+    let file = studio.path("impasto.toml");
+    std::fs::remove_file(&file).unwrap();
+    tool("mkfifo", &[file.to_str().unwrap()]);
+    until("the pipe is told", || studio.config()["error"].to_string().contains("no file any more"));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, "").unwrap();
+    until("the empty file is told", || studio.config()["error"].to_string().contains("it is empty"));
     studio.edit(&format!("{hall}paint.stiles = \"same\"\n{LOBBY}"));
     until("the next one too", || studio.config()["error"].to_string().contains("did you mean `styles`?"));
     assert!(studio.bar("hall").is_some_and(DARK));
@@ -400,6 +408,9 @@ fn outputs_change_while_the_stream_runs_on() {
     }
     assert_eq!(state()["outputs"][0]["clients"], 1);
     assert!(client.0.try_wait().unwrap().is_none(), "who watches was sent away");
+
+    let own = json!({ "source": url }).to_string();
+    api.json("POST", "/api/v1/streams/hall/source", &own).assert_problem(422, "is what this stream itself serves");
 
     // A path that is moved, and a port that is taken: the old path comes back.
     let before = painted();

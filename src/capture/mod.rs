@@ -112,6 +112,7 @@ const FIRST_PICTURE_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(5);
 /// A running source. Dropping it stops it.
 pub struct Capture {
     pipeline: gst::Pipeline,
+    source: Source,
     description: String,
     facts: Arc<Mutex<StreamFacts>>,
     treatment: Treatment,
@@ -162,8 +163,18 @@ impl Capture {
         let description = source.to_string();
         let (looping, standstill) = (None, matches!(source, Source::File(_)).then(Mutex::default));
         let treatment = wiring.treatment;
-        let mut capture =
-            Self { pipeline, description, facts, treatment, camera, looping, edited_duration, seeks, standstill };
+        let mut capture = Self {
+            pipeline,
+            source: source.clone(),
+            description,
+            facts,
+            treatment,
+            camera,
+            looping,
+            edited_duration,
+            seeks,
+            standstill,
+        };
         let paused = capture.set_state(gst::State::Paused)?;
         // A live source is at its own pace already; waiting for its clock would only add latency.
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
@@ -234,6 +245,9 @@ impl Capture {
         Some(match end {
             Ok(()) => End::Finished,
             Err(reason) => {
+                // All that GStreamer says of an address that nobody answers.
+                let vague = reason.ends_with("Internal data stream error");
+                let reason = self.source.why_unreachable().filter(|_| vague).unwrap_or(reason);
                 let missing = self.facts.locked().missing.clone();
                 let missing = missing.map(|what| format!("; no {what} is installed")).unwrap_or_default();
                 End::Failed(format!("{}: {reason}{missing}", self.description))
@@ -268,7 +282,7 @@ impl Capture {
 impl Drop for Capture {
     fn drop(&mut self) {
         self.seeks.close();
-        let _ = self.pipeline.set_state(gst::State::Null);
+        crate::gst::stop(&self.pipeline);
     }
 }
 

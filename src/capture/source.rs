@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io::Read;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -14,6 +16,9 @@ use crate::gst::edit_list::EditLists;
 use crate::gst::matroska;
 use crate::gst::template::Templates;
 use crate::redact::redact;
+
+/// How long a connection may take when it is asked why no media came.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where frames come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +48,12 @@ impl Source {
                     }
                     return Ok(Self::Camera(CameraRequest::new(Which::parse(which))));
                 }
+                // The file that such an address names, also where it is a picture.
+                if text.starts_with("file:///")
+                    && let Ok((path, None)) = gst::glib::filename_from_uri(text)
+                {
+                    return Ok(Self::File(path));
+                }
                 Ok(if text.contains("://") { Self::Url(text.into()) } else { Self::File(text.into()) })
             }
         }
@@ -62,6 +73,31 @@ impl Source {
                 .map_err(|_| Error::input(format!("{url}: no installed GStreamer element reads such an address"))),
             _ => Ok(()),
         }
+    }
+
+    /// Why nothing comes of an HTTP address, if that is because nobody answers there.
+    pub(super) fn why_unreachable(&self) -> Option<String> {
+        let Self::Url(url) = self else { return None };
+        let (scheme, rest) = url.split_once("://")?;
+        let usual = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
+            _ => (place, usual),
+        };
+        let addresses = match (host.trim_matches(['[', ']']), port).to_socket_addrs() {
+            Ok(addresses) => addresses,
+            Err(error) => return Some(format!("{host} is not known: {error}; is the name right?")),
+        };
+        let errors = addresses.map(|address| TcpStream::connect_timeout(&address, ANSWER_PATIENCE).err());
+        // It answers, or why the last of its addresses does not.
+        let why = errors.collect::<Option<Vec<_>>>()?.pop()?;
+        Some(format!("{host}:{port} does not answer: {why}; is the sender running, and the port right?"))
     }
 
     /// The edit lists of a file that is read without them.

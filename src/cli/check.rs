@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{PaintArgs, say};
+use super::{PaintArgs, say, tell};
 use crate::capture::{animation, probe};
 use crate::config::plan::{self, RunPlan, StreamPlan};
 use crate::config::{Config, locate};
@@ -133,9 +133,9 @@ impl CheckArgs {
         if self.save {
             std::fs::write(&save_as, &proposal.text)
                 .map_err(|error| Error::output(format!("{}: {error}", save_as.display())))?;
-            eprintln!("saved as {}; look it over, and check again", save_as.display());
+            tell(&format!("saved as {}; look it over, and check again", save_as.display()));
         } else {
-            eprintln!("look it over; with --save it becomes {}", save_as.display());
+            tell(&format!("look it over; with --save it becomes {}", save_as.display()));
         }
         Ok(())
     }

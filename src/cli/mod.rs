@@ -164,6 +164,11 @@ macro_rules! say {
 }
 use say;
 
+/// A line on standard error, if anybody reads it.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", crate::redact::for_people(line));
+}
+
 /// Prints `value` as pretty JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Error::output(format!("JSON: {error}")))?;

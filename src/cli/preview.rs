@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::args::{PaintArgs, time};
-use super::{print_json, say};
+use super::{print_json, say, tell};
 use crate::capture::Treatment;
 use crate::config::{locate, plan};
 use crate::convert::{picture_file, pictures, refuse_pipes, sheet};
@@ -107,7 +107,7 @@ impl PreviewArgs {
                 )
             }
             false => {
-                notes.iter().for_each(|note| eprintln!("note: {note}"));
+                notes.iter().for_each(|note| tell(&format!("note: {note}")));
                 say!("{output}: {count} painted in {seconds:.1} s")
             }
         }

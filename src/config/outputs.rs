@@ -97,7 +97,7 @@ impl OutputsPlan {
     /// # Errors
     /// The source is one of these outputs.
     pub fn refuse_own(&self, source: &Source) -> Result<()> {
-        refuse_own(source, self.virtual_cameras())
+        refuse_own(source, self.outputs.iter())
     }
 
     /// # Errors
@@ -176,15 +176,23 @@ impl OutputPlan {
 }
 
 /// # Errors
-/// The source is one of the virtual cameras.
-pub fn refuse_own<'a>(source: &Source, mut cameras: impl Iterator<Item = &'a VirtualCameraPlan>) -> Result<()> {
-    if let Source::Camera(CameraRequest { which, .. }) = source
-        && let Some(path) = camera::path_of(which)
-        && let Some(output) = cameras.find(|output| output.device.is_at(&path))
-    {
-        return Err(Error::usage(format!("{which} is the virtual camera {output} itself; choose another source")));
+/// The source is one of the outputs: the stream would be painted again and again.
+pub fn refuse_own<'a>(source: &Source, mut outputs: impl Iterator<Item = &'a OutputPlan>) -> Result<()> {
+    match source {
+        Source::Camera(CameraRequest { which, .. }) => {
+            let Some(path) = camera::path_of(which) else { return Ok(()) };
+            let found = outputs.filter_map(OutputPlan::virtual_camera).find(|output| output.device.is_at(&path));
+            found.map_or(Ok(()), |output| {
+                Err(Error::usage(format!("{which} is the virtual camera {output} itself; choose another source")))
+            })
+        }
+        Source::Url(url)
+            if outputs.any(|output| matches!(output, OutputPlan::Rtsp(rtsp) if rtsp.address.is_at(url))) =>
+        {
+            Err(Error::usage(format!("{source} is what this stream itself serves; choose another source")))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn rtsp_access(config: &OutputConfig) -> Result<RtspAccess> {

@@ -195,9 +195,9 @@ impl Hub {
         match self.member(name)? {
             Member::Running(stream) => Ok(stream),
             Member::Down(state, _) => Err(match (state.status, &state.error) {
-                (StreamStatus::Failed, Some(error)) => {
-                    ApiError::Later(format!("stream `{name}` does not run, and is tried again: {error}"))
-                }
+                (StreamStatus::Failed, Some(error)) => ApiError::Later(format!(
+                    "stream `{name}` is being tried again just now, so try again in a moment: {error}"
+                )),
                 (StreamStatus::Ended, _) => ApiError::Conflict(format!("stream `{name}` has ended: its file is over")),
                 _ => ApiError::Later(format!("stream `{name}` is starting; try again in a moment")),
             }),

@@ -125,7 +125,7 @@ impl Encode {
 
     /// Stops at once; a frame that waits in [`Self::push`] comes back with an error.
     pub fn abort(&self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
+        crate::gst::stop(&self.pipeline);
     }
 
     /// Lets the encoder finish what it holds, and the file with it.

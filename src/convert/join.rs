@@ -413,6 +413,6 @@ struct StopOnDrop(gst::Pipeline);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        let _ = self.0.set_state(gst::State::Null);
+        crate::gst::stop(&self.0);
     }
 }

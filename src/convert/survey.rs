@@ -74,7 +74,7 @@ impl Survey {
             }
         }
         let tracks = seen.locked().iter().filter_map(|seen| Track::of(&seen.pad)).collect();
-        let _ = pipeline.set_state(gst::State::Null);
+        crate::gst::stop(&pipeline);
         // The pads hold what holds them.
         seen.locked().clear();
         Ok(Self { tracks })

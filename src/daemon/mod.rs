@@ -29,6 +29,8 @@ use crate::control::contract::{ConfigState, StreamState};
 use crate::control::{ApiResult, Hub, http};
 use crate::error::{Error, Result};
 use crate::machine::give_back_free_memory;
+use crate::output::recover_dated;
+use crate::shutdown::ONE_SIGNAL;
 use descriptors::Descriptors;
 use memory::Memory;
 use reload::{Reload, Reread};
@@ -126,6 +128,7 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
         tokio::spawn(http::serve(listener, hub.clone(), plan.catalog.clone(), session, plan.http.clone()));
     }
 
+    recover_dated(&plan.control.recordings);
     let memory = match plan.http.state.as_deref().filter(|_| plan.control.remember) {
         Some(folder) => Memory::open(folder)?,
         None => Memory::none(),
@@ -237,6 +240,7 @@ impl Daemon {
 
     /// Stops all streams, and waits until their outputs are finished.
     async fn finish(&mut self, incoming: &mut UnboundedReceiver<Event>, signals: &mut Signals) -> Result<()> {
+        let begun = Instant::now();
         self.service.iter().for_each(Service::stopping);
         self.hub.clear();
         self.streams.begin_stop();
@@ -254,6 +258,9 @@ impl Daemon {
                     }
                 }
                 signal = signals.next() => {
+                    if begun.elapsed() < ONE_SIGNAL {
+                        continue;
+                    }
                     return Err(Error::Interrupted(format!("{signal} again: outputs are left unfinished")));
                 }
             }

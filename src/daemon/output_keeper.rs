@@ -252,9 +252,9 @@ impl OutputKeeper {
     }
 
     /// # Errors
-    /// The source is one of the virtual cameras that are open.
+    /// The source is one of the outputs that are open.
     pub fn refuse_own(&self, source: &Source) -> Result<()> {
-        refuse_own(source, self.opened().iter().filter_map(|opened| opened.plan.virtual_camera()))
+        refuse_own(source, self.opened().iter().map(|opened| &opened.plan))
     }
 
     /// Whether it could be opened now, as far as that can be seen while another one is in its place.

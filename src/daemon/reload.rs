@@ -79,7 +79,9 @@ impl Reload {
                 if is_asked {
                     Service::reloading();
                 }
-                let now = settled_text(&file).await;
+                let place = file.clone();
+                // On a thread that may wait: the file may lie on a disk that does not answer.
+                let Ok(now) = tokio::task::spawn_blocking(move || settled_text(&place)).await else { continue };
                 if now == known && !is_asked {
                     continue;
                 }
@@ -98,6 +100,18 @@ impl Reload {
 
 /// The streams of the file as it is now, with the runtime and control that the daemon was started with.
 fn read_again(settings: &Settings, runtime: RuntimeConfig, control: ControlConfig) -> Result<Reread> {
+    if let Some(file) = &settings.file
+        && let Ok(found) = file.metadata()
+    {
+        let refused = |what: &str| Err(Error::usage(format!("config {}: {what}; what runs goes on", file.display())));
+        if !found.is_file() {
+            return refused("it is no file any more");
+        }
+        // Whoever wants the settings that are built in can say so with a comment.
+        if found.len() == 0 {
+            return refused("it is empty");
+        }
+    }
     let config = settings.read()?;
     let streams = plan(settings, &config, true)?.streams;
     let sections = [("[runtime]", config.runtime != runtime), ("[control]", config.control != control)];
@@ -137,10 +151,10 @@ fn watch_folders(file: &Path, changed: Arc<Notify>) -> Result<impl Watcher + use
 }
 
 /// The text of the file once it stays the same; none while there is no such file.
-async fn settled_text(file: &Path) -> Option<String> {
+fn settled_text(file: &Path) -> Option<String> {
     let mut before = text(file);
     loop {
-        tokio::time::sleep(SETTLED_AFTER).await;
+        std::thread::sleep(SETTLED_AFTER);
         let now = text(file);
         if now == before {
             return now;
@@ -150,5 +164,10 @@ async fn settled_text(file: &Path) -> Option<String> {
 }
 
 fn text(file: &Path) -> Option<String> {
-    std::fs::read_to_string(file).ok()
+    is_file(file).then(|| std::fs::read_to_string(file).ok()).flatten()
+}
+
+/// Something else may never come to its end; what is read once, at the start, may be a pipe.
+fn is_file(file: &Path) -> bool {
+    file.metadata().is_ok_and(|found| found.is_file())
 }

@@ -267,7 +267,7 @@ fn opens(candidate: &Candidate) -> bool {
         return true;
     }
     let opened = element.set_state(gst::State::Ready).is_ok();
-    let _ = element.set_state(gst::State::Null);
+    crate::gst::stop(&element);
     opened
 }
 

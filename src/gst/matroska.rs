@@ -69,7 +69,7 @@ pub fn is_transparent(input: &Path) -> Result<bool> {
             }
         }
     }
-    let _ = pipeline.set_state(gst::State::Null);
+    crate::gst::stop(&pipeline);
     Ok(transparent.unwrap_or_default())
 }
 

@@ -33,6 +33,18 @@ pub fn shared_clock() -> gst::Clock {
     gst::SystemClock::obtain().upcast()
 }
 
+/// Takes an element or pipeline to the NULL state, whatever it is at. A bin whose child fails on the way down stops where it
+/// is, as `uridecodebin` does after an address that answers 404: dropped like that, it would leave its threads and sockets
+/// behind. Asked again, it goes on.
+pub fn stop(element: &impl gst::glib::object::IsA<gst::Element>) {
+    use gst::prelude::*;
+    let element = element.upcast_ref();
+    const TRIES: usize = 4;
+    if (0..TRIES).all(|_| element.set_state(gst::State::Null).is_err()) {
+        tracing::warn!("{} does not stop; what it holds is lost", element.name());
+    }
+}
+
 /// Makes one element; a missing plugin becomes an error that names it.
 pub fn make(factory: &str) -> Result<gst::Element> {
     gst::ElementFactory::make(factory).build().map_err(|_| {

@@ -9,6 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with, statvfs};
 use rustix::io::Errno;
 
 use super::part_path;
+use super::record::is_dated;
 use crate::error::{Error, Result};
 
 /// Where there is less room than this, a recording would break off as soon as it begins.
@@ -93,6 +94,21 @@ impl Claim {
     /// Gives the finished file its name, or a numbered one if something has come to lie there; returns it.
     pub fn publish(&self) -> std::io::Result<PathBuf> {
         move_to_free(&self.part, &self.path)
+    }
+}
+
+/// Gives names to what recordings under a date left in `folder` when the daemon was killed: nobody asks for those names
+/// again.
+pub fn recover_dated(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for part in entries.flatten().map(|entry| entry.path()) {
+        let hidden = part.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('.'));
+        let Some(name) = hidden.and_then(|name| name.strip_suffix(".part")).filter(|name| is_dated(name)) else {
+            continue;
+        };
+        if let Err(error) = set_aside(&folder.join(name), &part) {
+            tracing::warn!("{}: {error}; it is what a recording left that was broken off", part.display());
+        }
     }
 }
 
@@ -193,6 +209,31 @@ mod tests {
         assert!(Claim::new(&file, Naming::Exact).unwrap().is_none(), "it is there");
         let lost = Claim::new(&folder.path().join("no/a.mkv"), Naming::Numbered).unwrap_err().to_string();
         assert!(lost.contains("cannot be written: No such file"), "{lost}");
+    }
+
+    #[test]
+    fn what_was_broken_off_under_a_date_is_found_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = |name: &str| part_path(&folder.path().join(name));
+        for name in
+            ["live-2026-11-27_09-17-54.mkv", "live-2026-11-27_09-17-54-2.mkv", "film.mkv", "x2026-11-27_09-17-5.mkv"]
+        {
+            std::fs::write(part(name), name).unwrap();
+        }
+        let running = folder.path().join("hall-2026-11-27_09-17-55.mkv");
+        let claim = Claim::new(&running, Naming::Exact).unwrap().unwrap();
+        std::fs::write(claim.part(), "it goes on").unwrap();
+        recover_dated(folder.path());
+        assert_eq!(
+            names(folder.path()),
+            [
+                ".film.mkv.part",
+                ".hall-2026-11-27_09-17-55.mkv.part",
+                ".x2026-11-27_09-17-5.mkv.part",
+                "live-2026-11-27_09-17-54-2-recovered.mkv",
+                "live-2026-11-27_09-17-54-recovered.mkv"
+            ]
+        );
     }
 
     #[test]

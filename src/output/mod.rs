@@ -11,7 +11,7 @@ mod rtsp;
 mod sound_track;
 pub mod virtual_camera;
 
-pub use claim::{Claim, Naming, move_without_replacing};
+pub use claim::{Claim, Naming, move_without_replacing, recover_dated};
 pub use container::{Container, hidden_beside, part_path};
 pub use idle::Usage;
 pub use length::length_of;

@@ -207,7 +207,7 @@ impl JpegEncoder {
 
 impl Drop for JpegEncoder {
     fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
+        crate::gst::stop(&self.pipeline);
     }
 }
 

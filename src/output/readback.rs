@@ -50,7 +50,7 @@ impl Contents {
         let built = pipeline.add_many([&source, &demuxer]).is_ok() && source.link(&demuxer).is_ok();
         let started = built && pipeline.set_state(gst::State::Playing).is_ok();
         let end = pipeline.bus().filter(|_| started).and_then(|bus| bus::wait_for_end(&bus, patience));
-        let _ = pipeline.set_state(gst::State::Null);
+        crate::gst::stop(&pipeline);
         let whole = end.is_some();
         end.unwrap_or(Ok(()))?;
         let tracks = tracks.locked();

@@ -62,6 +62,23 @@ pub fn dated_name(stream: &str) -> String {
     format!("{stream}-{}.mkv", now.as_deref().unwrap_or("recording"))
 }
 
+/// Whether `name` was made by [`dated_name`]: nobody asks for such a name again.
+pub(super) fn is_dated(name: &str) -> bool {
+    let stem = name.strip_suffix(".mkv").unwrap_or_default();
+    // What is like "2026-11-27_09-17-54", also before the number of a second one.
+    let like = |text: &str| {
+        text.len() == 19
+            && text.chars().zip("0000-00-00_00-00-00".chars()).all(|(is, pattern)| match pattern {
+                '0' => is.is_ascii_digit(),
+                other => is == other,
+            })
+    };
+    let numbered = stem.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix('-').unwrap_or_default();
+    [stem, numbered]
+        .iter()
+        .any(|stem| stem.len() > 19 && stem.is_char_boundary(stem.len() - 19) && like(&stem[stem.len() - 19..]))
+}
+
 impl Record {
     /// Starts the recording into the claimed file; its ending chooses the container (mp4, mov, mkv, webm).
     ///
@@ -107,11 +124,11 @@ impl Record {
     }
 
     fn failure(&self, reason: &str) -> Error {
-        Error::output(format!(
-            "recording {} stopped: {reason}; what was written is kept in {}",
-            self.claim.path().display(),
-            self.claim.part().display()
-        ))
+        let (path, part) = (self.claim.path().display(), self.claim.part());
+        Error::output(match part.exists() {
+            true => format!("recording {path} stopped: {reason}; what was written is kept in {}", part.display()),
+            false => format!("recording {path} stopped: {reason}; its file is gone: somebody removed or moved it"),
+        })
     }
 
     /// Looks for an error of the pipeline.
@@ -156,7 +173,7 @@ impl Record {
             let _ = feed.end_of_stream();
         }
         let end = self.pipeline.bus().and_then(|bus| bus::wait_for_end(&bus, FINISH_PATIENCE));
-        let _ = self.pipeline.set_state(gst::State::Null);
+        crate::gst::stop(&self.pipeline);
         end.unwrap_or_else(|| Err("it did not finish in time".into()))
     }
 
@@ -247,7 +264,7 @@ impl Output for Record {
             return Err(Error::output(format!("the recording {} is not complete", self.claim.path().display())));
         }
         if state.begin.is_none() {
-            let _ = self.pipeline.set_state(gst::State::Null);
+            crate::gst::stop(&self.pipeline);
             let _ = std::fs::remove_file(self.claim.part());
             return Err(Error::conflict(format!(
                 "{}: no frame came, nothing was recorded",
@@ -276,7 +293,7 @@ impl Output for Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
+        crate::gst::stop(&self.pipeline);
     }
 }
 

@@ -14,7 +14,17 @@ function largest({ formats }) {
   return best ? `, up to ${best.width}x${best.height}` : "";
 }
 
-const recent = () => JSON.parse(localStorage.getItem(RECENT) ?? "[]");
+/** An address with a name, a query or parameters in it may hold a password or a key. */
+const mayBeSecret = (source) => /[@?#;]/.test(source);
+
+function recent() {
+  try {
+    const known = JSON.parse(localStorage.getItem(RECENT) ?? "[]");
+    return known.filter((source) => typeof source === "string" && !mayBeSecret(source));
+  } catch {
+    return [];
+  }
+}
 
 export class Sources {
   #groups = [];
@@ -23,8 +33,7 @@ export class Sources {
   constructor(set) {
     const choose = async (source) => {
       if (!(await set(source))) return false;
-      // What has a name in it may have a password too.
-      const isKept = !source.includes("@") && !this.#groups.some(([, options]) => options.some(([known]) => known === source));
+      const isKept = !mayBeSecret(source) && !this.#groups.some(([, options]) => options.some(([known]) => known === source));
       if (isKept) localStorage.setItem(RECENT, JSON.stringify([source, ...recent().filter((other) => other !== source)].slice(0, MOST_RECENT)));
       this.#show();
       return true;

@@ -67,6 +67,17 @@ impl Streams {
         Some((told, refused))
     }
 
+    /// The stream starts anew, and with that ends what is recorded of it on command.
+    fn tell_restart(&self, place: usize) {
+        let entry = &self.entries[place];
+        if let Life::Running(stream) = &entry.life
+            && let Some(file) = stream.handle().recorder.file()
+        {
+            let ends = "the stream starts anew with the changed config; the recording into";
+            entry.span.in_scope(|| tracing::warn!("{ends} {file} ends here"));
+        }
+    }
+
     fn change_entry(&mut self, place: usize, wanted: StreamConfig) {
         let entry = &mut self.entries[place];
         if matches!(entry.life, Life::Running(_)) {
@@ -85,7 +96,10 @@ impl Streams {
     pub(super) fn apply_change(&mut self, place: usize, change: Change, from: StreamConfig, to: StreamConfig) {
         let change = match change {
             Change::None => return,
-            Change::Restart => return self.stop_entry(place, Then::Start(Box::new(to))),
+            Change::Restart => {
+                self.tell_restart(place);
+                return self.stop_entry(place, Then::Start(Box::new(to)));
+            }
             Change::Live(change) => change,
         };
         let entry = &mut self.entries[place];

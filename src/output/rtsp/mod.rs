@@ -5,7 +5,7 @@ mod factory;
 mod server;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -48,6 +48,22 @@ impl RtspAddress {
         let socket = socket.parse().ok().filter(|_| valid);
         let socket = socket.ok_or_else(|| format!("`{text}` is not an address like 127.0.0.1:8554/live"))?;
         Ok(Self { socket, path: format!("/{path}") })
+    }
+}
+
+impl RtspAddress {
+    /// Whether `url` leads here, as far as names of this machine show.
+    pub fn is_at(&self, url: &str) -> bool {
+        let Some(rest) = url.strip_prefix("rtsp://").or_else(|| url.strip_prefix("rtsps://")) else { return false };
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) =
+            authority.rsplit_once('@').map_or(authority, |(_, host)| host).rsplit_once(':').unwrap_or_default();
+        let host = host.trim_matches(['[', ']']);
+        let is_here = host == "localhost"
+            || host
+                .parse::<IpAddr>()
+                .is_ok_and(|host| host.is_loopback() || host.is_unspecified() || host == self.socket.ip());
+        is_here && port.parse() == Ok(self.socket.port()) && path.split('?').next() == Some(&self.path[1..])
     }
 }
 
