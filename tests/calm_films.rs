@@ -127,7 +127,7 @@ fn half_the_flicker_of_a_real_wall_goes() {
     let wall = |at: usize| (100..180).contains(&(at % 640)) && (60..300).contains(&(at / 640));
     let [free, half, flow] = ["0", "0.5", "flow"].map(|steadiness| flicker(&paint(steadiness), wall));
     eprintln!("the wall: {free:.2} levels a frame, {half:.2} at 0.5, {flow:.2} with flow");
-    assert!(half < 0.5 * free && flow < 0.3 * free, "{free}, {half} at 0.5, {flow} with flow");
+    assert!(half < 0.5 * free && flow < 0.5 * free, "{free}, {half} at 0.5, {flow} with flow");
 }
 
 /// The size of [`pan`]'s pictures.
