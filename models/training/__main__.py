@@ -12,7 +12,7 @@ from .data import Style, read_styles, to_picture, to_tensor
 from .device import pack, run as device_run
 from .network import SHAPES
 from .problems import Problem
-from .proof import card, curve, flicker, frame, held_out, speed
+from .proof import calm, card, curve, flicker, frame, held_out, speed
 from .teach import CROP_PX, SMALLEST_CROP_PX
 
 HERE = Path(__file__).parent
@@ -144,15 +144,26 @@ def parser() -> argparse.ArgumentParser:
     edge.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
     edge.set_defaults(run_command=lambda o: frame.measure(o.networks))
 
-    calm = commands.add_parser("flicker", help="how much paintings move when the picture does not, and how much of the network's grid they show")
-    calm.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
-    calm.add_argument("--stills", type=Path, nargs="+", required=True, help="pictures")
-    calm.add_argument("--flow", type=Path, help="folder of Middlebury pairs (frame10.png, frame11.png, *.flo)")
-    calm.add_argument("--style-rows", type=int, nargs="+", default=[1], help="(default: %(default)s)")
-    calm.add_argument("--painting", type=Path, help="tell content and style loss too, beside this painting; needs --vgg")
-    calm.add_argument("--long-side-px", type=int, default=768, help="painting's size (default: %(default)s)")
-    calm.add_argument("--vgg", type=Path, help="VGG16 weights, as for training")
-    calm.set_defaults(run_command=run_flicker)
+    steady = commands.add_parser("calm", help="how much a painted film moves when the film does not, without and with --steadiness")
+    steady.add_argument("program", type=Path, help="impasto")
+    steady.add_argument("networks", nargs="+", help="names of networks, or FILE.onnx")
+    steady.add_argument("--style", required=True)
+    steady.add_argument("--flow", type=Path, required=True, help="folder of Middlebury pairs (frame10.png, frame11.png, *.flo)")
+    steady.add_argument("--painting", type=Path, required=True, help="the painting of the style")
+    steady.add_argument("--long-side-px", type=int, default=768, help="painting's size (default: %(default)s)")
+    steady.add_argument("--vgg", type=Path, required=True, help="VGG16 weights, as for training")
+    steady.add_argument("--modes", nargs="+", default=["0", "0.5", "flow"], help="values of --steadiness (default: %(default)s)")
+    steady.set_defaults(run_command=run_calm)
+
+    moves = commands.add_parser("flicker", help="how much paintings move when the picture does not, and how much of the network's grid they show")
+    moves.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
+    moves.add_argument("--stills", type=Path, nargs="+", required=True, help="pictures")
+    moves.add_argument("--flow", type=Path, help="folder of Middlebury pairs (frame10.png, frame11.png, *.flo)")
+    moves.add_argument("--style-rows", type=int, nargs="+", default=[1], help="(default: %(default)s)")
+    moves.add_argument("--painting", type=Path, help="tell content and style loss too, beside this painting; needs --vgg")
+    moves.add_argument("--long-side-px", type=int, default=768, help="painting's size (default: %(default)s)")
+    moves.add_argument("--vgg", type=Path, help="VGG16 weights, as for training")
+    moves.set_defaults(run_command=run_flicker)
 
     slow = commands.add_parser("curve", help="loss of networks beside the slow reference's")
     slow.add_argument("table", type=Path, help="CSV of the reference's losses, completed; the plot is written beside it")
@@ -258,6 +269,13 @@ def run_gallery(options: argparse.Namespace) -> None:
 def run_compare(options: argparse.Namespace) -> None:
     networks = [checkpoint.read(path)[0] for path in options.checkpoints]
     gallery.save(gallery.comparison_sheet(networks, options.photo, options.style_names, options.height), options.output)
+
+
+def run_calm(options: argparse.Namespace) -> None:
+    eye = vgg.load(options.vgg)
+    target = losses.file_target(eye, options.painting, options.long_side_px)
+    pairs = list(flicker.folders_of(options.flow))
+    calm.measure(options.program, options.networks, options.style, pairs, options.modes, eye, target)
 
 
 def run_flicker(options: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ use super::geometry::Size;
 use super::tensor::{PixelOrder, Pixels};
 
 /// How much of the held picture stays where the motion is sure.
-const MOST_HELD: f32 = 0.95;
+const MOST_HELD: f32 = 0.8;
 
 /// A held colour is never farther from the new one than this many steps.
 const FARTHEST: f32 = 32.0;

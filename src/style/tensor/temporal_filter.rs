@@ -26,7 +26,7 @@ const MOTION_SCALE: u32 = 16;
 
 /// A block is still up to this multiple of the noise level, plus [`STILL_MARGIN`]; at twice that it surely moves.
 const STILL_NOISE: f32 = 1.4;
-const STILL_MARGIN: f32 = 2.0 * MOTION_SCALE as f32;
+const STILL_MARGIN: f32 = 1.5 * MOTION_SCALE as f32;
 
 /// No sensor is noisier than this, in motion units: in a pan everything moves and must not pass for noise.
 const MOST_NOISE: f32 = 6.0 * MOTION_SCALE as f32;

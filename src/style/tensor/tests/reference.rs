@@ -150,7 +150,7 @@ impl ReferenceFilter {
         }
         let (wide, high) = (width.div_ceil(8), height.div_ceil(8));
         let mut motion = vec![0u32; wide * high];
-        let still_before = self.noise.unwrap_or(0.0) * 1.4 + 32.0;
+        let still_before = self.noise.unwrap_or(0.0) * 1.4 + 24.0;
         for (block, motion) in motion.iter_mut().enumerate() {
             let places: Vec<(usize, usize)> = (0..64)
                 .map(|at| (block % wide * 8 + at % 8, block / wide * 8 + at / 8))
@@ -181,7 +181,7 @@ impl ReferenceFilter {
             let noise = measured.min(96.0).min(self.noise.map_or(f32::INFINITY, |noise| noise + 0.48));
             self.noise = Some(noise);
             for (weight, motion) in weights.iter_mut().zip(&motion) {
-                *weight = ((2.0 - *motion as f32 / (noise * 1.4 + 32.0)).clamp(0.0, 1.0) * firmness * 240.0) as u8;
+                *weight = ((2.0 - *motion as f32 / (noise * 1.4 + 24.0)).clamp(0.0, 1.0) * firmness * 240.0) as u8;
             }
         }
         let farthest = (32.0 * firmness).ceil() as i32;
