@@ -25,4 +25,5 @@ pub mod shutdown;
 pub mod style;
 mod suggest;
 mod sync;
+mod url;
 mod v4l2;

@@ -1,5 +1,7 @@
 //! What this machine computes with, and how the process keeps its memory.
 
+use std::path::Path;
+
 /// The cores that this process may use.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -30,6 +32,16 @@ pub fn share_heaps() {
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 2);
     }
+}
+
+/// How many bytes whoever runs this may still write into `folder`; none where the file system does not tell.
+///
+/// # Errors
+/// There is no such folder, or it cannot be looked at.
+pub fn free_bytes(folder: &Path) -> std::io::Result<Option<u64>> {
+    let found = rustix::fs::statvfs(folder)?;
+    // Some file systems have no blocks at all.
+    Ok((found.f_blocks > 0).then(|| found.f_bavail * found.f_frsize))
 }
 
 /// Gives the free pages of the heaps back to the system. The allocator does so only behind the last block that lives, and

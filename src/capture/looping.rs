@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use crate::gst::change_segment;
 use crate::sync::Locked;
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -104,15 +105,13 @@ fn space_out(entry: &gst::Pad, length: &Arc<AtomicU64>) {
         let mut rounds = rounds.locked();
         match event.view() {
             gst::EventView::FlushStop(_) => *rounds = Rounds::default(),
-            gst::EventView::Segment(segment) => {
-                if let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
-                    && let Some(base) = segment.base()
-                {
-                    let shift = rounds.shift(event.seqnum(), base, length.load(Ordering::Acquire));
-                    let mut segment = segment.clone();
-                    segment.set_base(base + shift);
-                    *event = gst::event::Segment::builder(&segment).seqnum(event.seqnum()).build();
-                }
+            gst::EventView::Segment(_) => {
+                let round = event.seqnum();
+                change_segment(event, |segment| {
+                    let base = segment.base()?;
+                    segment.set_base(base + rounds.shift(round, base, length.load(Ordering::Acquire)));
+                    Some(())
+                });
             }
             _ => {}
         }

@@ -16,6 +16,7 @@ use crate::gst::edit_list::EditLists;
 use crate::gst::matroska;
 use crate::gst::template::Templates;
 use crate::redact::redact;
+use crate::url::Url;
 
 /// How long a connection may take when it is asked why no media came.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
@@ -78,19 +79,14 @@ impl Source {
     /// Why nothing comes of an HTTP address, if that is because nobody answers there.
     pub(super) fn why_unreachable(&self) -> Option<String> {
         let Self::Url(url) = self else { return None };
-        let (scheme, rest) = url.split_once("://")?;
-        let usual = match scheme {
+        let url = Url::parse(url)?;
+        let usual = match url.scheme {
             "http" => 80,
             "https" => 443,
             _ => return None,
         };
-        let authority = rest.split(['/', '?', '#']).next()?;
-        let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
-            _ => (place, usual),
-        };
-        let addresses = match (host.trim_matches(['[', ']']), port).to_socket_addrs() {
+        let (host, port) = (url.host, url.port.unwrap_or(usual));
+        let addresses = match (url.bare_host(), port).to_socket_addrs() {
             Ok(addresses) => addresses,
             Err(error) => return Some(format!("{host} is not known: {error}; is the name right?")),
         };

@@ -1,6 +1,5 @@
 //! `impasto ctl doctor`: what of this machine works for Impasto, what is missing, and what cures it.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use serde::Serialize;
@@ -9,10 +8,12 @@ use super::{PaintArgs, print_json, say};
 use crate::capture::camera::{Which, cameras, unreadable};
 use crate::config::{Config, RuntimeConfig, plan};
 use crate::control::client::Client;
-use crate::control::contract::{StreamState, StreamStatus};
+use crate::control::contract::{LIVE, StreamState, StreamStatus};
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Bits, Codec, Encoder, Preset};
+use crate::machine::free_bytes;
 use crate::output::virtual_camera::Device;
+use crate::output::{RtspAddress, RtspServers};
 use crate::style::onnx::library;
 use crate::v4l2::permission_advice;
 
@@ -199,28 +200,21 @@ fn pipewire() -> Finding {
 
 /// The port that a daemon without a config takes.
 fn rtsp_port(config: &Config) -> Finding {
-    let address = config.output.rtsp.split('/').next().unwrap_or_default().to_string();
-    match TcpListener::bind(&address) {
-        Ok(_) => Finding::works("RTSP port", format!("{address} is free")),
-        Err(error) => {
-            let cure = "name another: impasto run --rtsp 127.0.0.1:8555";
-            Finding::broken("RTSP port", format!("{address}: {error}"), Some(cure.into()))
-        }
+    let address = RtspAddress::for_stream(&config.output.rtsp, LIVE).map_err(Error::usage);
+    match address.and_then(|address| RtspServers::default().check(&address).map(|()| address)) {
+        Ok(address) => Finding::works("RTSP port", format!("{} is free", address.socket)),
+        Err(error) => Finding::broken("RTSP port", error.to_string(), None),
     }
 }
 
 fn disk(folder: &Path) -> Finding {
-    match rustix::fs::statvfs(folder) {
-        Ok(found) => {
-            let free = found.f_bavail * found.f_frsize;
+    match free_bytes(folder) {
+        Ok(Some(free)) => {
             let what = format!("{:.1} GB free here", free as f64 / 1e9);
-            match free < SCARCE_BYTES {
-                true => {
-                    Finding::broken("disk", what, Some("make room, or record elsewhere: [control] recordings".into()))
-                }
-                false => Finding::works("disk", what),
-            }
+            let cure = || Some("make room, or record elsewhere: [control] recordings".into());
+            if free < SCARCE_BYTES { Finding::broken("disk", what, cure()) } else { Finding::works("disk", what) }
         }
+        Ok(None) => Finding::works("disk", "its file system does not tell how much is free"),
         Err(error) => Finding::broken("disk", error.to_string(), None),
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chapters::{self, Chapter};
 use crate::error::{Error, Result};
-use crate::gst::{edit_list, matroska};
+use crate::gst::{change_segment, edit_list, matroska};
 use crate::sync::Locked;
 
 /// Times in a file are counted in ticks, and lie up to so far below what they stand for.
@@ -181,15 +181,11 @@ impl Stream {
                 let is_sound = |caps: &gst::StructureRef| caps.name().starts_with("audio/");
                 self.is_text = !caps.caps().structure(0).is_some_and(is_sound);
             }
-            gst::EventView::Segment(segment) => {
-                let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>() else { return true };
+            gst::EventView::Segment(_) => change_segment(event, |segment| {
                 self.segment = Some(segment.clone());
-                let mut moved = segment.clone();
                 let begin = i64::try_from(window.begin.nseconds()).unwrap_or(i64::MAX);
-                if moved.offset_running_time(-begin).is_ok() {
-                    *event = gst::event::Segment::builder(&moved).seqnum(event.seqnum()).build();
-                }
-            }
+                segment.offset_running_time(-begin).ok()
+            }),
             // Matroska's muxer takes the chapters from it.
             gst::EventView::Toc(toc) => {
                 let (toc, updated) = toc.toc_owned();

@@ -5,6 +5,7 @@ use std::path::Path;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use crate::gst::change_segment;
 use crate::gst::matroska::is_matroska;
 
 /// How a demuxer's segments are to be read.
@@ -33,14 +34,10 @@ impl Timeline {
 
     /// Changes the segment of a stream so that its running time, which muxers write, is its place in the file.
     pub fn apply(self, event: &mut gst::Event) {
-        if let gst::EventView::Segment(segment) = event.view()
-            && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
-            && let Some(base) = if self == Self::BufferTime { segment.start() } else { segment.time() }
-        {
-            let mut segment = segment.clone();
-            segment.set_base(base);
-            *event = gst::event::Segment::builder(&segment).seqnum(event.seqnum()).build();
-        }
+        change_segment(event, |segment| {
+            segment.set_base(if self == Self::BufferTime { segment.start() } else { segment.time() }?);
+            Some(())
+        });
     }
 }
 
@@ -53,7 +50,7 @@ pub fn keep_early_packets(streams: &gst::Element) {
             element.connect_pad_added(|_, pad| {
                 pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
                     if let Some(gst::PadProbeData::Event(event)) = &mut info.data {
-                        widen(event);
+                        change_segment(event, widen);
                     }
                     gst::PadProbeReturn::Ok
                 });
@@ -63,15 +60,10 @@ pub fn keep_early_packets(streams: &gst::Element) {
 }
 
 /// Moves the beginning of a segment, and its stream time with it.
-fn widen(event: &mut gst::Event) {
-    if let gst::EventView::Segment(segment) = event.view()
-        && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
-        && let Some((start, time)) = segment.start().zip(segment.time())
-    {
-        let lead = start.min(time);
-        let mut segment = segment.clone();
-        segment.set_start(start - lead);
-        segment.set_time(time - lead);
-        *event = gst::event::Segment::builder(&segment).seqnum(event.seqnum()).build();
-    }
+fn widen(segment: &mut gst::FormattedSegment<gst::ClockTime>) -> Option<()> {
+    let (start, time) = segment.start().zip(segment.time())?;
+    let lead = start.min(time);
+    segment.set_start(start - lead);
+    segment.set_time(time - lead);
+    Some(())
 }

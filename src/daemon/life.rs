@@ -56,11 +56,8 @@ impl<S> Life<S> {
             }
             (Self::Starting, Err(error)) => Step::Fail(error),
             // Meanwhile it is no longer wanted like this.
-            (Self::Stopping(_), Ok(running)) => Step::Stop(running),
-            (Self::Stopping(_), Err(_)) => self.stopped(),
-            // It is told of once for each start.
-            (Self::Running(_) | Self::Waiting { .. } | Self::Ended, Ok(running)) => Step::Stop(running),
-            (Self::Running(_) | Self::Waiting { .. } | Self::Ended, Err(_)) => Step::Nothing,
+            (_, Ok(running)) => Step::Stop(running),
+            (_, Err(_)) => self.stopped(),
         }
     }
 

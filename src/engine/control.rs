@@ -14,9 +14,9 @@ use serde::Serialize;
 
 use super::FramePainter;
 use super::loader::{self, Job};
-use super::looks::Looks;
 use super::receiver::ControlReceiver;
-use super::shared::{Answer, ControlState, PendingUpdate, Reply, Resize, Shared};
+use super::requests::Requests;
+use super::shared::{Answer, ControlState, PendingUpdate, Reply, Resize, Shared, WantedLook};
 use super::sizing::Sizing;
 use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
@@ -64,7 +64,7 @@ impl Control {
         let PaintPlan { look, choice, catalog, size, session } = plan;
         let look = Look { styles: choice.mix, ..look };
         let state = ControlState {
-            looks: Looks::new(look, frame_painter.painter().network().manifest().clone()),
+            looks: Requests::new(WantedLook { look, network: frame_painter.painter().network().manifest().clone() }),
             sizing: Sizing::new(size),
             network: frame_painter.painter().network().clone(),
             weights: choice.resolved.weights,
@@ -98,9 +98,9 @@ impl Control {
     pub fn painting(&self) -> Painting {
         let state = self.shared.state();
         Painting {
-            look: state.looks.look().clone(),
+            look: state.looks.asked().look.clone(),
             network: state.network.manifest().name.clone(),
-            wanted_network: state.looks.network().name.clone(),
+            wanted_network: state.looks.asked().network.name.clone(),
             device: state.network.backend().name(),
             size: state.sizing.size(),
             bounding_box: state.sizing.painted_box().map(|bounding_box| bounding_box.to_string()),
@@ -136,7 +136,7 @@ impl Control {
     pub fn set_network(&self, network: &str) -> Result<Answer> {
         let network = self.shared.catalog.named(network)?;
         let mut state = self.shared.state();
-        let mut look = state.looks.look().clone();
+        let mut look = state.looks.asked().look.clone();
         look.styles.0.retain(|style, _| network.style(style).is_some());
         // What had no weight beside others paints nothing alone.
         if look.styles.0.values().all(|weight| *weight == 0.0) {
@@ -151,7 +151,7 @@ impl Control {
     /// As [`Control::set_look`].
     pub fn patch_look(&self, patch: &LookPatch) -> Result<Answer> {
         let mut state = self.shared.state();
-        let look = state.looks.look().patched(patch);
+        let look = state.looks.asked().look.patched(patch);
         self.change_look(&mut state, look, None)
     }
 
@@ -160,12 +160,12 @@ impl Control {
         look.check_live()?;
         let choice = match network {
             Some(network) => Choice::of(network, &look)?,
-            None => self.shared.catalog.resolve(&look, Some(&state.looks.network().path))?,
+            None => self.shared.catalog.resolve(&look, Some(&state.looks.asked().network.path))?,
         };
         let path = state.network.manifest().path.clone();
         let look = Look { styles: choice.mix.clone(), ..look };
         let (reply, answer) = Reply::new();
-        let ticket = state.looks.ask(look, choice.network.clone());
+        let ticket = state.looks.ask(WantedLook { look, network: choice.network.clone() });
         if same_network(&choice, &path) {
             self.shared.send_look(state, choice.resolved, None, reply);
         } else {

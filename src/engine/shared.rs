@@ -12,13 +12,13 @@ use gstreamer_video as gst_video;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::looks::Looks;
+use super::requests::Requests;
 use super::sizing::Sizing;
 use crate::error::{Error, Result};
 use crate::style::look::ResolvedLook;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::{Loaded, RunStop, SessionOptions};
-use crate::style::{Catalog, PaintSize, Size, SizedNetwork};
+use crate::style::{Catalog, Look, PaintSize, Size, SizedNetwork};
 use crate::sync::Locked;
 
 /// What a command came to.
@@ -60,7 +60,7 @@ pub(super) struct Trial {
 
 /// Where commands are put together.
 pub(super) struct ControlState {
-    pub(super) looks: Looks<Manifest>,
+    pub(super) looks: Requests<WantedLook>,
     pub(super) sizing: Sizing,
     /// The network that was sent last.
     pub(super) network: Loaded,
@@ -68,6 +68,13 @@ pub(super) struct ControlState {
     pub(super) mirrored: bool,
     pub(super) paused: bool,
     pub(super) pending: PendingUpdate,
+}
+
+/// A look, and the network that shall paint it.
+#[derive(Clone)]
+pub(super) struct WantedLook {
+    pub(super) look: Look,
+    pub(super) network: Manifest,
 }
 
 /// The one-slot mailbox: later commands are laid over earlier ones that were not taken yet.
@@ -114,7 +121,7 @@ impl Shared {
         sized: Option<SizedNetwork>,
         reply: Reply,
     ) -> Option<SizedNetwork> {
-        state.looks.sent();
+        state.looks.send_asked();
         state.weights.clone_from(&resolved.weights);
         state.pending.resolved = Some(resolved);
         state.pending.replies.push(reply);

@@ -1,14 +1,10 @@
-//! The inference size: what is asked for, what the painter has, and which of several requests counts.
+//! The inference size: what is asked for, and the box that is painted in.
 
+use super::requests::Requests;
 use crate::style::{PaintSize, Size};
 
-/// Requests are numbered; each is taken or refused once its network was tried, in the order in which they came.
-pub(super) struct Sizing {
-    newest: u64,
-    asked: Requested,
-    /// What the painter has, or finds in its mailbox.
-    sent: Requested,
-}
+/// Each request is taken or refused once its network was tried, in the order in which they came.
+pub(super) struct Sizing(Requests<Requested>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Requested {
@@ -16,63 +12,61 @@ struct Requested {
     bounding_box: Option<Size>,
 }
 
+impl From<PaintSize> for Requested {
+    fn from(size: PaintSize) -> Self {
+        Self { size, bounding_box: size.bounding_box() }
+    }
+}
+
 impl Sizing {
     /// The painter begins with `size`.
     pub fn new(size: PaintSize) -> Self {
-        let begun = Requested { size, bounding_box: size.bounding_box() };
-        Self { newest: 0, asked: begun, sent: begun }
+        Self(Requests::new(size.into()))
     }
 
     /// Asks for `size`; returns the number of the request.
     pub fn ask(&mut self, size: PaintSize) -> u64 {
-        self.asked = Requested { size, bounding_box: size.bounding_box() };
-        self.newest += 1;
-        self.newest
+        self.0.ask(size.into())
     }
 
     /// Asks for another box of the size `auto`; none if that is no longer asked for.
     pub fn ask_auto(&mut self, bounding_box: Size) -> Option<u64> {
-        if self.asked.size != PaintSize::Auto {
-            return None;
-        }
-        self.asked.bounding_box = Some(bounding_box);
-        self.newest += 1;
-        Some(self.newest)
+        let asked = *self.0.asked();
+        (asked.size == PaintSize::Auto).then(|| self.0.ask(Requested { bounding_box: Some(bounding_box), ..asked }))
     }
 
     /// As it was asked for last.
     pub fn size(&self) -> PaintSize {
-        self.asked.size
+        self.0.asked().size
     }
 
     /// The box that is asked for.
     pub fn wanted_box(&self) -> Option<Size> {
-        self.asked.bounding_box
+        self.0.asked().bounding_box
     }
 
     /// The box that is painted in.
     pub fn painted_box(&self) -> Option<Size> {
-        self.sent.bounding_box
+        self.0.sent().bounding_box
     }
 
     /// No other was asked for since.
     pub fn is_newest(&self, request: u64) -> bool {
-        self.newest == request
+        self.0.is_newest(request)
     }
 
     /// The network is ready for the request, whose box was `bounding_box`.
     pub fn take(&mut self, request: u64, bounding_box: Option<Size>) {
-        self.sent.bounding_box = bounding_box;
         if self.is_newest(request) {
-            self.sent = self.asked;
+            self.0.send_asked();
+        } else {
+            self.0.send(Requested { bounding_box, ..*self.0.sent() });
         }
     }
 
     /// The network cannot do it: what is asked for is what there is, unless something newer was asked for.
     pub fn refuse(&mut self, request: u64) {
-        if self.is_newest(request) {
-            self.asked = self.sent;
-        }
+        self.0.refuse(request);
     }
 }
 

@@ -45,6 +45,21 @@ pub fn stop(element: &impl gst::glib::object::IsA<gst::Element>) {
     }
 }
 
+/// Changes the segment that `event` brings, if it brings one of times; where `change` returns none, it stays.
+pub fn change_segment(
+    event: &mut gst::Event,
+    change: impl FnOnce(&mut gst::FormattedSegment<gst::ClockTime>) -> Option<()>,
+) {
+    if let gst::EventView::Segment(segment) = event.view()
+        && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
+    {
+        let mut changed = segment.clone();
+        if change(&mut changed).is_some() {
+            *event = gst::event::Segment::builder(&changed).seqnum(event.seqnum()).build();
+        }
+    }
+}
+
 /// Makes one element; a missing plugin becomes an error that names it.
 pub fn make(factory: &str) -> Result<gst::Element> {
     gst::ElementFactory::make(factory).build().map_err(|_| {

@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with, statvfs};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::part_path;
 use super::record::is_dated;
 use crate::error::{Error, Result};
+use crate::machine::free_bytes;
 
 /// Where there is less room than this, a recording would break off as soon as it begins.
 const LEAST_ROOM: u64 = 64 * 1024;
@@ -114,9 +115,8 @@ pub fn recover_dated(folder: &Path) {
 
 fn check_room(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match statvfs(folder) {
-        // Some file systems do not tell: they have no blocks at all.
-        Ok(found) if found.f_blocks > 0 && found.f_bavail * found.f_frsize < LEAST_ROOM => Err(Error::output(format!(
+    match free_bytes(folder) {
+        Ok(Some(free)) if free < LEAST_ROOM => Err(Error::output(format!(
             "{}: No space left on device; make room, or choose another with --record",
             path.display()
         ))),

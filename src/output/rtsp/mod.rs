@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
 use crate::sync::Locked;
+use crate::url::Url;
 use connections::Connection;
 use factory::SharedFactory;
 pub use server::RtspServers;
@@ -54,16 +55,10 @@ impl RtspAddress {
 impl RtspAddress {
     /// Whether `url` leads here, as far as names of this machine show.
     pub fn is_at(&self, url: &str) -> bool {
-        let Some(rest) = url.strip_prefix("rtsp://").or_else(|| url.strip_prefix("rtsps://")) else { return false };
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (host, port) =
-            authority.rsplit_once('@').map_or(authority, |(_, host)| host).rsplit_once(':').unwrap_or_default();
-        let host = host.trim_matches(['[', ']']);
-        let is_here = host == "localhost"
-            || host
-                .parse::<IpAddr>()
-                .is_ok_and(|host| host.is_loopback() || host.is_unspecified() || host == self.socket.ip());
-        is_here && port.parse() == Ok(self.socket.port()) && path.split('?').next() == Some(&self.path[1..])
+        let Some(url) = Url::parse(url).filter(|url| ["rtsp", "rtsps"].contains(&url.scheme)) else { return false };
+        let is_here = |host: IpAddr| host.is_loopback() || host.is_unspecified() || host == self.socket.ip();
+        let is_here = url.host == "localhost" || url.bare_host().parse().is_ok_and(is_here);
+        is_here && url.port == Some(self.socket.port()) && url.path == &self.path[1..]
     }
 }
 
