@@ -468,7 +468,7 @@ fn ten_thousand_random_changes_do_no_harm() {
     let pictures: Vec<Vec<u8>> = (0..8).map(|seed| confetti(size, seed)).collect();
     let mut random = fastrand::Rng::with_seed(42);
     let mut answers = Vec::new();
-    let (mut applied, mut refused, mut memory) = (0, 0, Vec::new());
+    let (mut applied, mut overtaken, mut refused, mut memory) = (0, 0, 0, Vec::new());
     for number in 0..CHANGES {
         let control = studio.control.clone();
         let answer = match random.u8(..20) {
@@ -505,6 +505,8 @@ fn ten_thousand_random_changes_do_no_harm() {
             for answer in answers.drain(..) {
                 match studio.paint_until(answer, &pictures[0]).0 {
                     Ok(_) => applied += 1,
+                    // How many there is time for before the next comes is the machine's affair.
+                    Err(error) if error.to_string().contains("took its place") => overtaken += 1,
                     Err(_) => refused += 1,
                 }
             }
@@ -512,9 +514,12 @@ fn ten_thousand_random_changes_do_no_harm() {
         }
     }
     let picture = &pictures[0];
-    assert_eq!(applied + refused, CHANGES);
-    eprintln!("{applied} changes carried out, {refused} refused; resident MB after each thousand: {memory:.0?}");
-    assert!(applied > CHANGES / 3);
+    assert_eq!(applied + overtaken + refused, CHANGES);
+    eprintln!(
+        "{applied} changes carried out, {overtaken} overtaken, {refused} refused; \
+         resident MB after each thousand: {memory:.0?}"
+    );
+    assert!(applied > 0 && applied + overtaken > CHANGES / 3);
     let (early, late) = (memory[2..4].iter().sum::<f64>() / 2.0, memory[8..].iter().sum::<f64>() / 2.0);
     assert!(late < early * 1.1 + 4.0, "memory grows: {memory:?}");
 
