@@ -20,6 +20,7 @@ pub mod gst;
 mod machine;
 pub mod metrics;
 pub mod output;
+pub mod picture;
 pub mod redact;
 pub mod shutdown;
 pub mod style;

@@ -308,6 +308,15 @@ fn a_network_that_never_comes_to_its_end() {
     assert_eq!(api.json("PATCH", look, r#"{"styles": {"negative": 1}}"#).status, 200);
     api.assert_painting(5);
 
+    // A look that comes meanwhile, on another network too, does not wait for it.
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| api.json("PATCH", look, r#"{"styles": {"endless": 1}}"#));
+        until("it is being loaded", || !api.get(look).value()["styles"]["endless"].is_null());
+        assert_eq!(api.json("PATCH", look, r#"{"styles": {"plain": 1}}"#).status, 200);
+        asked.join().unwrap().assert_problem(409, "a later change of the look took its place");
+    });
+    api.assert_painting(5);
+
     // The daemon does not wait for it when it stops.
     std::thread::scope(|scope| {
         let asked = scope.spawn(|| {

@@ -114,6 +114,9 @@ fn what_cannot_be_is_refused_in_words_and_the_old_look_paints_on() {
     api.ask("PUT", LOOK, &[("Content-Type", "text/plain")], b"{}").assert_problem(415, "application/json");
     api.ask("DELETE", LOOK, &[], b"").assert_problem(405, "openapi.json");
     api.get("/api/v2/streams").assert_problem(404, "openapi.json");
+    for path in ["/api/v1/streams/%ff", "/api/v1/recordings/%C3%28", "/%80"] {
+        api.get(path).assert_problem(400, "not text in UTF-8");
+    }
     api.get("/../Cargo.toml").assert_problem(404, "web page is at /");
     api.get(&live("/preview?which=both")).assert_problem(422, "`painted` or `source`");
     api.json("PATCH", &live(""), r#"{"size": "0x0"}"#).assert_problem(422, "`0x0` is not a size");

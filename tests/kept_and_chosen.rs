@@ -229,7 +229,7 @@ fn outputs_are_added_and_removed_and_survive_what_the_config_changes() {
         (json!({"type": "smoke"}), 422, "unknown variant `smoke`"),
         (json!({"type": "recording", "file": "b.mkv"}), 409, "in progress"),
         (json!({"type": "recording", "file": "../b.mkv"}), 422, "no plain file name"),
-        (json!({"type": "virtual-camera", "device": "/dev/video99"}), 500, "modprobe v4l2loopback"),
+        (json!({"type": "virtual-camera", "device": "/dev/video99"}), 422, "modprobe v4l2loopback"),
         (json!({"type": "virtual-camera", "size": "huge"}), 422, "`huge` is not a size"),
     ] {
         add(wish).assert_problem(status, words);

@@ -260,6 +260,7 @@ fn outputs_that_cannot_be_are_said_in_one_line() {
         (["--rtsp", &rtsp], 5, format!("cannot serve RTSP on port {port} of 127.0.0.1: it is in use; choose another")),
         (["--rtsp", &elsewhere], 5, "of 203.0.113.7: Cannot assign requested address".into()),
         (["--rtsp", "somewhere"], 2, "`somewhere` is not an address like 127.0.0.1:8554/live; or \"off\"".into()),
+        (["--rtsp", "127.0.0.1:0/live"], 2, "port 0 is none that clients could be told".into()),
         (["--record", lost.to_str().unwrap()], 5, "a.mp4: cannot be written: No such file or directory".into()),
         (["--record", avi.to_str().unwrap()], 2, "`avi`".into()),
     ] {

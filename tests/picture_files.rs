@@ -4,6 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use common::http::Api;
 use common::{Finished, finish, impasto, onnx, project};
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
 use image::metadata::Orientation;
@@ -204,6 +205,44 @@ fn pictures_of_phones_are_read_where_libheif_is_installed() {
         assert_near(pixel(&file, 56, 8), [40; 3], 6);
         let exif = decoder(&file).exif_metadata().expect("readable").unwrap_or_else(|| panic!("{name} has no EXIF"));
         assert!(exif.windows(3).any(|word| word == b"Cam"), "{name}");
+    }
+}
+
+#[test]
+fn a_picture_looks_the_same_live() {
+    let studio = Studio::new();
+    let network = studio.path("identity.onnx");
+    let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(64, 32, |x, y| Rgb([3 * x as u8, 7 * y as u8, 99])));
+    let mut lying = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut lying, 95);
+    encoder.set_exif_metadata(exif()).expect("JPEG holds EXIF");
+    picture.write_with_encoder(encoder).expect("a file");
+    picture.save(studio.path("scan.tif")).expect("saved");
+    picture.save(studio.path("plain.ppm")).expect("saved");
+    let wide = with_profile(&picture, &ColorProfile::new_display_p3());
+    let mut pictures = vec![
+        studio.write("lying.jpg", &lying),
+        studio.write("wide.png", &wide),
+        studio.path("scan.tif"),
+        studio.path("plain.ppm"),
+        project("tests/cases/cmykicc.jpg"),
+    ];
+    if has("heif-convert") {
+        pictures.push(project("tests/cases/a.heic"));
+    }
+    for input in pictures {
+        let (file, _) = studio.good(&input, "out.png");
+        let expected = image::open(&file).expect("a picture").into_rgb8();
+        let network = network.to_str().unwrap();
+        let (run, api) = Api::start(&["--source", input.to_str().unwrap(), "--rtsp", "off", "--network", network]);
+        // It has no end.
+        api.assert_painting(40);
+        let shown = api.json("POST", "/api/v1/streams/live/snapshot", "{}");
+        let shown = image::load_from_memory(&shown.body).expect("a picture").into_rgb8();
+        assert_eq!(shown.dimensions(), expected.dimensions(), "{}", input.display());
+        let most = shown.iter().zip(expected.iter()).map(|(shown, file)| shown.abs_diff(*file)).max();
+        assert!(most <= Some(2), "{}: {most:?} levels from the painted file", input.display());
+        assert_eq!(run.interrupt().code, Some(0));
     }
 }
 

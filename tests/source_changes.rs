@@ -186,6 +186,29 @@ fn a_daemon_with_a_config_outlives_its_streams_which_can_be_given_a_source_again
 }
 
 #[test]
+fn a_stream_that_is_just_being_tried_takes_another_source_too() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("one.toml");
+    let input = format!("rtsp://{}/silent", silent.local_addr().unwrap());
+    let text = format!("[source]\ninput = \"{input}\"\n[paint]\nsize = \"64x36\"\n[output]\nrtsp = \"off\"\n");
+    std::fs::write(&config, text).unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let run = Running::start(&["--config", config.to_str().unwrap(), "--http", &address]);
+    let api = Api { address };
+    // It is being tried, for as long as nobody hangs up.
+    let (connection, _) = silent.accept().unwrap();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| set(&api, "test", true));
+        std::thread::sleep(Duration::from_millis(500));
+        drop((connection, silent));
+        assert_eq!(asked.join().unwrap(), 200);
+    });
+    api.assert_painting(20);
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
 fn a_camera_that_sends_jpeg_pictures_over_http_plays() {
     let mut jpeg = std::io::Cursor::new(Vec::new());
     image::RgbImage::from_pixel(64, 36, image::Rgb([200, 30, 30]))

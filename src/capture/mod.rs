@@ -12,6 +12,7 @@ pub mod probe;
 pub mod scaling;
 mod showcase;
 mod source;
+mod still;
 pub mod treatment;
 
 pub use source::Source;

@@ -1,7 +1,6 @@
 //! The kinds of source a user can name, and the head of the pipeline for each.
 
 use std::fmt;
-use std::io::Read;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::camera::{CameraRequest, Which};
-use super::{Pace, Wiring, animation, showcase};
+use super::{Pace, Wiring, animation, showcase, still};
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
 use crate::gst::matroska;
@@ -127,24 +126,25 @@ impl Source {
                 animation::play_into(&bin, path, wiring.looped && wiring.pace == Pace::RealTime)?;
                 Ok(bin)
             }
+            // Painted as fast as it goes, a picture is one frame and no stream.
+            Self::File(path) if wiring.pace == Pace::RealTime && still::is_still(path) => {
+                let bin = templates.load("capture/still", &[("fps", &fps)])?.build(&[("picture", "appsrc")])?;
+                still::show_in(&bin, path)?;
+                Ok(bin)
+            }
             Self::File(path) => {
                 let uri = path
                     .canonicalize()
                     .map_err(|error| error.to_string())
                     .and_then(|path| gst::glib::filename_to_uri(path, None).map_err(|error| error.to_string()))
                     .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-                // Painted as fast as it goes, a picture is one frame and no stream.
-                if wiring.pace == Pace::RealTime && is_still(path) {
-                    still(templates, &fps, &uri)
-                } else {
-                    let media = media(templates, &uri, edit_lists.cloned())?;
-                    if matroska::is_transparent(path)?
-                        && let Some(decoder) = media.by_name("source")
-                    {
-                        matroska::decode_transparency(&decoder);
-                    }
-                    Ok(media)
+                let media = media(templates, &uri, edit_lists.cloned())?;
+                if matroska::is_transparent(path)?
+                    && let Some(decoder) = media.by_name("source")
+                {
+                    matroska::decode_transparency(&decoder);
                 }
+                Ok(media)
             }
             Self::Url(url) => media(templates, url, None),
         }
@@ -168,24 +168,6 @@ const RTSP_LATENCY_MS: u32 = 200;
 
 /// How long an RTSP source may stay silent before it counts as lost.
 const RTSP_TIMEOUT_US: u64 = 5_000_000;
-
-fn still(templates: &Templates, fps: &str, uri: &str) -> Result<gst::Bin> {
-    let template = templates.load("capture/still", &[("fps", fps)])?;
-    let bin = template.build(&[("source", "uridecodebin"), ("freeze", "imagefreeze")])?;
-    let named = |name: &str| bin.by_name(name).unwrap_or_else(|| unreachable!("checked by build"));
-    // It is fed within the bin.
-    if let Some(open) = bin.static_pad("sink") {
-        let _ = bin.remove_pad(&open);
-    }
-    named("source").set_property("uri", uri);
-    let freeze = named("freeze").static_pad("sink");
-    named("source").connect_pad_added(move |_, pad| {
-        if let Some(freeze) = freeze.as_ref().filter(|freeze| !freeze.is_linked()) {
-            let _ = pad.link(freeze);
-        }
-    });
-    Ok(bin)
-}
 
 /// Lists of addresses that GStreamer would follow: HLS, DASH, Smooth Streaming.
 const LISTS: [&str; 3] = ["application/x-hls", "application/dash+xml", "application/vnd.ms-sstr+xml"];
@@ -225,14 +207,6 @@ fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLists>) -> Res
     Ok(bin)
 }
 
-/// True if `path` holds one picture, as its first bytes tell. Several in one file are a film in JPEG pictures.
-fn is_still(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
-    let is_film = path.extension().is_some_and(|extension| extension == "mjpeg" || extension == "mjpg");
-    read.is_ok() && !is_film && image::guess_format(&start).is_ok_and(|format| format != image::ImageFormat::Gif)
-}
-
 fn check_file(path: &Path) -> Result<()> {
     let metadata = std::fs::metadata(path).map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
     if metadata.is_dir() {
@@ -258,19 +232,6 @@ mod tests {
         assert_eq!(Source::parse("a/b.mp4").unwrap(), Source::File("a/b.mp4".into()));
         assert!(matches!(Source::parse("rtsp://h/x").unwrap(), Source::Url(_)));
         assert!(Source::parse("camera:").unwrap_err().to_string().contains("impasto devices"));
-    }
-
-    #[test]
-    fn a_picture_is_known_by_its_bytes() {
-        let folder = tempfile::tempdir().unwrap();
-        let still = |name: &str, bytes: &[u8]| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            is_still(&path)
-        };
-        assert!(still("photo.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0") && still("no-name", b"\x89PNG\r\n\x1a\n"));
-        assert!(!still("film.mjpeg", b"\xff\xd8\xff\xe0\0\x10JFIF\0") && !still("moves.gif", b"GIF89a"));
-        assert!(!still("film.mp4", b"\0\0\0\x20ftypisom") && !still("text.png", b"no picture"));
     }
 
     #[test]

@@ -9,8 +9,9 @@ use super::args::{PaintArgs, time};
 use super::{print_json, say, tell};
 use crate::capture::Treatment;
 use crate::config::{locate, plan};
-use crate::convert::{picture_file, pictures, refuse_pipes, sheet};
+use crate::convert::{pictures, refuse_pipes, sheet};
 use crate::error::{Error, Result};
+use crate::picture;
 use crate::style::look::Mix;
 use crate::style::{Choice, Look, PaintPlan, Painter, Steadiness};
 
@@ -58,7 +59,7 @@ impl PreviewArgs {
         let begun = Instant::now();
         let output = self.output.display();
         refuse_pipes(&self.input, &self.output)?;
-        if picture_file::Format::of(&self.output).is_none() {
+        if picture::Format::of(&self.output).is_none() {
             return Err(Error::usage(format!("{output}: pictures are written into .png, .jpg or .webp")));
         }
         if self.output.exists() && !self.overwrite {

@@ -151,7 +151,9 @@ impl OutputPlan {
             }
             OutputWish::VirtualCamera { device, size, mirror } => {
                 let (device, size) = (device.clone(), size.clone());
-                Some(Self::VirtualCamera(virtual_camera(&VirtualCameraConfig { device, size, mirror: *mirror })?))
+                let camera = virtual_camera(&VirtualCameraConfig { device, size, mirror: *mirror });
+                // The one who asks can name another.
+                Some(Self::VirtualCamera(camera.map_err(Error::usage)?))
             }
             OutputWish::Recording { .. } => None,
         })

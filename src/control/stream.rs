@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -17,6 +18,10 @@ use crate::output::{PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
 use crate::suggest::did_you_mean;
 use crate::sync::SharedLocked;
+
+/// How long somebody who brings a source waits for a start in progress, and how often it is looked at.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_POLL: Duration = Duration::from_millis(100);
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,11 +187,15 @@ impl Hub {
         })
     }
 
-    /// Goes over to another source; a stream that has ended or failed starts with it.
+    /// Goes over to another source; a stream that has ended or failed starts with it. A start in progress comes out first.
     pub async fn set_source(&self, name: &str, wanted: SourceRequest) -> ApiResult<StreamState> {
-        match self.member(name)? {
-            Member::Down(_, Some(start)) => start(wanted).await,
-            _ => self.get(name)?.set_source(wanted).await,
+        let until = Instant::now() + START_PATIENCE;
+        loop {
+            match self.member(name)? {
+                Member::Down(_, Some(start)) => return start(wanted).await,
+                Member::Down(_, None) if Instant::now() < until => tokio::time::sleep(START_POLL).await,
+                _ => return self.get(name)?.set_source(wanted).await,
+            }
         }
     }
 

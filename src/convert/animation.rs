@@ -10,11 +10,11 @@ use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, Frame, ImageFormat};
 
 use super::parts::{Index, PacketReader};
-use super::webp;
 use crate::capture::animation::delays;
 use crate::error::{Error, Result};
 use crate::gst::encoder::Encoder;
 use crate::output::part_path;
+use crate::picture::webp;
 use crate::shutdown::Shutdown;
 
 /// 1 to 30: how little time the search for the 256 colours of a GIF's picture takes.

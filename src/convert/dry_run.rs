@@ -10,7 +10,6 @@ use super::cut::{Cut, has_index};
 use super::fate::Fate;
 use super::forecast::{Forecast, TrackForecast};
 use super::parts::Index;
-use super::picture_file::Format;
 use super::pictures::{self, Easel};
 use super::progress::{Kept, Progress};
 use super::survey::Survey;
@@ -20,6 +19,7 @@ use crate::capture::{animation, probe};
 use crate::error::{Error, Result};
 use crate::gst::check::codec_of;
 use crate::gst::encoder::KEY_FRAME_INTERVAL;
+use crate::picture::Format;
 use crate::shutdown::Shutdown;
 use crate::style::Size;
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::picture_file::{Format, is_named_so};
 use super::pictures;
 use super::target::Target;
 use crate::error::{Error, Result};
+use crate::picture::{Format, is_named_so};
 
 /// Endings of the films that are taken out of folders; one that is named is tried whatever its ending is.
 const FILMS: [&str; 25] = [

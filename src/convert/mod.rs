@@ -9,15 +9,11 @@ mod dry_run;
 mod encode;
 mod fate;
 mod forecast;
-mod heif;
 mod join;
 mod ledger;
 mod link;
 mod listing;
 mod parts;
-mod picture_colours;
-pub mod picture_file;
-pub mod picture_tags;
 pub mod pictures;
 mod place;
 mod progress;
@@ -34,7 +30,6 @@ mod timescale;
 mod tools;
 mod video;
 mod watch;
-mod webp;
 mod words;
 mod workers;
 
@@ -45,6 +40,7 @@ use crate::capture::{Treatment, animation::moves};
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Bits, Codec, Encoder, Preset};
 use crate::gst::template::Templates;
+use crate::picture;
 use crate::shutdown::Shutdown;
 use crate::style::PaintPlan;
 use target::Target;
@@ -115,7 +111,7 @@ impl Kind {
         refuse_pipes(input, output)?;
         std::fs::metadata(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
         let is_film = !pictures::is_picture(input) || moves(input);
-        let kind = if picture_file::Format::of(output).is_none() {
+        let kind = if picture::Format::of(output).is_none() {
             Target::of(output)?;
             Self::Video
         } else if options.at.is_none() && is_film && Target::of(output).is_ok() {

@@ -1,7 +1,6 @@
 //! Still pictures: decode, paint, encode, each file in one go.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,6 @@ use image::{DynamicImage, RgbImage, Rgba};
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use super::heif;
-use super::picture_file::{self, Format, Original};
-use super::picture_tags::Tags;
 use super::progress::{Event, Progress};
 use super::{Conversion, behind_links};
 use crate::capture::animation::moves;
@@ -24,6 +20,8 @@ use crate::error::{Error, Result};
 use crate::gst::flatten::lay_on;
 use crate::gst::template::Templates;
 use crate::output::part_path;
+use crate::picture::tags::Tags;
+use crate::picture::{self, Format, Original};
 use crate::style::geometry::MAX_SIDE;
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
 use crate::style::{MOST_PICTURE_PIXELS, PaintPlan, Painter, Size};
@@ -91,9 +89,7 @@ fn frame_of(
 
 /// True if the file is a still picture by its first bytes, or at least by its name.
 pub fn is_picture(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
-    picture_file::is_named_so(path) || read.is_ok() && (heif::is_heif(&start) || image::guess_format(&start).is_ok())
+    picture::is_named_so(path) || picture::begins_as_one(path)
 }
 
 /// Reads a picture file, or takes the picture that a video shows at `at`: without transparency, and with the notes on it.
@@ -243,7 +239,7 @@ fn try_write(path: &Path, part: &Path, picture: DynamicImage, tags: &Tags) -> Re
     let text = |error: std::io::Error| error.to_string();
     let format = Format::of(path).ok_or("pictures are written into .png, .jpg or .webp")?;
     let mut file = File::create(part).map_err(text)?;
-    let notes = picture_file::encode(&mut file, format, picture, tags)?;
+    let notes = picture::encode(&mut file, format, picture, tags)?;
     drop(file);
     std::fs::rename(part, path).map_err(text)?;
     Ok(notes)

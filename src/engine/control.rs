@@ -166,6 +166,7 @@ impl Control {
         let look = Look { styles: choice.mix.clone(), ..look };
         let (reply, answer) = Reply::new();
         let ticket = state.looks.ask(WantedLook { look, network: choice.network.clone() });
+        self.shared.give_up_older_look();
         if same_network(&choice, &path) {
             self.shared.send_look(state, choice.resolved, None, reply);
         } else {
@@ -229,9 +230,7 @@ impl Control {
     pub fn close(&self) {
         let mut trial = self.shared.trial.locked();
         trial.closed = true;
-        if let Some(stop) = trial.stop.take() {
-            stop.stop();
-        }
+        trial.stop();
         drop(trial);
         // It may have ended already.
         let _ = self.jobs.send(Job::End);

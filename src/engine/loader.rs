@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::restarts::Restarts;
-use super::shared::{Reply, Shared};
+use super::shared::{Reply, Shared, superseded};
 use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::onnx::Loaded;
@@ -73,13 +73,12 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
 }
 
 fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, choice: Choice, reply: Reply) {
-    let superseded = || Error::conflict("a later change of the look took its place");
     if !shared.state().looks.is_newest(ticket) {
         return reply.refused(superseded());
     }
     let bounding_box = shared.state().sizing.painted_box();
     let known = spare.take().filter(|spare| spare.manifest().path == choice.network.path);
-    let sized = prepare(shared, bounding_box, &choice.resolved.weights, || match known {
+    let sized = prepare(shared, Some(ticket), bounding_box, &choice.resolved.weights, || match known {
         Some(spare) => Ok(spare),
         None => Loaded::open(&choice.network, &shared.session()),
     });
@@ -98,6 +97,8 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, choice: Choice
             *spare = Some(sized.network().clone());
             reply.refused(superseded());
         }
+        // Most likely it was given up because of that.
+        Err(_) if !newest => reply.refused(superseded()),
         Err(error) => {
             state.looks.refuse(ticket);
             reply.refused(error);
@@ -116,7 +117,7 @@ fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
         }
         return;
     }
-    match prepare(shared, bounding_box, &weights, || Ok(loaded)) {
+    match prepare(shared, None, bounding_box, &weights, || Ok(loaded)) {
         Ok(sized) => {
             // Only this thread changes the network, so that it is still the same.
             let replaced = shared.send_size(&mut shared.state(), ticket, sized, bounding_box, reply);
@@ -144,7 +145,7 @@ fn reload(shared: &Shared) -> Result<String> {
         let state = shared.state();
         (state.network.clone(), state.sizing.painted_box(), state.weights.clone())
     };
-    let sized = prepare(shared, bounding_box, &weights, || Loaded::open(old.manifest(), &shared.session()))?;
+    let sized = prepare(shared, None, bounding_box, &weights, || Loaded::open(old.manifest(), &shared.session()))?;
     let replaced = shared.send_network(&mut shared.state(), sized);
     drop(replaced);
     Ok(old.manifest().name.clone())
@@ -168,9 +169,11 @@ fn restart_network(shared: &Shared, restarts: &mut Restarts) -> Option<Instant> 
     }
 }
 
-/// The network that `open` opens, warm for the live picture. What panics on the way is an error like others.
+/// The network that `open` opens, warm for the live picture; for the look of this number, if for one. What panics on the
+/// way is an error like others.
 fn prepare(
     shared: &Shared,
+    look: Option<u64>,
     bounding_box: Option<Size>,
     weights: &[f32],
     open: impl FnOnce() -> Result<Loaded>,
@@ -178,7 +181,7 @@ fn prepare(
     let prepare = || {
         let mut sized = SizedNetwork::new(open()?, bounding_box)?;
         sized.set_weights(weights);
-        shared.try_with(sized.stop())?;
+        shared.try_with(sized.stop(), look)?;
         sized.prepare(Size::new(shared.info.width() as usize, shared.info.height() as usize), PixelOrder::Bgrx)?;
         Ok(sized)
     };

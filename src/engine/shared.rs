@@ -54,6 +54,8 @@ pub(super) struct Shared {
 #[derive(Default)]
 pub(super) struct Trial {
     pub(super) stop: Option<RunStop>,
+    /// The look that it is tried for; none if it is the network that paints.
+    pub(super) look: Option<u64>,
     /// The stream ends: no other is tried.
     pub(super) closed: bool,
 }
@@ -173,22 +175,35 @@ impl Shared {
         }
     }
 
-    /// A network is about to be tried, which [`Control::close`] shall end.
+    /// A network is about to be tried, which [`Control::close`] shall end; and a newer look than `look`, if it is for one.
     ///
     /// # Errors
-    /// The stream has ended.
-    pub(super) fn try_with(&self, stop: RunStop) -> Result<()> {
+    /// The stream has ended, or a newer look has come.
+    pub(super) fn try_with(&self, stop: RunStop, look: Option<u64>) -> Result<()> {
+        let state = self.state();
         let mut trial = self.trial.locked();
         if trial.closed {
             return Err(ended());
         }
-        trial.stop = Some(stop);
+        if look.is_some_and(|look| !state.looks.is_newest(look)) {
+            return Err(superseded());
+        }
+        (trial.stop, trial.look) = (Some(stop), look);
         Ok(())
+    }
+
+    /// A newer look has come: the network of the one before need not come to its end.
+    pub(super) fn give_up_older_look(&self) {
+        let mut trial = self.trial.locked();
+        if trial.look.take().is_some() {
+            trial.stop();
+        }
     }
 
     /// It is tried no longer.
     pub(super) fn tried(&self) {
-        self.trial.locked().stop = None;
+        let mut trial = self.trial.locked();
+        (trial.stop, trial.look) = (None, None);
     }
 }
 
@@ -225,6 +240,19 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(ended())))
     }
+}
+
+impl Trial {
+    /// Ends the trial in progress, if there is one.
+    pub(super) fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop.stop();
+        }
+    }
+}
+
+pub(super) fn superseded() -> Error {
+    Error::conflict("a later change of the look took its place")
 }
 
 fn ended() -> Error {

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq;
 
 use super::Context;
@@ -35,6 +36,9 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
 }
 
 fn refusal(context: &Context, headers: &HeaderMap, uri: &Uri) -> Option<Response> {
+    if percent_decode_str(uri.path()).decode_utf8().is_err() {
+        return Some(problem(StatusCode::BAD_REQUEST, "the path is not text in UTF-8"));
+    }
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
     let host = uri.authority().map(axum::http::uri::Authority::as_str).or(text(header::HOST)).unwrap_or_default();
     if !is_own_name(host, &context.plan.hosts) {

@@ -15,9 +15,9 @@ use super::connections::{Connection, Place, Places};
 use super::problem::problem;
 use crate::capture::Treatment;
 use crate::control::{ApiError, ApiResult};
-use crate::convert::picture_file::{self, Format, Original};
 use crate::convert::pictures;
 use crate::error::{Error, Result};
+use crate::picture::{self, Format, Original};
 use crate::style::onnx::{Loaded, SessionOptions};
 use crate::style::tensor::{Finish, PixelOrder};
 use crate::style::{Choice, Look, LookPatch, Size, SizedNetwork};
@@ -177,6 +177,6 @@ fn paint_file(
     })?;
     drop(sized);
     let mut file = Vec::new();
-    picture_file::encode(&mut file, format, painted, &tags).map_err(Error::output)?;
+    picture::encode(&mut file, format, painted, &tags).map_err(Error::output)?;
     Ok(file)
 }

@@ -47,12 +47,14 @@ impl RtspAddress {
         let (socket, path) = text.split_once('/').unwrap_or((text, stream));
         let valid = !path.is_empty() && path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
         let socket = socket.parse().ok().filter(|_| valid);
-        let socket = socket.ok_or_else(|| format!("`{text}` is not an address like 127.0.0.1:8554/live"))?;
+        let socket: SocketAddr =
+            socket.ok_or_else(|| format!("`{text}` is not an address like 127.0.0.1:8554/live"))?;
+        if socket.port() == 0 {
+            return Err(format!("`{text}`: port 0 is none that clients could be told; choose one, such as 8554"));
+        }
         Ok(Self { socket, path: format!("/{path}") })
     }
-}
 
-impl RtspAddress {
     /// Whether `url` leads here, as far as names of this machine show.
     pub fn is_at(&self, url: &str) -> bool {
         let Some(url) = Url::parse(url).filter(|url| ["rtsp", "rtsps"].contains(&url.scheme)) else { return false };

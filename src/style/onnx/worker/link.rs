@@ -45,9 +45,10 @@ impl Process {
         Ok(Self { child, network })
     }
 
-    /// Ends it at once.
+    /// Ends it at once; whoever waits for its answer notices.
     pub fn stop(&self) {
-        let _ = self.end();
+        // One that has ended needs no end.
+        let _ = self.child.locked().kill();
     }
 
     /// Ends it, unless it has ended, and tells how: "signal: 9 (SIGKILL)".
@@ -61,7 +62,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.stop();
+        let _ = self.end();
     }
 }
 

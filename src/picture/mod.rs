@@ -1,16 +1,19 @@
-//! A picture file: its pixels, upright and in sRGB, and what goes with them into the painted file.
+//! A picture file: its pixels, upright and in sRGB, and what goes with them into another file.
 
-use std::io::{Cursor, Write};
+mod colours;
+mod heif;
+pub mod tags;
+pub mod webp;
+
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::heif;
-use super::picture_colours::{self, Converted};
-use super::picture_tags::{self, Tags};
-use super::webp;
 use crate::style::geometry::MAX_SIDE;
+use colours::Converted;
+use tags::Tags;
 
 /// Quality of JPEG files, 1 to 100: no visible loss.
 const JPEG_QUALITY: u8 = 95;
@@ -44,6 +47,13 @@ impl Format {
 pub fn is_named_so(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     Format::of(path).is_some() || READ_ONLY.contains(&ending.as_str())
+}
+
+/// True if the first bytes of the file are those of a picture.
+pub fn begins_as_one(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    read.is_ok() && (heif::is_heif(&start) || image::guess_format(&start).is_ok())
 }
 
 /// A picture that was read.
@@ -106,11 +116,11 @@ impl Original {
         let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| in_words(&error))?;
 
         let mut notes = Vec::new();
-        if is_jpeg && picture_tags::is_cut_off(file) {
+        if is_jpeg && tags::is_cut_off(file) {
             notes.push("the picture is cut off: what is missing is gray".to_string());
         }
         if let Some(profile) = &tags.icc_profile {
-            match picture_colours::to_srgb(&picture, is_jpeg.then_some(file), profile) {
+            match colours::to_srgb(&picture, is_jpeg.then_some(file), profile) {
                 Converted::AsItIs => {}
                 Converted::ToSrgb(converted) => {
                     (picture, tags.icc_profile) = (converted, None);
@@ -160,8 +170,8 @@ pub fn encode(
     };
     written.map_err(|error| error.to_string())?;
     let fits = tags.xmp.as_ref().is_none_or(|xmp| match format {
-        Format::Png => picture_tags::insert_xmp_into_png(&mut encoded, xmp),
-        Format::Jpeg => picture_tags::insert_xmp_into_jpeg(&mut encoded, xmp),
+        Format::Png => tags::insert_xmp_into_png(&mut encoded, xmp),
+        Format::Jpeg => tags::insert_xmp_into_jpeg(&mut encoded, xmp),
         Format::WebP => webp::insert_xmp(&mut encoded, xmp, size, has_alpha),
     });
     if !fits {
@@ -182,7 +192,7 @@ fn encode_with(
         let _ = encoder.set_icc_profile(profile.clone());
     }
     if let Some(exif) = &tags.exif
-        && (exif.len() > picture_tags::LARGEST_EXIF || encoder.set_exif_metadata(exif.clone()).is_err())
+        && (exif.len() > tags::LARGEST_EXIF || encoder.set_exif_metadata(exif.clone()).is_err())
     {
         notes.push("its EXIF data are left out: this format does not hold them".into());
     }
