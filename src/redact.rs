@@ -9,8 +9,8 @@ const HIDDEN: &str = "***";
 const SECRET_NAMES: [&str; 9] =
     ["password", "passwd", "passphrase", "user-pw", "secret", "token", "credential", "api_key", "sessionid"];
 
-/// The text without passwords and keys: of an address, what stands before its last `@` and behind `?` or `#`; of a
-/// setting whose name is that of a secret, and of `Bearer`, what follows. Rather too much than too little.
+/// The text without passwords and keys: of an address, what stands before its last `@` and behind `?` or `#`, and behind the
+/// application of an RTMP server; of a setting whose name is that of a secret, and of `Bearer`, what follows. Rather too much than too little.
 pub fn redact(text: &str) -> String {
     let lines: Vec<String> =
         text.split('\n').map(|line| hide_values(&hide_in_words(&hide_in_addresses(line)))).collect();
@@ -49,7 +49,10 @@ fn hide_in_addresses(line: &str) -> String {
             end = address.find('@').map_or(end, word_end);
         }
         let is_path = scheme.ends_with("file://") && address.starts_with('/');
-        let shown = if is_path { address[..end].to_string() } else { hide_in_address(&address[..end]) };
+        let mut shown = if is_path { address[..end].to_string() } else { hide_in_address(&address[..end]) };
+        if ["rtmp://", "rtmps://", "rtmpt://"].iter().any(|rtmp| scheme.to_ascii_lowercase().ends_with(rtmp)) {
+            shown = hide_stream_key(&shown);
+        }
         done = done + scheme + &shown;
         rest = &address[end..];
     }
@@ -91,6 +94,15 @@ fn hide_in_address(address: &str) -> String {
     match query.filter(|query| query + 1 < bare.len()) {
         Some(query) => format!("{}{HIDDEN}{}", &address[begin..=query], &address[bare.len()..]),
         None => address[begin..].to_string(),
+    }
+}
+
+/// Behind `HOST/APP/`, but for the word KEY itself, which is advice. Quotes and the like behind it stay.
+fn hide_stream_key(address: &str) -> String {
+    let bare = address.trim_end_matches(|c: char| "\"'`)]>,;:.".contains(c));
+    match bare.match_indices('/').nth(1).filter(|(slash, _)| !["", "KEY"].contains(&&bare[slash + 1..])) {
+        Some((slash, _)) => format!("{}{HIDDEN}{}", &address[..=slash], &address[bare.len()..]),
+        None => address.to_string(),
     }
 }
 
@@ -218,6 +230,8 @@ mod tests {
             ("https://h.lan/a?mail=me@g.lan", "https://h.lan/a?***"),
             ("rtsp://me:p?w@h.lan/1", "rtsp://***"),
             ("https://h.lan/a?abc and http://me:pw@g.lan", "https://h.lan/a?*** and http://g.lan"),
+            ("rtmp://a.rtmp.youtube.com/live2/hunter2: refused", "rtmp://a.rtmp.youtube.com/live2/***: refused"),
+            ("`RTMPS://me:pw@h.lan/app/a/b?c`", "`RTMPS://h.lan/app/***`"),
             ("3 | rtsp_password = \"x\"", "3 | rtsp_password = ***"),
             ("authorization: bearer 0123", "authorization: bearer ***"),
             ("`me:hunter2@cam/1`: No such file", "`cam/1`: No such file"),

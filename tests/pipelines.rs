@@ -93,6 +93,12 @@ fn build(template: &str, pipelines: &Path, clip: &Path) -> Ended {
         return Running::spawn(command).end();
     }
     let rtsp = format!("127.0.0.1:{}/live", free_port());
+    let push = recording.with_file_name("push.toml");
+    let url = match template {
+        "output/push-rtmp.launch" => format!("rtmp://127.0.0.1:{}/live/key", free_port()),
+        _ => format!("srt://127.0.0.1:{}", free_port()),
+    };
+    std::fs::write(&push, format!("[[output.also]]\ntype = \"push\"\nurl = \"{url}\"\n")).unwrap();
     let gif = recording.with_file_name("clip.gif");
     ffmpeg(&["-i", clip, "-t", "0.5", gif.to_str().unwrap()]);
     let still = common::project("models/showcase/coffee.jpg").display().to_string();
@@ -102,12 +108,15 @@ fn build(template: &str, pipelines: &Path, clip: &Path) -> Ended {
         "capture/showcase.launch" => ("showcase", "off"),
         "capture/still.launch" => (still.as_str(), "off"),
         "capture/test.launch" => ("test", "off"),
+        // It has no sound.
+        "output/push-silence.launch" => ("test", "off"),
         _ => (clip, rtsp.as_str()),
     };
     let record = recording.to_str().unwrap();
     let pipelines = pipelines.to_str().unwrap();
     let args = ["--source", source, "--rtsp", rtsp, "--record", record, "--pipelines", pipelines];
-    Running::start(&[&args[..], &["--duration", "0.3", "--size", "64x64"]].concat()).end()
+    let config = if template.contains("push") { vec!["--config", push.to_str().unwrap(), "--once"] } else { vec![] };
+    Running::start(&[&args[..], &["--duration", "0.3", "--size", "64x64"], &config].concat()).end()
 }
 
 #[test]

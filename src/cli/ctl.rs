@@ -1,6 +1,6 @@
 //! `impasto ctl`: looks into a running Impasto and changes it, over its HTTP API.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Write, stdin};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -139,7 +139,8 @@ enum Command {
     AddOutput {
         #[arg(value_enum)]
         kind: OutputKind,
-        /// ADDRESS:PORT[/PATH] for rtsp; auto, a device, a label or pipewire for virtual-camera
+        /// ADDRESS:PORT[/PATH] for rtsp; auto, a device, a label or pipewire for virtual-camera; `-` for push: the
+        /// address with its key is read from standard input, so that no list of processes shows it
         #[arg(default_value = "auto")]
         place: String,
     },
@@ -181,6 +182,8 @@ enum Colours {
 enum OutputKind {
     Rtsp,
     VirtualCamera,
+    /// To a server of others, over RTMP or SRT
+    Push,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -261,6 +264,7 @@ impl CtlArgs {
                     OutputKind::VirtualCamera => {
                         OutputWish::VirtualCamera { device: place, size: "stream".into(), mirror: false }
                     }
+                    OutputKind::Push => OutputWish::Push { url: address_of_push(&place)?, kbps: None },
                 };
                 let outputs: Vec<OutputState> = session.client.send(Method::POST, &session.path(OUTPUTS), &wish)?;
                 session.tell(&outputs, |outputs| describe_outputs(outputs))
@@ -468,6 +472,18 @@ impl Session {
             Ok(true)
         })
     }
+}
+
+/// Where to push to: read from standard input, because it holds a key.
+fn address_of_push(place: &str) -> Result<String> {
+    if place != "-" {
+        return Err(Error::usage(
+            "push -: give the address on standard input; on the command line others could read its key",
+        ));
+    }
+    let mut line = String::new();
+    stdin().read_line(&mut line).map_err(|error| Error::usage(format!("standard input: {error}")))?;
+    Ok(line.trim().to_string())
 }
 
 fn describe_outputs(outputs: &[OutputState]) -> String {

@@ -5,6 +5,7 @@ pub mod plan;
 mod settings;
 mod stream;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::capture::camera::{ControlValues, FormatRequest};
 use crate::control::HttpAddress;
 use crate::control::contract::LIVE;
 use crate::error::{Error, Result};
+use crate::redact::redact;
 use crate::style::PaintSize;
 use crate::style::look::{Look, LookPatch, Mix, Steadiness};
 use crate::style::onnx::{Device, Precision};
@@ -106,6 +108,28 @@ pub enum OnDemand {
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ExtraOutput {
     VirtualCamera(VirtualCameraConfig),
+    Push(PushConfig),
+}
+
+/// A server that the stream is pushed to.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushConfig {
+    pub url: String,
+    #[serde(default = "push_kbps")]
+    pub kbps: u32,
+}
+
+impl fmt::Debug for PushConfig {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushConfig").field("url", &redact(&self.url)).field("kbps", &self.kbps).finish()
+    }
+}
+
+/// What video services ask for at 720p and 30 frames a second.
+pub fn push_kbps() -> u32 {
+    4000
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ExtraOutput, OnDemand, OutputConfig, VirtualCameraConfig};
+use super::{ExtraOutput, OnDemand, OutputConfig, PushConfig, VirtualCameraConfig, push_kbps};
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
 use crate::control::contract::OutputWish;
 use crate::error::{Error, Result};
 use crate::output::virtual_camera::Device;
-use crate::output::{RtspAccess, RtspAddress, VirtualCameraPlan};
+use crate::output::{PushPlan, RtspAccess, RtspAddress, VirtualCameraPlan};
 
 /// The section `[output]` of one stream, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputsPlan {
-    /// At most one RTSP path and one recording, then the virtual cameras.
+    /// At most one RTSP path and one recording, then the virtual cameras and where it is pushed to.
     pub outputs: Vec<OutputPlan>,
     /// Who may watch over RTSP, and at which rate: also where a path is added later.
     pub access: RtspAccess,
@@ -30,6 +30,7 @@ pub enum OutputPlan {
     Rtsp(RtspPlan),
     Record(PathBuf),
     VirtualCamera(VirtualCameraPlan),
+    Push(PushPlan),
 }
 
 /// Where and how a stream is served.
@@ -60,19 +61,19 @@ impl OutputsPlan {
                 Some(RtspPlan { address, access: access.clone(), kbps: config.rtsp_kbps })
             }
         };
-        let cameras = config
-            .also
-            .iter()
-            .map(|ExtraOutput::VirtualCamera(camera)| virtual_camera(camera))
-            .collect::<Result<Vec<_>>>()?;
+        let also = config.also.iter().map(|output| match output {
+            ExtraOutput::VirtualCamera(camera) => virtual_camera(camera).map(OutputPlan::VirtualCamera),
+            ExtraOutput::Push(PushConfig { url, kbps }) => push(url, *kbps),
+        });
+        let also = also.collect::<Result<Vec<_>>>()?;
         let on_demand = match config.on_demand {
-            OnDemand::Auto => !cameras.is_empty(),
+            OnDemand::Auto => also.iter().any(|output| output.virtual_camera().is_some()),
             OnDemand::On => true,
             OnDemand::Off => false,
         };
         let rtsp = rtsp.into_iter().map(OutputPlan::Rtsp);
         let record = set(&config.record).into_iter().map(OutputPlan::Record);
-        let outputs = rtsp.chain(record).chain(cameras.into_iter().map(OutputPlan::VirtualCamera)).collect();
+        let outputs = rtsp.chain(record).chain(also).collect();
         Ok(Self { outputs, access, kbps: config.rtsp_kbps, crf: crf(config.crf)?, on_demand })
     }
 
@@ -155,6 +156,7 @@ impl OutputPlan {
                 // The one who asks can name another.
                 Some(Self::VirtualCamera(camera.map_err(Error::usage)?))
             }
+            OutputWish::Push { url, kbps } => Some(push(url, kbps.unwrap_or_else(push_kbps))?),
             OutputWish::Recording { .. } => None,
         })
     }
@@ -172,6 +174,7 @@ impl OutputPlan {
         match (self, other) {
             (Self::Rtsp(_), Self::Rtsp(_)) | (Self::Record(_), Self::Record(_)) => true,
             (Self::VirtualCamera(mine), Self::VirtualCamera(theirs)) => mine.device == theirs.device,
+            (Self::Push(mine), Self::Push(theirs)) => mine.is_to(theirs),
             _ => false,
         }
     }
@@ -216,6 +219,10 @@ fn virtual_camera(camera: &VirtualCameraConfig) -> Result<VirtualCameraPlan> {
         }
     };
     Ok(VirtualCameraPlan { device: Device::find(device)?, size, mirror: *mirror })
+}
+
+fn push(url: &str, kbps: u32) -> Result<OutputPlan> {
+    PushPlan::new(url, kbps).map(OutputPlan::Push).map_err(Error::usage)
 }
 
 /// Checks a constant quality value.

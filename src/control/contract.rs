@@ -115,6 +115,13 @@ pub enum OutputWish {
         #[serde(default)]
         mirror: bool,
     },
+    /// To a server of others.
+    Push {
+        /// rtmp://HOST/APP/KEY, rtmps://... or srt://HOST:PORT?streamid=...; with its key, which is never shown again.
+        url: String,
+        #[serde(default)]
+        kbps: Option<u32>,
+    },
 }
 
 fn auto() -> String {

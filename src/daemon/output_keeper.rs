@@ -13,7 +13,7 @@ use crate::control::contract::OutputWish;
 use crate::control::{ApiError, ApiResult};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::{Claim, Naming, Output, Outputs, Rtsp, RtspAccess, RtspServers, StreamFormat, VirtualCamera};
+use crate::output::{Claim, Naming, Output, Outputs, Push, Rtsp, RtspAccess, RtspServers, StreamFormat, VirtualCamera};
 use crate::sync::Locked;
 
 /// How long another stream, which changes with the same config, may take to leave a port or device that this one shall
@@ -60,9 +60,10 @@ impl ByHand {
         Self { remembered, ..Self::default() }
     }
 
-    /// All that was added.
+    /// All that was added and may be written down: keys are not.
     pub fn wishes(&self) -> Vec<OutputWish> {
-        self.added.iter().map(|added| &added.wish).chain(&self.remembered).cloned().collect()
+        let all = self.added.iter().map(|added| &added.wish).chain(&self.remembered);
+        all.filter(|wish| !matches!(wish, OutputWish::Push { .. })).cloned().collect()
     }
 
     /// Looks for what is remembered; what is not there any more is told and forgotten.
@@ -262,7 +263,7 @@ impl OutputKeeper {
         match wanted {
             OutputPlan::Rtsp(rtsp) => self.servers.check(&rtsp.address),
             OutputPlan::Record(path) => Claim::check(path),
-            OutputPlan::VirtualCamera(_) => Ok(()),
+            OutputPlan::VirtualCamera(_) | OutputPlan::Push(_) => Ok(()),
         }
     }
 
@@ -296,6 +297,9 @@ impl OutputKeeper {
                 &self.templates,
             )?),
             OutputPlan::VirtualCamera(camera) => Arc::new(VirtualCamera::start(camera, &self.format)?),
+            OutputPlan::Push(push) => {
+                Arc::new(Push::start(push, &self.outputs.format_now(&self.format), &self.templates)?)
+            }
             OutputPlan::Record(path) => {
                 let file = self.recorder.start(path, Naming::Numbered)?;
                 if file != *path {

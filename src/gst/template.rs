@@ -24,6 +24,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("output/preview", include_str!("../../pipelines/output/preview.launch")),
     ("output/record", include_str!("../../pipelines/output/record.launch")),
     ("output/record-sound", include_str!("../../pipelines/output/record-sound.launch")),
+    ("output/push-rtmp", include_str!("../../pipelines/output/push-rtmp.launch")),
+    ("output/push-silence", include_str!("../../pipelines/output/push-silence.launch")),
+    ("output/push-sound", include_str!("../../pipelines/output/push-sound.launch")),
+    ("output/push-srt", include_str!("../../pipelines/output/push-srt.launch")),
     ("output/rtsp", include_str!("../../pipelines/output/rtsp.launch")),
     ("output/rtsp-sound", include_str!("../../pipelines/output/rtsp-sound.launch")),
 ];

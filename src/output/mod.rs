@@ -5,6 +5,7 @@ mod container;
 pub mod idle;
 mod length;
 mod preview;
+mod push;
 mod readback;
 mod record;
 mod rtsp;
@@ -16,6 +17,7 @@ pub use container::{Container, hidden_beside, part_path};
 pub use idle::Usage;
 pub use length::length_of;
 pub use preview::{Preview, PreviewOf, Viewer};
+pub use push::{Push, PushPlan};
 pub use readback::{Contents, Span};
 pub use record::{Record, dated_name};
 pub use rtsp::{Rtsp, RtspAccess, RtspAddress, RtspServers};
@@ -25,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use gstreamer as gst;
+use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use crate::error::{Error, Result};
@@ -234,6 +237,14 @@ impl Outputs {
 /// True if `feed` is full, so that a picture pushed now throws out the one that waits longest.
 fn is_full(feed: &gst_app::AppSrc) -> bool {
     feed.current_level_buffers() >= feed.max_buffers().max(1)
+}
+
+/// `time` on the timeline of the pipeline that `feed` belongs to; `None` while it is not playing.
+fn time_in(feed: &gst_app::AppSrc, time: gst::ClockTime) -> Option<gst::ClockTime> {
+    if feed.current_state() != gst::State::Playing {
+        return None;
+    }
+    time.checked_sub(feed.base_time()?)
 }
 
 /// Sound as `capture/sound.launch` delivers it.

@@ -3,7 +3,7 @@
 import { address } from "./api.js";
 import { element, notice, showList, the } from "./dom.js";
 
-const KINDS = { rtsp: "RTSP", recording: "Recording", "virtual-camera": "Virtual camera" };
+const KINDS = { rtsp: "RTSP", recording: "Recording", "virtual-camera": "Virtual camera", push: "Push" };
 const LOCAL = /^(127\.|localhost$|\[?::1\]?$)/;
 
 /** The address as others reach it: "any address of this machine" is the one that this page was opened at. */
@@ -18,14 +18,20 @@ export class Outputs {
   constructor(on) {
     this.#on = on;
     const kind = the("output-kind");
-    const fields = { rtsp: the("output-address"), "virtual-camera": the("output-device") };
+    const fields = { rtsp: the("output-address"), "virtual-camera": the("output-device"), push: the("output-url") };
     kind.onchange = () => {
       for (const [name, field] of Object.entries(fields)) field.hidden = field.disabled = name !== kind.value;
     };
     kind.onchange();
     the("output-form").onsubmit = (event) => {
       event.preventDefault();
-      const more = { rtsp: { address: fields.rtsp.value.trim() }, "virtual-camera": { device: fields["virtual-camera"].value.trim() || "auto" } };
+      const more = {
+        rtsp: { address: fields.rtsp.value.trim() },
+        "virtual-camera": { device: fields["virtual-camera"].value.trim() || "auto" },
+        push: { url: fields.push.value.trim() },
+      };
+      // It holds a key.
+      fields.push.value = "";
       on.add(event.submitter ?? the("output-form").querySelector("button"), { type: kind.value, ...more[kind.value] });
     };
     the("qr-close").onclick = () => the("qr-dialog").close();
@@ -54,7 +60,8 @@ export class Outputs {
     const tools = element("div", { className: "row" });
     const copy = button("Copy", `Copy the address of ${title}`, () => copyText(code, copy));
     tools.append(copy);
-    if (where.includes("://") && !LOCAL.test(new URL(where.replace(/^\w+:/, "http:")).hostname)) {
+    // What is pushed is watched elsewhere.
+    if (kind !== "push" && where.includes("://") && !LOCAL.test(new URL(where.replace(/^\w+:/, "http:")).hostname)) {
       tools.append(button("QR", `${title} as a QR code`, () => showCode(title, where)));
     }
     const remove = button("Remove", `Remove ${title} ${where}`, () => this.#on.remove(remove, id));
@@ -65,7 +72,7 @@ export class Outputs {
 }
 
 function counts({ kind, clients, dropped }) {
-  const watched = { rtsp: clients === 1 ? "1 client" : `${clients} clients`, "virtual-camera": clients ? "in use" : "not in use" };
+  const watched = { rtsp: clients === 1 ? "1 client" : `${clients} clients`, "virtual-camera": clients ? "in use" : "not in use", push: clients ? "connected" : "not connected" };
   return [watched[kind], dropped && `${dropped} dropped`].filter(Boolean).join(", ");
 }
 

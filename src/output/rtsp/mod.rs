@@ -18,7 +18,7 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_video as gst_video;
 
-use super::{Output, Place, StreamFormat, Usage, is_full, retimed, retimed_sound, sound_caps};
+use super::{Output, Place, StreamFormat, Usage, is_full, retimed, retimed_sound, sound_caps, time_in};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::gst::{bus, shared_clock};
@@ -344,14 +344,6 @@ fn without_processing_deadline(pipeline: &gst::Pipeline) {
             element.set_property("processing-deadline", gst::ClockTime::ZERO);
         }
     });
-}
-
-/// `time` on the timeline of the media that `feed` belongs to; `None` while it is not playing.
-fn time_in(feed: &gst_app::AppSrc, time: gst::ClockTime) -> Option<gst::ClockTime> {
-    if feed.current_state() != gst::State::Playing {
-        return None;
-    }
-    time.checked_sub(feed.base_time()?)
 }
 
 #[cfg(test)]
