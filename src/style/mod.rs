@@ -1,6 +1,8 @@
 //! Networks and their styles: manifests, the catalog, pixel passes and the painter that runs ONNX Runtime.
 
 pub mod catalog;
+pub mod constant;
+pub mod element;
 pub mod flow;
 pub mod geometry;
 pub mod look;
@@ -8,7 +10,9 @@ pub mod manifest;
 pub mod onnx;
 mod paint_plan;
 pub mod painter;
+pub mod picture_tensor;
 pub mod propose;
+pub mod size_rule;
 pub mod sized_network;
 pub mod tensor;
 mod test_picture;

@@ -35,8 +35,8 @@ pub fn propose(info: &NetworkInfo, path: &Path, options: &SessionOptions) -> Res
     })?;
     let output = info.outputs.iter().find_map(picture).ok_or_else(|| fail("no output is a picture of 3 colours"))?;
     let others: Vec<_> = info.inputs.iter().filter(|other| other.name != input.0.name).collect();
-    if let Some(other) = others.iter().find(|other| !other.is_float) {
-        return Err(fail(&format!("input {other} is not float32")));
+    if let Some(other) = others.iter().find(|other| other.element.is_none()) {
+        return Err(fail(&format!("input {other} has a type that no manifest names")));
     }
     let mut guess = match info.note("Image.NominalPixelRange") {
         Some("Normalized_0_1") => Guess { range: [0, 1], why: "says the network" },
@@ -69,7 +69,7 @@ fn try_out(text: &str, path: &Path, options: &SessionOptions) -> Result<(Manifes
 /// The tensor and its layout if it can hold one picture of 3 colours.
 fn picture(tensor: &TensorInfo) -> Option<(&TensorInfo, Layout)> {
     let is = |index: usize, length: usize| tensor.shape[index].is_none_or(|side| side == length);
-    if !tensor.is_float || tensor.shape.len() != 4 || !is(0, 1) {
+    if tensor.element != Some(super::element::Element::F32) || tensor.shape.len() != 4 || !is(0, 1) {
         return None;
     }
     match (tensor.shape[1], tensor.shape[3]) {

@@ -2,12 +2,13 @@
 
 use super::finish::{Finish, Rows, clamp};
 use super::simd::{self, Pass};
-use super::{Layout, Pixel, PixelsMut, TensorSpec};
+use super::{Channels, Layout, Pixel, PixelsMut, TensorSpec};
 
 /// Writes `tensor` from `spec.border` columns and rows on into `dst`, as much as `dst` takes.
 ///
-/// A byte is `(value - range[0]) * (255 / (range[1] - range[0]))`, clamped to 0..=255 and rounded to the nearest
-/// integer, ties to even; NaN becomes 0. The x byte becomes 255; bytes between rows stay as they are.
+/// A byte is `(value - low) * (255 / (high - low))` with the range of its channel, clamped to 0..=255 and rounded to the
+/// nearest integer, ties to even; NaN becomes 0. A grey value becomes all three colours; alpha is ignored. The x byte
+/// becomes 255; bytes between rows stay as they are.
 ///
 /// # Panics
 /// `tensor` is not [`TensorSpec::len`] long, or `dst` at its place is wider or higher than the tensor.
@@ -47,13 +48,18 @@ impl Pass for ToPixels<'_, '_> {
             (8, _) => return self.write_from_cells::<4, 8>(swap),
             _ => {}
         }
-        match (self.spec.layout, self.dst.order().bytes()) {
-            (Layout::Nchw, 3) => self.write_from_planes::<3>(swap),
-            (Layout::Nchw, _) => self.write_from_planes::<4>(swap),
-            (Layout::Nhwc, 3) if swap => self.write_from_interleaved::<3, true>(),
-            (Layout::Nhwc, 3) => self.write_from_interleaved::<3, false>(),
-            (Layout::Nhwc, _) if swap => self.write_from_interleaved::<4, true>(),
-            (Layout::Nhwc, _) => self.write_from_interleaved::<4, false>(),
+        match (self.spec.layout, self.spec.channels, self.dst.order().bytes()) {
+            // A tensor of one channel is the same in both layouts.
+            (Layout::Nchw, _, 3) | (_, Channels::Gray, 3) => self.write_from_planes::<3>(swap),
+            (Layout::Nchw, ..) | (_, Channels::Gray, _) => self.write_from_planes::<4>(swap),
+            (Layout::Nhwc, Channels::Rgba, 3) if swap => self.write_from_interleaved::<3, 4, true>(),
+            (Layout::Nhwc, Channels::Rgba, 3) => self.write_from_interleaved::<3, 4, false>(),
+            (Layout::Nhwc, Channels::Rgba, _) if swap => self.write_from_interleaved::<4, 4, true>(),
+            (Layout::Nhwc, Channels::Rgba, _) => self.write_from_interleaved::<4, 4, false>(),
+            (Layout::Nhwc, _, 3) if swap => self.write_from_interleaved::<3, 3, true>(),
+            (Layout::Nhwc, _, 3) => self.write_from_interleaved::<3, 3, false>(),
+            (Layout::Nhwc, ..) if swap => self.write_from_interleaved::<4, 3, true>(),
+            (Layout::Nhwc, ..) => self.write_from_interleaved::<4, 3, false>(),
         }
     }
 }
@@ -65,7 +71,7 @@ impl ToPixels<'_, '_> {
         [u8; BYTES]: Pixel,
     {
         let Self { tensor, spec, mut rows, dst } = self;
-        let decode = Decode::new(spec.range);
+        let decode = Decode::new(spec.colour_ranges(swap));
         let planes = spec.planes(tensor, swap);
         for y in 0..dst.height() {
             let [first, second, third] = planes.map(|plane| &plane[(spec.border + y) * spec.width + spec.border..]);
@@ -88,7 +94,7 @@ impl ToPixels<'_, '_> {
         [u8; BYTES]: Pixel,
     {
         let Self { tensor, spec, mut rows, dst } = self;
-        let decode = Decode::new(spec.range);
+        let decode = Decode::new(spec.colour_ranges(swap));
         let (wide, high, first) = (spec.width / SIDE, spec.height / SIDE, spec.border / SIDE);
         let count = dst.width().div_ceil(SIDE);
         let planes = spec.planes(tensor, swap);
@@ -119,19 +125,21 @@ impl ToPixels<'_, '_> {
     }
 
     #[inline(always)]
-    fn write_from_interleaved<const BYTES: usize, const SWAP: bool>(self)
+    fn write_from_interleaved<const BYTES: usize, const CHANNELS: usize, const SWAP: bool>(self)
     where
         [u8; BYTES]: Pixel,
     {
         let Self { tensor, spec, mut rows, dst } = self;
-        let decode = Decode::new(spec.range);
-        let (values, _) = tensor.as_chunks();
+        let decode = Decode::new(spec.colour_ranges(SWAP));
+        let (values, _) = tensor.as_chunks::<CHANNELS>();
         for y in 0..dst.height() {
             let values = &values[(spec.border + y) * spec.width + spec.border..];
             let row = dst.row_mut(y);
             let (pixels, _) = row.as_chunks_mut::<BYTES>();
             for (pixel, value) in pixels.iter_mut().zip(values) {
-                *pixel = Pixel::from_colours(decode.colours(ordered::<SWAP>(*value)));
+                let [first, second, third] = [value[0], value[1], value[2]];
+                let colours = if SWAP { [third, second, first] } else { [first, second, third] };
+                *pixel = Pixel::from_colours(decode.colours(colours));
             }
             if let Some(rows) = &mut rows {
                 rows.finish::<BYTES>(y, row);
@@ -140,25 +148,21 @@ impl ToPixels<'_, '_> {
     }
 }
 
-#[inline(always)]
-fn ordered<const SWAP: bool>([first, second, third]: [f32; 3]) -> [f32; 3] {
-    if SWAP { [third, second, first] } else { [first, second, third] }
-}
-
-/// Tensor value to byte.
+/// The tensor's values of a pixel to its bytes.
 #[derive(Clone, Copy)]
 struct Decode {
-    offset: f32,
-    scale: f32,
+    offsets: [f32; 3],
+    scales: [f32; 3],
 }
 
 impl Decode {
-    fn new([low, high]: [f32; 2]) -> Self {
-        Self { offset: low, scale: 255.0 / (high - low) }
+    fn new(ranges: [[f32; 2]; 3]) -> Self {
+        Self { offsets: ranges.map(|[low, _]| low), scales: ranges.map(|[low, high]| 255.0 / (high - low)) }
     }
 
     #[inline(always)]
-    fn colours(self, values: [f32; 3]) -> [f32; 3] {
-        values.map(|value| clamp((value - self.offset) * self.scale, 255.0))
+    fn colours(self, [first, second, third]: [f32; 3]) -> [f32; 3] {
+        let colour = |place: usize, value: f32| clamp((value - self.offsets[place]) * self.scales[place], 255.0);
+        [colour(0, first), colour(1, second), colour(2, third)]
     }
 }
