@@ -2,14 +2,17 @@
 
 pub mod catalog;
 pub mod constant;
+mod draft;
 pub mod element;
 pub mod flow;
 pub mod geometry;
+mod likeness;
 pub mod look;
 pub mod manifest;
 pub mod onnx;
 mod paint_plan;
 pub mod painter;
+mod photo;
 pub mod picture_tensor;
 pub mod propose;
 pub mod size_rule;
@@ -17,6 +20,7 @@ pub mod sized_network;
 pub mod tensor;
 mod test_picture;
 pub mod trial;
+mod variants;
 
 pub use catalog::{Catalog, Choice};
 pub use geometry::{PaintSize, Size};

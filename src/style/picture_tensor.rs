@@ -71,6 +71,7 @@ const LARGEST_SCALE: usize = 16;
 
 impl Scale {
     pub const ONE: Self = Self { times: 1, over: 1 };
+    pub const SMALLEST: Self = Self { times: 1, over: LARGEST_SCALE };
 
     /// `length` pixels of the input in pixels of the output; the last may lie there in part only.
     pub fn of(self, length: usize) -> usize {
@@ -138,13 +139,13 @@ impl ImageInput {
     }
 
     fn ranges(&self) -> [[f32; 2]; 4] {
-        ranges(self.channels, self.range, [&self.mean, &self.std])
+        ranges(self.channels, self.range, [self.mean.as_deref(), self.std.as_deref()])
     }
 
     /// # Errors
     /// What cannot be, and where it stands.
     pub(super) fn check(&self) -> Result<(), String> {
-        check_values("input", self.channels, self.element, self.range, [&self.mean, &self.std])?;
+        check_values("input", self.channels, self.element, self.range, [self.mean.as_deref(), self.std.as_deref()])?;
         self.size.check()
     }
 }
@@ -171,14 +172,21 @@ impl ImageOutput {
         self.scale.of(border) - self.trim
     }
 
+    /// The lowest and the highest value that pixels can have in any of its colours.
+    pub fn bounds(&self) -> [f32; 2] {
+        let ranges = self.ranges();
+        let values = ranges[..self.channels.colours()].iter().flatten();
+        values.fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], value| [low.min(*value), high.max(*value)])
+    }
+
     pub(super) fn ranges(&self) -> [[f32; 2]; 4] {
-        ranges(self.channels, self.range, [&self.mean, &self.std])
+        ranges(self.channels, self.range, [self.mean.as_deref(), self.std.as_deref()])
     }
 
     /// # Errors
     /// What cannot be, and where it stands.
     pub(super) fn check(&self, size: &SizeRule) -> Result<(), String> {
-        check_values("output", self.channels, self.element, self.range, [&self.mean, &self.std])?;
+        check_values("output", self.channels, self.element, self.range, [self.mean.as_deref(), self.std.as_deref()])?;
         let Self { cells, scale, trim, .. } = *self;
         let in_planes_of_colours = self.layout == Layout::Nchw && self.channels.count() == 3;
         if !CELL_SIDES.contains(&cells) || (cells > 1 && !in_planes_of_colours) {
@@ -204,9 +212,9 @@ impl ImageOutput {
 }
 
 /// The values of pixel 0 and of pixel 255 in each channel. Mean and deviation are of colours, not of alpha.
-fn ranges(channels: Channels, range: [f32; 2], [mean, std]: [&Option<Vec<f32>>; 2]) -> [[f32; 2]; 4] {
+pub(super) fn ranges(channels: Channels, range: [f32; 2], [mean, std]: [Option<&[f32]>; 2]) -> [[f32; 2]; 4] {
     std::array::from_fn(|place| {
-        let of = |list: &Option<Vec<f32>>, without: f32| match list {
+        let of = |list: Option<&[f32]>, without: f32| match list {
             Some(list) if place < channels.colours() => list[place],
             _ => without,
         };
@@ -219,7 +227,7 @@ fn check_values(
     channels: Channels,
     element: Element,
     range: [f32; 2],
-    [mean, std]: [&Option<Vec<f32>>; 2],
+    [mean, std]: [Option<&[f32]>; 2],
 ) -> Result<(), String> {
     if !element.holds_pictures() {
         return Err(format!("[{place}] type = \"{}\" is none of a picture; f32, f16 and u8 are", element.name()));
@@ -284,10 +292,10 @@ mod tests {
 
     #[test]
     fn mean_and_deviation_become_a_range_for_each_channel() {
-        let mean = Some(vec![0.5, 0.25, 0.0]);
-        let std = Some(vec![0.25, 0.5, 1.0]);
-        let found = ranges(Channels::Rgb, [0.0, 1.0], [&mean, &std]);
+        let mean = Some(&[0.5, 0.25, 0.0][..]);
+        let std = Some(&[0.25, 0.5, 1.0][..]);
+        let found = ranges(Channels::Rgb, [0.0, 1.0], [mean, std]);
         assert_eq!(found[..3], [[-2.0, 2.0], [-0.5, 1.5], [0.0, 1.0]]);
-        assert_eq!(ranges(Channels::Rgba, [0.0, 1.0], [&mean, &std])[3], [0.0, 1.0], "alpha has none");
+        assert_eq!(ranges(Channels::Rgba, [0.0, 1.0], [mean, std])[3], [0.0, 1.0], "alpha has none");
     }
 }
