@@ -58,7 +58,7 @@ const HIGH: Side = Side::Any("height");
 const WIDE: Side = Side::Any("width");
 
 /// The edits of the input's and of the output's table.
-fn both<'a>(line: &'a str) -> [(&'static str, String); 2] {
+fn both(line: &str) -> [(&'static str, String); 2] {
     ["\"image\"\n", "\"painted\"\n"].map(|name| (name, format!("{name}{line}\n")))
 }
 
