@@ -9,8 +9,9 @@ use super::{PaintArgs, say, tell};
 use crate::capture::{animation, probe};
 use crate::config::plan::{self, RunPlan, StreamPlan};
 use crate::config::{Config, locate};
-use crate::convert::{picture_file, pictures, sheet};
+use crate::convert::{pictures, sheet};
 use crate::error::{Error, Result};
+use crate::picture;
 use crate::style::PaintPlan;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::inspect::NetworkInfo;
@@ -61,7 +62,7 @@ impl CheckArgs {
             });
         }
         crate::gst::init()?;
-        if let Some(preview) = self.preview.as_ref().filter(|path| picture_file::Format::of(path).is_none()) {
+        if let Some(preview) = self.preview.as_ref().filter(|path| picture::Format::of(path).is_none()) {
             let name = preview.display();
             return Err(Error::usage(format!("--preview {name}: pictures are written into .png, .jpg or .webp")));
         }
