@@ -15,7 +15,15 @@ const ORDERS: [PixelOrder; 2] = [PixelOrder::Bgrx, PixelOrder::Rgb];
 const LAYOUTS: [Layout; 2] = [Layout::Nchw, Layout::Nhwc];
 
 fn spec(layout: Layout) -> TensorSpec {
-    TensorSpec { layout, channels: Channels::Rgb, range: [0.0, 1.0], width: WIDTH, height: HEIGHT, border: 0, cells: 1 }
+    TensorSpec {
+        layout,
+        channels: Channels::Rgb,
+        ranges: [[0.0, 1.0]; 4],
+        width: WIDTH,
+        height: HEIGHT,
+        border: 0,
+        cells: 1,
+    }
 }
 
 fn picture(order: PixelOrder) -> Vec<u8> {

@@ -109,7 +109,7 @@ fn operators_and_shapes_that_cannot_be_used() {
 
     let flat = [Side::Is(1), Side::Any("height"), Side::Any("width")];
     let network = onnx::network(&[paint("Identity")], &flat, &flat);
-    refused(&write(&network), "input `image` has rank 3, but must have rank 4");
+    refused(&write(&network), "`image` [1, any, any] is not one picture of 3 colours; write channels = \"gray\"");
     let grey = [Side::Is(1), Side::Is(1), Side::Any("height"), Side::Any("width")];
     let network = onnx::network(&[paint("Identity")], &grey, &grey);
     refused(&write(&network), "`image` [1, 1, any, any] is not one picture of 3 colours");

@@ -3,18 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use image::{DynamicImage, RgbImage, imageops};
 
 use super::{PaintArgs, say, tell};
 use crate::capture::{animation, probe};
 use crate::config::plan::{self, RunPlan, StreamPlan};
 use crate::config::{Config, locate};
-use crate::convert::pictures;
+use crate::convert::{pictures, sheet};
 use crate::error::{Error, Result};
+use crate::picture;
 use crate::style::PaintPlan;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::inspect::NetworkInfo;
 use crate::style::onnx::{self, SessionOptions};
-use crate::style::propose::propose;
+use crate::style::propose::{Way, propose};
 use crate::style::trial::Trial;
 
 const AFTER_HELP: &str = "\
@@ -23,6 +25,8 @@ Examples:
   impasto check models/lite.toml         loads the network and paints a test picture
   impasto check candy.onnx               the same; without a manifest, proposes one
   impasto check candy.onnx --save        and writes it as candy.toml
+  impasto check candy.onnx --preview ways.png    and paints a sheet of the ways to feed it
+  impasto check candy.onnx --take 3 --save       the third of them
   impasto check pipelines/output/rtsp.launch
   impasto check holiday.mp4              its streams
 
@@ -36,6 +40,12 @@ pub struct CheckArgs {
     /// Write the manifest that is proposed for a network beside it
     #[arg(long)]
     save: bool,
+    /// Write a sheet of the test photograph, painted in each way that was tried and looks different: .png, .jpg or .webp
+    #[arg(long, value_name = "PICTURE")]
+    preview: Option<PathBuf>,
+    /// Propose this one of the ways, as the sheet counts them
+    #[arg(long, value_name = "N")]
+    take: Option<usize>,
     #[command(flatten)]
     paint: PaintArgs,
 }
@@ -52,9 +62,14 @@ impl CheckArgs {
             });
         }
         crate::gst::init()?;
+        if let Some(preview) = self.preview.as_ref().filter(|path| picture::Format::of(path).is_none()) {
+            let name = preview.display();
+            return Err(Error::usage(format!("--preview {name}: pictures are written into .png, .jpg or .webp")));
+        }
         match ending.as_str() {
             "toml" if is_manifest(&self.file) => self.network(&self.file),
             "toml" => self.config(),
+            "onnx" if self.looks_anew() => self.foreign_network(),
             "onnx" if Manifest::is_there(&self.file.with_extension("toml")) => {
                 self.network(&self.file.with_extension("toml"))
             }
@@ -124,11 +139,22 @@ impl CheckArgs {
         for line in describe(&info) {
             say!("# {line}")?;
         }
-        let proposal = propose(&info, &self.file, &options)?;
+        let proposal = propose(&info, &self.file, &options, self.take)?;
         if let Ok(trial) = &proposal.trial {
             say!("# {}", outcome(trial))?;
         }
+        let certainty = proposal.certainty.words();
+        say!(
+            "# ways to feed it, by how much the test photograph looks painted; that the first is right is {certainty}:"
+        )?;
+        for (number, way) in (1..).zip(&proposal.ways) {
+            say!("#   {number}. {} ({:.2})", way.label, way.likeness.score)?;
+        }
         say!("\n{}", proposal.text)?;
+        if let Some(preview) = &self.preview {
+            pictures::save(preview, contact_sheet(&proposal.ways)?)?;
+            tell(&format!("{}: {} ways; propose another with --take N", preview.display(), proposal.ways.len()));
+        }
         proposal.trial?;
         if self.save {
             std::fs::write(&save_as, &proposal.text)
@@ -138,6 +164,11 @@ impl CheckArgs {
             tell(&format!("look it over; with --save it becomes {}", save_as.display()));
         }
         Ok(())
+    }
+
+    /// What was asked for is about finding a manifest, also where there is one.
+    fn looks_anew(&self) -> bool {
+        self.preview.is_some() || self.take.is_some()
     }
 
     /// In a worker process: a network that brings it down gets a sentence like others.
@@ -152,6 +183,19 @@ impl CheckArgs {
         self.paint.apply(&mut config);
         config
     }
+}
+
+/// The ways side by side, each with its number.
+fn contact_sheet(ways: &[Way]) -> Result<DynamicImage> {
+    let tile = |(number, way): (usize, &Way)| {
+        let [width, height] = [way.size.width as u32, way.size.height as u32];
+        let picture = RgbImage::from_raw(width, height, way.picture.clone());
+        let picture = picture.ok_or_else(|| Error::model("a painted picture has too few pixels"))?;
+        // Twice as large, so that the label has room.
+        let large = imageops::resize(&picture, 2 * width, 2 * height, imageops::FilterType::Triangle);
+        Ok((format!("{number}. {}", way.label), DynamicImage::ImageRgb8(large)))
+    };
+    Ok(sheet::lay_out(&(1..).zip(ways).map(tile).collect::<Result<Vec<_>>>()?, None))
 }
 
 /// A manifest names its ONNX file; a config has only sections.

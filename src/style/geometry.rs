@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::SizeRule;
+use super::size_rule::SizeRule;
 use crate::error::{Error, Result};
 
 /// Width and height in pixels.
@@ -124,7 +124,7 @@ impl From<PaintSize> for String {
 
 impl Geometry {
     /// Finds the sizes for `picture`. `requested` is a box to scale the picture into before painting (never up);
-    /// a network with a fixed size gets the picture scaled into that.
+    /// a network with a fixed size, or one fixed side, gets the picture scaled into that.
     ///
     /// # Errors
     /// A side of 0 or above [`MAX_SIDE`].
@@ -137,14 +137,16 @@ impl Geometry {
             }
         }
         let border = rule.border;
-        if let Some([width, height]) = rule.fixed {
-            let bounding_box = Size::new(width - 2 * border, height - 2 * border);
-            return Ok(Self {
-                picture,
-                painted: picture.fit_into(bounding_box),
-                tensor: Size::new(width, height),
-                border,
-            });
+        let step = rule.multiple_of.unwrap_or(1);
+        let grow = |side: usize| (side + 2 * border).max(rule.min.unwrap_or(1)).next_multiple_of(step);
+        let only = rule.only();
+        if only != [None; 2] {
+            let [width, height] = only.map(|side| side.map_or(MAX_SIDE, |side| side - 2 * border));
+            let painted = picture.fit_into(Size::new(width, height));
+            let [width, height] = only;
+            let tensor =
+                Size::new(width.unwrap_or_else(|| grow(painted.width)), height.unwrap_or_else(|| grow(painted.height)));
+            return Ok(Self { picture, painted, tensor, border });
         }
         let painted = match requested {
             Some(bounding_box) if picture.width > bounding_box.width || picture.height > bounding_box.height => {
@@ -152,8 +154,6 @@ impl Geometry {
             }
             _ => picture,
         };
-        let step = rule.multiple_of.unwrap_or(1);
-        let grow = |side: usize| (side + 2 * border).max(rule.min.unwrap_or(1)).next_multiple_of(step);
         Ok(Self { picture, painted, tensor: Size::new(grow(painted.width), grow(painted.height)), border })
     }
 
@@ -180,6 +180,18 @@ mod tests {
         let rule = SizeRule { fixed: Some([540, 960]), ..SizeRule::default() };
         let geometry = Geometry::new(Size::new(640, 360), None, &rule).unwrap();
         assert_eq!((geometry.painted, geometry.tensor), (Size::new(540, 304), Size::new(540, 960)));
+    }
+
+    #[test]
+    fn a_picture_is_scaled_to_the_one_side_that_a_network_takes() {
+        let rule = SizeRule { width: Some(256), multiple_of: Some(8), border: 8, ..SizeRule::default() };
+        let geometry = Geometry::new(Size::new(640, 360), None, &rule).unwrap();
+        assert_eq!((geometry.painted, geometry.tensor), (Size::new(240, 135), Size::new(256, 152)));
+        let rule = SizeRule { height: Some(100), ..SizeRule::default() };
+        let geometry = Geometry::new(Size::new(50, 50), None, &rule).unwrap();
+        assert_eq!((geometry.painted, geometry.tensor), (Size::new(100, 100), Size::new(100, 100)));
+        let geometry = Geometry::new(Size::new(8192, 1), None, &rule).unwrap();
+        assert_eq!((geometry.painted, geometry.tensor), (Size::new(MAX_SIDE, 1), Size::new(MAX_SIDE, 100)));
     }
 
     #[test]
@@ -211,7 +223,7 @@ mod tests {
             bounding_box in proptest::option::of((16usize..2000, 16usize..2000)),
             multiple_of in 1usize..33, min in 1usize..65, border in 0usize..50,
         ) {
-            let rule = SizeRule { fixed: None, multiple_of: Some(multiple_of), min: Some(min), border };
+            let rule = SizeRule { multiple_of: Some(multiple_of), min: Some(min), border, ..SizeRule::default() };
             let requested = bounding_box.map(|(width, height)| Size::new(width, height));
             let geometry = Geometry::new(Size::new(width, height), requested, &rule).unwrap();
             let (painted, tensor) = (geometry.painted, geometry.tensor);

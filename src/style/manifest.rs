@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::tensor::{CELL_SIDES, Channels, Layout, TensorSpec};
+use super::constant::Constant;
+use super::picture_tensor::{ImageInput, ImageOutput};
 use crate::error::{Error, Result};
 use crate::suggest::explain;
 
@@ -37,56 +38,6 @@ pub struct Manifest {
     pub path: PathBuf,
 }
 
-/// The picture that goes in: f32, batch 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageInput {
-    pub name: String,
-    #[serde(default = "nchw")]
-    pub layout: Layout,
-    #[serde(default = "rgb")]
-    pub channels: Channels,
-    /// Tensor values of pixel 0 and of pixel 255.
-    pub range: [f32; 2],
-    #[serde(default)]
-    pub size: SizeRule,
-}
-
-/// The painted picture that comes out, as large as the input or larger; the picture is cut out where it lay in the input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageOutput {
-    pub name: String,
-    #[serde(default = "nchw")]
-    pub layout: Layout,
-    #[serde(default = "rgb")]
-    pub channels: Channels,
-    /// Tensor values of pixel 0 and of pixel 255; values outside are clamped.
-    pub range: [f32; 2],
-    /// The side of the squares of pixels that the channels of one place hold: [`super::tensor::TensorSpec::cells`].
-    #[serde(default = "one")]
-    pub cells: usize,
-}
-
-/// Which picture sizes a network takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SizeRule {
-    /// The only size: width, height.
-    pub fixed: Option<[usize; 2]>,
-    /// Width and height must be multiples of this.
-    pub multiple_of: Option<usize>,
-    /// The smallest width and height.
-    pub min: Option<usize>,
-    /// Pixels around the picture, filled by reflection, that are painted and cut off again: the frame that a network
-    /// paints along its edges stays out of sight. They count towards `fixed`, `multiple_of` and `min`.
-    #[serde(default)]
-    pub border: usize,
-}
-
-/// The widest border: no network looks farther, and it bounds the memory of a tensor.
-pub const MAX_BORDER: usize = 256;
-
 /// The input that takes one weight for each style.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,15 +47,6 @@ pub struct StyleInput {
     #[serde(default = "one")]
     pub rank: usize,
     pub count: usize,
-}
-
-/// An input that always gets `value` in every element.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Constant {
-    pub name: String,
-    pub shape: Vec<usize>,
-    pub value: f32,
 }
 
 /// One painting that the network learnt.
@@ -132,22 +74,6 @@ pub struct StyleSummary {
     pub artist: Option<String>,
     pub year: Option<String>,
     pub licence: String,
-}
-
-impl ImageInput {
-    /// The tensor of this width and height in which the picture lies `border` pixels from the left and the top.
-    pub fn tensor(&self, [width, height]: [usize; 2], border: usize) -> TensorSpec {
-        let Self { layout, channels, range, .. } = *self;
-        TensorSpec { layout, channels, range, width, height, border, cells: 1 }
-    }
-}
-
-impl ImageOutput {
-    /// As [`ImageInput::tensor`].
-    pub fn tensor(&self, [width, height]: [usize; 2], border: usize) -> TensorSpec {
-        let Self { layout, channels, range, cells, .. } = *self;
-        TensorSpec { layout, channels, range, width, height, border, cells }
-    }
 }
 
 impl Manifest {
@@ -204,31 +130,9 @@ impl Manifest {
         if Path::new(&self.file).file_name() != Some(self.file.as_ref()) {
             return Err(format!("`file` must be a file name beside the manifest, not `{}`", self.file));
         }
-        for (place, range) in [("input", self.input.range), ("output", self.output.range)] {
-            if !(range[0].is_finite() && range[1].is_finite() && range[0] != range[1]) {
-                return Err(format!("[{place}] range {range:?} must be two different finite numbers"));
-            }
-        }
-        let size = &self.input.size;
-        if size.fixed.is_some() && (size.multiple_of.is_some() || size.min.is_some()) {
-            return Err("[input] size: `fixed` excludes `multiple_of` and `min`".into());
-        }
-        if size.multiple_of == Some(0) || size.fixed.is_some_and(|fixed| fixed.contains(&0)) {
-            return Err("[input] size: 0 is not a size".into());
-        }
-        if size.border > MAX_BORDER {
-            return Err(format!("[input] size: border {} is wider than {MAX_BORDER} pixels", size.border));
-        }
-        if let Some(fixed) = size.fixed.filter(|fixed| fixed.iter().any(|&side| side <= 2 * size.border)) {
-            return Err(format!("[input] size: a border of {} leaves nothing of {fixed:?}", size.border));
-        }
-        let cells = self.output.cells;
-        if !CELL_SIDES.contains(&cells) || (cells > 1 && self.output.layout != Layout::Nchw) {
-            return Err(format!("[output] cells = {cells}: 2, 4 or 8, and the layout is nchw"));
-        }
-        if !size.border.is_multiple_of(cells) {
-            return Err(format!("[input] size: border {} is no multiple of [output] cells = {cells}", size.border));
-        }
+        self.input.check()?;
+        self.output.check(&self.input.size)?;
+        self.constants.iter().try_for_each(Constant::check)?;
         if self.styles.is_empty() {
             return Err("has no [[style]]".into());
         }
@@ -258,14 +162,6 @@ impl Manifest {
         }
         Ok(())
     }
-}
-
-fn nchw() -> Layout {
-    Layout::Nchw
-}
-
-fn rgb() -> Channels {
-    Channels::Rgb
 }
 
 fn one() -> usize {
@@ -307,7 +203,7 @@ mod tests {
     fn a_good_manifest_is_read() {
         let manifest = read(GOOD).unwrap();
         assert_eq!(manifest.styles[0].row, Some(1));
-        assert_eq!(manifest.input.layout, Layout::Nchw);
+        assert_eq!(manifest.input.layout, super::super::tensor::Layout::Nchw);
         assert!(manifest.model_path().ends_with("net.onnx"));
     }
 
@@ -324,7 +220,20 @@ mod tests {
             (
                 "[0, 255]",
                 "[0, 255]\nsize = { fixed = [64, 32], border = 16 }",
-                "a border of 16 leaves nothing of [64, 32]",
+                "a border of 16 leaves nothing of 32 pixels",
+            ),
+            ("[0, 255]", "[0, 255]\nsize = { width = 8, height = 8 }", "write `fixed = [width, height]`"),
+            ("[0, 255]", "[0, 255]\nmean = [1, 2]", "[input] mean has 2 numbers, but there are 3 colours"),
+            ("[0, 255]", "[0, 255]\nstd = [1, 0, 1]", "`std` not 0"),
+            ("[0, 255]", "[0, 255]\nchannels = \"gray\"\nmean = [1, 2, 3]", "but there are 1 colours"),
+            ("[0, 255]", "[0, 255]\ntype = \"i64\"", "type = \"i64\" is none of a picture"),
+            ("\"painted\"", "\"painted\"\nscale = 1.5", "scale 1.5 is neither a whole number up to 16 nor"),
+            ("\"painted\"", "\"painted\"\ntrim = 4", "write size = { border = 4 }"),
+            ("[[style]]", "[[constant]]\nname = \"c\"\nshape = [2]\nvalue = [1]\n[[style]]", "value has 1 numbers"),
+            (
+                "[[style]]",
+                "[[constant]]\nname = \"c\"\nshape = []\ntype = \"i64\"\nvalue = 1.5\n[[style]]",
+                "1.5 is no i64",
             ),
             ("[0, 255]", "[0, 255]\nsize = { border = 1000 }", "border 1000 is wider than 256 pixels"),
         ];

@@ -1,18 +1,26 @@
 //! Networks and their styles: manifests, the catalog, pixel passes and the painter that runs ONNX Runtime.
 
 pub mod catalog;
+pub mod constant;
+mod draft;
+pub mod element;
 pub mod flow;
 pub mod geometry;
+mod likeness;
 pub mod look;
 pub mod manifest;
 pub mod onnx;
 mod paint_plan;
 pub mod painter;
+mod photo;
+pub mod picture_tensor;
 pub mod propose;
+pub mod size_rule;
 pub mod sized_network;
 pub mod tensor;
 mod test_picture;
 pub mod trial;
+mod variants;
 
 pub use catalog::{Catalog, Choice};
 pub use geometry::{PaintSize, Size};

@@ -1,146 +1,323 @@
-//! Writes a manifest for a network that has none, from what the network says of itself and one try.
+//! Finds the manifest of a network that has none: from what it says of itself, and by trying what a person would try.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use super::catalog::Choice;
+use super::draft::{Draft, Picture};
+use super::geometry::{Geometry, Size};
+use super::likeness::Likeness;
+use super::look::Look;
 use super::manifest::Manifest;
-use super::onnx::SessionOptions;
 use super::onnx::inspect::{NetworkInfo, TensorInfo};
-use super::tensor::Layout;
+use super::onnx::{Session, SessionOptions};
+use super::photo::photo;
+use super::picture_tensor::Scale;
+use super::tensor::{Channels, PixelOrder, Pixels, PixelsMut, TensorSpec, pixels_to_tensor, tensor_to_pixels};
 use super::trial::Trial;
+use super::variants::{self, Values, Variant};
 use crate::error::{Error, Result};
+
+/// The photograph's size: eight times two odd numbers, so that a network that wants other multiples shows it.
+const PHOTO: Size = Size::new(248, 200);
+
+/// The multiples that free sides are tried with.
+const MULTIPLES: [usize; 4] = [8, 16, 32, 64];
+
+/// A network that takes so long to refuse a size is not tried with another.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two paintings that are no farther apart (of 1) look the same.
+const SAME_LOOK: f64 = 0.015;
+
+/// So much more like a painting than all that look otherwise: beyond doubt, or likely.
+const SURE: f64 = 0.08;
+const LIKELY: f64 = 0.025;
+
+/// So many ways are offered.
+const MOST_OFFERED: usize = 12;
+
+/// No network cuts off more on each side.
+const MOST_TRIMMED: usize = 96;
 
 /// A manifest to be looked over, and how the network did with it.
 #[derive(Debug)]
 pub struct Proposal {
     /// TOML, with a comment wherever something is a guess.
     pub text: String,
+    /// All ways that look different, the most likely first.
+    pub ways: Vec<Way>,
+    /// How sure it is that the first is right.
+    pub certainty: Certainty,
     /// How the network ran with it, or why it cannot be used even so.
     pub trial: Result<Trial>,
 }
 
-/// What the network itself does not tell.
-struct Guess {
-    range: [i32; 2],
-    why: &'static str,
+/// How much the best way stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    Sure,
+    Likely,
+    Guess,
 }
 
-/// Proposes a manifest for the ONNX file at `path`.
+/// A way to feed the network, and the test photograph as it was painted then.
+#[derive(Debug)]
+pub struct Way {
+    variant: Variant,
+    output: usize,
+    /// What is tried, for people.
+    pub label: String,
+    pub likeness: Likeness,
+    /// Likeness less doubt.
+    pub score: f64,
+    /// Red, green and blue.
+    pub picture: Vec<u8>,
+    pub size: Size,
+}
+
+impl Certainty {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Sure => "sure",
+            Self::Likely => "likely",
+            Self::Guess => "a guess",
+        }
+    }
+}
+
+/// Proposes a manifest for the ONNX file at `path`: the one of the most likely way, or of the way `take`, counted from 1.
 ///
 /// # Errors
-/// The network has no input or no output for a picture of 3 colours in float32.
-pub fn propose(info: &NetworkInfo, path: &Path, options: &SessionOptions) -> Result<Proposal> {
+/// The network has no input or no output for a picture, runs at no size that was tried, or `take` is not among the ways.
+pub fn propose(info: &NetworkInfo, path: &Path, options: &SessionOptions, take: Option<usize>) -> Result<Proposal> {
     let fail = |what: &str| Error::model(format!("{}: {what}; Impasto cannot use it", path.display()));
-    let input = info.inputs.iter().find_map(picture).ok_or_else(|| {
-        fail("no input takes a picture of 3 colours (float32, [1, 3, height, width] or [1, height, width, 3])")
+    let input = info.inputs.iter().find_map(Picture::of).ok_or_else(|| {
+        fail("no input takes a picture (f32, f16 or u8, [1, 3, height, width] or [1, height, width, 3])")
     })?;
-    let output = info.outputs.iter().find_map(picture).ok_or_else(|| fail("no output is a picture of 3 colours"))?;
-    let others: Vec<_> = info.inputs.iter().filter(|other| other.name != input.0.name).collect();
-    if let Some(other) = others.iter().find(|other| !other.is_float) {
-        return Err(fail(&format!("input {other} is not float32")));
+    let outputs: Vec<_> = info.outputs.iter().filter_map(Picture::of).collect();
+    if outputs.is_empty() {
+        return Err(fail("no output is a picture"));
     }
-    let mut guess = match info.note("Image.NominalPixelRange") {
-        Some("Normalized_0_1") => Guess { range: [0, 1], why: "says the network" },
-        Some("Normalized_1_1") => Guess { range: [-1, 1], why: "says the network" },
-        Some(_) => Guess { range: [0, 255], why: "says the network" },
-        None => Guess { range: [0, 255], why: "assumed; no network tells" },
-    };
-    let mut text = write(info, path, input, output, &others, &guess);
-    let mut tried = try_out(&text, path, options);
-    let narrow = match tried.as_ref().map(|(_, trial)| trial.values) {
-        Ok([low, high]) if low >= 0.0 && high <= 1.0 => Some([0, 1]),
-        Ok([low, high]) if low >= -1.0 && high <= 1.0 => Some([-1, 1]),
-        _ => None,
-    };
-    if let Some(range) = narrow.filter(|range| *range != guess.range) {
-        guess = Guess { range, why: "guessed from the values that a test picture came out with" };
-        text = write(info, path, input, output, &others, &guess);
-        tried = try_out(&text, path, options);
+    let others: Vec<_> = info.inputs.iter().filter(|other| other.name != input.tensor.name).collect();
+    for other in &others {
+        if other.element.is_none() {
+            return Err(fail(&format!("input {other} has a type that no manifest names")));
+        }
+        if is_second_picture(other) {
+            return Err(fail(&format!(
+                "input {other} is a second picture (a style to take over, or what was painted last), and only one is fed"
+            )));
+        }
     }
-    let trial = tried.and_then(|(manifest, trial)| trial.judge(&manifest).map(|()| trial));
-    Ok(Proposal { text, trial })
+    let mut drafts = Vec::new();
+    let mut ways = Vec::new();
+    for output in outputs {
+        let (multiple_of, scale, trim) = (MULTIPLES[0], Scale::ONE, 0);
+        let mut draft = Draft { info, path, input, output, others: others.clone(), multiple_of, scale, trim };
+        find_size(&mut draft, options)?;
+        try_ways(&draft, drafts.len(), options, &mut ways)?;
+        drafts.push(draft);
+    }
+    let ways = best_of(ways);
+    let certainty = certainty(&ways);
+    let chosen = take.unwrap_or(1);
+    let Some(way) = chosen.checked_sub(1).and_then(|place| ways.get(place)) else {
+        return Err(Error::usage(format!("--take {chosen}: there are the ways 1 to {}", ways.len())));
+    };
+    let why = match (take, certainty) {
+        (Some(_), _) => " # taken by hand".to_string(),
+        (None, Certainty::Sure) => " # sure: nothing else looks like a painting of the test photograph".into(),
+        (None, certainty) => {
+            format!(" # {}: looks most like a painting of the test photograph; see --preview", certainty.words())
+        }
+    };
+    let text = drafts[way.output].write(&way.variant, &why);
+    let trial = match way.likeness.flat {
+        true => Err(fail("it paints the same colour everywhere")),
+        false => try_out(&text, path, options),
+    };
+    Ok(Proposal { text, ways, certainty, trial })
 }
 
-fn try_out(text: &str, path: &Path, options: &SessionOptions) -> Result<(Manifest, Trial)> {
+/// True for a tensor that looks like the picture: its sides are not those of a list of numbers.
+fn is_second_picture(tensor: &TensorInfo) -> bool {
+    Picture::of(tensor)
+        .is_some_and(|picture| tensor.sides(picture.layout).iter().all(|side| side.is_none_or(|side| side > 8)))
+}
+
+fn try_out(text: &str, path: &Path, options: &SessionOptions) -> Result<Trial> {
     let manifest = Manifest::parse(text, &path.with_extension("toml"))?;
     let trial = Trial::run(&manifest, options)?;
-    Ok((manifest, trial))
+    trial.judge(&manifest).map(|()| trial)
 }
 
-/// The tensor and its layout if it can hold one picture of 3 colours.
-fn picture(tensor: &TensorInfo) -> Option<(&TensorInfo, Layout)> {
-    let is = |index: usize, length: usize| tensor.shape[index].is_none_or(|side| side == length);
-    if !tensor.is_float || tensor.shape.len() != 4 || !is(0, 1) {
-        return None;
-    }
-    match (tensor.shape[1], tensor.shape[3]) {
-        (Some(3), _) => Some((tensor, Layout::Nchw)),
-        (_, Some(3)) => Some((tensor, Layout::Nhwc)),
-        (None, _) => Some((tensor, Layout::Nchw)),
-        _ => None,
-    }
+/// The way that says least.
+fn plain() -> Variant {
+    let values = variants::noted("");
+    Variant { channels: Channels::Rgb, input: values, output: values }
 }
 
-fn write(
-    info: &NetworkInfo,
-    path: &Path,
-    input: (&TensorInfo, Layout),
-    output: (&TensorInfo, Layout),
-    others: &[&TensorInfo],
-    guess: &Guess,
-) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let [low, high] = guess.range;
-    let channels = match info.note("Image.BitmapPixelFormat") {
-        Some(format) if format.to_lowercase().starts_with("bgr") => "\"bgr\" # says the network",
-        Some(_) => "\"rgb\" # says the network",
-        None => "\"rgb\" # assumed; try \"bgr\" if red and blue are exchanged",
-    };
-    let mut text = format!("name = {}\ntitle = {}\nfile = {}\n", quoted(&stem), quoted(&stem), quoted(&file));
-    let licence = info.note("license").unwrap_or("unknown");
-    text += &format!("licence = {} # may others use this network?\n\n", quoted(licence));
+/// A session for the network as drafted, prepared for the photograph.
+fn prepared(draft: &Draft, options: &SessionOptions) -> Result<(Session, Geometry, Manifest)> {
+    let manifest = Manifest::parse(&draft.write(&plain(), ""), &draft.path.with_extension("toml"))?;
+    let mut session = Session::open(&manifest, options)?;
+    session.set_weights(&Choice::of(&manifest, &Look::default())?.resolved.weights);
+    let geometry = Geometry::new(PHOTO, None, &manifest.input.size)?;
+    session.prepare(geometry.tensor, geometry.border)?;
+    Ok((session, geometry, manifest))
+}
 
-    let layout = |layout: Layout| if layout == Layout::Nchw { "nchw" } else { "nhwc" };
-    text += &format!("[input]\nname = {}\nlayout = \"{}\"\n", quoted(&input.0.name), layout(input.1));
-    text += &format!("channels = {channels}\nrange = [{low}, {high}] # {}\n", guess.why);
-    text += &match input.0.sides(input.1) {
-        [Some(width), Some(height)] => format!("size = {{ fixed = [{width}, {height}] }}\n\n"),
-        _ => "size = { multiple_of = 8, min = 32 } # assumed; fits most networks\n\n".to_string(),
-    };
-    text += &format!("[output]\nname = {}\nlayout = \"{}\"\n", quoted(&output.0.name), layout(output.1));
-    text += &format!("channels = {channels}\nrange = [{low}, {high}] # as the input\n");
-
-    let mut rows = 1;
-    let mut constants = String::new();
-    let mut weights_found = false;
-    for other in others {
-        match other.shape[..] {
-            [Some(count)] | [Some(1), Some(count)] if count > 1 && !weights_found => {
-                weights_found = true;
-                rows = count;
-                text +=
-                    &format!("\n[style_input] # assumed: one weight for each style\nname = {}\n", quoted(&other.name));
-                text += &format!("rank = {}\ncount = {count}\n", other.shape.len());
+/// Finds the multiple that sides must have, and how large the output is beside the input.
+///
+/// # Errors
+/// Why the network runs with none.
+fn find_size(draft: &mut Draft, options: &SessionOptions) -> Result<()> {
+    let is_fixed = draft.input.tensor.sides(draft.input.layout).iter().all(Option::is_some);
+    let begun = Instant::now();
+    let mut refusal = Error::model(format!("{}: its output fits its input at no size", draft.path.display()));
+    for multiple_of in MULTIPLES.into_iter().take(if is_fixed { 1 } else { MULTIPLES.len() }) {
+        // As small as an output can be: this one is not looked at, only measured.
+        *draft = Draft { multiple_of, scale: Scale::SMALLEST, trim: 0, ..draft.clone() };
+        let (mut session, geometry, _) = match prepared(draft, options) {
+            Ok(prepared) => prepared,
+            Err(error) if begun.elapsed() > PATIENCE => return Err(error),
+            Err(error) => {
+                refusal = error;
+                continue;
             }
-            _ => {
-                let shape: Vec<_> = other.shape.iter().map(|side| side.unwrap_or(1).to_string()).collect();
-                constants += &format!("\n[[constant]] # what is it for?\nname = {}\n", quoted(&other.name));
-                constants += &format!("shape = [{}]\nvalue = 1.0\n", shape.join(", "));
+        };
+        session.try_run()?;
+        let (spec, _) = session.output();
+        if let Some((scale, trim)) = beside(geometry.tensor, Size::new(spec.width, spec.height)) {
+            *draft = Draft { scale, trim, ..draft.clone() };
+            return Ok(());
+        }
+    }
+    Err(refusal)
+}
+
+/// The scale and the trim that make a picture of this size of the input.
+fn beside(input: Size, output: Size) -> Option<(Scale, usize)> {
+    let scale = Scale::between(input.width, output.width);
+    if scale.is_some() && scale == Scale::between(input.height, output.height) {
+        return scale.map(|scale| (scale, 0));
+    }
+    // What is a little larger is padding.
+    if output.width >= input.width && output.height >= input.height {
+        return Some((Scale::ONE, 0));
+    }
+    let missing = [input.width.checked_sub(output.width)?, input.height.checked_sub(output.height)?];
+    let even = missing[0] == missing[1] && missing[0].is_multiple_of(2) && missing[0] / 2 <= MOST_TRIMMED;
+    even.then_some((Scale::ONE, missing[0] / 2))
+}
+
+/// Paints the photograph in all ways.
+fn try_ways(draft: &Draft, place: usize, options: &SessionOptions, ways: &mut Vec<Way>) -> Result<()> {
+    let (mut session, geometry, manifest) = prepared(draft, options)?;
+    let size = geometry.painted;
+    let bytes = photo(size)?;
+    let pixels = Pixels::new(&bytes, size.width, size.height, 3 * size.width, PixelOrder::Rgb);
+    let pixels = pixels.ok_or_else(|| Error::model("the test photograph has no pixels"))?;
+    let original = colours(&bytes).collect::<Vec<_>>();
+    let noted = draft.info.note("Image.NominalPixelRange").map(variants::noted);
+    let is_tried = |values: &Values| noted.is_none_or(|noted| noted == *values);
+    let (input, output) = (draft.input, draft.output);
+    for order in orders(draft) {
+        for values in variants::inputs(input.channels(order), input.is_bytes()).filter(is_tried) {
+            let (spec, tensor) = session.input();
+            let channels = input.channels(order);
+            pixels_to_tensor(&pixels, &TensorSpec { channels, ranges: values.ranges(channels), ..*spec }, tensor);
+            session.try_run()?;
+            let (spec, tensor) = session.output();
+            let painted_size = manifest.output.painted(size);
+            let channels = output.channels(order);
+            let fits = |values: &Values| values.mean.is_none() || channels.colours() == 3;
+            for result in variants::outputs(values, output.is_bytes()).filter(is_tried).filter(fits) {
+                let spec = TensorSpec { channels, ranges: wide(result.ranges(channels)), ..*spec };
+                let painted = painted(tensor, &spec, painted_size, size)?;
+                let likeness = Likeness::of(&original, &painted, size.width, channels.count() > 1);
+                let variant = Variant { channels: order, input: values, output: result };
+                let picture = painted.iter().flatten().map(|value| (value * 255.0).round() as u8).collect();
+                let label = match draft.info.outputs.len() {
+                    1 => variant.to_string(),
+                    _ => format!("{variant} `{}`", output.tensor.name),
+                };
+                let score = likeness.score - variant.doubt();
+                ways.push(Way { variant, output: place, label, likeness, score, picture, size });
             }
         }
     }
-    text += &constants;
-    for row in 0..rows {
-        if weights_found {
-            text += &format!("\n[[style]]\nname = \"style_{row}\"\ntitle = \"Style {row}\"\nrow = {row}\n");
-        } else {
-            text += &format!("\n[[style]]\nname = {}\ntitle = {}\n", quoted(&stem), quoted(&stem));
-        }
-    }
-    text
+    Ok(())
 }
 
-/// A TOML string.
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
+/// The orders of colours to be tried: what the network says, otherwise both.
+fn orders(draft: &Draft) -> Vec<Channels> {
+    match draft.info.note("Image.BitmapPixelFormat") {
+        _ if draft.input.count != 3 => vec![Channels::Rgb],
+        Some(format) if format.to_lowercase().starts_with("bgr") => vec![Channels::Bgr],
+        Some(_) => vec![Channels::Rgb],
+        None => vec![Channels::Rgb, Channels::Bgr],
+    }
+}
+
+/// Three times as wide on all sides, so that values beyond the range are seen.
+fn wide(ranges: [[f32; 2]; 4]) -> [[f32; 2]; 4] {
+    ranges.map(|[low, high]| [low - (high - low), high + (high - low)])
+}
+
+/// What was painted, at `size`, read with ranges that are [`wide`]: 0 to 1 within the range.
+fn painted(tensor: &[f32], spec: &TensorSpec, painted: Size, size: Size) -> Result<Vec<[f64; 3]>> {
+    let mut bytes = vec![0; 3 * painted.width * painted.height];
+    let mut pixels = PixelsMut::new(&mut bytes, painted.width, painted.height, 3 * painted.width, PixelOrder::Rgb)
+        .ok_or_else(|| Error::model("nothing was painted"))?;
+    tensor_to_pixels(tensor, spec, &mut pixels);
+    let found: Vec<_> = colours(&bytes).map(|colours| colours.map(|value| value * 3.0 - 1.0)).collect();
+    let at = |number: usize| {
+        let (x, y) = (number % size.width, number / size.width);
+        found[y * painted.height / size.height * painted.width + x * painted.width / size.width]
+    };
+    Ok((0..size.width * size.height).map(at).collect())
+}
+
+/// 0 to 1 of each pixel's bytes.
+fn colours(bytes: &[u8]) -> impl Iterator<Item = [f64; 3]> {
+    bytes.as_chunks::<3>().0.iter().map(|pixel| pixel.map(|byte| f64::from(byte) / 255.0))
+}
+
+/// The ways by score, without those that look like a better one; the photograph as it came is no painting if there is any.
+fn best_of(mut ways: Vec<Way>) -> Vec<Way> {
+    if ways.iter().any(|way| !way.likeness.unpainted && !way.likeness.flat && way.score > 0.0) {
+        let passes_on =
+            |output: usize| ways.iter().filter(|way| way.output == output).any(|way| way.likeness.unpainted);
+        let passing: Vec<_> = ways.iter().map(|way| way.output).filter(|output| passes_on(*output)).collect();
+        if ways.iter().any(|way| !passing.contains(&way.output)) {
+            ways.retain(|way| !passing.contains(&way.output));
+        }
+    }
+    ways.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut different: Vec<Way> = Vec::new();
+    for way in ways {
+        if different.len() < MOST_OFFERED && different.iter().all(|other| apart(&way, other) > SAME_LOOK) {
+            different.push(way);
+        }
+    }
+    different
+}
+
+fn apart(a: &Way, b: &Way) -> f64 {
+    if a.picture.len() != b.picture.len() {
+        return 1.0;
+    }
+    let sum: u64 = a.picture.iter().zip(&b.picture).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / (255.0 * a.picture.len().max(1) as f64)
+}
+
+fn certainty(ways: &[Way]) -> Certainty {
+    match ways {
+        [best, next, ..] if best.score - next.score < LIKELY => Certainty::Guess,
+        [best, next, ..] if best.score - next.score < SURE => Certainty::Likely,
+        [best, ..] if best.score > 0.0 => Certainty::Sure,
+        _ => Certainty::Guess,
+    }
 }

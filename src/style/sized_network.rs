@@ -7,6 +7,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use super::geometry::{Geometry, Size};
 use super::onnx::{Loaded, RunStop, Session};
+use super::picture_tensor::{ImageOutput, Scale};
 use super::tensor::{
     Finish, PixelOrder, Pixels, PixelsMut, finish_pixels, pixels_to_tensor, tensor_to_pixels, tensor_to_pixels_finished,
 };
@@ -29,12 +30,17 @@ struct Prepared {
     scaling: Option<Scaling>,
 }
 
-/// Buffers for painting at another size than the picture's.
+/// Buffers for painting at another size than the picture's, or for a network whose output has another.
 struct Scaling {
     resizer: Resizer,
-    options: ResizeOptions,
+    down: ResizeOptions,
+    /// Leaves out what the last painted pixels hold beyond the picture.
+    back: ResizeOptions,
+    /// The size that goes into the network.
     size: Size,
     small: Vec<u8>,
+    /// The size that comes out.
+    painted_size: Size,
     painted: Vec<u8>,
 }
 
@@ -102,7 +108,9 @@ impl SizedNetwork {
         let geometry = Geometry::new(picture, requested, &self.network().manifest().input.size)?;
         self.prepared = None;
         self.session.prepare(geometry.tensor, geometry.border)?;
-        let scaling = (!geometry.is_direct()).then(|| Scaling::new(geometry.painted, order));
+        let output = &self.network().manifest().output;
+        let direct = geometry.is_direct() && output.scale == Scale::ONE;
+        let scaling = (!direct).then(|| Scaling::new(&geometry, output, order));
         self.prepared = Some(Prepared { geometry, order, scaling });
         Ok(geometry)
     }
@@ -127,8 +135,10 @@ impl SizedNetwork {
         let begun = Instant::now();
         let (spec, tensor) = self.session.input();
         match &mut prepared.scaling {
-            None => pixels_to_tensor(source, spec, tensor),
-            Some(scaling) => pixels_to_tensor(&scaling.scale_down(source)?, spec, tensor),
+            Some(scaling) if !prepared.geometry.is_direct() => {
+                pixels_to_tensor(&scaling.scale_down(source)?, spec, tensor)
+            }
+            _ => pixels_to_tensor(source, spec, tensor),
         }
         let before = begun.elapsed();
 
@@ -143,7 +153,7 @@ impl SizedNetwork {
             },
             Some(scaling) => {
                 tensor_to_pixels(tensor, spec, &mut scaling.painted_pixels(source.order())?);
-                scaling.scale_up(painted)?;
+                scaling.scale_back(painted)?;
                 if let Some(finish) = finish {
                     finish_pixels(finish, painted);
                 }
@@ -154,36 +164,40 @@ impl SizedNetwork {
 }
 
 impl Scaling {
-    fn new(size: Size, order: PixelOrder) -> Self {
-        let bytes = size.width * size.height * order.bytes();
+    fn new(geometry: &Geometry, output: &ImageOutput, order: PixelOrder) -> Self {
+        let (size, painted_size) = (geometry.painted, output.painted(geometry.painted));
+        let bytes = |size: Size| vec![0; size.width * size.height * order.bytes()];
         // The x byte of a pixel is no alpha.
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
-        Self { resizer: Resizer::new(), options, size, small: vec![0; bytes], painted: vec![0; bytes] }
+        let down = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
+        let exactly = |side: usize| output.scale.exactly(side);
+        let back = down.crop(0.0, 0.0, exactly(size.width), exactly(size.height));
+        let small = if geometry.is_direct() { Vec::new() } else { bytes(size) };
+        Self { resizer: Resizer::new(), down, back, size, small, painted_size, painted: bytes(painted_size) }
     }
 
     fn scale_down(&mut self, source: &Pixels) -> Result<Pixels<'_>> {
         let order = source.order();
         let from = image_ref(source)?;
         let mut to = image_mut(&mut self.small, self.size, order)?;
-        self.resizer.resize(&from, &mut to, &self.options).map_err(failed)?;
+        self.resizer.resize(&from, &mut to, &self.down).map_err(failed)?;
         pixels(&self.small, self.size, order)
     }
 
-    /// The small picture that the network's output is written to.
+    /// The picture that the network's output is written to.
     fn painted_pixels(&mut self, order: PixelOrder) -> Result<PixelsMut<'_>> {
-        let stride = self.size.width * order.bytes();
-        PixelsMut::new(&mut self.painted, self.size.width, self.size.height, stride, order).ok_or_else(misfit)
+        let Size { width, height } = self.painted_size;
+        PixelsMut::new(&mut self.painted, width, height, width * order.bytes(), order).ok_or_else(misfit)
     }
 
-    fn scale_up(&mut self, painted: &mut PixelsMut) -> Result<()> {
+    fn scale_back(&mut self, painted: &mut PixelsMut) -> Result<()> {
         let (size, order) = (Size::new(painted.width(), painted.height()), painted.order());
         if painted.stride() != size.width * order.bytes() {
             return Err(misfit());
         }
-        let small = pixels(&self.painted, self.size, order)?;
+        let small = pixels(&self.painted, self.painted_size, order)?;
         let from = image_ref(&small)?;
         let mut to = image_mut(painted.data_mut(), size, order)?;
-        self.resizer.resize(&from, &mut to, &self.options).map_err(failed)
+        self.resizer.resize(&from, &mut to, &self.back).map_err(failed)
     }
 }
 

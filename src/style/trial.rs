@@ -50,8 +50,7 @@ impl Trial {
         pixels_to_tensor(&pixels, spec, input);
         let inference = session.try_run()?;
         let (_, output) = session.output();
-        let [low, high] = manifest.output.range;
-        let (low, high) = (low.min(high), low.max(high));
+        let [low, high] = manifest.output.bounds();
         let margin = (high - low) / 255.0;
         let outside = output.iter().filter(|&&value| !(low - margin..=high + margin).contains(&value)).count();
         Ok(Self {
@@ -72,8 +71,15 @@ impl Trial {
     /// One sentence with the values that came and what to change.
     pub fn judge(&self, manifest: &Manifest) -> Result<()> {
         let [low, high] = manifest.output.range;
+        let [least, most] = manifest.output.bounds();
         let [lowest, highest] = self.values;
-        let span = f64::from(highest - lowest) / f64::from((high - low).abs());
+        if lowest == highest {
+            return Err(Error::model(format!(
+                "{}: a test picture comes out as one value, {lowest}: the network paints nothing, or is fed wrongly",
+                manifest.path.display()
+            )));
+        }
+        let span = f64::from(highest - lowest) / f64::from(most - least);
         if self.clamped <= MOST_CLAMPED && span >= LEAST_SPAN {
             return Ok(());
         }

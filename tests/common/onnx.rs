@@ -14,10 +14,24 @@ pub const PICTURE: [Side; 4] = [Side::Is(1), Side::Is(3), Side::Any("height"), S
 
 /// A network of `nodes` with one input `image` and one output `painted` of these shapes.
 pub fn network(nodes: &[Vec<u8>], input: &[Side], output: &[Side]) -> Vec<u8> {
+    network_of(nodes, &[("image", FLOAT, input)], &[("painted", FLOAT, output)])
+}
+
+/// Types of elements, as ONNX numbers them.
+pub const FLOAT: u64 = 1;
+pub const UINT8: u64 = 2;
+pub const INT64: u64 = 7;
+pub const FLOAT16: u64 = 10;
+
+/// An input or output: name, type of its elements, shape.
+pub type Port<'a> = (&'a str, u64, &'a [Side]);
+
+/// A network of `nodes` with any inputs and outputs.
+pub fn network_of(nodes: &[Vec<u8>], inputs: &[Port], outputs: &[Port]) -> Vec<u8> {
     let mut graph: Vec<u8> = nodes.iter().flat_map(|node| message(1, node)).collect();
     graph.extend(message(2, b"by hand"));
-    graph.extend(message(11, &value_info("image", input)));
-    graph.extend(message(12, &value_info("painted", output)));
+    inputs.iter().for_each(|(name, element, shape)| graph.extend(message(11, &value_info_of(name, *element, shape))));
+    outputs.iter().for_each(|(name, element, shape)| graph.extend(message(12, &value_info_of(name, *element, shape))));
     model(&graph)
 }
 
@@ -235,11 +249,16 @@ fn model(graph: &[u8]) -> Vec<u8> {
 
 /// A float tensor's ValueInfoProto.
 fn value_info(name: &str, shape: &[Side]) -> Vec<u8> {
+    value_info_of(name, FLOAT, shape)
+}
+
+/// The ValueInfoProto of a tensor.
+fn value_info_of(name: &str, element: u64, shape: &[Side]) -> Vec<u8> {
     let sides = shape.iter().flat_map(|side| match side {
         Side::Is(length) => message(1, &integer(1, *length)),
         Side::Any(name) => message(1, &message(2, name.as_bytes())),
     });
-    let mut tensor = integer(1, 1);
+    let mut tensor = integer(1, element);
     tensor.extend(message(2, &sides.collect::<Vec<_>>()));
     let mut info = message(1, name.as_bytes());
     info.extend(message(2, &message(1, &tensor)));

@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::library;
 use crate::error::{Error, Result};
+use crate::style::element::Element;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
-use crate::style::tensor::Layout;
+use crate::style::tensor::{Channels, Layout};
 
 /// An image, style weights and up to six constants.
 pub(super) const MAX_INPUTS: usize = 8;
@@ -39,7 +40,8 @@ pub struct TensorInfo {
     pub name: String,
     /// The type in ONNX Runtime's words.
     pub kind: String,
-    pub is_float: bool,
+    /// The type in a manifest's words; `None` for one that no manifest names.
+    pub element: Option<Element>,
     /// `None` for a side that may have any length.
     pub shape: Vec<Option<usize>>,
 }
@@ -82,23 +84,25 @@ impl NetworkInfo {
         self.notes.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// Every input and output that the manifest names exists, is f32 and has the right shape, and none is left over.
+    /// Every input and output that the manifest names exists, is has the type and the shape that it says, and none is
+    /// left over.
     ///
     /// # Errors
     /// What differs, and what to write where that is known.
     pub(super) fn fits(&self, manifest: &Manifest) -> Result<(), String> {
-        let picture = find("input", &self.inputs, &manifest.input.name, 4)?;
-        check_channels(picture, manifest.input.layout, 1)?;
+        let Manifest { input, output, .. } = manifest;
+        let picture = find("input", &self.inputs, &input.name, input.element)?;
+        check_channels(picture, input.layout, input.channels, 1)?;
         check_sides(picture, manifest)?;
-        check_channels(
-            find("output", &self.outputs, &manifest.output.name, 4)?,
-            manifest.output.layout,
-            manifest.output.cells,
-        )?;
+        let painted = find("output", &self.outputs, &output.name, output.element)?;
+        // Without a shape, the first run tells.
+        if !painted.shape.is_empty() {
+            check_channels(painted, output.layout, output.channels, output.cells)?;
+        }
 
         let mut fed = vec![manifest.input.name.as_str()];
         if let Some(style) = &manifest.style_input {
-            let weights = find("input", &self.inputs, &style.name, style.rank)?;
+            let weights = find_of_rank(&self.inputs, &style.name, Element::F32, style.rank)?;
             if let Some(count) = weights.shape.last().copied().flatten().filter(|count| *count != style.count) {
                 return Err(format!(
                     "input `{}` takes {count} weights, but [style_input] says count = {}",
@@ -108,7 +112,7 @@ impl NetworkInfo {
             fed.push(&style.name);
         }
         for constant in &manifest.constants {
-            let input = find("input", &self.inputs, &constant.name, constant.shape.len())?;
+            let input = find_of_rank(&self.inputs, &constant.name, constant.element, constant.shape.len())?;
             if input.shape.iter().zip(&constant.shape).any(|(side, given)| side.is_some_and(|side| side != *given)) {
                 return Err(format!("input {input} cannot be fed with shape = {:?}", constant.shape));
             }
@@ -130,15 +134,17 @@ impl NetworkInfo {
 /// them.
 pub(super) fn free_dimensions(session: &OrtSession, manifest: &Manifest, size: Size) -> Vec<(String, i64)> {
     let (width, height) = (size.width as i64, size.height as i64);
+    let channels = manifest.input.channels.count() as i64;
     let lengths = match manifest.input.layout {
-        Layout::Nchw => [1, 3, height, width],
-        Layout::Nhwc => [1, height, width, 3],
+        Layout::Nchw => [1, channels, height, width],
+        Layout::Nhwc => [1, height, width, channels],
     };
     let input = session.inputs().iter().find(|input| input.name() == manifest.input.name);
     let Some(ValueType::Tensor { shape, dimension_symbols, .. }) = input.map(Outlet::dtype) else {
         return Vec::new();
     };
-    let sides = shape.iter().zip(dimension_symbols.iter()).zip(lengths);
+    let batch = 4usize.saturating_sub(shape.len());
+    let sides = shape.iter().zip(dimension_symbols.iter()).zip(lengths.into_iter().skip(batch));
     sides
         .filter(|((side, name), _)| **side < 0 && !name.is_empty())
         .map(|((_, name), length)| (name.to_string(), length))
@@ -151,7 +157,7 @@ impl TensorInfo {
         Self {
             name: outlet.name().to_string(),
             kind: kind.to_string(),
-            is_float: kind.tensor_type() == Some(TensorElementType::Float32),
+            element: kind.tensor_type().and_then(element),
             shape: kind
                 .tensor_shape()
                 .into_iter()
@@ -167,7 +173,17 @@ impl TensorInfo {
             Layout::Nchw => [2, 3],
             Layout::Nhwc => [1, 2],
         };
-        [width, height].map(|index| self.shape.get(index).copied().flatten())
+        let shape = self.picture_shape().unwrap_or_default();
+        [width, height].map(|index| shape[index])
+    }
+
+    /// Its shape as a picture has it, with a batch of 1 in front where it has none.
+    pub fn picture_shape(&self) -> Option<[Option<usize>; 4]> {
+        match self.shape[..] {
+            [batch, a, b, c] => Some([batch, a, b, c]),
+            [a, b, c] => Some([Some(1), a, b, c]),
+            _ => None,
+        }
     }
 }
 
@@ -175,54 +191,89 @@ impl fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = |side: &Option<usize>| side.map_or("any".into(), |length| length.to_string());
         let shape = self.shape.iter().map(side).collect::<Vec<String>>().join(", ");
-        if self.is_float { write!(f, "`{}` [{shape}]", self.name) } else { write!(f, "`{}`: {}", self.name, self.kind) }
+        if self.element == Some(Element::F32) {
+            write!(f, "`{}` [{shape}]", self.name)
+        } else {
+            write!(f, "`{}`: {}", self.name, self.kind)
+        }
     }
 }
 
-fn find<'a>(kind: &str, there: &'a [TensorInfo], name: &str, rank: usize) -> Result<&'a TensorInfo, String> {
+fn element(kind: TensorElementType) -> Option<Element> {
+    Some(match kind {
+        TensorElementType::Float32 => Element::F32,
+        TensorElementType::Float16 => Element::F16,
+        TensorElementType::Uint8 => Element::U8,
+        TensorElementType::Int32 => Element::I32,
+        TensorElementType::Int64 => Element::I64,
+        TensorElementType::Bool => Element::Bool,
+        _ => return None,
+    })
+}
+
+fn find<'a>(kind: &str, there: &'a [TensorInfo], name: &str, element: Element) -> Result<&'a TensorInfo, String> {
     let Some(found) = there.iter().find(|tensor| tensor.name == name) else {
         let names: Vec<_> = there.iter().map(|tensor| format!("`{}`", tensor.name)).collect();
         return Err(format!("it has no {kind} `{name}`; its {kind}s are: {}", names.join(", ")));
     };
-    if !found.is_float {
-        return Err(format!("{kind} `{name}` is {}, but must be a float32 tensor", found.kind));
-    }
-    if found.shape.len() != rank {
-        return Err(format!("{kind} `{name}` has rank {}, but must have rank {rank}", found.shape.len()));
+    if found.element != Some(element) {
+        let hint = found.element.map(|is| format!("; write type = \"{}\"", is.name())).unwrap_or_default();
+        return Err(format!("{kind} `{name}` is {}, not {}{hint}", found.kind, element.name()));
     }
     Ok(found)
 }
 
-fn check_channels(picture: &TensorInfo, layout: Layout, cells: usize) -> Result<(), String> {
+fn find_of_rank<'a>(
+    there: &'a [TensorInfo],
+    name: &str,
+    element: Element,
+    rank: usize,
+) -> Result<&'a TensorInfo, String> {
+    let found = find("input", there, name, element)?;
+    if found.shape.len() != rank {
+        return Err(format!("input `{name}` has rank {}, but must have rank {rank}", found.shape.len()));
+    }
+    Ok(found)
+}
+
+fn check_channels(picture: &TensorInfo, layout: Layout, channels: Channels, cells: usize) -> Result<(), String> {
     let (index, other) = match layout {
         Layout::Nchw => (1, "nhwc"),
         Layout::Nhwc => (3, "nchw"),
     };
-    let is = |index: usize, length: usize| picture.shape[index].is_none_or(|side| side == length);
-    let lies_otherwise = picture.shape[4 - index] == Some(3) && picture.shape[index] != Some(3);
-    if is(0, 1) && is(index, 3 * cells * cells) && !lies_otherwise {
+    let count = channels.count();
+    let shape = picture.picture_shape().ok_or_else(|| format!("{picture} is not one picture"))?;
+    let is = |index: usize, length: usize| shape[index].is_none_or(|side| side == length);
+    let lies_otherwise = count > 1 && shape[4 - index] == Some(count) && shape[index] != Some(count);
+    if is(0, 1) && is(index, count * cells * cells) && !lies_otherwise {
         return Ok(());
     }
-    let hint = if lies_otherwise { format!("; write layout = \"{other}\"") } else { String::new() };
+    let hint = match shape[index] {
+        _ if lies_otherwise => format!("; write layout = \"{other}\""),
+        Some(1) if cells == 1 => "; write channels = \"gray\"".into(),
+        Some(3) if cells == 1 => "; write channels = \"rgb\" or \"bgr\"".into(),
+        Some(4) if cells == 1 => "; write channels = \"rgba\"".into(),
+        _ => String::new(),
+    };
+    let colours = if count == 3 { "3 colours".into() } else { format!("{count} channels") };
     let cells = if cells > 1 { format!(" in cells of {cells}x{cells} pixels") } else { String::new() };
-    Err(format!("{picture} is not one picture of 3 colours{cells}{hint}"))
+    Err(format!("{picture} is not one picture of {colours}{cells}{hint}"))
 }
 
 /// A network of one size needs a manifest that says so.
 fn check_sides(picture: &TensorInfo, manifest: &Manifest) -> Result<(), String> {
     let sides = picture.sides(manifest.input.layout);
-    let differs = match manifest.input.size.fixed {
-        Some(fixed) => sides.iter().zip(fixed).any(|(side, fixed)| side.is_some_and(|side| side != fixed)),
-        None => sides.iter().any(Option::is_some),
-    };
-    match sides {
-        _ if !differs => Ok(()),
-        [Some(width), Some(height)] => Err(format!(
-            "input `{}` takes only pictures of {width}x{height}; write size = {{ fixed = [{width}, {height}] }}",
-            picture.name
-        )),
-        _ => Err(format!("input {picture} does not take the size in [input]")),
+    let fitting = |(side, only): (&Option<usize>, Option<usize>)| only == *side || side.is_none();
+    if sides.iter().zip(manifest.input.size.only()).all(fitting) {
+        return Ok(());
     }
+    let (takes, rule) = match sides {
+        [Some(width), Some(height)] => (format!("of {width}x{height}"), format!("fixed = [{width}, {height}]")),
+        [Some(width), None] => (format!("{width} wide"), format!("width = {width}")),
+        [None, Some(height)] => (format!("{height} high"), format!("height = {height}")),
+        [None, None] => return Ok(()),
+    };
+    Err(format!("input `{}` takes only pictures {takes}; write size = {{ {rule} }}", picture.name))
 }
 
 /// The file is there, may be a network, and has the digest that the manifest tells.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use ort::AsPointer;
 use ort::memory::{Allocator, MemoryInfo};
 use ort::session::Session as OrtSession;
-use ort::value::{Shape, Tensor, TensorRefMut};
+use ort::value::{DynValue, Shape, Tensor, TensorRefMut, ValueType};
 
+use super::cast::{CastTensor, constant_tensor, is_broken};
 use super::inspect::{MAX_INPUTS, manifest_mismatch};
 use super::loaded::Loaded;
 use super::provider::Backend;
@@ -19,6 +20,7 @@ use super::stop::Terminator;
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
+use crate::style::picture_tensor::{ImageOutput, Scale};
 use crate::style::tensor::{Layout, TensorSpec};
 
 /// A run that a network is tried with may take so long: large pictures through the slowest network take half of it.
@@ -27,7 +29,7 @@ pub(super) const TRIAL_LIMIT: Duration = Duration::from_secs(60);
 /// A loaded network with the tensors to run it. They live as long as the picture size stays the same.
 pub struct LocalSession {
     loaded: Loaded,
-    constants: Vec<Tensor<f32>>,
+    constants: Vec<DynValue>,
     weights: Option<Tensor<f32>>,
     tensors: Option<Tensors>,
     names: Names,
@@ -42,6 +44,9 @@ struct Tensors {
     running: Arc<OrtSession>,
     input: PictureTensor,
     output: PictureTensor,
+    /// Where the network's elements are not f32: what it really reads and writes.
+    input_cast: Option<CastTensor>,
+    output_cast: Option<CastTensor>,
     input_spec: TensorSpec,
     output_spec: TensorSpec,
 }
@@ -124,28 +129,33 @@ impl LocalSession {
         let Manifest { input, output, .. } = &self.loaded.0.manifest;
         let input_spec = input.tensor([size.width, size.height], border);
         // On a card too this is plain memory: ONNX Runtime 1.31 refuses to run on tensors in memory that it has page-locked.
-        let picture_tensor = |spec: &TensorSpec| match self.shared {
-            true => PictureTensor::shared_with_others(&shape_of(spec), spec.len()),
-            false => tensor(&Allocator::default(), &shape_of(spec)).map(PictureTensor::Own),
+        let picture_tensor = |spec: &TensorSpec, shape: &[i64]| match self.shared {
+            true => PictureTensor::shared_with_others(shape, spec.len()),
+            false => tensor(&Allocator::default(), shape).map(PictureTensor::Own),
         };
-        let mut input_tensor = picture_tensor(&input_spec)?;
-        input_tensor.values_mut().fill((input.range[0] + input.range[1]) / 2.0);
+        let shape = shape_of(&input_spec);
+        let shape = if has_no_batch(&running, &input.name) { &shape[1..] } else { &shape[..] };
+        let mut input_tensor = picture_tensor(&input_spec, shape)?;
+        let mut input_cast = CastTensor::new(input.element, shape)?;
+        let [low, high] = input_spec.ranges[0];
+        input_tensor.values_mut().fill((low + high) / 2.0);
+        if let Some(cast) = &mut input_cast {
+            cast.write(input_tensor.values());
+        }
 
-        let painted = self.run_to_new_output(&running, &input_tensor)?;
-        let (painted_height, painted_width) = picture_size(&painted, output.layout, output.cells)?;
-        if painted.try_extract_tensor::<f32>().is_ok_and(|(_, values)| values.iter().any(|value| !value.is_finite())) {
+        let painted = self.run_to_new_output(&running, input_ptr(&input_tensor, input_cast.as_ref()))?;
+        let shape = painted.shape().to_vec();
+        let painted_size = picture_size(&shape, output)?;
+        if is_broken(&painted) {
             return Err(format!("[output] `{}` holds values that are no numbers (NaN or infinite)", output.name));
         }
-        if painted_width < size.width || painted_height < size.height {
-            return Err(format!(
-                "[output] `{}` is {painted_width}x{painted_height}, smaller than its input of {size}",
-                output.name
-            ));
-        }
-        let output_spec = output.tensor([painted_width, painted_height], border);
-        let output_tensor = picture_tensor(&output_spec)?;
+        check_painted_size(output, size, painted_size)?;
+        let output_spec = output.tensor([painted_size.width, painted_size.height], border);
+        let output_tensor = picture_tensor(&output_spec, &shape)?;
+        let output_cast = CastTensor::new(output.element, &shape)?;
         let (input, output) = (input_tensor, output_tensor);
-        self.tensors = Some(Tensors { backend, running, input, output, input_spec, output_spec });
+        self.tensors =
+            Some(Tensors { backend, running, input, output, input_cast, output_cast, input_spec, output_spec });
         Ok(())
     }
 
@@ -164,11 +174,19 @@ impl LocalSession {
     /// Paints the input tensor into the output tensor and tells how long that took.
     pub fn run(&mut self) -> Result<Duration> {
         let begun = Instant::now();
-        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("prepare comes first"));
-        let mut output = tensors.output.ptr().cast_mut();
-        let inputs = InputValues::new(&tensors.input, self.weights.as_ref(), &self.constants);
-        self.run_raw(&tensors.running, &inputs, &mut output)
+        let tensors = self.tensors.as_mut().unwrap_or_else(|| unreachable!("prepare comes first"));
+        if let Some(cast) = &mut tensors.input_cast {
+            cast.write(tensors.input.values());
+        }
+        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("it was there just now"));
+        let output = tensors.output_cast.as_ref().map_or_else(|| tensors.output.ptr(), CastTensor::ptr);
+        let input = input_ptr(&tensors.input, tensors.input_cast.as_ref());
+        let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
+        self.run_raw(&tensors.running, &inputs, &mut output.cast_mut())
             .map_err(|reason| Error::model(format!("{}: {reason}", self.loaded.0.manifest.model_path().display())))?;
+        if let Some(Tensors { output, output_cast: Some(cast), .. }) = &mut self.tensors {
+            cast.read(output.values_mut());
+        }
         Ok(begun.elapsed())
     }
 
@@ -182,14 +200,14 @@ impl LocalSession {
     }
 
     /// Tries the network once, with an output that ONNX Runtime allocates; its shape is the network's true one.
-    fn run_to_new_output(&self, running: &OrtSession, input: &Tensor<f32>) -> Result<ort::value::DynValue, String> {
+    fn run_to_new_output(&self, running: &OrtSession, input: *const ort::sys::OrtValue) -> Result<DynValue, String> {
         let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
         let mut output = ptr::null_mut();
         let _limit = self.stop.after(TRIAL_LIMIT).map_err(|error| error.to_string())?;
         self.run_raw(running, &inputs, &mut output)?;
         let output = ptr::NonNull::new(output).ok_or("no output came back")?;
         // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
-        Ok(unsafe { ort::value::DynValue::from_ptr(output, Some(running.allocator())) })
+        Ok(unsafe { DynValue::from_ptr(output, Some(running.allocator())) })
     }
 
     /// Calls `OrtApi::Run` on values that exist already.
@@ -239,10 +257,7 @@ impl LocalSession {
             self.weights = Some(weights);
         }
         for constant in &self.loaded.0.manifest.constants {
-            let shape: Vec<i64> = constant.shape.iter().map(|&length| length as i64).collect();
-            let mut value = tensor(&allocator, &shape)?;
-            value.extract_tensor_mut().1.fill(constant.value);
-            self.constants.push(value);
+            self.constants.push(constant_tensor(constant)?);
         }
         Ok(())
     }
@@ -299,11 +314,12 @@ struct InputValues {
 }
 
 impl InputValues {
-    fn new(image: &Tensor<f32>, weights: Option<&Tensor<f32>>, constants: &[Tensor<f32>]) -> Self {
+    fn new(image: *const ort::sys::OrtValue, weights: Option<&Tensor<f32>>, constants: &[DynValue]) -> Self {
         let mut values = [ptr::null(); MAX_INPUTS];
         let mut count = 0;
+        let (weights, constants) = (weights.map(AsPointer::ptr), constants.iter().map(AsPointer::ptr));
         for tensor in std::iter::once(image).chain(weights).chain(constants) {
-            values[count] = tensor.ptr();
+            values[count] = tensor;
             count += 1;
         }
         Self { values, count }
@@ -324,24 +340,66 @@ fn tensor(allocator: &Allocator, shape: &[i64]) -> Result<Tensor<f32>, String> {
     Tensor::<f32>::new(allocator, shape.to_vec()).map_err(|error| error.to_string())
 }
 
+/// What the network reads: the values themselves, or what they are converted to.
+fn input_ptr(input: &PictureTensor, cast: Option<&CastTensor>) -> *const ort::sys::OrtValue {
+    cast.map_or_else(|| input.ptr(), CastTensor::ptr)
+}
+
+/// True if the network's input of this name is a single picture instead of a batch.
+fn has_no_batch(running: &OrtSession, name: &str) -> bool {
+    let input = running.inputs().iter().find(|input| input.name() == name);
+    matches!(input.map(|input| input.dtype()), Some(ValueType::Tensor { shape, .. }) if shape.len() == 3)
+}
+
 fn shape_of(spec: &TensorSpec) -> [i64; 4] {
-    let (width, height) = (spec.width as i64, spec.height as i64);
-    let cells = spec.cells as i64;
+    let (width, height, channels) = (spec.width as i64, spec.height as i64, spec.channels.count() as i64);
     match spec.layout {
-        Layout::Nchw => [1, 3 * cells * cells, height / cells, width / cells],
-        Layout::Nhwc => [1, height, width, 3],
+        Layout::Nchw => [1, channels, height, width],
+        Layout::Nhwc => [1, height, width, channels],
     }
 }
 
-/// Height and width in pixels of the output of a trial run, whose shape must be batch 1 with 3 channels, or those of cells.
-fn picture_size(value: &ort::value::DynValue, layout: Layout, cells: usize) -> Result<(usize, usize), String> {
-    let (shape, _) = value.try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
-    let size = match (layout, &shape[..]) {
-        (Layout::Nchw, [1, channels, height, width]) if *channels == (3 * cells * cells) as i64 => (*height, *width),
-        (Layout::Nhwc, [1, height, width, 3]) => (*height, *width),
-        _ => {
-            return Err(format!("[output] has the shape {shape:?}, which is not one 3-channel picture"));
-        }
+/// The size in pixels of an output of this shape, which must be one picture, in a batch or alone.
+fn picture_size(shape: &[i64], output: &ImageOutput) -> Result<Size, String> {
+    let (cells, count) = (output.cells, output.channels.count());
+    let picture = if let [1, picture @ ..] = shape
+        && picture.len() == 3
+    {
+        picture
+    } else {
+        shape
     };
-    Ok((size.0 as usize * cells, size.1 as usize * cells))
+    let (height, width) = match (output.layout, picture) {
+        (Layout::Nchw, [channels, height, width]) if *channels == (count * cells * cells) as i64 => (height, width),
+        (Layout::Nhwc, [height, width, channels]) if *channels == count as i64 => (height, width),
+        _ => return Err(format!("[output] has the shape {shape:?}, which is not one {count}-channel picture")),
+    };
+    Ok(Size::new(*width as usize * cells, *height as usize * cells))
+}
+
+/// Smaller inputs may be padded to twice their size and more.
+const CLEARLY_SCALED: usize = 64;
+
+/// Whether the picture that was put into `input` is in the output `painted`.
+fn check_painted_size(output: &ImageOutput, input: Size, painted: Size) -> Result<(), String> {
+    let least = Size::new(output.least(input.width), output.least(input.height));
+    let too_small = painted.width < least.width || painted.height < least.height;
+    let scale = Scale::between(input.width, painted.width)
+        .filter(|scale| *scale != output.scale && Some(*scale) == Scale::between(input.height, painted.height));
+    // What is a little larger is padding.
+    let is_large = input.width.min(input.height) >= CLEARLY_SCALED && output.scale == Scale::ONE;
+    let scaled_up = is_large && scale.is_some_and(|scale| scale.of(1) > 1);
+    if !too_small && !scaled_up {
+        return Ok(());
+    }
+    let missing = least.width.saturating_sub(painted.width);
+    let hint = match scale {
+        Some(scale) => format!("; write scale = {scale}"),
+        None if missing == least.height.saturating_sub(painted.height) && missing.is_multiple_of(2) => {
+            format!("; write trim = {}, and a border that is as wide", output.trim + missing / 2)
+        }
+        None => String::new(),
+    };
+    let how = if too_small { "smaller" } else { "larger" };
+    Err(format!("[output] `{}` is {painted}, {how} than its input of {input}{hint}", output.name))
 }

@@ -1,5 +1,6 @@
 //! ONNX Runtime: the only place that knows `ort`. Finding the library, choosing a provider, running a network.
 
+mod cast;
 pub mod inspect;
 pub mod library;
 mod loaded;

@@ -1,7 +1,7 @@
 //! What is seen of the painted picture: cross-fade, steadiness, colours and strength, row by row while it is in the cache.
 
 use super::simd::{self, Pass};
-use super::{Channels, Pixel, Pixels, PixelsMut, TemporalFilter};
+use super::{Pixel, Pixels, PixelsMut, TemporalFilter};
 use crate::style::flow::FlowFilter;
 
 /// How a painted picture is finished. In this order: it is laid over what lies `under` it, held steady, and blended
@@ -76,9 +76,9 @@ impl Finish<'_> {
             blend: Blend {
                 painted: strength * (1.0 - colours),
                 luminance: strength * colours,
-                weights: match self.source.order().channels() {
-                    Channels::Rgb => LUMINANCE,
-                    Channels::Bgr => [LUMINANCE[2], LUMINANCE[1], LUMINANCE[0]],
+                weights: match self.source.order().is_blue_first() {
+                    false => LUMINANCE,
+                    true => [LUMINANCE[2], LUMINANCE[1], LUMINANCE[0]],
                 },
             },
         }

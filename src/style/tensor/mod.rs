@@ -40,12 +40,9 @@ impl PixelOrder {
         }
     }
 
-    /// The order of the three colours.
-    const fn channels(self) -> Channels {
-        match self {
-            Self::Rgb | Self::Rgbx => Channels::Rgb,
-            Self::Bgr | Self::Bgrx => Channels::Bgr,
-        }
+    /// True if blue comes first, and red last.
+    const fn is_blue_first(self) -> bool {
+        matches!(self, Self::Bgr | Self::Bgrx)
     }
 }
 
@@ -184,6 +181,9 @@ impl<'a> PixelsMut<'a> {
     }
 }
 
+/// The luma of red, green and blue (BT.601).
+const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+
 /// Which way a picture lies in a tensor: plane after plane, or pixel after pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -192,12 +192,32 @@ pub enum Layout {
     Nhwc,
 }
 
-/// The order of the three colours in a tensor.
+/// What the channels of a tensor are, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channels {
     Rgb,
     Bgr,
+    /// One channel, the luma of BT.601, as most programs make grey pictures; it becomes all three colours.
+    Gray,
+    /// Pixels go in opaque; what comes out as alpha is ignored.
+    Rgba,
+}
+
+impl Channels {
+    /// How many there are.
+    pub const fn count(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb | Self::Bgr => 3,
+            Self::Rgba => 4,
+        }
+    }
+
+    /// How many of them are colours.
+    pub const fn colours(self) -> usize {
+        if matches!(self, Self::Gray) { 1 } else { 3 }
+    }
 }
 
 /// Shape and meaning of one f32 picture tensor (batch 1).
@@ -205,8 +225,9 @@ pub enum Channels {
 pub struct TensorSpec {
     pub layout: Layout,
     pub channels: Channels,
-    /// Value of pixel 0 and of pixel 255: two different finite numbers, descending allowed.
-    pub range: [f32; 2],
+    /// Value of pixel 0 and of pixel 255 in each channel, in the order of the channels: two different finite numbers,
+    /// descending allowed. Those of channels that the tensor lacks mean nothing.
+    pub ranges: [[f32; 2]; 4],
     pub width: usize,
     pub height: usize,
     /// Where the picture lies: its first pixel is this many columns and rows from the tensor's first.
@@ -222,28 +243,45 @@ pub struct TensorSpec {
 pub const CELL_SIDES: [usize; 4] = [1, 2, 4, 8];
 
 impl TensorSpec {
-    /// How many f32 values the tensor holds: 3 x height x width, never 0 for a tensor that holds a picture.
+    /// How many f32 values the tensor holds: channels x height x width, never 0 for a tensor that holds a picture.
     #[expect(clippy::len_without_is_empty, reason = "a tensor that holds a picture is never empty")]
     pub const fn len(&self) -> usize {
-        3 * self.width * self.height
+        self.channels.count() * self.width * self.height
     }
 
     /// True if the tensor has the colours in the other order than the pixels.
     fn swaps(&self, order: PixelOrder) -> bool {
-        self.channels != order.channels()
+        self.channels != Channels::Gray && (self.channels == Channels::Bgr) != order.is_blue_first()
     }
 
-    /// The three planes of an NCHW tensor, in the other order if `swap`.
+    /// The three planes of an NCHW tensor, in the other order if `swap`; a grey one is all three.
     fn planes<'t>(&self, tensor: &'t [f32], swap: bool) -> [&'t [f32]; 3] {
-        let (first, rest) = tensor.split_at(self.width * self.height);
-        let (second, third) = rest.split_at(self.width * self.height);
+        let size = self.width * self.height;
+        let plane = |place: usize| &tensor[place * size..][..size];
+        match self.channels {
+            Channels::Gray => [plane(0); 3],
+            _ if swap => [plane(2), plane(1), plane(0)],
+            _ => [plane(0), plane(1), plane(2)],
+        }
+    }
+
+    /// The three planes of the colours, in the other order if `swap`.
+    fn planes_mut<'t>(&self, tensor: &'t mut [f32], swap: bool) -> [&'t mut [f32]; 3] {
+        let size = self.width * self.height;
+        let (first, rest) = tensor.split_at_mut(size);
+        let (second, third) = rest.split_at_mut(size);
+        let third = &mut third[..size];
         if swap { [third, second, first] } else { [first, second, third] }
     }
 
-    fn planes_mut<'t>(&self, tensor: &'t mut [f32], swap: bool) -> [&'t mut [f32]; 3] {
-        let (first, rest) = tensor.split_at_mut(self.width * self.height);
-        let (second, third) = rest.split_at_mut(self.width * self.height);
-        if swap { [third, second, first] } else { [first, second, third] }
+    /// The ranges of the three colours as [`TensorSpec::planes`] gives their planes.
+    fn colour_ranges(&self, swap: bool) -> [[f32; 2]; 3] {
+        let [first, second, third, _] = self.ranges;
+        match self.channels {
+            Channels::Gray => [first; 3],
+            _ if swap => [third, second, first],
+            _ => [first, second, third],
+        }
     }
 
     /// # Panics
@@ -261,7 +299,7 @@ impl TensorSpec {
         );
         assert!(
             CELL_SIDES.contains(&self.cells)
-                && (self.cells == 1 || self.layout == Layout::Nchw)
+                && (self.cells == 1 || (self.layout == Layout::Nchw && self.channels.count() == 3))
                 && [self.width, self.height, self.border].iter().all(|length| length.is_multiple_of(self.cells)),
             "a tensor of {}x{} with a border of {} has no whole cells of {} pixels",
             self.width,

@@ -23,7 +23,7 @@ fn spec(width: usize, height: usize) -> TensorSpec {
     TensorSpec {
         layout: Layout::Nchw,
         channels: Channels::Rgb,
-        range: [0.0, 255.0],
+        ranges: [[0.0, 255.0]; 4],
         width,
         height,
         border: 0,
@@ -67,13 +67,27 @@ fn bytes_are_rounded_to_even_and_clamped() {
 
 #[test]
 fn a_red_pixel_stays_red_in_every_order() {
-    let spec = TensorSpec { layout: Layout::Nhwc, range: [-1.0, 1.0], ..spec(1, 1) };
+    let spec = TensorSpec { layout: Layout::Nhwc, ranges: [[-1.0, 1.0]; 4], ..spec(1, 1) };
     let bgr = TensorSpec { channels: Channels::Bgr, ..spec };
     let mut tensor = [0.0; 3];
     pixels_to_tensor(&Pixels::new(&[0, 0, 255, 9], 1, 1, 4, PixelOrder::Bgrx).unwrap(), &spec, &mut tensor);
     assert_eq!(tensor, [1.0, -1.0, -1.0]);
     pixels_to_tensor(&Pixels::new(&[255, 0, 0], 1, 1, 3, PixelOrder::Rgb).unwrap(), &bgr, &mut tensor);
     assert_eq!(tensor, [-1.0, -1.0, 1.0]);
+}
+
+#[test]
+fn caffes_mean_is_taken_from_the_colour_it_belongs_to() {
+    let ranges = [[-103.0, 152.0], [-116.0, 139.0], [-123.0, 132.0], [0.0; 2]];
+    for layout in [Layout::Nchw, Layout::Nhwc] {
+        let spec = TensorSpec { layout, channels: Channels::Bgr, ranges, ..spec(1, 1) };
+        let mut tensor = [0.0; 3];
+        pixels_to_tensor(&Pixels::new(&[200, 100, 50], 1, 1, 3, PixelOrder::Rgb).unwrap(), &spec, &mut tensor);
+        assert_eq!(tensor, [50.0 - 103.0, 100.0 - 116.0, 200.0 - 123.0]);
+        let mut data = [0; 4];
+        tensor_to_pixels(&tensor, &spec, &mut PixelsMut::new(&mut data, 1, 1, 4, PixelOrder::Bgrx).unwrap());
+        assert_eq!(data, [50, 100, 200, 255]);
+    }
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use super::finish::{Finish, Rows, clamp};
 use super::simd::{self, Pass};
-use super::{Layout, Pixel, PixelsMut, TensorSpec};
+use super::{Channels, Layout, Pixel, PixelsMut, TensorSpec};
 
 /// Writes `tensor` from `spec.border` columns and rows on into `dst`, as much as `dst` takes.
 ///
-/// A byte is `(value - range[0]) * (255 / (range[1] - range[0]))`, clamped to 0..=255 and rounded to the nearest
-/// integer, ties to even; NaN becomes 0. The x byte becomes 255; bytes between rows stay as they are.
+/// A byte is `(value - low) * (255 / (high - low))` with the range of its channel, clamped to 0..=255 and rounded to the
+/// nearest integer, ties to even; NaN becomes 0. A grey value becomes all three colours; alpha is ignored. The x byte
+/// becomes 255; bytes between rows stay as they are.
 ///
 /// # Panics
 /// `tensor` is not [`TensorSpec::len`] long, or `dst` at its place is wider or higher than the tensor.
@@ -37,35 +38,54 @@ pub(super) struct ToPixels<'a, 'd> {
 impl Pass for ToPixels<'_, '_> {
     #[inline(always)]
     fn run(self) {
-        let swap = self.spec.swaps(self.dst.order());
-        match (self.spec.cells, self.dst.order().bytes()) {
-            (2, 3) => return self.write_from_cells::<3, 2>(swap),
-            (2, _) => return self.write_from_cells::<4, 2>(swap),
-            (4, 3) => return self.write_from_cells::<3, 4>(swap),
-            (4, _) => return self.write_from_cells::<4, 4>(swap),
-            (8, 3) => return self.write_from_cells::<3, 8>(swap),
-            (8, _) => return self.write_from_cells::<4, 8>(swap),
-            _ => {}
+        // Small cells are read a quarter as fast with the colours alike: the compiler gives up its vectors.
+        if self.spec.cells == 2 {
+            let swap = self.spec.swaps(self.dst.order());
+            return match self.dst.order().bytes() {
+                3 => self.write_from_cells::<false, 3, 2>(swap),
+                _ => self.write_from_cells::<false, 4, 2>(swap),
+            };
         }
-        match (self.spec.layout, self.dst.order().bytes()) {
-            (Layout::Nchw, 3) => self.write_from_planes::<3>(swap),
-            (Layout::Nchw, _) => self.write_from_planes::<4>(swap),
-            (Layout::Nhwc, 3) if swap => self.write_from_interleaved::<3, true>(),
-            (Layout::Nhwc, 3) => self.write_from_interleaved::<3, false>(),
-            (Layout::Nhwc, _) if swap => self.write_from_interleaved::<4, true>(),
-            (Layout::Nhwc, _) => self.write_from_interleaved::<4, false>(),
-        }
+        let [first, second, third] = self.spec.colour_ranges(false);
+        // Most tensors hold all colours alike: then their numbers stay in two registers.
+        if first == second && second == third { self.write::<true>() } else { self.write::<false>() }
     }
 }
 
 impl ToPixels<'_, '_> {
+    /// With `ALIKE`, all colours have the same range.
     #[inline(always)]
-    fn write_from_planes<const BYTES: usize>(self, swap: bool)
+    fn write<const ALIKE: bool>(self) {
+        let swap = self.spec.swaps(self.dst.order());
+        match (self.spec.cells, self.dst.order().bytes()) {
+            (4, 3) => return self.write_from_cells::<ALIKE, 3, 4>(swap),
+            (4, _) => return self.write_from_cells::<ALIKE, 4, 4>(swap),
+            (8, 3) => return self.write_from_cells::<ALIKE, 3, 8>(swap),
+            (8, _) => return self.write_from_cells::<ALIKE, 4, 8>(swap),
+            _ => {}
+        }
+        match (self.spec.layout, self.spec.channels, self.dst.order().bytes()) {
+            // A tensor of one channel is the same in both layouts.
+            (Layout::Nchw, _, 3) | (_, Channels::Gray, 3) => self.write_from_planes::<ALIKE, 3>(swap),
+            (Layout::Nchw, ..) | (_, Channels::Gray, _) => self.write_from_planes::<ALIKE, 4>(swap),
+            (Layout::Nhwc, Channels::Rgba, 3) if swap => self.write_from_interleaved::<ALIKE, 3, 4, true>(),
+            (Layout::Nhwc, Channels::Rgba, 3) => self.write_from_interleaved::<ALIKE, 3, 4, false>(),
+            (Layout::Nhwc, Channels::Rgba, _) if swap => self.write_from_interleaved::<ALIKE, 4, 4, true>(),
+            (Layout::Nhwc, Channels::Rgba, _) => self.write_from_interleaved::<ALIKE, 4, 4, false>(),
+            (Layout::Nhwc, _, 3) if swap => self.write_from_interleaved::<ALIKE, 3, 3, true>(),
+            (Layout::Nhwc, _, 3) => self.write_from_interleaved::<ALIKE, 3, 3, false>(),
+            (Layout::Nhwc, ..) if swap => self.write_from_interleaved::<ALIKE, 4, 3, true>(),
+            (Layout::Nhwc, ..) => self.write_from_interleaved::<ALIKE, 4, 3, false>(),
+        }
+    }
+
+    #[inline(always)]
+    fn write_from_planes<const ALIKE: bool, const BYTES: usize>(self, swap: bool)
     where
         [u8; BYTES]: Pixel,
     {
         let Self { tensor, spec, mut rows, dst } = self;
-        let decode = Decode::new(spec.range);
+        let decode = Decode::<ALIKE>::new(spec.colour_ranges(swap));
         let planes = spec.planes(tensor, swap);
         for y in 0..dst.height() {
             let [first, second, third] = planes.map(|plane| &plane[(spec.border + y) * spec.width + spec.border..]);
@@ -83,12 +103,12 @@ impl ToPixels<'_, '_> {
 
     /// Reads cells of SIDE x SIDE pixels straight from the last convolution: what DepthToSpace would only move about.
     #[inline(always)]
-    fn write_from_cells<const BYTES: usize, const SIDE: usize>(self, swap: bool)
+    fn write_from_cells<const ALIKE: bool, const BYTES: usize, const SIDE: usize>(self, swap: bool)
     where
         [u8; BYTES]: Pixel,
     {
         let Self { tensor, spec, mut rows, dst } = self;
-        let decode = Decode::new(spec.range);
+        let decode = Decode::<ALIKE>::new(spec.colour_ranges(swap));
         let (wide, high, first) = (spec.width / SIDE, spec.height / SIDE, spec.border / SIDE);
         let count = dst.width().div_ceil(SIDE);
         let planes = spec.planes(tensor, swap);
@@ -119,19 +139,21 @@ impl ToPixels<'_, '_> {
     }
 
     #[inline(always)]
-    fn write_from_interleaved<const BYTES: usize, const SWAP: bool>(self)
+    fn write_from_interleaved<const ALIKE: bool, const BYTES: usize, const CHANNELS: usize, const SWAP: bool>(self)
     where
         [u8; BYTES]: Pixel,
     {
         let Self { tensor, spec, mut rows, dst } = self;
-        let decode = Decode::new(spec.range);
-        let (values, _) = tensor.as_chunks();
+        let decode = Decode::<ALIKE>::new(spec.colour_ranges(SWAP));
+        let (values, _) = tensor.as_chunks::<CHANNELS>();
         for y in 0..dst.height() {
             let values = &values[(spec.border + y) * spec.width + spec.border..];
             let row = dst.row_mut(y);
             let (pixels, _) = row.as_chunks_mut::<BYTES>();
             for (pixel, value) in pixels.iter_mut().zip(values) {
-                *pixel = Pixel::from_colours(decode.colours(ordered::<SWAP>(*value)));
+                let [first, second, third] = [value[0], value[1], value[2]];
+                let colours = if SWAP { [third, second, first] } else { [first, second, third] };
+                *pixel = Pixel::from_colours(decode.colours(colours));
             }
             if let Some(rows) = &mut rows {
                 rows.finish::<BYTES>(y, row);
@@ -140,25 +162,28 @@ impl ToPixels<'_, '_> {
     }
 }
 
-#[inline(always)]
-fn ordered<const SWAP: bool>([first, second, third]: [f32; 3]) -> [f32; 3] {
-    if SWAP { [third, second, first] } else { [first, second, third] }
-}
-
-/// Tensor value to byte.
+/// The tensor's values of a pixel to its bytes; with `ALIKE` all by the first colour's numbers.
 #[derive(Clone, Copy)]
-struct Decode {
-    offset: f32,
-    scale: f32,
+struct Decode<const ALIKE: bool> {
+    offsets: [f32; 3],
+    scales: [f32; 3],
 }
 
-impl Decode {
-    fn new([low, high]: [f32; 2]) -> Self {
-        Self { offset: low, scale: 255.0 / (high - low) }
+impl<const ALIKE: bool> Decode<ALIKE> {
+    fn new(ranges: [[f32; 2]; 3]) -> Self {
+        Self { offsets: ranges.map(|[low, _]| low), scales: ranges.map(|[low, high]| 255.0 / (high - low)) }
     }
 
     #[inline(always)]
     fn colours(self, values: [f32; 3]) -> [f32; 3] {
-        values.map(|value| clamp((value - self.offset) * self.scale, 255.0))
+        if ALIKE {
+            return values.map(|value| self.colour(value, 0));
+        }
+        [self.colour(values[0], 0), self.colour(values[1], 1), self.colour(values[2], 2)]
+    }
+
+    #[inline(always)]
+    fn colour(self, value: f32, place: usize) -> f32 {
+        clamp((value - self.offsets[place]) * self.scales[place], 255.0)
     }
 }

@@ -1,9 +1,11 @@
 //! Pixels to tensor, with a border filled by reflection.
 
 use super::simd::{self, Pass};
-use super::{Layout, Pixel, Pixels, TensorSpec};
+use super::{Channels, LUMA, Layout, Pixel, Pixels, TensorSpec};
 
-/// Fills `tensor` from `src`: `range[0] + byte * ((range[1] - range[0]) / 255)` for every colour of every pixel.
+/// Fills `tensor` from `src`: `low + byte * ((high - low) / 255)` for every colour of every pixel, with the range of its
+/// channel. A grey tensor gets `0.299 * red + 0.587 * green + 0.114 * blue`, summed in this order, as the byte; alpha is
+/// that of byte 255.
 ///
 /// The picture lies `spec.border` pixels from the left and the top; what a larger tensor has around it is filled by
 /// reflection: the pixels follow backwards from the edge, which is not repeated itself (`reflect` in numpy), then
@@ -26,13 +28,20 @@ impl Pass for ToTensor<'_> {
     #[inline(always)]
     fn run(self) {
         let swap = self.spec.swaps(self.src.order());
-        match (self.spec.layout, self.src.order().bytes()) {
-            (Layout::Nchw, 3) => self.fill_planes::<3>(swap),
-            (Layout::Nchw, _) => self.fill_planes::<4>(swap),
-            (Layout::Nhwc, 3) if swap => self.fill_interleaved::<3, true>(),
-            (Layout::Nhwc, 3) => self.fill_interleaved::<3, false>(),
-            (Layout::Nhwc, _) if swap => self.fill_interleaved::<4, true>(),
-            (Layout::Nhwc, _) => self.fill_interleaved::<4, false>(),
+        match (self.spec.layout, self.spec.channels, self.src.order().bytes()) {
+            // A tensor of one channel is the same in both layouts.
+            (_, Channels::Gray, 3) => self.fill_gray::<3>(),
+            (_, Channels::Gray, _) => self.fill_gray::<4>(),
+            (Layout::Nchw, _, 3) => self.fill_planes::<3>(swap),
+            (Layout::Nchw, ..) => self.fill_planes::<4>(swap),
+            (Layout::Nhwc, Channels::Rgba, 3) if swap => self.fill_interleaved::<3, 4, true>(),
+            (Layout::Nhwc, Channels::Rgba, 3) => self.fill_interleaved::<3, 4, false>(),
+            (Layout::Nhwc, Channels::Rgba, _) if swap => self.fill_interleaved::<4, 4, true>(),
+            (Layout::Nhwc, Channels::Rgba, _) => self.fill_interleaved::<4, 4, false>(),
+            (Layout::Nhwc, _, 3) if swap => self.fill_interleaved::<3, 3, true>(),
+            (Layout::Nhwc, _, 3) => self.fill_interleaved::<3, 3, false>(),
+            (Layout::Nhwc, ..) if swap => self.fill_interleaved::<4, 3, true>(),
+            (Layout::Nhwc, ..) => self.fill_interleaved::<4, 3, false>(),
         }
     }
 }
@@ -44,7 +53,10 @@ impl ToTensor<'_> {
         [u8; BYTES]: Pixel,
     {
         let Self { src, spec, tensor } = self;
-        let encode = Encode::new(spec.range);
+        if spec.channels == Channels::Rgba {
+            tensor[3 * spec.width * spec.height..].fill(Encode::new(spec.ranges[3]).value(255.0));
+        }
+        let [to_first, to_second, to_third] = spec.colour_ranges(swap).map(Encode::new);
         let mut planes = spec.planes_mut(tensor, swap);
         for y in 0..src.height() {
             let (pixels, _) = src.row(y).as_chunks::<BYTES>();
@@ -52,9 +64,9 @@ impl ToTensor<'_> {
             let [first, second, third] = rows.each_mut().map(|row| &mut row[spec.border..]);
             for (((pixel, a), b), c) in pixels.iter().zip(first).zip(second).zip(third) {
                 let [first, second, third] = pixel.colours();
-                *a = encode.value(first);
-                *b = encode.value(second);
-                *c = encode.value(third);
+                *a = to_first.value(first);
+                *b = to_second.value(second);
+                *c = to_third.value(third);
             }
             for row in rows {
                 reflect_sideways(row, spec.border, src.width());
@@ -66,20 +78,47 @@ impl ToTensor<'_> {
     }
 
     #[inline(always)]
-    fn fill_interleaved<const BYTES: usize, const SWAP: bool>(self)
+    fn fill_gray<const BYTES: usize>(self)
     where
         [u8; BYTES]: Pixel,
     {
         let Self { src, spec, tensor } = self;
-        let encode = Encode::new(spec.range);
-        let (values, _) = tensor.as_chunks_mut();
+        let encode = Encode::new(spec.ranges[0]);
+        let blue_first = src.order().is_blue_first();
+        for y in 0..src.height() {
+            let (pixels, _) = src.row(y).as_chunks::<BYTES>();
+            let row = &mut tensor[(spec.border + y) * spec.width..][..spec.width];
+            for (pixel, value) in pixels.iter().zip(&mut row[spec.border..]) {
+                let [first, green, third] = pixel.colours();
+                let (red, blue) = if blue_first { (third, first) } else { (first, third) };
+                *value = encode.value(red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]);
+            }
+            reflect_sideways(row, spec.border, src.width());
+        }
+        reflect_up_and_down(tensor, spec.width, spec.border, src.height());
+    }
+
+    #[inline(always)]
+    fn fill_interleaved<const BYTES: usize, const CHANNELS: usize, const SWAP: bool>(self)
+    where
+        [u8; BYTES]: Pixel,
+    {
+        let Self { src, spec, tensor } = self;
+        let [to_first, to_second, to_third, to_alpha] = spec.ranges.map(Encode::new);
+        let opaque = to_alpha.value(255.0);
+        let (values, _) = tensor.as_chunks_mut::<CHANNELS>();
         for y in 0..src.height() {
             let (pixels, _) = src.row(y).as_chunks::<BYTES>();
             let row = &mut values[(spec.border + y) * spec.width..][..spec.width];
             for (pixel, value) in pixels.iter().zip(&mut row[spec.border..]) {
                 let [first, second, third] = pixel.colours();
                 let (first, third) = if SWAP { (third, first) } else { (first, third) };
-                *value = [encode.value(first), encode.value(second), encode.value(third)];
+                value[0] = to_first.value(first);
+                value[1] = to_second.value(second);
+                value[2] = to_third.value(third);
+                if CHANNELS == 4 {
+                    value[3] = opaque;
+                }
             }
             reflect_sideways(row, spec.border, src.width());
         }

@@ -11,12 +11,18 @@ fn byte_of(order: PixelOrder, channel: usize) -> usize {
     }
 }
 
+/// Which channel of a tensor holds colour `channel` (0 red, 1 green, 2 blue, 3 alpha).
+fn place_of(spec: &TensorSpec, channel: usize) -> usize {
+    match spec.channels {
+        Channels::Rgb | Channels::Rgba => channel,
+        Channels::Bgr => [2, 1, 0][channel],
+        Channels::Gray => 0,
+    }
+}
+
 /// Where colour `channel` of the pixel at `x`, `y` lies within a tensor.
 fn index_of(spec: &TensorSpec, x: usize, y: usize, channel: usize) -> usize {
-    let place = match spec.channels {
-        Channels::Rgb => [0, 1, 2][channel],
-        Channels::Bgr => [2, 1, 0][channel],
-    };
+    let place = place_of(spec, channel);
     let cells = spec.cells;
     match spec.layout {
         Layout::Nchw if cells > 1 => {
@@ -24,7 +30,7 @@ fn index_of(spec: &TensorSpec, x: usize, y: usize, channel: usize) -> usize {
             (channel * (spec.height / cells) + y / cells) * (spec.width / cells) + x / cells
         }
         Layout::Nchw => (place * spec.height + y) * spec.width + x,
-        Layout::Nhwc => (y * spec.width + x) * 3 + place,
+        Layout::Nhwc => (y * spec.width + x) * spec.channels.count() + place,
     }
 }
 
@@ -46,15 +52,24 @@ fn bounce(steps: usize, len: usize) -> usize {
 }
 
 pub fn reference_tensor(src: &Pixels, spec: &TensorSpec) -> Vec<f32> {
-    let [low, high] = spec.range;
+    let value = |byte: f32, channel: usize| {
+        let [low, high] = spec.ranges[place_of(spec, channel)];
+        low + byte * ((high - low) / 255.0)
+    };
     let mut tensor = vec![f32::NAN; spec.len()];
     for y in 0..spec.height {
         for x in 0..spec.width {
             let row = bounce(y.abs_diff(spec.border), src.height()) * src.stride();
             let pixel = row + bounce(x.abs_diff(spec.border), src.width()) * src.order().bytes();
-            for channel in 0..3 {
-                let byte = src.data()[pixel + byte_of(src.order(), channel)];
-                tensor[index_of(spec, x, y, channel)] = low + f32::from(byte) * ((high - low) / 255.0);
+            let [red, green, blue] =
+                [0, 1, 2].map(|channel| f32::from(src.data()[pixel + byte_of(src.order(), channel)]));
+            let colours = match spec.channels {
+                Channels::Gray => vec![red * 0.299 + green * 0.587 + blue * 0.114],
+                Channels::Rgb | Channels::Bgr => vec![red, green, blue],
+                Channels::Rgba => vec![red, green, blue, 255.0],
+            };
+            for (channel, byte) in colours.into_iter().enumerate() {
+                tensor[index_of(spec, x, y, channel)] = value(byte, channel);
             }
         }
     }
@@ -62,7 +77,6 @@ pub fn reference_tensor(src: &Pixels, spec: &TensorSpec) -> Vec<f32> {
 }
 
 pub fn reference_pixels(tensor: &[f32], spec: &TensorSpec, dst: &mut PixelsMut) {
-    let [low, high] = spec.range;
     let (stride, order) = (dst.stride(), dst.order());
     for y in 0..dst.height() {
         for x in 0..dst.width() {
@@ -72,6 +86,7 @@ pub fn reference_pixels(tensor: &[f32], spec: &TensorSpec, dst: &mut PixelsMut) 
             }
             for channel in 0..3 {
                 let byte = byte_of(order, channel);
+                let [low, high] = spec.ranges[place_of(spec, channel)];
                 let value =
                     (tensor[index_of(spec, spec.border + x, spec.border + y, channel)] - low) * (255.0 / (high - low));
                 // The cast clamps, and makes 0 of NaN.
