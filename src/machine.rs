@@ -34,6 +34,12 @@ pub fn share_heaps() {
     }
 }
 
+/// Lets a file that has become as large as it may be (`ulimit -f`) fail like a full disk, instead of ending the program.
+pub fn survive_size_limits() {
+    // SAFETY: ignoring a signal installs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// How many bytes whoever runs this may still write into `folder`; none where the file system does not tell.
 ///
 /// # Errors

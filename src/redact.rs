@@ -63,7 +63,8 @@ fn hide_in_addresses(line: &str) -> String {
 fn hide_in_words(line: &str) -> String {
     let hide = |word: &str| {
         let head = word.rfind('@').map(|at| &word[..at]).filter(|head| !word.contains("://") && head.contains(':'));
-        let Some(head) = head else { return word.to_string() };
+        // The value of a setting is hidden as a whole, for which its name must stay.
+        let Some(head) = head.filter(|head| !names_secret(head)) else { return word.to_string() };
         let quotes = head.len() - head.trim_start_matches(|c: char| "\"'`([{<".contains(c)).len();
         format!("{}{}", &word[..quotes], &word[head.len() + 1..])
     };
@@ -235,6 +236,7 @@ mod tests {
             ("3 | rtsp_password = \"x\"", "3 | rtsp_password = ***"),
             ("authorization: bearer 0123", "authorization: bearer ***"),
             ("`me:hunter2@cam/1`: No such file", "`cam/1`: No such file"),
+            ("rtsp_password=:@hunter2", "rtsp_password= ***"),
             ("rtsp:/me:hunter2@h.lan/1", "h.lan/1"),
             ("file://me:hunter2@h.lan/1", "file://h.lan/1"),
             ("http://h.lan/a;jsessionid=hunter2", "http://h.lan/a;jsessionid= ***"),

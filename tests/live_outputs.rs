@@ -248,6 +248,32 @@ impl Drop for Mounted<'_> {
 }
 
 #[test]
+fn a_file_that_may_not_grow_and_one_that_is_gone_end_the_recording_and_not_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let mut command = Command::new("bash");
+    command.args(["-c", "ulimit -f 400; exec \"$@\"", "bash"]).arg(impasto().get_program());
+    command.args(["run", "--json", "--source", "test", "--size", "64x36", "--rtsp", "off", "--http", "127.0.0.1:0"]);
+    std::fs::write(file("a.toml"), format!("[control]\nrecordings = {:?}\n", folder.path())).unwrap();
+    command.args(["--record", &file("large.mkv"), "--config", &file("a.toml")]);
+    command.current_dir(project("")).stdin(Stdio::null());
+    let running = Running::spawn(command);
+    let started = running.wait_for("the start", |event| event["event"] == "started");
+    let api = Api { address: started["web"].as_str().unwrap().replace("http://", "") };
+    let failed = running.wait_for("the failure", |event| event["event"] == "failed");
+    assert!(failed["what"].as_str().unwrap().contains("large.mkv stopped: "), "{failed}");
+    api.assert_painting(10);
+
+    let begun = api.json("POST", "/api/v1/streams/live/record", r#"{"file": "gone.mkv"}"#);
+    assert_eq!(begun.status, 200, "{}", begun.text());
+    std::fs::remove_file(file(".gone.mkv.part")).unwrap();
+    until("it is told", || api.state()["failures"].to_string().contains("somebody removed or moved it"));
+    assert!(api.state()["recording"].is_null());
+    // The one of its start is not what it should be.
+    assert_eq!(running.interrupt().code, Some(5));
+}
+
+#[test]
 fn outputs_that_cannot_be_are_said_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

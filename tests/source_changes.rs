@@ -229,14 +229,94 @@ fn a_camera_that_sends_jpeg_pictures_over_http_plays() {
 }
 
 fn send_pictures(mut stream: TcpStream, jpeg: &[u8]) {
+    begin_pictures(&mut stream);
+    while send_picture(&mut stream, jpeg).is_ok() {}
+}
+
+fn begin_pictures(stream: &mut TcpStream) {
     let _ = stream.read(&mut [0; 4096]);
     let head = "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
+    let _ = stream.write_all(head.as_bytes());
+}
+
+fn send_picture(stream: &mut TcpStream, jpeg: &[u8]) -> std::io::Result<()> {
     let part = format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
-    let mut sent = stream.write_all(head.as_bytes());
-    while sent.is_ok() {
-        sent = stream.write_all(&[part.as_bytes(), jpeg, b"\r\n"].concat());
-        std::thread::sleep(Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(50));
+    stream.write_all(&[part.as_bytes(), jpeg, b"\r\n"].concat())
+}
+
+#[test]
+fn a_camera_that_lies_about_its_pictures_is_lost_and_comes_back() {
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(64, 36).write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    for (lie, more) in [
+        ("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 4000000000\r\n\r\n", vec![0; 1 << 20]),
+        ("--frame\r\n", b"X: a-head-that-never-ends\r\n".repeat(1 << 16)),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/video", listener.local_addr().unwrap());
+        let jpeg = jpeg.get_ref().clone();
+        std::thread::spawn(move || {
+            let mut connections = listener.incoming().map_while(Result::ok);
+            let mut first = connections.next().unwrap();
+            begin_pictures(&mut first);
+            for _ in 0..20 {
+                let _ = send_picture(&mut first, &jpeg);
+            }
+            let mut sent = first.write_all(lie.as_bytes());
+            while sent.is_ok() {
+                sent = first.write_all(&more);
+            }
+            for stream in connections {
+                let jpeg = jpeg.clone();
+                std::thread::spawn(move || send_pictures(stream, &jpeg));
+            }
+        });
+        let (run, api) = start(&url, &[]);
+        until("it was lost", || api.state()["counts"]["reconnects"].as_u64() > Some(0));
+        let captured = || api.state()["counts"]["captured"].as_u64();
+        let then = captured();
+        until("it is back", || captured() > then.map(|then| then + 20));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", run.id())).unwrap();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let most: u64 = most.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(most < 600_000, "{most} kB for pictures of 64x36");
+        assert_eq!(run.interrupt().code, Some(0));
     }
+}
+
+#[test]
+fn files_are_not_read_by_a_side_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let sound_and_picture = path("secret.ts");
+    let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "20"];
+    let picture = ["-f", "lavfi", "-i", "color=red:s=64x36:r=20:d=2"];
+    ffmpeg(&[&picture[..], &codecs, &["-f", "mpegts", &sound_and_picture]].concat());
+    let list = format!(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\nfile://{sound_and_picture}\n#EXT-X-ENDLIST\n"
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/list.m3u8", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]);
+            let head = "HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\nContent-Length:";
+            let _ = stream.write_all(format!("{head} {}\r\n\r\n{list}", list.len()).as_bytes());
+        }
+    });
+    let (run, api) = start("test", &[]);
+    let set_to =
+        |source: &str| api.json("POST", "/api/v1/streams/live/source", &json!({ "source": source }).to_string());
+    set_to(&url).assert_problem(422, "it names files of this machine");
+    for source in
+        ["pushfile://", "splitfile://", "imagesequence://"].map(|scheme| format!("{scheme}{sound_and_picture}"))
+    {
+        set_to(&source).assert_problem(422, "no installed GStreamer element reads such an address");
+    }
+    api.assert_painting(10);
+    assert_eq!(api.state()["source"], "test picture");
+    assert_eq!(run.interrupt().code, Some(0));
 }
 
 #[test]

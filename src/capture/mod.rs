@@ -8,6 +8,7 @@ mod branches;
 pub mod camera;
 mod caps;
 mod looping;
+mod multipart;
 pub mod probe;
 pub mod scaling;
 mod showcase;

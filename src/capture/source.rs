@@ -9,7 +9,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::camera::{CameraRequest, Which};
-use super::{Pace, Wiring, animation, showcase, still};
+use super::{Pace, Wiring, animation, multipart, showcase, still};
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
 use crate::gst::matroska;
@@ -19,6 +19,12 @@ use crate::url::Url;
 
 /// How long a connection may take when it is asked why no media came.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Addresses that are read. GStreamer knows others that open files by a side door, or that nobody can stop from opening.
+const SCHEMES: [&str; 25] = [
+    "http", "https", "rtsp", "rtspu", "rtspt", "rtsph", "rtsps", "rtspsu", "rtspst", "rtspsh", "rtmp", "rtmps",
+    "rtmpt", "rtmpe", "rtmpte", "rtmpts", "srt", "rist", "udp", "rtp", "tcp", "mms", "mmsh", "mmst", "fd",
+];
 
 /// Where frames come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +74,13 @@ impl Source {
     pub(super) fn check(&self) -> Result<()> {
         match self {
             Self::File(path) => check_file(path),
-            Self::Url(url) => gst::Element::make_from_uri(gst::URIType::Src, url, None)
-                .map(|_| ())
-                .map_err(|_| Error::input(format!("{url}: no installed GStreamer element reads such an address"))),
+            Self::Url(url) => {
+                let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default();
+                let is_read = SCHEMES.contains(&scheme.as_str())
+                    && gst::Element::make_from_uri(gst::URIType::Src, url, None).is_ok();
+                let unread = || Error::input(format!("{url}: no installed GStreamer element reads such an address"));
+                if is_read { Ok(()) } else { Err(unread()) }
+            }
             _ => Ok(()),
         }
     }
@@ -189,7 +199,7 @@ fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLists>) -> Res
         None
     });
     // A local file may be a list of addresses: it is not followed.
-    if uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:")) {
+    if is_local(uri) {
         decoder.connect("autoplug-continue", false, |values| {
             let caps = values.get(2).and_then(|caps| caps.get::<gst::Caps>().ok());
             let list = caps.as_ref().and_then(|caps| caps.structure(0)).map(|structure| structure.name().to_string());
@@ -197,14 +207,24 @@ fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLists>) -> Res
         });
     }
     if let Some(decoder) = decoder.dynamic_cast_ref::<gst::Bin>() {
-        // A camera that sends one JPEG picture after the other never says that no other stream will come.
-        decoder.connect_deep_element_added(|_, _, element| {
-            if element.factory().is_some_and(|factory| factory.name() == "multipartdemux") {
-                element.set_property("single-stream", true);
+        let is_local = is_local(uri);
+        decoder.connect_deep_element_added(move |decoder, _, element| {
+            match element.factory().map(|factory| factory.name().to_string()).as_deref() {
+                Some("multipartdemux") => multipart::guard(element),
+                // A list of addresses on another machine may name files of this one.
+                Some("filesrc" | "giosrc") if !is_local => {
+                    element.set_locked_state(true);
+                    gst::element_error!(decoder, gst::ResourceError::NotAuthorized, ("it names files of this machine"));
+                }
+                _ => {}
             }
         });
     }
     Ok(bin)
+}
+
+fn is_local(uri: &str) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"))
 }
 
 fn check_file(path: &Path) -> Result<()> {

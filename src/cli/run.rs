@@ -85,6 +85,7 @@ impl RunArgs {
         });
         let options = RunOptions { duration: duration.transpose()?, json: self.json, once: self.once };
         crate::machine::share_heaps();
+        crate::machine::survive_size_limits();
         crate::gst::init()?;
         let settings = Settings { file: self.config.clone(), overlay: Box::new(move |config| self.apply(config)) };
         crate::daemon::run(settings, options)

@@ -50,6 +50,8 @@ struct State {
     track: SoundTrack,
     dropped: u64,
     failed: bool,
+    /// It is being finished: its file gets another name.
+    is_closing: bool,
     /// Why it failed, until it is told.
     failure: Option<Error>,
     /// Where the finished file lies.
@@ -135,6 +137,9 @@ impl Record {
     fn note_failure(&self) {
         let end = self.pipeline.bus().and_then(|bus| bus::wait_for_end(&bus, gst::ClockTime::ZERO));
         let mut state = self.state();
+        // What is written goes nowhere then.
+        let is_gone = || !state.is_closing && matches!(self.claim.part().try_exists(), Ok(false));
+        let end = end.or_else(|| is_gone().then(|| Err("nobody can find it any more".into())));
         if let Some(Err(reason)) = end
             && !std::mem::replace(&mut state.failed, true)
         {
@@ -276,6 +281,7 @@ impl Output for Record {
             let silence = state.track.finish(last);
             self.silence(silence);
         }
+        state.is_closing = true;
         // No picture may come to wait for it.
         drop(state);
         let finished = self.close().map_err(|reason| self.failure(&reason)).and_then(|()| self.publish());

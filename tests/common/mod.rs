@@ -68,3 +68,8 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     eprintln!("SKIPPED: {} is not here", path.display());
     None
 }
+
+/// How many descriptors the process has.
+pub fn open_files(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd")).expect("the process runs").count()
+}

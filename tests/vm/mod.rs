@@ -209,11 +209,6 @@ pub fn has_open(process: u32, device: &str) -> bool {
     files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == Path::new(device)))
 }
 
-/// How many descriptors the process has.
-pub fn open_files(process: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{process}/fd")).expect("the process runs").count()
-}
-
 /// A number of `/proc/PROCESS/status`, in kB where it is a size.
 pub fn memory(process: u32, key: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
