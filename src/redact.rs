@@ -10,7 +10,8 @@ const SECRET_NAMES: [&str; 9] =
     ["password", "passwd", "passphrase", "user-pw", "secret", "token", "credential", "api_key", "sessionid"];
 
 /// The text without passwords and keys: of an address, what stands before its last `@` and behind `?` or `#`, and behind the
-/// application of an RTMP server; of a setting whose name is that of a secret, and of `Bearer`, what follows. Rather too much than too little.
+/// application of an RTMP server; of a setting whose name is that of a secret, and of `Bearer`, what follows. Rather too
+/// much than too little.
 pub fn redact(text: &str) -> String {
     let lines: Vec<String> =
         text.split('\n').map(|line| hide_values(&hide_in_words(&hide_in_addresses(line)))).collect();

@@ -96,6 +96,25 @@ impl Template {
         &self.text
     }
 
+    /// The pipeline of this template and of `sound`, which ends in the muxer of this one: they can only be built together.
+    /// With its launch text.
+    ///
+    /// # Errors
+    /// They cannot, or there is no appsrc `sound` although it `has_sound`; the file is named.
+    pub fn join(&self, sound: Option<&Self>, has_sound: bool) -> Result<(String, gst::Pipeline)> {
+        let text = sound.map_or_else(|| self.text.clone(), |sound| format!("{} {}", self.text, sound.text));
+        let named = sound.unwrap_or(self);
+        let broken = |what: &str| Error::usage(format!("{}: {what}", named.origin));
+        let pipeline = gst::parse::launch_full(&text, None, gst::ParseFlags::FATAL_ERRORS)
+            .map_err(|error| broken(error.message()))?
+            .downcast::<gst::Pipeline>()
+            .map_err(|_| broken("does not describe a chain of elements"))?;
+        if has_sound {
+            named.check_element(pipeline.upcast_ref(), "sound", "appsrc")?;
+        }
+        Ok((text, pipeline))
+    }
+
     pub fn origin(&self) -> &str {
         &self.origin
     }

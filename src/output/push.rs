@@ -273,18 +273,8 @@ fn launch_text(plan: &PushPlan, format: &StreamFormat, templates: &Templates) ->
     let (template, sink) = plan.protocol.template();
     let picture = templates.load(template, &values)?;
     picture.build(&[("picture", "appsrc"), ("sink", sink)])?;
-    // It ends in the muxer of the picture, so it can only be built together with that.
     let sound = templates.load(if format.sound { "output/push-sound" } else { "output/push-silence" }, &[])?;
-    let launch = format!("{} {}", picture.text(), sound.text());
-    let broken = |what: &str| Error::usage(format!("{}: {what}", sound.origin()));
-    let pipeline = gst::parse::launch_full(&launch, None, gst::ParseFlags::FATAL_ERRORS)
-        .map_err(|error| broken(error.message()))?
-        .downcast::<gst::Pipeline>()
-        .map_err(|_| broken("does not describe a chain of elements"))?;
-    if format.sound && pipeline.by_name("sound").is_none_or(|element| !element.is::<gst_app::AppSrc>()) {
-        return Err(broken("needs an element named `sound`: appsrc name=sound"));
-    }
-    Ok(launch)
+    Ok(picture.join(Some(&sound), format.sound)?.0)
 }
 
 impl Output for Push {

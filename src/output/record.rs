@@ -318,21 +318,8 @@ fn build(container: Container, format: &StreamFormat, crf: u8, templates: &Templ
     let muxer = muxer(container);
     let values = [("encoder", encoder.launch.as_str()), ("muxer", &muxer)];
     let picture = templates.load("output/record", &values)?;
-    // The sound ends in the picture's muxer, so it can only be built together with the picture.
-    let (mut text, mut origin) = (picture.text().to_string(), picture.origin().to_string());
     picture.build(&[("picture", "appsrc"), ("file", "filesink")])?;
-    if format.sound {
-        let sound = templates.load("output/record-sound", &[("encoder", container.sound_encoder())])?;
-        text = format!("{text} {}", sound.text());
-        origin = sound.origin().to_string();
-    }
-    let broken = |what: &str| Error::usage(format!("{origin}: {what}"));
-    let pipeline = gst::parse::launch_full(&text, None, gst::ParseFlags::FATAL_ERRORS)
-        .map_err(|error| broken(error.message()))?
-        .downcast::<gst::Pipeline>()
-        .map_err(|_| broken("does not describe a chain of elements"))?;
-    if format.sound && pipeline.by_name("sound").is_none_or(|element| !element.is::<gst_app::AppSrc>()) {
-        return Err(broken("needs an element named `sound`: appsrc name=sound"));
-    }
-    Ok(pipeline)
+    let sound = || templates.load("output/record-sound", &[("encoder", container.sound_encoder())]);
+    let sound = format.sound.then(sound).transpose()?;
+    Ok(picture.join(sound.as_ref(), format.sound)?.1)
 }

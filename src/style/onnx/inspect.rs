@@ -84,7 +84,7 @@ impl NetworkInfo {
         self.notes.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// Every input and output that the manifest names exists, is has the type and the shape that it says, and none is
+    /// Every input and output that the manifest names exists, has the type and the shape that it says, and none is
     /// left over.
     ///
     /// # Errors
