@@ -13,9 +13,9 @@ const SECRET_NAMES: [&str; 9] =
 /// application of an RTMP server; of a setting whose name is that of a secret, and of `Bearer`, what follows. Rather too
 /// much than too little.
 pub fn redact(text: &str) -> String {
-    let lines: Vec<String> =
-        text.split('\n').map(|line| hide_values(&hide_in_words(&hide_in_addresses(line)))).collect();
-    lines.join("\n")
+    // Values before words, lest a word takes the sign of a setting with it; and after, for what then looks like one.
+    let hide = |line| hide_values(&hide_in_words(&hide_values(&hide_in_addresses(line))));
+    text.split('\n').map(hide).collect::<Vec<_>>().join("\n")
 }
 
 /// [`redact`], and without what steers a terminal or turns the order of letters: names of files and texts from networks may
@@ -64,8 +64,7 @@ fn hide_in_addresses(line: &str) -> String {
 fn hide_in_words(line: &str) -> String {
     let hide = |word: &str| {
         let head = word.rfind('@').map(|at| &word[..at]).filter(|head| !word.contains("://") && head.contains(':'));
-        // The value of a setting is hidden as a whole, for which its name must stay.
-        let Some(head) = head.filter(|head| !names_secret(head)) else { return word.to_string() };
+        let Some(head) = head else { return word.to_string() };
         let quotes = head.len() - head.trim_start_matches(|c: char| "\"'`([{<".contains(c)).len();
         format!("{}{}", &word[..quotes], &word[head.len() + 1..])
     };
@@ -238,6 +237,8 @@ mod tests {
             ("authorization: bearer 0123", "authorization: bearer ***"),
             ("`me:hunter2@cam/1`: No such file", "`cam/1`: No such file"),
             ("rtsp_password=:@hunter2", "rtsp_password= ***"),
+            ("rtsp_password =:@hunter2", "rtsp_password = ***"),
+            ("rtsp_password:hunter2@cam", "cam"),
             ("rtsp:/me:hunter2@h.lan/1", "h.lan/1"),
             ("file://me:hunter2@h.lan/1", "file://h.lan/1"),
             ("http://h.lan/a;jsessionid=hunter2", "http://h.lan/a;jsessionid= ***"),
