@@ -118,6 +118,30 @@ fn heard(file: &Path) -> Vec<u8> {
 }
 
 #[test]
+fn opus_is_heard_from_its_first_sample_in_mp4() {
+    let studio = Studio::new();
+    let input = with_sound(&studio, "opus.mkv", &["-c:a", "libopus"]);
+    for (output, audio) in [("out.mp4", "auto"), ("out.mov", "auto"), ("out.mp4", "opus")] {
+        let (file, _) = studio.good(&input, output, &["--overwrite", "--audio", audio]);
+        let (right, found) = (heard(&input).len(), heard(Path::new(&file)).len());
+        assert!(right.abs_diff(found) < right / 50, "{output}, --audio {audio}: {found} of {right} bytes of sound");
+    }
+}
+
+#[test]
+fn pictures_that_no_edit_list_moves_back_are_all_kept() {
+    let studio = Studio::new();
+    let input = with_sound(&studio, "unedited.mp4", &["-bf", "2", "-c:a", "aac", "-use_editlist", "0"]);
+    let mut times = packet_times(input.to_str().expect("UTF-8"), "v");
+    times.sort_by(f64::total_cmp);
+    assert!(times[0] > 0.03, "a delay that nothing takes back");
+    for output in ["out.mp4", "out.mkv"] {
+        let (file, _) = studio.good(&input, output, &["--overwrite"]);
+        assert_eq!(packet_times(&file, "v"), times, "{output}");
+    }
+}
+
+#[test]
 fn the_packets_before_the_beginning_come_along() {
     let studio = Studio::new();
     // Decoders need it for what comes first.

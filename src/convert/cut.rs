@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chapters::{self, Chapter};
 use crate::error::{Error, Result};
-use crate::gst::{change_segment, edit_list, matroska};
+use crate::gst::{boxes, change_segment, matroska};
 use crate::sync::Locked;
 
 /// Times in a file are counted in ticks, and lie up to so far below what they stand for.
@@ -109,7 +109,7 @@ impl Cut {
 
 /// True for files that can be entered at any time, and whose times begin at 0.
 pub fn has_index(input: &Path) -> bool {
-    matroska::is_matroska(input) || edit_list::is_in_boxes(input)
+    matroska::is_matroska(input) || boxes::is_in_boxes(input)
 }
 
 impl std::fmt::Display for Cut {

@@ -22,6 +22,7 @@ use super::survey::Survey;
 use super::timeline::{self, Timeline};
 use crate::capture::animation;
 use crate::error::{Error, Result};
+use crate::gst::boxes::mend_opus_headers;
 use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
 use crate::output::{Container, Contents, Span, part_path};
@@ -92,6 +93,9 @@ impl Join<'_> {
         }
         if matches!(outcome, Outcome::SourceBroken) {
             return Err(self.failure("it was not finished"));
+        }
+        if matches!(self.container, Container::Mp4 | Container::Mov) {
+            mend_opus_headers(part).map_err(|error| self.failure(&error.to_string()))?;
         }
         if wanted.is_some() || !self.container_args.is_empty() {
             let sound_is_copied = !left_out && !tracks.locked().encoded;

@@ -4,8 +4,6 @@
 //! shorter than the sound. So it is shown a file whose edit lists let everything through, and the times are mapped here.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +11,7 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-/// Tables of longer films than anybody keeps in one file; larger ones are damage.
-const MOST_MOOV_BYTES: u64 = 256 << 20;
+use super::boxes::{be32, boxes, find, number, read_moov};
 
 /// Stands for an edit without an end.
 const NO_END_NS: u64 = u64::MAX;
@@ -151,43 +148,10 @@ fn track_of(pad: &gst::Pad) -> Option<u32> {
     pad.stream_id()?.rsplit('/').next()?.parse().ok()
 }
 
-/// True for an MP4 or QuickTime file, whatever its name.
-pub fn is_in_boxes(path: &Path) -> bool {
-    read_moov(path).is_some()
-}
-
 /// True for an MP4 or QuickTime file whose tracks are shown from one place on, without leaps; it may be cut at both ends.
 pub fn is_in_one_piece(path: &Path) -> bool {
     let movie = read_moov(path).and_then(|(moov, offset)| Movie::parse(&moov, offset));
     movie.is_some_and(|movie| movie.tracks.iter().filter_map(|track| track.list.as_ref()).all(List::is_one_piece))
-}
-
-/// The box `moov` without its header, and where it lies in the file.
-fn read_moov(path: &Path) -> Option<(Vec<u8>, u64)> {
-    let mut file = File::open(path).ok()?;
-    let length = file.metadata().ok()?.len();
-    let mut place = 0;
-    for number in 0.. {
-        let mut header = [0; 16];
-        file.seek(SeekFrom::Start(place)).ok()?;
-        file.read_exact(&mut header[..8]).ok()?;
-        let (mut size, mut header_size) = (u64::from(be32(&header, 0)?), 8);
-        if size == 1 {
-            file.read_exact(&mut header[8..]).ok()?;
-            (size, header_size) = (be64(&header, 8)?, 16);
-        }
-        let is_media = number > 0 || matches!(&header[4..8], b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip");
-        if !is_media || size < header_size || place.checked_add(size)? > length {
-            return None;
-        }
-        if &header[4..8] == b"moov" {
-            let mut moov = vec![0; usize::try_from(size - header_size).ok().filter(|_| size < MOST_MOOV_BYTES)?];
-            file.read_exact(&mut moov).ok()?;
-            return Some((moov, place + header_size));
-        }
-        place += size;
-    }
-    None
 }
 
 /// What `moov` says of times.
@@ -206,6 +170,10 @@ struct Track {
     ticks_per_second: u64,
     /// In its own ticks.
     duration: u64,
+    /// Where that number stands in the file, with its size.
+    duration_field: (u64, usize),
+    /// By how many ticks a picture is shown later than it is decoded, at most.
+    delay: u64,
     list: Option<List>,
 }
 
@@ -253,18 +221,24 @@ impl Movie {
         {
             return None;
         }
-        if lists().next().is_none() && !tracks.iter().any(is_passed_over) {
+        let delayed = || tracks.iter().filter(|track| track.list.is_none() && track.delay > 0);
+        if lists().next().is_none() && delayed().next().is_none() && !tracks.iter().any(is_passed_over) {
             return None;
         }
         let (place, width) = self.duration_field;
         // Without a length the demuxer compares no track with it.
         let mut patches = vec![Patch { offset: place, bytes: vec![0; width] }];
         patches.extend(lists().map(List::patch));
+        // Nothing takes back the delay, so the last pictures lie behind the length that the track is said to have.
+        patches.extend(delayed().map(Track::lengthened));
+        let ends =
+            delayed().map(|track| nanoseconds(track.duration.saturating_add(track.delay), track.ticks_per_second));
+        let duration_ns = ends.chain([nanoseconds(self.duration, movie)]).max().unwrap_or_default();
         let edits: HashMap<_, _> = tracks.iter().filter_map(|track| Some((track.id, track.edits(movie)?))).collect();
         Some(EditLists {
             tracks: Arc::new(edits),
             patches: Arc::new(patches),
-            duration: gst::ClockTime::from_nseconds(nanoseconds(self.duration, movie)),
+            duration: gst::ClockTime::from_nseconds(duration_ns),
         })
     }
 }
@@ -276,15 +250,26 @@ impl Track {
         let media = find(moov, trak.clone(), b"mdia")?;
         let times = find(moov, media.clone(), b"mdhd")?;
         let (at, width) = if moov.get(times.start)? == &1 { (times.start + 20, 8) } else { (times.start + 12, 4) };
-        let handler = find(moov, media, b"hdlr")?;
+        let handler = find(moov, media.clone(), b"hdlr")?;
+        let delays = find(moov, media, b"minf")
+            .and_then(|info| find(moov, find(moov, info, b"stbl")?, b"ctts"))
+            .and_then(|content| moov.get(content.start + 8..content.end));
         let list = find(moov, trak, b"edts").and_then(|edits| find(moov, edits, b"elst"));
         Some(Self {
             id,
             is_video: moov.get(handler.start + 8..handler.start + 12)? == b"vide",
             ticks_per_second: u64::from(be32(moov, at)?),
             duration: number(moov, at + 4, width)?,
+            duration_field: (offset + at as u64 + 4, width),
+            delay: delays.map_or(0, longest_delay),
             list: list.and_then(|content| List::parse(moov, content, offset)),
         })
+    }
+
+    /// The length with the delay of the last pictures.
+    fn lengthened(&self) -> Patch {
+        let (offset, width) = self.duration_field;
+        Patch { offset, bytes: self.duration.saturating_add(self.delay).to_be_bytes()[8 - width..].to_vec() }
     }
 
     /// The shown parts in order.
@@ -332,35 +317,10 @@ impl List {
     }
 }
 
-/// The boxes in a part of `data`: kind and content.
-fn boxes(data: &[u8], within: Range<usize>) -> impl Iterator<Item = ([u8; 4], Range<usize>)> {
-    let mut place = within.start;
-    std::iter::from_fn(move || {
-        let size = be32(data, place)? as usize;
-        let kind = data.get(place + 4..place + 8)?.try_into().ok()?;
-        let content = place + 8..place.checked_add(size)?;
-        if size < 8 || content.end > within.end {
-            return None;
-        }
-        place = content.end;
-        Some((kind, content))
-    })
-}
-
-fn find(data: &[u8], within: Range<usize>, wanted: &[u8; 4]) -> Option<Range<usize>> {
-    boxes(data, within).find(|(kind, _)| kind == wanted).map(|(_, content)| content)
-}
-
-fn number(data: &[u8], at: usize, width: usize) -> Option<u64> {
-    if width == 8 { be64(data, at) } else { be32(data, at).map(u64::from) }
-}
-
-fn be32(data: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(data.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
-
-fn be64(data: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_be_bytes(data.get(at..at.checked_add(8)?)?.try_into().ok()?))
+/// The longest of the delays in `entries`, each a number of pictures and their delay in ticks, which may be below zero.
+fn longest_delay(entries: &[u8]) -> u64 {
+    let delays = entries.chunks_exact(8).filter_map(|entry| be32(entry, 4));
+    delays.map(|delay| u64::try_from(delay as i32).unwrap_or(0)).max().unwrap_or(0)
 }
 
 fn nanoseconds(ticks: u64, ticks_per_second: u64) -> u64 {

@@ -1,6 +1,7 @@
 //! GStreamer helpers: start-up, templates, media files, edit lists, errors in plain words, encoders, complaints in our log,
 //! and an element of our own.
 
+pub mod boxes;
 pub mod bus;
 pub mod check;
 pub mod edit_list;
