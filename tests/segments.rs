@@ -108,6 +108,19 @@ fn segments_are_kept_gone_on_with_and_not_mixed() {
         let refused = finish(command.args(extra));
         assert!(refused.code == 2 && refused.stderr.contains(words), "{args:?}: {refused:?}");
     }
+    // A disk that loses a part of a segment.
+    let packets = studio.path("segments/segment-0001-of-0002/000000.packets");
+    let mut bytes = std::fs::read(&packets).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 2000].fill(0);
+    std::fs::write(&packets, bytes).expect("written");
+    let damaged = join(&studio, "damaged.mp4", &[]);
+    assert!(damaged.code == 3 && damaged.stderr.contains("of its 900 frames are whole"), "{damaged:?}");
+    assert!(!Path::new(&studio.path("damaged.mp4")).exists());
+    let again = segment(&studio, &film, "1/2", &[]);
+    assert!(again.code == 0 && again.stderr.contains("it is damaged and is painted again"), "{again:?}");
+    assert_eq!(join(&studio, "mended.mp4", &[]).code, 0);
+    assert_eq!(packet_times(&studio.path("mended.mp4"), "v").len(), 1800);
     std::fs::rename(&film, studio.path("moved.mkv")).expect("moved");
     let lost = join(&studio, "again.mp4", &[]);
     assert!(lost.code == 3 && lost.stderr.contains("--input says where it is"), "{lost:?}");

@@ -116,11 +116,10 @@ impl Animation {
         let (mut first, mut held, mut count, mut end) = (None, None::<Shown>, 0, 0);
         for path in &index.files {
             let Some(mut reader) = PacketReader::open(path)? else { continue };
-            while let Some(packet) = reader.next()? {
+            while let Some((packet, picture)) = reader.next()? {
                 if shutdown.is_given() {
                     return Err(Error::Interrupted("interrupted".into()));
                 }
-                let picture = reader.read_data(&packet)?;
                 let time = packet.pts.saturating_sub(*first.get_or_insert(packet.pts));
                 let begin = unit_of(time);
                 end = unit_of(time + index.last_duration(packet.duration).unwrap_or_default());

@@ -326,9 +326,9 @@ impl Join<'_> {
             let Some(mut reader) = PacketReader::open(path)? else {
                 continue;
             };
-            while let Some(packet) = reader.next()? {
+            while let Some((packet, data)) = reader.next()? {
                 left = left.saturating_sub(1);
-                let mut buffer = gst::Buffer::from_mut_slice(reader.read_data(&packet)?);
+                let mut buffer = gst::Buffer::from_mut_slice(data);
                 let times = buffer.make_mut();
                 times.set_pts(packet.pts);
                 times.set_dts(packet.dts);

@@ -1,7 +1,7 @@
 //! Painted packets on disk until a conversion is complete: `.OUT.parts` beside OUT, one file for each run.
 //!
 //! A conversion writes encoded packets with their exact times; an interrupted one leaves what it finished, and
-//! the next run appends a file. A file that ends in the middle of a packet is good up to that packet.
+//! the next run appends a file. A file that ends in the middle of a packet, or is damaged there, is good up to that packet.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -24,16 +24,22 @@ use crate::output::hidden_beside;
 use crate::style::{Look, PaintSize};
 
 /// The first bytes of a packet file, with the version of the format.
-const MAGIC: &[u8; 8] = b"IMPASTO1";
+const MAGIC: &[u8; 8] = b"IMPASTO2";
 
 /// Bytes before each packet: size, key frame, PTS, DTS, duration.
 const HEADER: usize = 4 + 1 + 8 + 8 + 8;
+
+/// Between header and packet: the CRC-32 of both.
+const CHECKSUM: usize = 4;
 
 /// Sizes above this are damage: no encoder makes such packets.
 const MAX_SIZE: u32 = 1 << 30;
 
 /// The file with the [`Job`].
 const JOB: &str = "job.json";
+
+/// The file in a folder of finished packets that says how many there are.
+const FRAMES: &str = "frames";
 
 /// Stands for a time that is not known.
 const NO_TIME: u64 = u64::MAX;
@@ -167,11 +173,13 @@ impl Parts {
         packet_files(&self.folder)
     }
 
-    /// Gives the finished packets a folder of their own.
+    /// Gives the finished packets a folder of their own, which says how many they are.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn keep_as(&self, folder: &Path) -> Result<()> {
+        let frames = self.index()?.frames.to_string();
+        std::fs::write(self.folder.join(FRAMES), frames).map_err(|error| self.failure(&error))?;
         if folder.exists() {
             std::fs::remove_dir_all(folder).map_err(|error| failure(folder, &error))?;
         }
@@ -222,6 +230,27 @@ pub struct Index {
 }
 
 impl Index {
+    /// The packets of a folder that [`Parts::keep_as`] made.
+    ///
+    /// # Errors
+    /// Some are damaged or missing.
+    pub fn of_finished(folder: &Path) -> Result<Self> {
+        let promised = std::fs::read_to_string(folder.join(FRAMES)).ok().and_then(|frames| frames.parse::<u64>().ok());
+        let index = Self::of_folders(&[folder.to_path_buf()])?;
+        match promised {
+            Some(frames) if frames == index.frames => Ok(index),
+            Some(frames) => Err(Error::input(format!(
+                "{}: only the first {} of its {frames} frames are whole; paint it again, with the same --segment",
+                folder.display(),
+                index.frames
+            ))),
+            None => Err(Error::input(format!(
+                "{}: it does not say how many frames it holds; paint it again, with the same --segment",
+                folder.display()
+            ))),
+        }
+    }
+
     /// The packets of several folders, one after the other.
     ///
     /// # Errors
@@ -242,7 +271,7 @@ impl Index {
                 }
                 _ => index.caps = Some(reader.caps.clone()),
             }
-            while let Some(packet) = reader.skip()? {
+            while let Some((packet, _)) = reader.next()? {
                 index.frames += 1;
                 index.timescale.note(packet.pts);
                 index.bytes += u64::from(packet.size);
@@ -293,7 +322,9 @@ impl PacketWriter {
             self.file.write_all(text.as_bytes())?;
             self.has_caps = true;
         }
-        self.file.write_all(&packet.to_bytes())?;
+        let header = packet.to_bytes();
+        self.file.write_all(&header)?;
+        self.file.write_all(&checksum(&header, data).to_le_bytes())?;
         self.file.write_all(data)
     }
 
@@ -344,37 +375,36 @@ impl PacketReader {
         Ok(Some(Self { file, path: path.to_path_buf(), length, place, caps }))
     }
 
-    /// The next complete packet's header; its bytes must follow by [`Self::read_data`].
-    pub fn next(&mut self) -> Result<Option<Packet>> {
-        if self.place + HEADER as u64 > self.length {
+    /// The next packet with its bytes; `None` at the end of what is whole.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn next(&mut self) -> Result<Option<(Packet, Vec<u8>)>> {
+        self.try_next().map_err(|error| failure(&self.path, &error))
+    }
+
+    fn try_next(&mut self) -> std::io::Result<Option<(Packet, Vec<u8>)>> {
+        let begin = self.place + (HEADER + CHECKSUM) as u64;
+        if begin > self.length {
             return Ok(None);
         }
-        let mut bytes = [0; HEADER];
-        self.file.read_exact(&mut bytes).map_err(|error| failure(&self.path, &error))?;
-        self.place += HEADER as u64;
-        let packet = Packet::from_bytes(&bytes);
-        let complete = |packet: &Packet| self.place + u64::from(packet.size) <= self.length;
-        Ok(packet.filter(complete))
-    }
-
-    /// The bytes of the packet that [`Self::next`] told.
-    pub fn read_data(&mut self, packet: &Packet) -> Result<Vec<u8>> {
+        let (mut header, mut sum) = ([0; HEADER], [0; CHECKSUM]);
+        self.file.read_exact(&mut header)?;
+        self.file.read_exact(&mut sum)?;
+        let complete = |packet: &Packet| begin + u64::from(packet.size) <= self.length;
+        let Some(packet) = Packet::from_bytes(&header).filter(complete) else { return Ok(None) };
         let mut data = vec![0; packet.size as usize];
-        self.file.read_exact(&mut data).map_err(|error| failure(&self.path, &error))?;
-        self.place += u64::from(packet.size);
-        Ok(data)
+        self.file.read_exact(&mut data)?;
+        self.place = begin + u64::from(packet.size);
+        Ok((checksum(&header, &data) == u32::from_le_bytes(sum)).then_some((packet, data)))
     }
+}
 
-    /// The next packet's header, its bytes skipped.
-    fn skip(&mut self) -> Result<Option<Packet>> {
-        let Some(packet) = self.next()? else {
-            return Ok(None);
-        };
-        let skipped = self.file.seek_relative(i64::from(packet.size));
-        skipped.map_err(|error| failure(&self.path, &error))?;
-        self.place += u64::from(packet.size);
-        Ok(Some(packet))
-    }
+fn checksum(header: &[u8; HEADER], data: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(header);
+    sum.update(data);
+    sum.finalize()
 }
 
 impl Packet {

@@ -97,15 +97,19 @@ pub fn paint(conversion: &Conversion, segment: Segment, shutdown: &Shutdown, pro
     let conversion = Conversion { output: folder.clone(), options, ..conversion.clone() };
     let job = Job::of(&conversion, &encoder.launch)?;
     if folder.exists() && !conversion.options.overwrite {
-        return match Job::in_folder(&folder)?.difference(&job) {
-            None => {
-                progress.skipped(folder.display().to_string());
-                Ok(())
-            }
+        match Job::in_folder(&folder)?.difference(&job) {
             Some(what) => {
-                Err(Error::usage(format!("{} holds the work of {what}; replace it with --overwrite", folder.display())))
+                return Err(Error::usage(format!(
+                    "{} holds the work of {what}; replace it with --overwrite",
+                    folder.display()
+                )));
             }
-        };
+            None if Index::of_finished(&folder).is_ok() => {
+                progress.skipped(folder.display().to_string());
+                return Ok(());
+            }
+            None => progress.note(&format!("{}: it is damaged and is painted again", folder.display())),
+        }
     }
     std::fs::create_dir_all(output).map_err(|error| Error::output(format!("{}: {error}", output.display())))?;
     if conversion.paint.look.steadiness.remembers() && segment.number > 1 {
@@ -193,6 +197,7 @@ impl Joining {
                 return Err(Error::input(format!("{}: it is painted with {what} than the others", folder.display())));
             }
         }
+        folders.iter().try_for_each(|folder| Index::of_finished(folder).map(drop))?;
         Ok((jobs, Index::of_folders(&folders)?))
     }
 }
