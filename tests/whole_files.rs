@@ -66,6 +66,34 @@ fn every_pixel_format_is_painted() {
     }
 }
 
+/// The decoder has no way to hand them on; that must not end the process, which may have other films to paint.
+#[test]
+fn pixel_formats_that_cannot_be_read_are_refused() {
+    let studio = Studio::new();
+    let films = studio.0.path().join("films");
+    std::fs::create_dir(&films).expect("made");
+    for name in ["a.mp4", "c.mp4"] {
+        std::fs::copy(case("tiny.mp4"), films.join(name)).expect("copied");
+    }
+    let film = films.join("b.mkv");
+    for format in ["gray10le", "gbrp16le", "yuv444p16le", "ya8"] {
+        let moving = ["-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=0.4", "-c:v", "ffv1", "-strict", "-2"];
+        ffmpeg(&[&moving[..], &["-pix_fmt", format, film.to_str().expect("UTF-8")]].concat());
+        let refused = studio.convert(&film, "out.mkv", &[]);
+        assert_eq!(refused.code, 3, "{format}: {}", refused.stderr);
+        let said = refused.stderr;
+        assert!(said.contains("b.mkv: ") && said.contains("this format of pixels"), "{format}: {said}");
+        assert!(!studio.0.path().join("out.mkv").exists(), "{format}");
+        assert_eq!(finish(impasto().arg("check").arg(&film)).code, 3, "{format}");
+    }
+    let batch = studio.convert(&films, "painted", &[]);
+    assert!(batch.code > 0 && batch.code < 100, "{}", batch.stderr);
+    for name in ["a.mp4", "c.mp4"] {
+        let painted = studio.0.path().join("painted").join(name);
+        assert_eq!(packet_times(painted.to_str().expect("UTF-8"), "v").len(), 24, "{name}: {}", batch.stderr);
+    }
+}
+
 #[test]
 fn vp9_fits_into_mp4() {
     let studio = Studio::new();

@@ -12,6 +12,7 @@ use super::camera::{CameraRequest, Which};
 use super::{Pace, Wiring, animation, multipart, showcase, still};
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
+use crate::gst::guard_decoders;
 use crate::gst::matroska;
 use crate::gst::template::Templates;
 use crate::redact::redact;
@@ -129,7 +130,10 @@ impl Source {
                 templates.load("capture/test", &values)?.build(&[])
             }
             Self::Camera(_) => {
-                templates.load("capture/camera", &[])?.build(&[("camera", "appsrc"), ("source", "decodebin")])
+                let bin =
+                    templates.load("capture/camera", &[])?.build(&[("camera", "appsrc"), ("source", "decodebin")])?;
+                guard_decoders(&bin);
+                Ok(bin)
             }
             Self::File(path) if animation::is_animation(path) => {
                 let bin = templates.load("capture/animation", &[])?.build(&[("animation", "appsrc")])?;
@@ -206,6 +210,7 @@ fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLists>) -> Res
             Some((!list.is_some_and(|list| LISTS.contains(&list.as_str()))).to_value())
         });
     }
+    guard_decoders(&bin);
     if let Some(decoder) = decoder.dynamic_cast_ref::<gst::Bin>() {
         let is_local = is_local(uri);
         decoder.connect_deep_element_added(move |decoder, _, element| {

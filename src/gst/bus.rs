@@ -6,6 +6,9 @@ use gstreamer::prelude::*;
 /// An error message as "element: what happened (detail)".
 pub fn describe(error: &gst::message::Error) -> String {
     let element = error.src().map(|source| source.name().to_string()).unwrap_or_default();
+    if error.debug().is_some_and(|debug| debug.contains("reason not-negotiated")) {
+        return format!("{element}: nothing here reads this format of pixels or samples (not-negotiated)");
+    }
     let what = error.error().message().trim_end_matches('.').to_string();
     // The debug text is "file.c(line): function (): /path/to:element:\ndetail"; only the detail helps a user.
     let detail = error.debug().and_then(|debug| {

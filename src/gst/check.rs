@@ -7,6 +7,7 @@ use gstreamer_pbutils::prelude::*;
 use gstreamer_pbutils::{Discoverer, DiscovererInfo, DiscovererResult, DiscovererStreamInfo};
 
 use super::edit_list::EditLists;
+use super::guard_decoders;
 use super::template::{self, Templates};
 use crate::error::{Error, Result};
 
@@ -24,9 +25,14 @@ pub fn media(path: &Path) -> Result<Vec<String>> {
     let edit_lists = EditLists::of(&full);
     let length = edit_lists.as_ref().map(EditLists::duration);
     let discoverer = Discoverer::new(PATIENCE).map_err(|error| fail(error.to_string()))?;
-    if let Some(edit_lists) = edit_lists {
-        discoverer.connect_source_setup(move |_, source| edit_lists.hide_from(source));
-    }
+    discoverer.connect_source_setup(move |_, source| {
+        // Decoders come later, into a bin around the source.
+        let around = std::iter::successors(source.parent(), |object| object.parent());
+        around.filter_map(|object| object.downcast::<gst::Bin>().ok()).last().inspect(guard_decoders);
+        if let Some(edit_lists) = &edit_lists {
+            edit_lists.hide_from(source);
+        }
+    });
     let info =
         discoverer.discover_uri(&uri).map_err(|error| fail(error.message().trim_end_matches('.').to_string()))?;
     match info.result() {
