@@ -191,7 +191,9 @@ impl Parts {
     /// # Errors
     /// A file cannot be read, or its caps differ from those of the others.
     pub fn index(&self) -> Result<Index> {
-        Index::of_folders(std::slice::from_ref(&self.folder))
+        let mut index = Index::default();
+        index.add(&self.folder)?;
+        Ok(index)
     }
 
     /// Begins the next packet file.
@@ -230,60 +232,58 @@ pub struct Index {
 }
 
 impl Index {
-    /// The packets of a folder that [`Parts::keep_as`] made.
+    /// The packets of folders that [`Parts::keep_as`] made, one after the other.
     ///
     /// # Errors
-    /// Some are damaged or missing.
-    pub fn of_finished(folder: &Path) -> Result<Self> {
-        let promised = std::fs::read_to_string(folder.join(FRAMES)).ok().and_then(|frames| frames.parse::<u64>().ok());
-        let index = Self::of_folders(&[folder.to_path_buf()])?;
-        match promised {
-            Some(frames) if frames == index.frames => Ok(index),
-            Some(frames) => Err(Error::input(format!(
-                "{}: only the first {} of its {frames} frames are whole; paint it again, with the same --segment",
-                folder.display(),
-                index.frames
-            ))),
-            None => Err(Error::input(format!(
-                "{}: it does not say how many frames it holds; paint it again, with the same --segment",
+    /// Some are damaged or missing, or their caps differ.
+    pub fn of_finished(folders: &[PathBuf]) -> Result<Self> {
+        let mut index = Self::default();
+        for folder in folders {
+            let before = index.frames;
+            index.add(folder)?;
+            let found = index.frames - before;
+            let promised = std::fs::read_to_string(folder.join(FRAMES)).ok();
+            let fault = match promised.and_then(|frames| frames.parse::<u64>().ok()) {
+                Some(frames) if frames == found => continue,
+                Some(frames) => format!("only the first {found} of its {frames} frames are whole"),
+                None => "it does not say how many frames it holds".into(),
+            };
+            return Err(Error::input(format!(
+                "{}: {fault}; paint it again, with the same --segment",
                 folder.display()
-            ))),
+            )));
         }
+        Ok(index)
     }
 
-    /// The packets of several folders, one after the other.
-    ///
-    /// # Errors
-    /// A file cannot be read, or its caps differ from those of the others.
-    pub fn of_folders(folders: &[PathBuf]) -> Result<Self> {
-        let files = folders.iter().map(|folder| packet_files(folder)).collect::<Result<Vec<_>>>()?.concat();
-        let mut index = Self::default();
-        for path in files {
+    /// Takes the packets of one more folder, which follow on those before.
+    fn add(&mut self, folder: &Path) -> Result<()> {
+        for path in packet_files(folder)? {
             let Some(mut reader) = PacketReader::open(&path)? else {
                 continue;
             };
-            match &index.caps {
+            match &self.caps {
                 Some(caps) if *caps != reader.caps => {
                     return Err(Error::output(format!(
                         "{}: the encoder's settings changed in mid-conversion; begin anew, without --resume",
                         path.display()
                     )));
                 }
-                _ => index.caps = Some(reader.caps.clone()),
+                _ => self.caps = Some(reader.caps.clone()),
             }
             while let Some((packet, _)) = reader.next()? {
-                index.frames += 1;
-                index.timescale.note(packet.pts);
-                index.bytes += u64::from(packet.size);
+                self.frames += 1;
+                self.timescale.note(packet.pts);
+                self.bytes += u64::from(packet.size);
                 if packet.key_frame {
-                    index.key_frames += 1;
-                    index.key_bytes += u64::from(packet.size);
+                    self.key_frames += 1;
+                    self.key_bytes += u64::from(packet.size);
                 }
-                index.last = Some(packet);
+                self.last = Some(packet);
             }
-            index.files.push(path);
+            self.files.push(path);
         }
-        Ok(index)
+        Ok(())
     }
 
     /// When the last frame is over.

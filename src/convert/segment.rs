@@ -104,7 +104,7 @@ pub fn paint(conversion: &Conversion, segment: Segment, shutdown: &Shutdown, pro
                     folder.display()
                 )));
             }
-            None if Index::of_finished(&folder).is_ok() => {
+            None if Index::of_finished(std::slice::from_ref(&folder)).is_ok() => {
                 progress.skipped(folder.display().to_string());
                 return Ok(());
             }
@@ -197,8 +197,7 @@ impl Joining {
                 return Err(Error::input(format!("{}: it is painted with {what} than the others", folder.display())));
             }
         }
-        folders.iter().try_for_each(|folder| Index::of_finished(folder).map(drop))?;
-        Ok((jobs, Index::of_folders(&folders)?))
+        Ok((jobs, Index::of_finished(&folders)?))
     }
 }
 
