@@ -140,7 +140,7 @@ def parser() -> argparse.ArgumentParser:
     gpu.add_argument("networks", type=Path, nargs="+", help="FILE.onnx, with the name of one of our networks")
     gpu.set_defaults(run_command=lambda o: card.measure(o.networks))
 
-    edge = commands.add_parser("frame", help="how much a flat grey picture is painted differently at its edge")
+    edge = commands.add_parser("frame", help="what networks know of edges: a frame around flat grey, and sides that are painted unlike each other")
     edge.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
     edge.set_defaults(run_command=lambda o: frame.measure(o.networks))
 

@@ -4,14 +4,14 @@ import random
 import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from .problems import Problem
 
@@ -22,6 +22,11 @@ LARGEST_ZOOM = 1.6
 LARGEST_STRETCH = 1.25
 # Paper becomes white and ink black.
 INK_CUTOFF_PERCENT = 3
+# The end of the names of styles that are taught a second time, with strokes twice as large.
+LARGE = "/large"
+LARGE_TIMES = 2
+# Of a painting that is enlarged, so that its strokes keep their edges.
+SHARPENED_PERCENT = 100
 MOST_PIXELS = 200_000_000
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
@@ -54,6 +59,12 @@ def read_styles(path: Path) -> list[Style]:
     return styles
 
 
+def in_both_sizes(styles: list[Style]) -> list[Style]:
+    """Each style with small strokes, as the list has it, and behind them all each with large ones."""
+    large = [replace(style, name=style.name + LARGE, long_side_px=LARGE_TIMES * style.long_side_px) for style in styles]
+    return [*styles, *large]
+
+
 def open_rgb(path: Path) -> Image.Image:
     """Any picture that Pillow reads, upright and in 8-bit RGB; alpha is laid on white."""
     try:
@@ -79,7 +90,8 @@ def open_painting(path: Path, long_side_px: int) -> Image.Image:
         raise Problem(f"{path} is {picture.width}x{picture.height}: a painting needs {SMALLEST_PAINTING_PX} pixels a side to show its strokes")
     scale = long_side_px / max(picture.size)
     size = [max(SMALLEST_PAINTING_PX, round(side * scale)) for side in picture.size]
-    return picture.resize(size, Image.Resampling.LANCZOS)
+    resized = picture.resize(size, Image.Resampling.LANCZOS)
+    return resized.filter(ImageFilter.UnsharpMask(scale, SHARPENED_PERCENT, threshold=0)) if scale > 1 else resized
 
 
 def hung(style: Style, folder: Path) -> Image.Image:

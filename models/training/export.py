@@ -14,6 +14,7 @@ from torch.nn import ModuleList
 
 from . import checkpoint
 from .checkpoint import PHOTO, Lesson, Trained
+from .data import LARGE
 from .network import BORDER_PX, NORM_EPSILON, REACH, Below, Painter
 from .problems import Problem
 
@@ -179,8 +180,12 @@ def manifest(trained: Trained, sha256: str) -> str:
         "[output]\n" + picture.format(name='name = "painted"\n') + f"cells = {trained.painter.shape.cell_px}\n",
         table("[style_input]", name="style", rank=1, count=len(trained.lessons)),
     ]
-    for row, lesson in enumerate(trained.lessons):
-        parts.append(table("[[style]]", name=lesson.name, **described(lesson), row=row))
+    rows = {lesson.name: row for row, lesson in enumerate(trained.lessons)}
+    for lesson in trained.lessons:
+        if lesson.name.endswith(LARGE):
+            continue
+        large = {"large_row": rows[lesson.name + LARGE]} if lesson.name + LARGE in rows else {}
+        parts.append(table("[[style]]", name=lesson.name, **described(lesson), row=rows[lesson.name], **large))
         parts.append(table("[style.training]", **learnt(lesson)))
     return "\n".join(parts)
 

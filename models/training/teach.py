@@ -29,6 +29,8 @@ GRADIENT_NORM = 1.0
 AVERAGE = 0.995
 # A style's row is corrected only when its turn comes, the trunk in every step.
 ROW_RATE = 3.0
+# A square shows too few strokes of a painting that hangs more than so many times as wide beside it.
+WIDEST_PAINTING = 3.5
 # Muon's steps beside Adam's.
 MUON_RATE = 10.0
 
@@ -60,12 +62,46 @@ class Batch:
     moved: torch.Tensor
     same: tuple[torch.Tensor, torch.Tensor]
     kept: tuple[torch.Tensor, torch.Tensor]
+    hung: "Hung"
+    hung_moved: "Hung"
     rows: torch.Tensor
     styles: torch.Tensor
     strengths: torch.Tensor
 
     def tensors(self) -> list[torch.Tensor]:
-        return [self.photo, self.moved, *self.same, *self.kept, self.rows, self.styles, self.strengths]
+        places = (*self.same, *self.kept, *self.hung.tensors(), *self.hung_moved.tensors())
+        return [self.photo, self.moved, *places, self.rows, self.styles, self.strengths]
+
+
+@dataclass(frozen=True)
+class Hung:
+    """Where a picture lies among the reflected pixels around it: rows and columns, f32[B,3,H,W] -> what the network is
+    given, and of that, those of the picture.
+
+    By chance, as far as the coarsest cells leave room: a network that has always found its pictures at the same place
+    of its cells learns where the edges are, and paints less at those that it knows.
+    """
+
+    given: tuple[torch.Tensor, torch.Tensor]
+    own: tuple[torch.Tensor, torch.Tensor]
+
+    def tensors(self) -> list[torch.Tensor]:
+        return [*self.given, *self.own]
+
+
+def hang(random: random.Random, side_px: int, border_px: int, multiple: int, device: str) -> Hung:
+    """Rows and columns of a square."""
+    given_px = -(-(side_px + 2 * border_px) // multiple) * multiple
+    befores = [border_px + random.randint(0, given_px - side_px - 2 * border_px) for _ in range(2)]
+    given = tuple(reflected(torch.arange(given_px) - before, side_px).to(device) for before in befores)
+    own = tuple((torch.arange(side_px) + before).to(device) for before in befores)
+    return Hung(given, own)
+
+
+def reflected(places: torch.Tensor, side_px: int) -> torch.Tensor:
+    """Places outside of 0..side_px are those at the same distance within; none is further outside than that."""
+    inside = places.abs()
+    return torch.where(inside < side_px, inside, 2 * (side_px - 1) - inside)
 
 
 class Teacher:
@@ -94,7 +130,8 @@ class Teacher:
         self.optimisers = optimisers(self.painter)
         self.average = {name: tensor.clone() for name, tensor in self.painter.state_dict().items()}
         self.random = random.Random(seed)
-        self.step, self.deck = 0, []
+        self.step = 0
+        self.decks: dict[int, list[int]] = {crop_px: [] for crop_px, _ in self.turns}
         self.photo_row = trained.row(PHOTO)
         self.plain_style = one_hot([self.photo_row], len(trained.lessons)).to(device)
         self.teaches_photo = self.painter.rows[self.photo_row].requires_grad
@@ -112,7 +149,7 @@ class Teacher:
     def copy(self, rate: float) -> float:
         """A lesson without paintings: paint the photograph as it is. Returns the mean squared error."""
         photo, _, _ = self._pair(*self.turns[0])
-        error = self._plain(photo)
+        error = self._plain(photo, self._hang(photo.shape[-1], BORDER_PX))
         self._gradient(error)
         self._correct(rate)
         self.trained.lessons[self.photo_row].count(0.0, 0.0)
@@ -136,14 +173,14 @@ class Teacher:
 
     def _terms(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Each loss by its weight, and all losses as a vector without it."""
-        painted = self.painter.paint(batch.photo.repeat_interleave(self.styles_a_step, dim=0), batch.styles)
+        painted = self._painted(batch.photo.repeat_interleave(self.styles_a_step, dim=0), batch.styles, batch.hung)
         wanted = losses.photo_content(self.eye, batch.photo)
         seen = losses.perceptual_losses(self.eye, painted, wanted, self.target.of(batch.rows))
         # Of each photograph in one style: that shows how calm it is at half the cost.
-        moved = self.painter.paint(batch.moved, batch.styles[:: self.styles_a_step], FAR_BORDER_PX)
+        moved = self._painted(batch.moved, batch.styles[:: self.styles_a_step], batch.hung_moved)
         stability = F.mse_loss(part(painted[:: self.styles_a_step], batch.same), part(moved, batch.kept))
         variation, grid, seams = (loss(painted) for loss in (losses.variation_loss, losses.grid_loss, losses.seam_loss))
-        plain = self._plain(batch.photo) if self.teaches_photo else painted.new_zeros(())
+        plain = self._plain(batch.photo, batch.hung) if self.teaches_photo else painted.new_zeros(())
         weigh, style = self.weights, self.weights.style * batch.strengths
         terms = {
             "content": weigh.content * seen.content.mean(),
@@ -158,17 +195,24 @@ class Teacher:
         told = torch.cat([seen.content, seen.style, seen.forms, torch.stack([variation, grid, seams, stability, plain])])
         return terms, told
 
-    def _deal(self, count: int) -> list[int]:
-        """The next rows of a shuffled deck, so that every style gets the same number of steps."""
-        while len(self.deck) < count:
-            self.deck += self.random.sample(self.rows, len(self.rows))
-        rows, self.deck = self.deck[:count], self.deck[count:]
+    def _deal(self, crop_px: int, count: int) -> list[int]:
+        """The next rows of a shuffled deck for squares of a size, so that every style gets the same number of steps."""
+        deck = self.decks[crop_px]
+        while len(deck) < count:
+            rows = self._fitting(crop_px)
+            deck += self.random.sample(rows, len(rows))
+        rows, self.decks[crop_px] = deck[:count], deck[count:]
         return rows
+
+    def _fitting(self, crop_px: int) -> list[int]:
+        """Rows whose paintings do not hang too large beside a square; all, if each of them does."""
+        widest = WIDEST_PAINTING * crop_px
+        return [row for row in self.rows if self.trained.lessons[row].style.long_side_px <= widest] or self.rows
 
     def _batch(self) -> tuple[Batch, list[int]]:
         crop_px, count = self.turns[self.step % len(self.turns)]
         photo, moved, shift = self._pair(crop_px, count)
-        rows = self._deal(count * self.styles_a_step)
+        rows = self._deal(crop_px, count * self.styles_a_step)
         kept = [torch.arange(crop_px - SHIFT_PX) + SHIFT_PX - by for by in shift]
         same = [torch.arange(SHIFT_PX, crop_px)] * 2
         numbers = torch.tensor([self.rows.index(row) for row in rows])
@@ -176,7 +220,8 @@ class Teacher:
         styles = one_hot(rows, len(self.trained.lessons))
         places = [tuple(index.to(self.device) for index in each) for each in (same, kept)]
         rest = [tensor.to(self.device) for tensor in (numbers, styles, strengths)]
-        return Batch(photo, moved + NOISE * torch.randn_like(moved), *places, *rest), rows
+        hung = [self._hang(crop_px, border_px) for border_px in (BORDER_PX, FAR_BORDER_PX)]
+        return Batch(photo, moved + NOISE * torch.randn_like(moved), *places, *hung, *rest), rows
 
     def _pair(self, crop_px: int, count: int) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
         """Photographs f32[count,3,crop_px,crop_px], and the same ones moved by a few pixels."""
@@ -185,8 +230,14 @@ class Teacher:
         moved = large[:, :, down : down + crop_px, right : right + crop_px]
         return large[:, :, :crop_px, :crop_px], moved, (down, right)
 
-    def _plain(self, photo: torch.Tensor) -> torch.Tensor:
-        return F.mse_loss(self.painter.paint(photo, self.plain_style.expand(len(photo), -1)), photo)
+    def _hang(self, crop_px: int, border_px: int) -> Hung:
+        return hang(self.random, crop_px, border_px, self.painter.shape.multiple, self.device)
+
+    def _painted(self, image: torch.Tensor, styles: torch.Tensor, hung: Hung) -> torch.Tensor:
+        return part(self.painter(part(image, hung.given), styles), hung.own)
+
+    def _plain(self, photo: torch.Tensor, hung: Hung) -> torch.Tensor:
+        return F.mse_loss(self._painted(photo, self.plain_style.expand(len(photo), -1), hung), photo)
 
     def _gradient(self, loss: torch.Tensor) -> None:
         for optimiser in self.optimisers:

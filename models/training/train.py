@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from . import checkpoint, gallery, losses, teach, vgg
 from .checkpoint import PHOTO, Lesson, Trained
-from .data import HeldPhotos, Photos, Style
+from .data import LARGE, HeldPhotos, Photos, Style, in_both_sizes
 from .network import SHAPES, Painter
 from .teach import Measured, Teacher
 
@@ -76,10 +76,11 @@ def train(plan: Plan) -> None:
         photos.random.seed(plan.seed + progress["step"])
     eye = vgg.at_fastest_precision(vgg.load(plan.vgg).to(device))
     print(f"losses are seen in {eye.precision} on {device}", flush=True)
-    targets = {style.name: losses.style_target(eye, style, plan.paintings) for style in plan.styles}
+    styles = in_both_sizes(plan.styles)
+    targets = {style.name: losses.style_target(eye, style, plan.paintings) for style in styles}
     if not trained.lessons[0].steps:
         copy_first(trained, photos, plan)
-    add_rows(trained, plan.styles, targets, eye, photos)
+    add_rows(trained, styles, targets, eye, photos)
     trained.painter.to(device)
     by_row = {trained.row(name): target for name, target in targets.items()}
     if device == "cuda":
@@ -108,7 +109,10 @@ def copy_first(trained: Trained, photos: Photos, plan: Plan) -> None:
 
 
 def add_rows(trained: Trained, styles: list[Style], targets: dict[str, losses.Target], eye: vgg.Vgg, photos: Photos) -> None:
-    """Gives each style that the network does not know yet a row, started from the nearest one it knows."""
+    """Gives each style that the network does not know yet a row, started from the nearest one it knows.
+
+    The nearest to large strokes is the same painting with small ones.
+    """
     lessons = {lesson.name: lesson for lesson in trained.lessons}
     known = [row for row, lesson in enumerate(trained.lessons) if lesson.style]
     pictures = [photos.crop(teach.CROP_PX) for _ in range(2)] if known else []
@@ -116,7 +120,9 @@ def add_rows(trained: Trained, styles: list[Style], targets: dict[str, losses.Ta
         if style.name in lessons:
             lessons[style.name].style = style
             continue
-        if known:
+        if style.name.endswith(LARGE):
+            nearest = trained.row(style.name.removesuffix(LARGE))
+        elif known:
             nearest = teach.nearest_row(trained, eye, targets[style.name], pictures, known)
         else:
             nearest = trained.row(PHOTO)

@@ -42,6 +42,15 @@ def test_export_writes_network_and_manifest(lite, tmp_path):
     assert manifest["style"][2]["training"] == {"steps": 5, "content_loss": 0.5, "style_loss": 0.25}
 
 
+def test_a_style_in_both_sizes_is_one_style_with_two_rows(lite, tmp_path):
+    lite.lessons[2].name = "waves/large"
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    export.export(tmp_path / "lite.pt", tmp_path)
+    manifest = tomllib.loads((tmp_path / "lite.toml").read_text())
+    assert [(style["name"], style["row"], style.get("large_row")) for style in manifest["style"]] == [("photo", 0, None), ("waves", 1, 2)]
+    assert manifest["style_input"]["count"] == 3
+
+
 def test_a_network_that_disagrees_is_not_written(lite, tmp_path, monkeypatch):
     checkpoint.write(tmp_path / "lite.pt", lite)
     monkeypatch.setattr(export, "largest_difference", lambda *_: 0.5)

@@ -46,6 +46,19 @@ def test_a_frame_is_told_in_levels(capsys):
     assert abs(frame.frame_of(Framed(), 0) - 8) < 0.1
 
 
+def test_a_side_that_is_painted_more_is_told():
+    class Leaning:
+        def __init__(self, least):
+            self.least = least
+
+        def paint(self, image, style):
+            strength = np.linspace(1, self.least, image.shape[3], dtype=np.float32)
+            return image + strength * 0.1 * np.random.default_rng(1).standard_normal(image.shape, np.float32)
+
+    assert abs(frame.lean_of(Leaning(1.0), 0) - 1) < 0.05
+    assert 1.6 < frame.lean_of(Leaning(0.5), 0) < 2.1
+
+
 def test_colours_are_as_far_apart_as_in_cielab():
     grey, light = (torch.full((1, 3, 32, 32), value) for value in (0.4663, 0.7331))
     assert [round(part) for part in colours.lab(grey)[:, 0].tolist()] == [50, 0, 0]
