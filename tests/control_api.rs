@@ -29,7 +29,7 @@ fn a_new_look_is_seen_in_snapshot_preview_and_recording() {
     let change = change.value();
     assert_eq!(
         change["look"],
-        json!({"styles": {"negative": 1.0}, "strength": 1.0, "keep_colours": false, "steadiness": 0.0, "fade_ms": 0})
+        json!({"styles": {"negative": 1.0}, "strength": 1.0, "keep_colours": false, "steadiness": 0.0, "stroke": "auto", "fade_ms": 0})
     );
     assert!(change["frame"].as_u64() > Some(10) && change["took_ms"].as_f64() > Some(0.0), "{change}");
     // The answer came after the first frame in the new look.
@@ -76,6 +76,60 @@ fn a_new_look_is_seen_in_snapshot_preview_and_recording() {
 }
 
 #[test]
+fn the_stroke_is_chosen_kept_and_given_back_to_the_size_of_the_picture() {
+    let studio = Studio::open(&[]);
+    let api = &studio.api;
+    let bright = studio.bar();
+    let patch = |body: &str| {
+        let answer = api.json("PATCH", LOOK, body);
+        assert_eq!(answer.status, 200, "{body}: {}", answer.text());
+        answer.value()
+    };
+    // At 180p strokes are small by themselves; large ones paint a negative here.
+    let change = patch(r#"{"styles": "waves", "fade_ms": 0}"#);
+    assert_eq!((&change["look"]["stroke"], change.get("note")), (&json!("auto"), None));
+    assert_eq!(studio.bar(), bright);
+    assert_eq!(patch(r#"{"stroke": 1}"#)["look"]["stroke"], json!(1.0));
+    assert_eq!(studio.bar(), 255 - bright);
+    patch(r#"{"stroke": 0.5}"#);
+    assert!(studio.bar().abs_diff(127) <= 1);
+    assert_eq!(api.get(LOOK).value(), api.state()["look"]);
+    let look = api.get(LOOK).value();
+    let kept = api.json("PUT", "/api/v1/presets/half", &json!({ "look": look }).to_string());
+    assert_eq!(kept.status, 200, "{}", kept.text());
+
+    assert_eq!(patch(r#"{"stroke": null}"#)["look"]["stroke"], json!("auto"));
+    assert_eq!(studio.bar(), bright);
+    let undone = api.json("POST", "/api/v1/streams/live/undo", "{}").value();
+    assert_eq!(undone["look"]["stroke"], json!(0.5));
+    patch(r#"{"stroke": "auto"}"#);
+    let preset = api.json("POST", "/api/v1/streams/live/preset", r#"{"name": "half"}"#).value();
+    assert_eq!(preset["look"]["stroke"], json!(0.5));
+    assert!(studio.bar().abs_diff(127) <= 1);
+    assert_eq!(api.json("PUT", LOOK, r#"{"styles": "waves"}"#).value()["look"]["stroke"], json!("auto"));
+    // A network without large strokes says so, and paints.
+    let change = patch(r#"{"styles": "same", "stroke": 1}"#);
+    assert_eq!(
+        change["note"], "stroke = 1 changes nothing: network `pair` has learnt its styles in one size",
+        "{change}"
+    );
+    assert_eq!(studio.bar(), bright);
+
+    let mut white = std::io::Cursor::new(Vec::new());
+    RgbImage::from_pixel(1280, 720, image::Rgb([255; 3])).write_to(&mut white, image::ImageFormat::Png).unwrap();
+    let paint = |query: &str| api.ask("POST", &format!("/api/v1/paint?styles=waves{query}"), &[], white.get_ref());
+    for (query, level) in [("", 0), ("&stroke=auto", 0), ("&stroke=0", 255), ("&stroke=1", 0)] {
+        let painted = paint(query);
+        assert_eq!(painted.status, 200, "{query}: {}", painted.text());
+        let painted = image::load_from_memory(&painted.body).unwrap().into_rgb8();
+        assert!(painted.pixels().all(|pixel| pixel.0 == [level; 3]), "{query}");
+    }
+    paint("&stroke=7").assert_problem(422, "stroke = 7: 0 to 1");
+    paint("&stroke=big").assert_problem(422, "`big` is neither");
+    studio.close();
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_words_and_the_old_look_paints_on() {
     let studio = Studio::open(&[]);
     let api = &studio.api;
@@ -88,6 +142,9 @@ fn what_cannot_be_is_refused_in_words_and_the_old_look_paints_on() {
         (r#"{"strength": 2}"#, 422, "strength = 2: 0 to 1"),
         (r#"{"strength": -1e300}"#, 422, "strength = -inf: 0 to 1"),
         (r#"{"steadiness": null}"#, 200, ""),
+        (r#"{"stroke": 1.5}"#, 422, "stroke = 1.5: 0 to 1"),
+        (r#"{"stroke": "big"}"#, 422, "`big` is neither a number from 0 to 1 nor `auto`"),
+        (r#"{"stroke": [1]}"#, 422, "a number from 0 to 1, \"auto\" or null"),
         (r#"{"strenght": 1}"#, 422, "did you mean `strength`?"),
         (r#"{"styles": {"same": -1}}"#, 422, "weight of style `same` = -1"),
         (r#"{"styles": {"same": 1e39}}"#, 422, "weight of style `same` = inf"),
@@ -464,7 +521,9 @@ fn metrics_count_on_and_the_api_describes_itself() {
     }
 
     let styles = api.get("/api/v1/styles").value();
-    assert!(styles.as_array().unwrap().iter().any(|style| style["name"] == "negative" && style["network"] == "pair"));
+    let style = |name: &str| styles.as_array().unwrap().iter().find(|style| style["name"] == name).unwrap();
+    assert_eq!((&style("negative")["network"], &style("negative")["stroke"]), (&json!("pair"), &json!(false)));
+    assert_eq!((&style("waves")["network"], &style("waves")["stroke"]), (&json!("sizes"), &json!(true)));
     let document = api.get("/api/v1/openapi.json").value();
     // What is described as always there is there, and nothing else.
     let described = &document["components"]["schemas"]["Stream"];
@@ -512,6 +571,8 @@ fn ctl_does_the_same_from_the_command_line() {
     assert_eq!(done(&["blend", "same=3", "negative=1"])["look"]["styles"], json!({"negative": 0.25, "same": 0.75}));
     assert_eq!(done(&["strength", "0.5"])["look"]["strength"], 0.5);
     assert_eq!(done(&["steadiness", "0.25"])["look"]["steadiness"], 0.25);
+    assert_eq!(done(&["stroke", "0.25"])["look"]["stroke"], 0.25);
+    assert_eq!(done(&["stroke", "auto"])["look"]["stroke"], "auto");
     assert_eq!(done(&["colours", "keep"])["look"]["keep_colours"], true);
     assert_eq!(done(&["fade", "10"])["look"]["fade_ms"], 10);
     assert_eq!(done(&["look", r#"{"strength": 1}"#])["look"]["strength"], 1.0);

@@ -22,7 +22,7 @@ use impasto::frame::ring::{Producer, ring};
 use impasto::metrics::Counters;
 use impasto::output::{Naming, Output, Outputs};
 use impasto::style::look::Mix;
-use impasto::style::{Look, LookPatch, PaintSize, Size, Steadiness};
+use impasto::style::{Look, LookPatch, PaintSize, Size, Steadiness, Stroke};
 
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -204,6 +204,34 @@ fn within_a_network_the_weights_cross_fade() {
     let painting = studio.control.painting();
     assert_eq!(painting.look.styles, "same=0.75,negative=0.25".parse().unwrap());
     assert_eq!(painting.network, "pair");
+}
+
+#[test]
+fn strokes_go_by_the_size_that_is_painted_and_fade() {
+    // In large strokes, the style is a negative.
+    let (size, small) = ((1280, 720), PaintSize::Box(Size::new(640, 360)));
+    let mut studio = Studio::open("waves", size);
+    let picture = grey(size, 200);
+    assert_eq!(level(&studio.paint(&picture)), 55);
+    let answer = studio.control.set_size(small).unwrap();
+    studio.paint_until(answer, &picture).0.unwrap();
+    assert_eq!(level(&studio.paint(&picture)), 200, "painted at 360p");
+    let with = |stroke, fade_ms| LookPatch { stroke: Some(stroke), fade_ms: Some(fade_ms), ..Default::default() };
+    studio.change(with(Stroke::Of(0.5), 0), &picture);
+    assert!(level(&studio.paint(&picture)).abs_diff(127) <= 1);
+    let answer = studio.control.set_size(PaintSize::Native).unwrap();
+    studio.paint_until(answer, &picture).0.unwrap();
+    assert!(level(&studio.paint(&picture)).abs_diff(127) <= 1, "by hand it stays as it is");
+
+    studio.change(with(Stroke::Of(0.0), 0), &picture);
+    assert_eq!(level(&studio.paint(&picture)), 200);
+    let answer = studio.control.patch_look(&with(Stroke::Auto, 400)).unwrap();
+    let levels: Vec<u8> = (0..5).map(|_| level(&studio.paint(&picture))).collect();
+    assert_eq!(levels, [164, 128, 91, 55, 55], "a quarter of the way each frame");
+    answer.wait().unwrap();
+    // What has one size is painted so.
+    studio.change(LookPatch { styles: styles("waves=0.5,still=0.5"), ..with(Stroke::Of(1.0), 0) }, &picture);
+    assert!(level(&studio.paint(&picture)).abs_diff(127) <= 1);
 }
 
 #[test]
@@ -480,14 +508,24 @@ fn ten_thousand_random_changes_do_no_harm() {
                 _ => PaintSize::Box(Size::new(random.usize(8..64), random.usize(8..48))),
             }),
             _ => {
-                let mixes =
-                    ["same", "negative", "same=0.3,negative=0.7", "plain", "flipped", "lost", "nobody", "same=-1"];
+                let mixes = [
+                    "same",
+                    "negative",
+                    "same=0.3,negative=0.7",
+                    "waves",
+                    "plain",
+                    "flipped",
+                    "lost",
+                    "nobody",
+                    "same=-1",
+                ];
                 let part = |random: &mut fastrand::Rng| random.bool().then(|| random.f32() * 1.05);
                 control.patch_look(&LookPatch {
                     styles: random.bool().then(|| mixes[random.usize(..mixes.len())].parse().unwrap()),
                     strength: part(&mut random),
                     keep_colours: random.bool().then(|| random.bool()),
                     steadiness: part(&mut random).map(Steadiness::Still),
+                    stroke: part(&mut random).map(Stroke::Of),
                     fade_ms: Some(random.u32(..8) * 100),
                 })
             }
@@ -610,6 +648,9 @@ fn flags_of_the_look_are_checked_before_anything_starts() {
         (&["--style", "photo=-1"], "weight of style `photo` = -1: 0 to 1000 is possible"),
         (&["--strength", "1.5"], "strength = 1.5: 0 to 1 is possible"),
         (&["--steadiness", "nan"], "steadiness = NaN: 0 to 1 is possible"),
+        (&["--stroke", "1.5"], "stroke = 1.5: 0 to 1 is possible"),
+        (&["--stroke", "nan"], "stroke = NaN: 0 to 1 is possible"),
+        (&["--stroke", "big"], "`big` is neither a number from 0 to 1 nor `auto`"),
         (&["--fade-ms", "60001"], "fade_ms = 60001: 0 to 60000 is possible"),
         (&["--size", "huge"], "`huge` is not a size like 640x360"),
     ] {
@@ -631,6 +672,8 @@ fn flags_of_the_look_are_checked_before_anything_starts() {
         "0.8",
         "--keep-colours",
         "--steadiness",
+        "0.5",
+        "--stroke",
         "0.5",
         "--json",
     ]);

@@ -141,7 +141,7 @@ fn configs() {
 
 #[test]
 fn looks() {
-    let whole = r#"{"styles": {"starry_night": 0.7, "great_wave": 0.3}, "strength": 0.5, "keep_colours": true, "fade_ms": 300}"#;
+    let whole = r#"{"styles": {"starry_night": 0.7, "great_wave": 0.3}, "strength": 0.5, "keep_colours": true, "stroke": 0.5, "fade_ms": 300}"#;
     let (mut taken, mut refused) = (0, 0);
     for seed in cases(20_000) {
         match serde_json::from_str::<LookPatch>(&damaged_text(whole, seed)) {

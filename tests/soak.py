@@ -291,7 +291,7 @@ def looks_change(daemon, done, until):
     while time.monotonic() < until:
         stream = random.choice(["hall", "loop"])
         body = random.choice([
-            {"styles": random.choice(STYLES)}, {"strength": random.random()}, {"steadiness": random.random() / 2},
+            {"styles": random.choice(STYLES)}, {"strength": random.random()}, {"steadiness": random.random() / 2}, {"stroke": random.random()},
             {"styles": {style: random.random() for style in STYLES[:2]}}, {"keep_colours": random.random() < 0.5},
         ])
         daemon.ask("PATCH", f"/api/v1/streams/{stream}/look", body)

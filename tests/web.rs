@@ -63,6 +63,22 @@ fn its_controls_change_the_picture() {
         look["strength"] == 0.0 && look["steadiness"] == 1.0 && look["fade_ms"] == 100 && look["keep_colours"] == true
     });
 
+    // Strokes, where there are some to choose: large ones are a negative here.
+    assert_eq!(browser.value("document.getElementById('strokes').hidden"), true);
+    browser.click("[data-style=waves]");
+    browser.wait_for("!document.getElementById('strokes').hidden && document.getElementById('stroke-auto').checked");
+    browser.press("#strength", key::END);
+    browser.click("#colours");
+    wait_to_see("small strokes", &browser, &same, 0.02, 0.98);
+    browser.press("#stroke", key::END);
+    wait_to_see("large strokes", &browser, &negative, 0.02, 0.98);
+    studio.api.wait_for_state("the stroke of the slider", |_| look()["stroke"] == 1.0);
+    browser.wait_for("!document.getElementById('stroke-auto').checked");
+    browser.click("#stroke-auto");
+    wait_to_see("small strokes again", &browser, &same, 0.02, 0.98);
+    studio.api.wait_for_state("the stroke by the size of the picture", |_| look()["stroke"] == "auto");
+    browser.wait_for("document.querySelector('#strokes output').textContent === 'auto'");
+
     // The other network.
     browser.click("[data-style=great_wave]");
     studio.api.wait_for_state("the other network", |state| state["network"] == "lite");

@@ -8,7 +8,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use serde::Serialize;
 
-use super::{PaintArgs, print_json, say};
+use super::{PaintArgs, print_json, say, tell};
 use crate::capture::{Capture, Pace, Source, Treatment, Wiring};
 use crate::config::Config;
 use crate::config::plan::{self, templates};
@@ -84,6 +84,7 @@ impl BenchArgs {
         config.runtime.isolate = self.isolate;
         let session = plan::isolated_session_options(&config.runtime);
         let plan = PaintPlan { session, ..plan::paint_plan(&config.paint, &config.runtime)? };
+        plan.note().inspect(|note| tell(&format!("note: {note}")));
         let (bare, device) = self.bare(&plan)?;
         let whole = self.whole_path(&plan, &config)?;
         let report = Report {

@@ -15,7 +15,7 @@ use crate::control::contract::{
 };
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
-use crate::style::{Look, LookPatch, PaintSize, Steadiness};
+use crate::style::{Look, LookPatch, PaintSize, Steadiness, Stroke};
 
 /// Where the outputs are, below the stream.
 const OUTPUTS: &str = "/outputs";
@@ -73,6 +73,8 @@ enum Command {
     Strength { value: f32 },
     /// How firmly still areas are held against flicker: 0 (not at all) to 1
     Steadiness { value: f32 },
+    /// How large strokes and forms are: 0 (small) to 1 (large), or auto, by the size of the picture
+    Stroke { value: Stroke },
     /// Keep the colours of the source, or no longer
     Colours {
         #[arg(value_enum)]
@@ -225,6 +227,7 @@ impl CtlArgs {
             Command::Steadiness { value } => {
                 session.change_look(&LookPatch { steadiness: Some(Steadiness::Still(value)), ..patch })
             }
+            Command::Stroke { value } => session.change_look(&LookPatch { stroke: Some(value), ..patch }),
             Command::Colours { which } => {
                 session.change_look(&LookPatch { keep_colours: Some(which == Colours::Keep), ..patch })
             }
@@ -321,12 +324,12 @@ impl Session {
 
     fn change_look(&self, patch: &LookPatch) -> Result<()> {
         let change: Change<LookNow> = self.client.send(Method::PATCH, &self.path("/look"), patch)?;
-        self.tell(&change, |change| format!("{}{}", describe_look(&change.now.look), shown(change)))
+        self.tell(&change, describe_change)
     }
 
     fn paint_as(&self, path: &str, body: &impl serde::Serialize) -> Result<()> {
         let change: Change<LookNow> = self.client.send(Method::POST, &self.path(path), body)?;
-        self.tell(&change, |change| format!("{}{}", describe_look(&change.now.look), shown(change)))
+        self.tell(&change, describe_change)
     }
 
     fn presets(&self, import: Option<&std::path::Path>) -> Result<()> {
@@ -536,10 +539,17 @@ fn shown<T>(change: &Change<T>) -> String {
     }
 }
 
+fn describe_change(change: &Change<LookNow>) -> String {
+    let LookNow { look, note, .. } = &change.now;
+    let note = note.as_ref().map(|note| format!("\nnote: {note}")).unwrap_or_default();
+    format!("{}{}{note}", describe_look(look), shown(change))
+}
+
 fn describe_look(look: &Look) -> String {
     let colours = if look.keep_colours { ", colours of the source" } else { "" };
     let steady = if look.steadiness.remembers() { format!(", steadiness {}", look.steadiness) } else { String::new() };
-    format!("{}, strength {}{colours}{steady}", look.styles, look.strength)
+    let stroke = if look.stroke == Stroke::Auto { String::new() } else { format!(", stroke {}", look.stroke) };
+    format!("{}, strength {}{colours}{steady}{stroke}", look.styles, look.strength)
 }
 
 fn describe_shortly(state: &StreamState) -> String {

@@ -144,6 +144,7 @@ impl FileArgs {
             };
             let paint = plan::paint_plan(&config.paint, &config.runtime)
                 .map_err(|error| locate(error, self.config.as_deref()))?;
+            paint.note().inspect(|note| Progress::new(json).note(note));
             let templates = plan::templates(&config.runtime);
             crate::gst::init()?;
             let shutdown = Shutdown::on_signals()?;
@@ -159,6 +160,7 @@ impl FileArgs {
         };
         let paint =
             plan::paint_plan(&config.paint, &config.runtime).map_err(|error| locate(error, self.config.as_deref()))?;
+        paint.note().inspect(|note| Progress::new(json).note(note));
         let templates = plan::templates(&config.runtime);
         crate::gst::init()?;
         let shutdown = Shutdown::on_signals()?;

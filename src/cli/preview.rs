@@ -78,7 +78,8 @@ impl PreviewArgs {
 
         crate::gst::init()?;
         let templates = plan::templates(&config.runtime);
-        let (picture, notes) = pictures::picture_of(&self.input, self.at, self.treatment, templates)?;
+        let (picture, mut notes) = pictures::picture_of(&self.input, self.at, self.treatment, templates)?;
+        notes.extend(paint.note());
         let mut painter = paint.open_picture_painter()?;
         let paint_it = |painter: &mut Painter| {
             pictures::paint_picture(picture.clone(), |source, painted| painter.paint(source, painted).map(|_| ()))

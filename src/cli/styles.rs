@@ -15,7 +15,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct StylesArgs {
-    /// Print a JSON list of objects with name, network, title, artist, year, licence
+    /// Print a JSON list of objects with name, network, title, artist, year, licence, stroke
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -15,9 +15,9 @@ use crate::control::HttpAddress;
 use crate::control::contract::LIVE;
 use crate::error::{Error, Result};
 use crate::redact::redact;
-use crate::style::PaintSize;
 use crate::style::look::{Look, LookPatch, Mix, Steadiness};
 use crate::style::onnx::{Device, Precision};
+use crate::style::{PaintSize, Stroke};
 use crate::suggest::explain;
 
 pub use settings::Settings;
@@ -60,6 +60,7 @@ pub struct PaintConfig {
     pub strength: f32,
     pub keep_colours: bool,
     pub steadiness: Steadiness,
+    pub stroke: Stroke,
     pub fade_ms: u32,
     pub network: String,
     pub size: PaintSize,
@@ -192,9 +193,9 @@ impl Default for PaintConfig {
 
 impl From<Look> for PaintConfig {
     fn from(look: Look) -> Self {
-        let Look { styles, strength, keep_colours, steadiness, fade_ms } = look;
+        let Look { styles, strength, keep_colours, steadiness, stroke, fade_ms } = look;
         let (network, size) = (String::new(), PaintSize::default());
-        Self { styles, strength, keep_colours, steadiness, fade_ms, network, size }
+        Self { styles, strength, keep_colours, steadiness, stroke, fade_ms, network, size }
     }
 }
 
@@ -205,6 +206,7 @@ impl PaintConfig {
             strength: self.strength,
             keep_colours: self.keep_colours,
             steadiness: self.steadiness,
+            stroke: self.stroke,
             fade_ms: self.fade_ms,
         }
     }
@@ -336,6 +338,8 @@ mod tests {
         assert!(error.contains("line 2") && error.contains("`640` is not a size like 640x360"), "{error}");
         let error = Config::parse("[paint]\nkeep_colors = true\n").unwrap_err();
         assert!(error.contains("line 2") && error.contains("did you mean `keep_colours`?"), "{error}");
+        let error = Config::parse("[paint]\nstroke = \"big\"\n").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("`big` is neither a number from 0 to 1"), "{error}");
         let error = Config::parse("[runtime]\ndevice = \"gpu\"\n").unwrap_err();
         assert!(error.contains("line 2") && error.contains("`cuda`"), "{error}");
     }

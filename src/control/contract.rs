@@ -150,6 +150,9 @@ pub struct Change<T> {
 pub struct LookNow {
     pub look: Look,
     pub network: String,
+    /// What of the look the network cannot do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// What [`Change`] says of all other settings of the painting.

@@ -45,7 +45,7 @@ impl Change {
             return Self::None;
         }
         let mut reached = old.clone();
-        let PaintConfig { styles, strength, keep_colours, steadiness, fade_ms, network: _, size } = &new.paint;
+        let PaintConfig { styles, strength, keep_colours, steadiness, stroke, fade_ms, network: _, size } = &new.paint;
         reached.paint = PaintConfig { network: old.paint.network.clone(), ..new.paint.clone() };
         reached.source.input.clone_from(&new.source.input);
         reached.output.clone_from(&new.output);
@@ -59,6 +59,7 @@ impl Change {
                 strength: (*strength != was.strength).then_some(*strength),
                 keep_colours: (*keep_colours != was.keep_colours).then_some(*keep_colours),
                 steadiness: (*steadiness != was.steadiness).then_some(*steadiness),
+                stroke: (*stroke != was.stroke).then_some(*stroke),
                 fade_ms: (*fade_ms != was.fade_ms).then_some(*fade_ms),
             },
             size: (*size != was.size).then_some(*size),
@@ -131,6 +132,7 @@ fn told<T>(verdict: ApiResult<T>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::style::Stroke;
     use crate::style::look::Mix;
 
     #[test]
@@ -145,6 +147,11 @@ mod tests {
         let look = LookPatch { strength: Some(0.5), styles: Some(Mix::only("a")), ..LookPatch::default() };
         assert_eq!(
             to(|new| (new.paint.strength, new.paint.styles) = (0.5, Mix::only("a"))),
+            Change::Live(LiveChange { look, ..LiveChange::default() })
+        );
+        let look = LookPatch { stroke: Some(Stroke::Of(1.0)), ..LookPatch::default() };
+        assert_eq!(
+            to(|new| new.paint.stroke = Stroke::Of(1.0)),
             Change::Live(LiveChange { look, ..LiveChange::default() })
         );
         assert_eq!(

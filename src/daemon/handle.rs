@@ -155,7 +155,9 @@ impl Handle {
         self.changed();
         let (frame, took_ms) = self.applied(answers).await?;
         let painting = self.control.painting();
-        let now = LookNow { look: painting.look, network: painting.network };
+        let network = self.control.catalog().named(&painting.network);
+        let note = network.ok().and_then(|network| painting.look.note_on(network));
+        let now = LookNow { look: painting.look, network: painting.network, note };
         Ok(Change { now, frame, took_ms })
     }
 

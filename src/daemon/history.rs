@@ -26,7 +26,7 @@ struct Step {
 }
 
 /// Which parts a change touches: those of the look, network, size.
-type Parts = [bool; 7];
+type Parts = [bool; 8];
 
 impl History {
     /// Notes a change.
@@ -74,6 +74,7 @@ fn parts(a: &Painted, b: &Painted) -> Parts {
         x.strength != y.strength,
         x.keep_colours != y.keep_colours,
         x.steadiness != y.steadiness,
+        x.stroke != y.stroke,
         x.fade_ms != y.fade_ms,
         a.network != b.network,
         a.size != b.size,

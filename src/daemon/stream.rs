@@ -96,6 +96,7 @@ impl Stream {
             .inspect_err(|_| drop(recorder.finish().and(outputs.finish())))?;
         // Only now: what fails before is tried again and again.
         PaintPlan::tell_backend(frame_painter.painter());
+        plan.paint.note().inspect(|note| tracing::warn!("{note}"));
         let device = frame_painter.painter().network().backend().name();
 
         let shutdown = Shutdown::default();

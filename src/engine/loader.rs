@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::onnx::Loaded;
 use crate::style::tensor::PixelOrder;
+use crate::style::weights::Weights;
 use crate::style::{Size, SizedNetwork};
 
 /// Work for the loader, done one after the other.
@@ -175,7 +176,7 @@ fn prepare(
     shared: &Shared,
     look: Option<u64>,
     bounding_box: Option<Size>,
-    weights: &[f32],
+    weights: &Weights,
     open: impl FnOnce() -> Result<Loaded>,
 ) -> Result<SizedNetwork> {
     let prepare = || {

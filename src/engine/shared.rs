@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::style::look::ResolvedLook;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::{Loaded, RunStop, SessionOptions};
+use crate::style::weights::Weights;
 use crate::style::{Catalog, Look, PaintSize, Size, SizedNetwork};
 use crate::sync::Locked;
 
@@ -66,7 +67,7 @@ pub(super) struct ControlState {
     pub(super) sizing: Sizing,
     /// The network that was sent last.
     pub(super) network: Loaded,
-    pub(super) weights: Vec<f32>,
+    pub(super) weights: Weights,
     pub(super) mirrored: bool,
     pub(super) paused: bool,
     pub(super) pending: PendingUpdate,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::look::{Look, Mix, ResolvedLook};
 use super::manifest::{Manifest, Style, StyleSummary};
+use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::suggest::did_you_mean;
 
@@ -170,10 +171,10 @@ fn choice(network: &Manifest, look: &Look) -> Result<Choice> {
     };
     let heaviest = mix.0.iter().max_by(|a, b| a.1.total_cmp(b.1));
     let style = heaviest.and_then(|(name, _)| network.style(name)).unwrap_or(&network.styles[0]).clone();
-    let mut weights = vec![0.0; network.style_input.as_ref().map_or(0, |input| input.count)];
+    let mut weights = Weights::none(network.style_input.as_ref().map_or(0, |input| input.count));
     for style in &network.styles {
         if let (Some(row), Some(&weight)) = (style.row, mix.0.get(&style.name)) {
-            weights[row] += weight;
+            weights.add(row, style.large_row, weight, look.stroke);
         }
     }
     Ok(Choice { network: network.clone(), style, mix, resolved: look.resolved(weights) })
@@ -202,6 +203,7 @@ fn from_path(path: &Path) -> Result<Manifest> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::geometry::Size;
     use super::*;
 
     fn catalog() -> (tempfile::TempDir, Catalog) {
@@ -230,7 +232,8 @@ mod tests {
             let look = Look { styles: styles.parse().unwrap(), ..Look::default() };
             let preferred = preferred.map(|name| folder.path().join(name).with_extension("toml"));
             let choice = catalog.resolve(&look, preferred.as_deref()).map_err(|error| error.to_string())?;
-            Ok::<_, String>((choice.network.name, choice.style.name, choice.resolved.weights))
+            let weights: Vec<f32> = choice.resolved.weights.for_picture(Size::new(640, 360)).collect();
+            Ok::<_, String>((choice.network.name, choice.style.name, weights))
         };
         let found = |network: &str, style: &str, weights: &[f32]| Ok((network.into(), style.into(), weights.to_vec()));
         assert_eq!(resolve("", None), found("lite", "waves", &[0.0, 1.0, 0.0]));

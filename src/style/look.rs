@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::manifest::{Manifest, Style};
+use super::stroke::Stroke;
+use super::weights::Weights;
 use crate::error::{Error, Result};
 
 /// The largest weight of a style before the weights are brought to a sum of 1.
@@ -30,6 +33,8 @@ pub struct Look {
     pub keep_colours: bool,
     /// What is done against flicker.
     pub steadiness: Steadiness,
+    /// How large strokes and forms are.
+    pub stroke: Stroke,
     /// How long a change to this look takes, in milliseconds: 0 to [`MAX_FADE_MS`].
     pub fade_ms: u32,
 }
@@ -54,6 +59,10 @@ pub struct LookPatch {
     #[arg(long, env = "IMPASTO_STEADINESS", value_name = "0..1|flow")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steadiness: Option<Steadiness>,
+    /// How large strokes and forms are: 0 (small) to 1 (large), or auto, by the size of the picture
+    #[arg(long, env = "IMPASTO_STROKE", value_name = "0..1|auto")]
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub stroke: Option<Stroke>,
     /// How long a change of the look takes
     #[arg(long, env = "IMPASTO_FADE_MS", value_name = "MILLISECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,8 +86,8 @@ pub struct Mix(pub BTreeMap<String, f32>);
 /// What a look comes down to for one network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResolvedLook {
-    /// One weight for each row of the style input; empty for a network without one.
-    pub weights: Vec<f32>,
+    /// One weight for each row of the style input; none for a network without one.
+    pub weights: Weights,
     /// How much of the painted picture is seen: 0 to 1.
     pub strength: f32,
     /// How much of the source's chroma is kept: 0 or 1, or between while a change fades in.
@@ -89,7 +98,14 @@ pub struct ResolvedLook {
 
 impl Default for Look {
     fn default() -> Self {
-        Self { styles: Mix::default(), strength: 1.0, keep_colours: false, steadiness: Steadiness::NONE, fade_ms: 500 }
+        Self {
+            styles: Mix::default(),
+            strength: 1.0,
+            keep_colours: false,
+            steadiness: Steadiness::NONE,
+            stroke: Stroke::Auto,
+            fade_ms: 500,
+        }
     }
 }
 
@@ -101,6 +117,7 @@ impl Look {
             strength: patch.strength.unwrap_or(self.strength),
             keep_colours: patch.keep_colours.unwrap_or(self.keep_colours),
             steadiness: patch.steadiness.unwrap_or(self.steadiness),
+            stroke: patch.stroke.unwrap_or(self.stroke),
             fade_ms: patch.fade_ms.unwrap_or(self.fade_ms),
         }
     }
@@ -114,7 +131,11 @@ impl Look {
             Steadiness::Still(firmness) => firmness,
             Steadiness::Flow => 1.0,
         };
-        for (part, value) in [("strength", self.strength), ("steadiness", steadiness)] {
+        let stroke = match self.stroke {
+            Stroke::Of(size) => size,
+            Stroke::Auto => 0.0,
+        };
+        for (part, value) in [("strength", self.strength), ("steadiness", steadiness), ("stroke", stroke)] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(Error::usage(format!("{part} = {value}: 0 to 1 is possible")));
             }
@@ -138,8 +159,17 @@ impl Look {
         }
     }
 
+    /// What of it `network` cannot do, in words.
+    pub fn note_on(&self, network: &Manifest) -> Option<String> {
+        let is_in_vain = self.stroke != Stroke::Auto && !network.styles.iter().any(Style::has_stroke);
+        is_in_vain.then(|| {
+            let (stroke, network) = (self.stroke, &network.name);
+            format!("stroke = {stroke} changes nothing: network `{network}` has learnt its styles in one size")
+        })
+    }
+
     /// This look, resolved, with these weights.
-    pub fn resolved(&self, weights: Vec<f32>) -> ResolvedLook {
+    pub fn resolved(&self, weights: Weights) -> ResolvedLook {
         ResolvedLook {
             weights,
             strength: self.strength,
@@ -148,6 +178,11 @@ impl Look {
             fade: Duration::from_millis(self.fade_ms.into()),
         }
     }
+}
+
+/// A value that is given, null too.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stroke>, D::Error> {
+    Stroke::deserialize(deserializer).map(Some)
 }
 
 impl Steadiness {
@@ -328,7 +363,7 @@ mod tests {
 
     #[test]
     fn json_is_what_the_api_shows() {
-        let text = r#"{"styles":{"great_wave":0.3,"starry_night":0.7},"strength":1.0,"keep_colours":false,"steadiness":0.3,"fade_ms":500}"#;
+        let text = r#"{"styles":{"great_wave":0.3,"starry_night":0.7},"strength":1.0,"keep_colours":false,"steadiness":0.3,"stroke":0.5,"fade_ms":500}"#;
         let look: Look = serde_json::from_str(text).unwrap();
         assert_eq!(look.styles.0["starry_night"], 0.7);
         assert_eq!(serde_json::to_string(&look).unwrap(), text);
@@ -339,6 +374,9 @@ mod tests {
         let flow: LookPatch = serde_json::from_str(r#"{"steadiness":"flow"}"#).unwrap();
         assert_eq!((flow.steadiness, patched.patched(&flow).check()), (Some(Steadiness::Flow), Ok(())));
         assert_eq!(serde_json::to_string(&flow).unwrap(), r#"{"steadiness":"flow"}"#);
+        let automatic: LookPatch = serde_json::from_str(r#"{"stroke":null}"#).unwrap();
+        assert_eq!((patched.stroke, patched.patched(&automatic).stroke), (Stroke::Of(0.5), Stroke::Auto));
+        assert_eq!(serde_json::to_string(&automatic).unwrap(), r#"{"stroke":"auto"}"#);
         assert!(patched.check_live().is_ok() && patched.patched(&flow).check_live().is_err());
         assert_eq!(serde_json::to_string(&patch).unwrap(), r#"{"styles":{"starry_night":1.0},"strength":0.5}"#);
     }
@@ -357,6 +395,10 @@ mod tests {
                 r#"{"steadiness": "still"}"#,
                 "invalid value: string \"still\", expected a number from 0 to 1, or \"flow\"",
             ),
+            (r#"{"stroke": 1.5}"#, "stroke = 1.5: 0 to 1 is possible"),
+            (r#"{"stroke": "big"}"#, "`big` is neither a number from 0 to 1 nor `auto`"),
+            (r#"{"stroke": "nan"}"#, "stroke = NaN: 0 to 1"),
+            (r#"{"stroke": true}"#, "a number from 0 to 1, \"auto\" or null"),
             (r#"{"fade_ms": 60001}"#, "fade_ms = 60001: 0 to 60000"),
             (r#"{"fade_ms": -1}"#, "invalid value: integer `-1`"),
             (r#"{"styles": {"a": -1}}"#, "weight of style `a` = -1: 0 to 1000"),

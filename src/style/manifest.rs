@@ -60,6 +60,8 @@ pub struct Style {
     pub licence: Option<String>,
     /// Place in the weight vector; only with `[style_input]`.
     pub row: Option<usize>,
+    /// The place of the same painting with large strokes, if it was learnt in two sizes.
+    pub large_row: Option<usize>,
     /// Facts about the training, for people.
     #[serde(default, skip_serializing)]
     pub training: toml::Table,
@@ -74,6 +76,15 @@ pub struct StyleSummary {
     pub artist: Option<String>,
     pub year: Option<String>,
     pub licence: String,
+    /// It was learnt with small strokes and with large ones.
+    pub stroke: bool,
+}
+
+impl Style {
+    /// Its strokes can be small or large.
+    pub fn has_stroke(&self) -> bool {
+        self.large_row.is_some()
+    }
 }
 
 impl Manifest {
@@ -119,6 +130,7 @@ impl Manifest {
             artist: style.artist.clone(),
             year: style.year.clone(),
             licence: style.licence.clone().unwrap_or_else(|| self.licence.clone()),
+            stroke: style.has_stroke(),
         })
     }
 
@@ -138,7 +150,10 @@ impl Manifest {
         }
         match &self.style_input {
             None if self.styles.len() > 1 => Err("many [[style]] need a [style_input]".into()),
-            None => Ok(()),
+            None => match self.styles.iter().find(|style| style.has_stroke()) {
+                Some(style) => Err(format!("style `{}`: `large_row` needs a [style_input]", style.name)),
+                None => Ok(()),
+            },
             Some(input) if !(1..=2).contains(&input.rank) => Err("[style_input] rank must be 1 or 2".into()),
             Some(input) => self.check_rows(input.count),
         }?;
@@ -160,7 +175,27 @@ impl Manifest {
                 None => return Err(format!("style `{}` needs a `row`", style.name)),
             }
         }
-        Ok(())
+        self.styles.iter().try_for_each(|style| self.check_large_row(style, count))
+    }
+
+    /// Two styles may share a row; a large row is for one alone.
+    fn check_large_row(&self, style: &Style, count: usize) -> Result<(), String> {
+        let Some(large_row) = style.large_row else { return Ok(()) };
+        let name = &style.name;
+        if large_row >= count {
+            return Err(format!("style `{name}`: large_row {large_row} is not below count {count}"));
+        }
+        let taken = self.styles.iter().find_map(|other| match other.name == *name {
+            _ if other.row == Some(large_row) => Some(("row", &other.name)),
+            false if other.large_row == Some(large_row) => Some(("large_row", &other.name)),
+            _ => None,
+        });
+        match taken {
+            Some((key, other)) => {
+                Err(format!("style `{name}`: large_row {large_row} is the {key} of style `{other}` too"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -202,7 +237,9 @@ mod tests {
     #[test]
     fn a_good_manifest_is_read() {
         let manifest = read(GOOD).unwrap();
-        assert_eq!(manifest.styles[0].row, Some(1));
+        assert_eq!((manifest.styles[0].row, manifest.styles[0].large_row), (Some(1), None));
+        let manifest = read(&GOOD.replace("row = 1", "row = 1\nlarge_row = 0")).unwrap();
+        assert_eq!((manifest.styles[0].row, manifest.styles[0].large_row), (Some(1), Some(0)));
         assert_eq!(manifest.input.layout, super::super::tensor::Layout::Nchw);
         assert!(manifest.model_path().ends_with("net.onnx"));
     }
@@ -215,6 +252,18 @@ mod tests {
             ("range = [0, 255]", "range = [1, 1]", "must be two different finite numbers"),
             ("row = 1", "row = 2", "style `waves`: row 2 is not below count 2"),
             ("row = 1", "", "style `waves` needs a `row`"),
+            ("row = 1", "row = 1\nlarge_row = 2", "style `waves`: large_row 2 is not below count 2"),
+            ("row = 1", "row = 1\nlarge_row = 1", "style `waves`: large_row 1 is the row of style `waves` too"),
+            (
+                "row = 1",
+                "row = 1\nlarge_row = 0\n[[style]]\nname = \"b\"\ntitle = \"B\"\nrow = 0",
+                "style `waves`: large_row 0 is the row of style `b` too",
+            ),
+            (
+                "row = 1",
+                "row = 1\nlarge_row = 0\n[[style]]\nname = \"b\"\ntitle = \"B\"\nrow = 1\nlarge_row = 0",
+                "style `waves`: large_row 0 is the large_row of style `b` too",
+            ),
             ("count = 2", "count = 2\nrank = 3", "rank must be 1 or 2"),
             ("licence = \"MIT\"", "license = \"MIT\"", "did you mean `licence`?"),
             (
@@ -243,5 +292,9 @@ mod tests {
             let error = read(&text).expect_err(new);
             assert!(error.starts_with("net.toml: ") && error.contains(message), "{new}: {error}");
         }
+        let single = GOOD.replace("[style_input]\n        name = \"style\"\n        count = 2\n", "");
+        assert!(read(&single).is_ok());
+        let error = read(&single.replace("row = 1", "large_row = 1")).unwrap_err();
+        assert!(error.contains("style `waves`: `large_row` needs a [style_input]"), "{error}");
     }
 }

@@ -17,10 +17,12 @@ pub mod picture_tensor;
 pub mod propose;
 pub mod size_rule;
 pub mod sized_network;
+pub mod stroke;
 pub mod tensor;
 mod test_picture;
 pub mod trial;
 mod variants;
+pub mod weights;
 
 pub use catalog::{Catalog, Choice};
 pub use geometry::{PaintSize, Size};
@@ -28,3 +30,4 @@ pub use look::{Look, LookPatch, Steadiness};
 pub use paint_plan::{MOST_PICTURE_PIXELS, PaintPlan};
 pub use painter::Painter;
 pub use sized_network::SizedNetwork;
+pub use stroke::Stroke;

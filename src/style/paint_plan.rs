@@ -42,6 +42,11 @@ impl PaintPlan {
         Ok(painter)
     }
 
+    /// What of the look its network cannot do.
+    pub fn note(&self) -> Option<String> {
+        self.look.note_on(&self.choice.network)
+    }
+
     /// Says in the log what runs the network of a painter that is prepared, and why nothing else.
     pub fn tell_backend(painter: &Painter) {
         let (network, backend) = (painter.network(), painter.network().backend());

@@ -236,9 +236,7 @@ impl Fade {
         now.strength = mix(from.strength, to.strength);
         now.colours = mix(from.colours, to.colours);
         now.steadiness = to.steadiness;
-        for ((now, from), to) in now.weights.iter_mut().zip(&from.weights).zip(&to.weights) {
-            *now = mix(*from, *to);
-        }
+        now.weights.set_between(&from.weights, &to.weights, mix);
     }
 
     /// True while the network paints each frame differently.
@@ -249,11 +247,19 @@ impl Fade {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stroke::Stroke;
+    use super::super::weights::Weights;
     use super::*;
 
     fn resolved(weights: &[f32], strength: f32, fade_ms: u64) -> ResolvedLook {
         let fade = Duration::from_millis(fade_ms);
-        ResolvedLook { weights: weights.to_vec(), strength, colours: 0.0, steadiness: Steadiness::NONE, fade }
+        let mut of_rows = Weights::none(weights.len());
+        weights.iter().enumerate().for_each(|(row, weight)| of_rows.add(row, None, *weight, Stroke::Auto));
+        ResolvedLook { weights: of_rows, strength, colours: 0.0, steadiness: Steadiness::NONE, fade }
+    }
+
+    fn painted(fade: &Fade) -> Vec<f32> {
+        fade.now.weights.for_picture(Size::new(640, 360)).collect()
     }
 
     #[test]
@@ -265,19 +271,19 @@ mod tests {
         let mut shown = Vec::new();
         for time in [1100, 1200, 1300, 1400, 1500] {
             fade.advance(at(time));
-            shown.push((fade.now.weights[0], fade.now.strength));
+            shown.push((painted(&fade)[0], fade.now.strength));
         }
         assert_eq!(shown, [(0.75, 0.75), (0.5, 0.5), (0.25, 0.25), (0.0, 0.0), (0.0, 0.0)]);
         // Turned round half-way, it goes back from there.
         fade.begin(resolved(&[1.0, 0.0], 1.0, 200));
         fade.advance(at(1600));
-        assert_eq!(fade.now.weights, [0.5, 0.5]);
+        assert_eq!(painted(&fade), [0.5, 0.5]);
         fade.begin(resolved(&[0.0, 1.0], 1.0, 200));
         fade.advance(at(1700));
-        assert_eq!(fade.now.weights, [0.25, 0.75]);
+        assert_eq!(painted(&fade), [0.25, 0.75]);
         // No fade: at once. A source that begins anew does not stall one.
         fade.begin(resolved(&[1.0, 0.0], 1.0, 0));
         fade.advance(at(5));
-        assert_eq!((fade.progress, fade.now.weights.as_slice()), (1.0, [1.0, 0.0].as_slice()));
+        assert_eq!((fade.progress, painted(&fade)), (1.0, vec![1.0, 0.0]));
     }
 }

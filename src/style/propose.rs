@@ -162,8 +162,8 @@ fn plain() -> Variant {
 fn prepared(draft: &Draft, options: &SessionOptions) -> Result<(Session, Geometry, Manifest)> {
     let manifest = Manifest::parse(&draft.write(&plain(), ""), &draft.path.with_extension("toml"))?;
     let mut session = Session::open(&manifest, options)?;
-    session.set_weights(&Choice::of(&manifest, &Look::default())?.resolved.weights);
     let geometry = Geometry::new(PHOTO, None, &manifest.input.size)?;
+    session.set_weights(Choice::of(&manifest, &Look::default())?.resolved.weights.for_picture(geometry.painted));
     session.prepare(geometry.tensor, geometry.border)?;
     Ok((session, geometry, manifest))
 }

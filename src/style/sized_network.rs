@@ -11,11 +11,13 @@ use super::picture_tensor::{ImageOutput, Scale};
 use super::tensor::{
     Finish, PixelOrder, Pixels, PixelsMut, finish_pixels, pixels_to_tensor, tensor_to_pixels, tensor_to_pixels_finished,
 };
+use super::weights::Weights;
 use crate::error::{Error, Result};
 
 /// Owns a session and everything that painting one size needs; nothing is allocated between changes of size.
 pub struct SizedNetwork {
     session: Session,
+    weights: Weights,
     /// The box that pictures are scaled into before painting.
     requested: Option<Size>,
     /// Pictures of more pixels are scaled down for painting, unless a box is requested.
@@ -60,7 +62,9 @@ impl SizedNetwork {
     /// # Errors
     /// No memory for the network's inputs.
     pub fn new(network: Loaded, requested: Option<Size>) -> Result<Self> {
-        Ok(Self { session: Session::new(network)?, requested, most_pixels: usize::MAX, prepared: None })
+        let rows = network.manifest().style_input.as_ref().map_or(0, |input| input.count);
+        let (session, weights) = (Session::new(network)?, Weights::none(rows));
+        Ok(Self { session, weights, requested, most_pixels: usize::MAX, prepared: None })
     }
 
     /// Bounds the memory that painting takes: larger pictures are scaled down for it, and back.
@@ -92,9 +96,14 @@ impl SizedNetwork {
         self.session.is_down()
     }
 
-    /// Sets the weight of each style; ignored by a network without a style input.
-    pub fn set_weights(&mut self, weights: &[f32]) {
-        self.session.set_weights(weights);
+    /// Sets the weight of each row of styles, of which the size that is painted at makes the final one; ignored by a network
+    /// without a style input.
+    pub fn set_weights(&mut self, weights: &Weights) {
+        self.weights.clone_from(weights);
+        // Without a size they wait for it.
+        if let Some(Prepared { geometry, .. }) = &self.prepared {
+            self.session.set_weights(weights.for_picture(geometry.painted));
+        }
     }
 
     /// Allocates and warms up for pictures of this size; painting does it by itself when the size changes.
@@ -107,6 +116,7 @@ impl SizedNetwork {
         let requested = self.requested.or_else(|| self.smaller_size(picture));
         let geometry = Geometry::new(picture, requested, &self.network().manifest().input.size)?;
         self.prepared = None;
+        self.session.set_weights(self.weights.for_picture(geometry.painted));
         self.session.prepare(geometry.tensor, geometry.border)?;
         let output = &self.network().manifest().output;
         let direct = geometry.is_direct() && output.scale == Scale::ONE;

@@ -40,8 +40,8 @@ impl Trial {
     /// Whatever loading and running tells.
     pub fn run(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
         let mut session = Session::open(manifest, options)?;
-        session.set_weights(&Choice::of(manifest, &Look::default())?.resolved.weights);
         let Geometry { painted, tensor, border, .. } = Geometry::new(PICTURE, None, &manifest.input.size)?;
+        session.set_weights(Choice::of(manifest, &Look::default())?.resolved.weights.for_picture(painted));
         session.prepare(tensor, border)?;
         let pixels = test_picture(painted);
         let pixels = Pixels::new(&pixels, painted.width, painted.height, painted.width * 3, PixelOrder::Rgb)

@@ -24,7 +24,7 @@ let styles = [];
 let previews = new Set();
 let gallery = null;
 let listed = null;
-const PLAIN_LOOK = { styles: {}, strength: 1, keep_colours: false, steadiness: 0, fade_ms: 0 };
+const PLAIN_LOOK = { styles: {}, strength: 1, keep_colours: false, steadiness: 0, stroke: "auto", fade_ms: 0 };
 /** How photographs are painted; it begins with what the stream looks like when the tab is first seen. */
 let photoLook = null;
 
@@ -91,7 +91,8 @@ function showLook() {
   }
   const { styles: mix } = look();
   gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? stream?.network);
-  panel.show(look(), new Map(all.map((style) => [style.name, style.title])));
+  const hasStroke = all.some((style) => style.stroke && style.name in mix);
+  panel.show(look(), new Map(all.map((style) => [style.name, style.title])), hasStroke);
 }
 
 // The live picture

@@ -4,9 +4,13 @@ import { element, setValue, the } from "./dom.js";
 
 const percent = (value) => `${Math.round(value * 100)} %`;
 
+const AUTO = "auto";
+const strokes = (stroke) => ({ [AUTO]: AUTO, 0: "small", 1: "large" })[stroke] ?? percent(stroke);
+
 const SLIDERS = {
   strength: { id: "strength", text: percent },
   steadiness: { id: "steadiness", text: percent },
+  stroke: { id: "stroke", text: strokes },
   fade_ms: { id: "fade", text: (ms) => `${(ms / 1000).toFixed(1)} s` },
 };
 
@@ -47,16 +51,20 @@ export class LookPanel {
     for (const [part, { id }] of Object.entries(SLIDERS)) {
       the(id).oninput = ({ target }) => change({ [part]: Number(target.value) });
     }
+    the("stroke-auto").onchange = ({ target }) => change({ stroke: target.checked ? AUTO : Number(the("stroke").value) });
     the("colours").onchange = ({ target }) => change({ keep_colours: target.checked });
   }
 
-  /** Shows a look; `titles` gives a style's title by its name. */
-  show(look, titles) {
+  /** Shows a look; `titles` gives a style's title by its name, and `hasStroke` says whether one of them has strokes to choose. */
+  show(look, titles, hasStroke) {
     for (const [part, { id, text }] of Object.entries(SLIDERS)) {
-      setValue(the(id), look[part]);
+      // What is chosen by itself leaves the slider where the hand left it.
+      if (look[part] !== AUTO) setValue(the(id), look[part]);
       the(id).previousElementSibling.textContent = text(look[part]);
     }
     the("colours").checked = look.keep_colours;
+    the("stroke-auto").checked = look.stroke === AUTO;
+    the("strokes").hidden = !hasStroke;
     this.#showMix(normalised(look.styles), titles);
   }
 

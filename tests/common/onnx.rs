@@ -71,15 +71,27 @@ pub fn same_and_negative() -> Vec<u8> {
         node("Sub", &["same", "negative"], &["factor"], &[]),
         node("Mul", &["image", "factor"], &["painted"], &[]),
     ];
-    styled(&nodes)
+    styled(&nodes, 2)
 }
 
-/// A network of `nodes` with two style weights, `style`, beside the picture.
-fn styled(nodes: &[Vec<u8>]) -> Vec<u8> {
+/// A style in two sizes and one in a single size: three weights, of the picture as it is (small strokes), of its negative (large
+/// ones), and of the picture as it is.
+fn two_sizes() -> Vec<u8> {
+    let nodes = [
+        node("Split", &["style"], &["small", "large", "still"], &[]),
+        node("Sub", &["small", "large"], &["waves"], &[]),
+        node("Add", &["waves", "still"], &["factor"], &[]),
+        node("Mul", &["image", "factor"], &["painted"], &[]),
+    ];
+    styled(&nodes, 3)
+}
+
+/// A network of `nodes` with so many style weights, `style`, beside the picture.
+fn styled(nodes: &[Vec<u8>], rows: u64) -> Vec<u8> {
     let mut graph: Vec<u8> = nodes.iter().flat_map(|node| message(1, node)).collect();
     graph.extend(message(2, b"by hand"));
     graph.extend(message(11, &value_info("image", &PICTURE)));
-    graph.extend(message(11, &value_info("style", &[Side::Is(2)])));
+    graph.extend(message(11, &value_info("style", &[Side::Is(rows)])));
     graph.extend(message(12, &value_info("painted", &PICTURE)));
     model(&graph)
 }
@@ -113,7 +125,7 @@ pub fn crashing_in_second_style() -> Vec<u8> {
         node("Cast", &["nothing"], &["offset"], &[int("to", 1)]),
         node("Add", &["image", "offset"], &["painted"], &[]),
     ];
-    styled(&nodes)
+    styled(&nodes, 2)
 }
 
 /// Writes `identity.onnx` and its manifest into `folder`; its one style is called `same`. Returns the ONNX file.
@@ -121,8 +133,16 @@ pub fn write_identity(folder: &Path) -> PathBuf {
     write(folder, "identity", &identity(), &manifest("identity"))
 }
 
+/// Writes `sizes.onnx` and its manifest into `folder`: style `waves` is the picture as it is in small strokes, and its negative
+/// in large ones; style `still` has one size, and is the picture as it is. Returns the ONNX file.
+pub fn write_two_sizes(folder: &Path) -> PathBuf {
+    let manifest = manifest_of_two("sizes", "still").replace("[0, 255]", "[-1, 1]").replace("\"same\"", "\"waves\"");
+    let manifest = manifest.replace("count = 2", "count = 3").replace("row = 1", "row = 2");
+    write(folder, "sizes", &two_sizes(), &manifest.replace("row = 0", "row = 0\nlarge_row = 1"))
+}
+
 /// A folder of small networks: `pair` (styles `same` and `negative`), `single` (style `plain`), `flipped` (style
-/// `flipped`, a negative too) and `broken` (style `lost`), which is no ONNX file.
+/// `flipped`, a negative too), `broken` (style `lost`), which is no ONNX file, and that of [`write_two_sizes`].
 pub fn networks() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, network: &[u8], text: String| drop(write(folder.path(), name, network, &text));
@@ -132,6 +152,7 @@ pub fn networks() -> tempfile::TempDir {
     let backwards =
         |manifest: String| manifest.replace("\"painted\"\nrange = [0, 255]", "\"painted\"\nrange = [255, 0]");
     write("flipped", &identity(), backwards(single("flipped", "flipped")));
+    write_two_sizes(folder.path());
     write("broken", b"<html>not found</html>", single("broken", "lost"));
     folder
 }

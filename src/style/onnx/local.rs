@@ -112,11 +112,11 @@ impl LocalSession {
         Arc::clone(&self.stop)
     }
 
-    /// Sets the weight of each style; ignored by a network without a style input.
-    pub fn set_weights(&mut self, weights: &[f32]) {
+    /// Sets the weight of each row of styles; ignored by a network without a style input.
+    pub fn set_weights(&mut self, weights: impl Iterator<Item = f32>) {
         if let Some(tensor) = &mut self.weights {
             let (_, data) = tensor.extract_tensor_mut();
-            data.copy_from_slice(weights);
+            data.iter_mut().zip(weights).for_each(|(place, weight)| *place = weight);
         }
     }
 

@@ -84,8 +84,8 @@ impl Session {
         }
     }
 
-    /// Sets the weight of each style; ignored by a network without a style input.
-    pub fn set_weights(&mut self, weights: &[f32]) {
+    /// Sets the weight of each row of styles; ignored by a network without a style input.
+    pub fn set_weights(&mut self, weights: impl Iterator<Item = f32>) {
         match self {
             Self::Local(local) => local.set_weights(weights),
             Self::Remote(remote) => remote.set_weights(weights),

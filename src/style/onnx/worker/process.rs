@@ -128,13 +128,13 @@ fn ran(took: Duration) -> [u8; 9] {
 
 fn run(session: &mut Option<LocalSession>, weights: &[f32]) -> Result<Duration> {
     let session = session.as_mut().filter(|session| session.prepared_for().is_some()).ok_or_else(not_prepared)?;
-    session.set_weights(weights);
+    session.set_weights(weights.iter().copied());
     session.run()
 }
 
 fn prepare(session: &mut Option<LocalSession>, size: Size, border: usize, weights: &[f32]) -> Result<Answer> {
     let session = session.as_mut().ok_or_else(not_prepared)?;
-    session.set_weights(weights);
+    session.set_weights(weights.iter().copied());
     session.prepare(size, border)?;
     // Once more in the memory that is handed over: the first touch of new pages is not for a live frame to pay.
     let tried = session.try_run()?;

@@ -76,7 +76,7 @@ impl RemoteSession {
     }
 
     /// They go with the next run.
-    pub fn set_weights(&mut self, weights: &[f32]) {
+    pub fn set_weights(&mut self, weights: impl Iterator<Item = f32>) {
         let places = self.run[1..].chunks_exact_mut(size_of::<f32>());
         places.zip(weights).for_each(|(place, weight)| place.copy_from_slice(&weight.to_ne_bytes()));
     }

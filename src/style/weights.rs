@@ -1,0 +1,89 @@
+//! How much of each row of the style input is painted, by the size of the picture.
+
+use super::geometry::Size;
+use super::stroke::Stroke;
+
+/// One weight for each row: where the stroke goes by the size of the picture, small pictures and large ones have others.
+#[derive(Debug, PartialEq)]
+pub struct Weights {
+    /// For pictures that get small strokes.
+    small: Vec<f32>,
+    /// For those that get large ones.
+    large: Vec<f32>,
+}
+
+impl Weights {
+    /// Nothing of any row yet.
+    pub fn none(rows: usize) -> Self {
+        Self { small: vec![0.0; rows], large: vec![0.0; rows] }
+    }
+
+    /// Adds `weight` of a style, which has large strokes where it has a `large_row`.
+    pub fn add(&mut self, row: usize, large_row: Option<usize>, weight: f32, stroke: Stroke) {
+        let [of_small, of_large] = match stroke {
+            Stroke::Auto => [0.0, 1.0],
+            Stroke::Of(size) => [size; 2],
+        };
+        for (weights, size) in [(&mut self.small, of_small), (&mut self.large, of_large)] {
+            match large_row {
+                Some(large_row) => {
+                    weights[row] += (1.0 - size) * weight;
+                    weights[large_row] += size * weight;
+                }
+                None => weights[row] += weight,
+            }
+        }
+    }
+
+    /// The weight of each row in a picture that is painted at this size.
+    pub fn for_picture(&self, painted: Size) -> impl Iterator<Item = f32> {
+        let size = Stroke::of_picture(painted);
+        // Where both are equal, and at both ends, this is exact.
+        self.small.iter().zip(&self.large).map(move |(small, large)| small + (large - small) * size)
+    }
+
+    /// Makes each weight what `mix` makes of those of `from` and `to`; allocates nothing.
+    pub fn set_between(&mut self, from: &Self, to: &Self, mix: impl Fn(f32, f32) -> f32) {
+        for (now, from, to) in [(&mut self.small, &from.small, &to.small), (&mut self.large, &from.large, &to.large)] {
+            for ((now, from), to) in now.iter_mut().zip(from).zip(to) {
+                *now = mix(*from, *to);
+            }
+        }
+    }
+}
+
+impl Clone for Weights {
+    fn clone(&self) -> Self {
+        Self { small: self.small.clone(), large: self.large.clone() }
+    }
+
+    /// Allocates nothing for as many rows.
+    fn clone_from(&mut self, other: &Self) {
+        self.small.clone_from(&other.small);
+        self.large.clone_from(&other.large);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The weights in a 180p, 509p and 1080p picture of a style with two rows (0 and 2) and one with a single row (1).
+    fn weights(stroke: Stroke) -> [Vec<f32>; 3] {
+        let mut weights = Weights::none(3);
+        weights.add(0, Some(2), 0.75, stroke);
+        weights.add(1, None, 0.25, stroke);
+        [(320, 180), (905, 509), (1920, 1080)]
+            .map(|(width, height)| weights.for_picture(Size::new(width, height)).collect())
+    }
+
+    #[test]
+    fn a_stroke_divides_a_style_between_its_rows() {
+        assert_eq!(weights(Stroke::Of(0.0)), [[0.75, 0.25, 0.0]; 3]);
+        assert_eq!(weights(Stroke::Of(0.5)), [[0.375, 0.25, 0.375]; 3]);
+        assert_eq!(weights(Stroke::Of(1.0)), [[0.0, 0.25, 0.75]; 3]);
+        let [small, between, large] = weights(Stroke::Auto);
+        assert_eq!([small, large], [[0.75, 0.25, 0.0], [0.0, 0.25, 0.75]]);
+        assert!((between[0] - 0.375).abs() < 0.001 && between[1] == 0.25 && (between[2] - 0.375).abs() < 0.001);
+    }
+}
