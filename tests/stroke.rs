@@ -176,14 +176,17 @@ fn a_network_of_one_size_is_noted_once_and_paints() {
 #[test]
 fn films_keep_their_strokes_and_are_not_gone_on_with_in_others() {
     let studio = Studio::new();
-    for (size, level) in [("640x360", 200u8), ("1280x720", 55)] {
+    for (size, is_large) in [("640x360", false), ("1280x720", true)] {
         let film = studio.path("grey.mkv");
         let grey = format!("color=0xc8c8c8:s={size}:r=10:d=1,format=yuv444p");
         ffmpeg(&["-y", "-f", "lavfi", "-i", &grey, "-c:v", "libx264", "-crf", "4", &film]);
         let done = studio.run("file", &film, "painted.mkv", &["--style", "waves", "--overwrite", "--crf", "4"]);
         assert_eq!(done.code, 0, "{done:?}");
-        let levels = levels(&studio.path("painted.mkv"), "");
-        assert!(levels.len() == 10 && levels.iter().all(|found| found.abs_diff(level) <= 3), "{size}: {levels:?}");
+        let (before, after) = (levels(&film, ""), levels(&studio.path("painted.mkv"), ""));
+        assert!(before[0] > 190, "{before:?}");
+        let expected = |before: u8| if is_large { 255 - before } else { before };
+        let is_right = before.iter().zip(&after).all(|(before, after)| after.abs_diff(expected(*before)) <= 3);
+        assert!(after.len() == 10 && is_right, "{size}: {before:?} -> {after:?}");
     }
 
     let film = studio.path("long.mkv");

@@ -15,9 +15,9 @@ use crate::control::HttpAddress;
 use crate::control::contract::LIVE;
 use crate::error::{Error, Result};
 use crate::redact::redact;
-use crate::style::look::{Look, LookPatch, Mix, Steadiness};
+use crate::style::look::{Look, LookPatch, Mix};
 use crate::style::onnx::{Device, Precision};
-use crate::style::{PaintSize, Stroke};
+use crate::style::{PaintSize, Steadiness, Stroke};
 use crate::suggest::explain;
 
 pub use settings::Settings;

@@ -5,9 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::manifest::{Manifest, Style};
+use super::steadiness::Steadiness;
 use super::stroke::Stroke;
 use super::weights::Weights;
 use crate::error::{Error, Result};
@@ -17,9 +18,6 @@ pub const MAX_WEIGHT: f32 = 1000.0;
 
 /// The longest cross-fade, in milliseconds.
 pub const MAX_FADE_MS: u32 = 60_000;
-
-/// The word for [`Steadiness::Flow`].
-const FLOW: &str = "flow";
 
 /// How a stream is painted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,15 +65,6 @@ pub struct LookPatch {
     #[arg(long, env = "IMPASTO_FADE_MS", value_name = "MILLISECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fade_ms: Option<u32>,
-}
-
-/// What is done against flicker: a number, or the word `flow`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Steadiness {
-    /// How firmly still areas are held: 0 (not at all) to 1.
-    Still(f32),
-    /// What moves is held too, along the motion of the source: for films.
-    Flow,
 }
 
 /// Styles with weights, as `{ "a": 0.7, "b": 0.3 }` or as the text `a=0.7,b=0.3`; a name alone has the weight 1.
@@ -183,85 +172,6 @@ impl Look {
 /// A value that is given, null too.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stroke>, D::Error> {
     Stroke::deserialize(deserializer).map(Some)
-}
-
-impl Steadiness {
-    /// Each picture is shown as it is painted.
-    pub const NONE: Self = Self::Still(0.0);
-
-    /// True if what is painted depends on the pictures before.
-    pub fn remembers(self) -> bool {
-        self != Self::NONE
-    }
-}
-
-impl FromStr for Steadiness {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            FLOW => Ok(Self::Flow),
-            _ => text
-                .parse()
-                .map(Self::Still)
-                .map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{FLOW}`")),
-        }
-    }
-}
-
-impl fmt::Display for Steadiness {
-    /// As [`FromStr`] reads it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Still(firmness) => write!(f, "{firmness}"),
-            Self::Flow => f.write_str(FLOW),
-        }
-    }
-}
-
-impl Serialize for Steadiness {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Still(firmness) => serializer.serialize_f32(*firmness),
-            Self::Flow => serializer.serialize_str(FLOW),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Steadiness {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl de::Visitor<'_> for Visitor {
-            type Value = Steadiness;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                write!(f, "a number from 0 to 1, or \"{FLOW}\"")
-            }
-
-            fn visit_f64<E: de::Error>(self, firmness: f64) -> Result<Steadiness, E> {
-                Ok(Steadiness::Still(firmness as f32))
-            }
-
-            fn visit_i64<E: de::Error>(self, firmness: i64) -> Result<Steadiness, E> {
-                Ok(Steadiness::Still(firmness as f32))
-            }
-
-            fn visit_u64<E: de::Error>(self, firmness: u64) -> Result<Steadiness, E> {
-                Ok(Steadiness::Still(firmness as f32))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Steadiness, E> {
-                if text == FLOW {
-                    Ok(Steadiness::Flow)
-                } else {
-                    Err(E::invalid_value(de::Unexpected::Str(text), &self))
-                }
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
 }
 
 impl Mix {

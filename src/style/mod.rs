@@ -17,6 +17,7 @@ pub mod picture_tensor;
 pub mod propose;
 pub mod size_rule;
 pub mod sized_network;
+pub mod steadiness;
 pub mod stroke;
 pub mod tensor;
 mod test_picture;
@@ -26,8 +27,9 @@ pub mod weights;
 
 pub use catalog::{Catalog, Choice};
 pub use geometry::{PaintSize, Size};
-pub use look::{Look, LookPatch, Steadiness};
+pub use look::{Look, LookPatch};
 pub use paint_plan::{MOST_PICTURE_PIXELS, PaintPlan};
 pub use painter::Painter;
 pub use sized_network::SizedNetwork;
+pub use steadiness::Steadiness;
 pub use stroke::Stroke;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use super::catalog::Choice;
 use super::flow::FlowFilter;
 use super::geometry::Size;
-use super::look::{ResolvedLook, Steadiness};
+use super::look::ResolvedLook;
 use super::onnx::{Loaded, SessionOptions};
 use super::sized_network::SizedNetwork;
 pub use super::sized_network::StageTimes;
+use super::steadiness::Steadiness;
 use super::tensor::{Finish, Held, PixelOrder, Pixels, PixelsMut, TemporalFilter, mirror_pixels};
 use crate::error::Result;
 
