@@ -100,13 +100,15 @@ fn the_stroke_is_chosen_kept_and_given_back_to_the_size_of_the_picture() {
 
     assert_eq!(patch(r#"{"stroke": null}"#)["look"]["stroke"], json!("auto"));
     assert_eq!(studio.bar(), bright);
+    // Changes of one number that follow each other closely are one step: another lies between.
+    patch(r#"{"strength": 0.5}"#);
+    patch(r#"{"stroke": 1, "strength": 1}"#);
     let undone = api.json("POST", "/api/v1/streams/live/undo", "{}").value();
-    assert_eq!(undone["look"]["stroke"], json!(0.5));
-    patch(r#"{"stroke": "auto"}"#);
+    assert_eq!((&undone["look"]["stroke"], &undone["look"]["strength"]), (&json!("auto"), &json!(0.5)));
     let preset = api.json("POST", "/api/v1/streams/live/preset", r#"{"name": "half"}"#).value();
     assert_eq!(preset["look"]["stroke"], json!(0.5));
     assert!(studio.bar().abs_diff(127) <= 1);
-    assert_eq!(api.json("PUT", LOOK, r#"{"styles": "waves"}"#).value()["look"]["stroke"], json!("auto"));
+    assert_eq!(api.json("PUT", LOOK, r#"{"styles": "waves", "fade_ms": 0}"#).value()["look"]["stroke"], json!("auto"));
     // A network without large strokes says so, and paints.
     let change = patch(r#"{"styles": "same", "stroke": 1}"#);
     assert_eq!(
