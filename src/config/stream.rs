@@ -65,18 +65,20 @@ fn section<T: DeserializeOwned>(written: &Table, entry: &Value, name: &str) -> R
 #[cfg(test)]
 mod tests {
     use super::super::Config;
+    use crate::style::Stroke;
 
     #[test]
     fn what_an_entry_does_not_say_is_inherited() {
-        let text = "[source]\ninput = \"test\"\nfps = 15\n[paint]\nstyle = \"a\"\nstrength = 0.5\n\
+        let text = "[source]\ninput = \"test\"\nfps = 15\n[paint]\nstyle = \"a\"\nstrength = 0.5\nstroke = 1\n\
                     [[stream]]\nname = \"hall\"\n\
-                    [[stream]]\nname = \"lobby\"\nsource = { fps = 25 }\npaint.styles = { b = 1.0 }\n\
+                    [[stream]]\nname = \"lobby\"\nsource = { fps = 25 }\npaint.styles = { b = 1.0 }\npaint.stroke = \"auto\"\n\
                     [stream.output]\nrtsp = \"off\"\n";
         let streams = Config::parse(text).unwrap().streams();
         let [hall, lobby] = streams.as_slice() else { panic!("{streams:?}") };
         assert_eq!((hall.name.as_str(), hall.source.fps, hall.paint.styles.to_string()), ("hall", 15, "a".into()));
         assert_eq!((lobby.source.input.as_str(), lobby.source.fps), ("test", 25));
         assert_eq!((lobby.paint.styles.to_string(), lobby.paint.strength), ("b".into(), 0.5));
+        assert_eq!([hall.paint.stroke, lobby.paint.stroke], [Stroke::Of(1.0), Stroke::Auto]);
         assert_eq!((hall.output.rtsp.as_str(), lobby.output.rtsp.as_str()), ("127.0.0.1:8554", "off"));
 
         let alone = Config::parse("[source]\ninput = \"test\"\n").unwrap().streams();
