@@ -117,6 +117,25 @@ fn a_source_that_was_set_loops_or_goes_back_and_never_ends_the_stream() {
 }
 
 #[test]
+fn a_file_in_a_loop_that_is_written_anew_is_shown_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    clip(Path::new(&path("clip.mp4")), "red", 1.0);
+    clip(Path::new(&path("next.mp4")), "lime", 1.0);
+    let (run, api) = start(&path("clip.mp4"), &["--loop", "--style", "photo"]);
+    api.assert_painting(60);
+    // As `cp next.mp4 clip.mp4` does: the file that plays is emptied, and filled again later.
+    std::fs::write(path("clip.mp4"), b"").unwrap();
+    let lost = || api.state()["counts"]["reconnects"].as_u64().unwrap() > 0;
+    until("the empty file is noticed", lost);
+    std::fs::copy(path("next.mp4"), path("clip.mp4")).unwrap();
+    let shown = || api.preview("painted").get_pixel(32, 18).0;
+    until("the new film is shown", || matches!(shown(), [r, g, b] if r < 90 && g > 160 && b < 90));
+    api.assert_painting(30);
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
 fn sound_that_begins_later_is_told_and_in_the_next_recording() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();

@@ -35,6 +35,11 @@ impl Looping {
             && seeking.result().0
             && seek(&self.entry, gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT)
     }
+
+    /// How long one round takes, once it has begun.
+    pub fn round(&self) -> Option<Duration> {
+        Some(Duration::from_nanos(self.length.load(Ordering::Acquire))).filter(|length| !length.is_zero())
+    }
 }
 
 /// What is read to its end is read again. Called on the reader's own thread, which must come to rest before: another one

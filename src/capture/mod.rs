@@ -214,6 +214,11 @@ impl Capture {
         self.set_state(gst::State::Playing).map(|_| ())
     }
 
+    /// How long a round takes of what plays in a loop.
+    pub fn round(&self) -> Option<Duration> {
+        self.looping.as_ref().and_then(Looping::round)
+    }
+
     fn set_state(&self, state: gst::State) -> Result<gst::StateChangeSuccess> {
         self.pipeline.set_state(state).map_err(|_| {
             Error::input(match self.wait_for_end(Duration::from_millis(500)) {

@@ -77,7 +77,7 @@ impl SourceKeeper {
             if let Ok(switch) = self.switches.try_recv() {
                 self.switch(switch, &mut open);
             }
-            let step = match self.state.note(self.reading(), fastrand::f64()) {
+            let step = match self.state.note(self.reading(open.as_ref()), fastrand::f64()) {
                 Step::Stay => self.wait(open.as_ref()),
                 step => step,
             };
@@ -87,10 +87,11 @@ impl SourceKeeper {
         }
     }
 
-    fn reading(&self) -> Reading {
+    fn reading(&self, open: Option<&Open>) -> Reading {
         let captured = self.counters.captured.load(Ordering::Relaxed);
         let on_demand = self.on_demand.load(Ordering::Relaxed);
-        Reading { now: Instant::now(), captured, usage: self.outputs.usage(), on_demand }
+        let length = open.and_then(|open| open.capture.round());
+        Reading { now: Instant::now(), captured, usage: self.outputs.usage(), on_demand, length }
     }
 
     /// Waits a moment for the end of the capture, or for shutdown.
@@ -104,7 +105,7 @@ impl SourceKeeper {
             return Step::Stay;
         }
         let is_recorded = !self.state.playing().source.is_live() || capture.facts().duration.is_some();
-        self.state.ended(end, is_recorded, self.reading(), fastrand::f64())
+        self.state.ended(end, is_recorded, self.reading(None), fastrand::f64())
     }
 
     /// Does what was decided; says how the stream ends if it ends with this.
@@ -146,12 +147,12 @@ impl SourceKeeper {
             match self.open(self.state.playing()) {
                 Ok(opened) => {
                     *open = Some(opened);
-                    self.state.opened(self.reading());
+                    self.state.opened(self.reading(None));
                     return None;
                 }
                 Err(error) => {
                     let end = End::Failed(error.to_string());
-                    step = self.state.ended(end, false, self.reading(), fastrand::f64());
+                    step = self.state.ended(end, false, self.reading(None), fastrand::f64());
                 }
             }
         }
@@ -187,7 +188,7 @@ impl SourceKeeper {
             tracing::info!("the source is now {}", playing.source);
             playing.source = new.capture.this_again(playing.source);
             *open = Some(new);
-            self.state.switched(playing, is_configured, self.reading());
+            self.state.switched(playing, is_configured, self.reading(None));
             self.show_source();
         });
         // Nobody may be waiting any more.

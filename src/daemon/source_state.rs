@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::output::Usage;
 use crate::output::idle::IdleDetector;
 
-/// A live source that delivers nothing for so long is lost, whatever it says.
+/// A live source that delivers nothing for so long is lost, whatever it says; a file that plays in a loop has its own
+/// length more, since its sound may outlast its pictures.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// The wait before the first try to get a lost source back, and the longest one.
@@ -47,6 +48,8 @@ pub struct Reading {
     pub usage: Usage,
     /// It may be released while nobody watches.
     pub on_demand: bool,
+    /// How long a round of what plays takes, if it has an end.
+    pub length: Option<Duration>,
 }
 
 /// What is to be done with the capture.
@@ -75,6 +78,8 @@ pub struct SourceState {
     playing: Playing,
     /// `playing` was set while the stream ran.
     is_set: bool,
+    /// It has shown a picture at least once.
+    has_played: bool,
     phase: Phase,
     back_off: BackOff,
     /// Why it was lost, as it was told last.
@@ -97,7 +102,8 @@ impl SourceState {
         let is_set = set.is_some();
         let playing = set.unwrap_or_else(|| configured.clone());
         let (back_off, said, idle) = (BackOff::new(BACK_OFF), String::new(), IdleDetector::default());
-        let mut this = Self { configured, playing, is_set, phase: Phase::Resting, back_off, said, idle };
+        let (phase, has_played) = (Phase::Resting, false);
+        let mut this = Self { configured, playing, is_set, has_played, phase, back_off, said, idle };
         this.opened(reading);
         this
     }
@@ -117,7 +123,7 @@ impl SourceState {
         if is_configured {
             self.configured = playing.clone();
         }
-        (self.playing, self.is_set) = (playing, !is_configured);
+        (self.playing, self.is_set, self.has_played) = (playing, !is_configured, false);
         self.said.clear();
         self.back_off.reset();
         self.opened(reading);
@@ -127,6 +133,7 @@ impl SourceState {
     pub fn note(&mut self, reading: Reading, jitter: f64) -> Step {
         let rests = reading.on_demand && self.playing.can_rest();
         let is_wanted = !rests || self.idle.note(reading.usage, reading.now);
+        let patience = self.patience(reading.length);
         match &mut self.phase {
             Phase::Resting if is_wanted => {
                 self.back_off.reset();
@@ -141,16 +148,26 @@ impl SourceState {
             Phase::Lost { .. } => Step::Stay,
             Phase::Open { captured, since, .. } => {
                 if *captured != reading.captured {
-                    (*captured, *since) = (reading.captured, reading.now);
+                    (*captured, *since, self.has_played) = (reading.captured, reading.now, true);
                 }
                 let silent = reading.now.duration_since(*since);
-                if !self.playing.source.is_live() || silent < STALLED_AFTER {
-                    return Step::Stay;
+                match patience {
+                    Some(patience) if silent >= patience => {
+                        let seconds = patience.as_secs();
+                        self.lose(format!("{} sent nothing for {seconds} s", self.playing.source), reading, jitter)
+                    }
+                    _ => Step::Stay,
                 }
-                let seconds = STALLED_AFTER.as_secs();
-                self.lose(format!("{} sent nothing for {seconds} s", self.playing.source), reading, jitter)
             }
         }
+    }
+
+    /// How long nothing may come before the source is lost. A file that plays once is waited for: it ends by itself.
+    fn patience(&self, length: Option<Duration>) -> Option<Duration> {
+        if self.playing.source.is_live() {
+            return Some(STALLED_AFTER);
+        }
+        length.filter(|_| self.playing.looped).map(|length| length + STALLED_AFTER)
     }
 
     /// The capture ended, or could not be opened. `is_recorded`: a stream that knows its length is over at its end, one
@@ -160,11 +177,17 @@ impl SourceState {
         if delivered {
             self.back_off.reset();
             self.said.clear();
+            self.has_played = true;
         }
+        // Somebody writes the file anew, or its disk is away: the stream waits as it does for a camera.
+        let comes_back = self.playing.looped && !self.is_set && self.has_played;
         match end {
             End::Finished if is_recorded && self.playing.looped && delivered => Step::Open,
+            End::Finished if comes_back => {
+                self.lose(format!("{} shows no picture", self.playing.source), reading, jitter)
+            }
             End::Finished if is_recorded => self.leave(Ok(())),
-            End::Failed(reason) if !self.playing.source.is_live() => self.leave(Err(reason)),
+            End::Failed(reason) if !self.playing.source.is_live() && !comes_back => self.leave(Err(reason)),
             End::Failed(reason) => self.lose(reason, reading, jitter),
             End::Finished => self.lose(format!("{} ended", self.playing.source), reading, jitter),
         }
@@ -175,7 +198,7 @@ impl SourceState {
         if !std::mem::take(&mut self.is_set) {
             return Step::End(result.map_err(Error::input));
         }
-        self.playing = self.configured.clone();
+        (self.playing, self.has_played) = (self.configured.clone(), false);
         Step::GoBack(result)
     }
 
@@ -207,7 +230,7 @@ mod tests {
 
     impl Stage {
         fn new(configured: Playing, on_demand: bool) -> Self {
-            let reading = Reading { now: Instant::now(), captured: 0, usage: Usage::Watched, on_demand };
+            let reading = Reading { now: Instant::now(), captured: 0, usage: Usage::Watched, on_demand, length: None };
             Self { state: SourceState::new(configured, None, reading), reading }
         }
 
@@ -248,8 +271,8 @@ mod tests {
         assert_eq!(once.pictures(9).ended(End::Finished, true), Step::End(Ok(())));
         let mut looped = Stage::new(playing("a.mp4", true), false);
         assert_eq!(looped.pictures(9).ended(End::Finished, true), Step::Open);
-        looped.state.opened(looped.reading);
-        assert_eq!(looped.ended(End::Finished, true), Step::End(Ok(())), "it gave no picture this time");
+        let mut empty = Stage::new(playing("a.mp4", true), false);
+        assert_eq!(empty.ended(End::Finished, true), Step::End(Ok(())), "it never had a picture");
         let mut damaged = Stage::new(playing("a.mp4", true), false);
         assert_eq!(damaged.failed("damaged"), Step::End(Err(Error::input("damaged"))));
     }
@@ -302,6 +325,26 @@ mod tests {
         stage.state.opened(stage.reading);
         assert_eq!(stage.ended(End::Finished, false), Step::Lose(Some("rtsp://h/x ended".into())));
         assert_eq!(Stage::new(playing("still.png", false), false).within(60.0), Step::Stay);
+    }
+
+    #[test]
+    fn a_file_in_a_loop_that_is_written_anew_is_opened_until_it_plays_again() {
+        let mut stage = Stage::new(playing("a.mp4", true), false);
+        stage.reading.length = Some(Duration::from_secs(20));
+        assert_eq!(stage.pictures(9).within(29.9), Step::Stay, "its sound may outlast its pictures");
+        assert!(matches!(stage.within(0.3), Step::Lose(Some(reason)) if reason.contains("sent nothing for 30 s")));
+        assert_eq!(stage.within(0.7), Step::Open);
+        assert_eq!(stage.failed("no header"), Step::Lose(Some("no header".into())));
+        assert_eq!(stage.within(1.3), Step::Open);
+        stage.state.opened(stage.reading);
+        assert_eq!(stage.ended(End::Finished, true), Step::Lose(Some("a.mp4 shows no picture".into())));
+        assert_eq!(stage.within(2.6), Step::Open);
+        stage.state.opened(stage.reading);
+        assert_eq!(stage.pictures(9).ended(End::Finished, true), Step::Open, "it plays again");
+
+        let mut once = Stage::new(playing("a.mp4", false), false);
+        once.reading.length = Some(Duration::from_secs(20));
+        assert_eq!(once.pictures(9).within(300.0), Step::Stay);
     }
 
     #[test]

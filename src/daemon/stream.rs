@@ -116,8 +116,13 @@ impl Stream {
             configured.source = capture.this_again(configured.source);
         }
         let on_demand = output_keeper.on_demand();
-        let reading =
-            Reading { now: Instant::now(), captured: 0, usage: outputs.usage(), on_demand: plan.outputs.on_demand };
+        let reading = Reading {
+            now: Instant::now(),
+            captured: 0,
+            usage: outputs.usage(),
+            on_demand: plan.outputs.on_demand,
+            length: None,
+        };
         let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {
             state: SourceState::new(configured, set, reading),
