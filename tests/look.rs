@@ -209,7 +209,7 @@ fn within_a_network_the_weights_cross_fade() {
 #[test]
 fn strokes_go_by_the_size_that_is_painted_and_fade() {
     // In large strokes, the style is a negative.
-    let (size, small) = ((1280, 720), PaintSize::Box(Size::new(640, 360)));
+    let (size, small) = ((2560, 1440), PaintSize::Box(Size::new(640, 360)));
     let mut studio = Studio::open("waves", size);
     let picture = grey(size, 200);
     assert_eq!(level(&studio.paint(&picture)), 55);

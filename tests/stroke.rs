@@ -62,9 +62,9 @@ fn strokes_are_small_large_between_or_by_the_size_of_the_picture() {
         ("320x180", false),
         ("640x360", false),
         ("360x640", false),
-        ("1280x720", true),
-        ("720x1280", true),
-        ("1920x1080", true),
+        ("2560x1440", true),
+        ("1440x2560", true),
+        ("3000x2000", true),
     ] {
         let file = studio.picture(size);
         let small = image::open(&file).expect("a picture").into_rgb8();
@@ -77,15 +77,15 @@ fn strokes_are_small_large_between_or_by_the_size_of_the_picture() {
         assert!(studio.paint(&file, &[]) == expected, "{size}: by itself");
         assert!(studio.paint(&file, &["--stroke", "auto"]) == expected, "{size}: by itself, in words");
     }
-    // Half-way between 360 and 720, in doublings.
-    let between = studio.paint(&studio.picture("905x509"), &[]);
+    // Half-way between 360 and 1440, in doublings.
+    let between = studio.paint(&studio.picture("1280x720"), &[]);
     assert!(between.iter().all(|value| value.abs_diff(127) <= 1));
 }
 
 #[test]
 fn what_counts_is_the_size_that_is_painted() {
     let studio = Studio::new();
-    let large = studio.picture("1280x720");
+    let large = studio.picture("2560x1440");
     for smaller in [["--size", "640x360"], ["--max-side", "640"]] {
         let with = |args: &[&str]| studio.paint(&large, &[&smaller[..], args].concat());
         let small = with(&["--stroke", "0"]);
@@ -176,7 +176,7 @@ fn a_network_of_one_size_is_noted_once_and_paints() {
 #[test]
 fn films_keep_their_strokes_and_are_not_gone_on_with_in_others() {
     let studio = Studio::new();
-    for (size, is_large) in [("640x360", false), ("1280x720", true)] {
+    for (size, is_large) in [("640x360", false), ("2560x1440", true)] {
         let film = studio.path("grey.mkv");
         let grey = format!("color=0xc8c8c8:s={size}:r=10:d=1,format=yuv444p");
         ffmpeg(&["-y", "-f", "lavfi", "-i", &grey, "-c:v", "libx264", "-crf", "4", &film]);

@@ -6,11 +6,15 @@ import torch
 from PIL import Image
 
 from .checkpoint import PHOTO, Trained, whole
-from .data import open_rgb, to_picture, to_tensor
+from .data import LARGE, open_rgb, to_picture, to_tensor
 from .network import one_hot
 from .problems import Problem
 
 LINE_CELLS = 8
+# Strokes are shown as a camera's frame has them, in half of its size.
+STROKE_HEIGHT_PX = 720
+STROKES_SHOWN = (0.0, 0.5, 1.0)
+STROKE_STYLES = 4
 
 
 def open_scaled(path: Path, height_px: int) -> Image.Image:
@@ -58,6 +62,13 @@ def blend_sheet(trained: Trained, photo: Path, styles: list[str], height_px: int
     )
 
 
+def stroke_sheet(trained: Trained, photo: Path, styles: list[str]) -> Image.Image:
+    """A line for each style: with small strokes, half-way, and with large ones."""
+    picture = open_scaled(photo, STROKE_HEIGHT_PX)
+    ends = [(alone(trained, name), alone(trained, name + LARGE)) for name in styles]
+    return page([[paint(trained, picture, torch.lerp(*both, stroke)).reduce(2) for stroke in STROKES_SHOWN] for both in ends])
+
+
 def comparison_sheet(networks: list[Trained], photo: Path, styles: list[str], height_px: int) -> Image.Image:
     """A line for each network, a column for each style."""
     picture = open_scaled(photo, height_px)
@@ -70,17 +81,25 @@ def comparison_sheet(networks: list[Trained], photo: Path, styles: list[str], he
 
 
 def write_gallery(trained: Trained, folder: Path, photos: list[Path], height_px: int) -> None:
-    """`<network>.jpg` (every photo in every style), `<network>_blend.jpg`, and in `previews` each row alone."""
+    """`<network>.jpg` (every photo in every style), `<network>_blend.jpg`, and in `previews` each style alone.
+
+    Of a network with strokes in two sizes `<network>_stroke.jpg` too.
+    """
     save(contact_sheet(trained, photos, height_px), folder / f"{trained.network}.jpg")
-    first, *_, last = names = [trained.lessons[row].name for row in styled_rows(trained)]
-    save(blend_sheet(trained, photos[0], [first, last, PHOTO], height_px), folder / f"{trained.network}_blend.jpg")
+    known = {lesson.name for lesson in trained.lessons}
+    names = [trained.lessons[row].name for row in styled_rows(trained)]
+    save(blend_sheet(trained, photos[0], [names[0], names[-1], PHOTO], height_px), folder / f"{trained.network}_blend.jpg")
+    in_both = [name for name in names if name + LARGE in known]
+    if in_both:
+        save(stroke_sheet(trained, photos[0], in_both[:STROKE_STYLES]), folder / f"{trained.network}_stroke.jpg")
     picture = open_scaled(photos[0], height_px)
     for name in (PHOTO, *names):
         save(paint(trained, picture, alone(trained, name)), folder / "previews" / trained.network / f"{name}.jpg")
 
 
 def styled_rows(trained: Trained) -> list[int]:
-    return [row for row, lesson in enumerate(trained.lessons) if lesson.name != PHOTO]
+    """Rows of paintings, with small strokes."""
+    return [row for row, lesson in enumerate(trained.lessons) if lesson.name != PHOTO and not lesson.name.endswith(LARGE)]
 
 
 def page(lines: list[list[Image.Image]], background: str = "white") -> Image.Image:

@@ -10,14 +10,16 @@ use super::geometry::Size;
 /// The word for [`Stroke::Auto`].
 const AUTO: &str = "auto";
 
-/// The short side, in pixels, of pictures that are painted with small strokes; those of twice as much get large ones.
+/// The short side, in pixels, of pictures that are painted with small strokes, and how often it is doubled in those that
+/// get large ones.
 const SHORT_SIDE_OF_SMALL: f32 = 360.0;
+const DOUBLINGS_TO_LARGE: f32 = 2.0;
 
 /// How large strokes and forms are, where a style was learnt in two sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Stroke {
-    /// By the size of the painted picture, so that strokes keep theirs in proportion to it.
+    /// By the size of the painted picture: the larger it is, the larger are they.
     #[default]
     Auto,
     /// 0 (small) to 1 (large).
@@ -34,11 +36,11 @@ enum Written {
 }
 
 impl Stroke {
-    /// What [`Stroke::Auto`] is for a picture that is painted at this size: each doubling of the picture doubles the
-    /// strokes, as far as there are larger ones.
+    /// What [`Stroke::Auto`] is for a picture that is painted at this size: strokes grow with each doubling of it, as far
+    /// as there are larger ones.
     pub fn of_picture(painted: Size) -> f32 {
         let short_side = painted.width.min(painted.height) as f32;
-        (short_side / SHORT_SIDE_OF_SMALL).log2().clamp(0.0, 1.0)
+        ((short_side / SHORT_SIDE_OF_SMALL).log2() / DOUBLINGS_TO_LARGE).clamp(0.0, 1.0)
     }
 }
 
@@ -93,9 +95,9 @@ mod tests {
     #[test]
     fn strokes_grow_with_the_short_side_of_the_picture() {
         let of = |width, height| Stroke::of_picture(Size::new(width, height));
-        assert_eq!([of(320, 180), of(640, 360), of(1280, 720), of(1920, 1080)], [0.0, 0.0, 1.0, 1.0]);
-        assert_eq!([of(360, 640), of(720, 1280), of(1, 1)], [0.0, 1.0, 0.0]);
-        assert!((of(960, 540) - 0.585).abs() < 0.001, "{}", of(960, 540));
+        assert_eq!([of(320, 180), of(640, 360), of(1280, 720), of(2560, 1440), of(3840, 2160)], [0.0, 0.0, 0.5, 1.0, 1.0]);
+        assert_eq!([of(360, 640), of(720, 1280), of(1, 1)], [0.0, 0.5, 0.0]);
+        assert!((of(1920, 1080) - 0.792).abs() < 0.001, "{}", of(1920, 1080));
     }
 
     #[test]

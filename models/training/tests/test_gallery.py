@@ -19,6 +19,19 @@ def test_the_gallery_has_every_style(lite, tmp_path, photos):
         assert sheet.size == (3 * 68, 2 * 64) and blends.size == (5 * 68, 2 * 64)
 
 
+def test_a_network_with_two_sizes_of_stroke_shows_them(lite, tmp_path, photos):
+    lite.lessons[2].name = "waves/large"
+    checkpoint.write(tmp_path / "lite.pt", lite)
+    folder = tmp_path / "gallery"
+    assert __main__.main(["gallery", str(photos / "0.png"), "--checkpoint", str(tmp_path / "lite.pt"), "--to", str(folder), "--height", "64"]) == 0
+    files = sorted(str(path.relative_to(folder)) for path in folder.glob("**/*.jpg"))
+    assert files == ["lite.jpg", "lite_blend.jpg", "lite_stroke.jpg", "previews/lite/photo.jpg", "previews/lite/waves.jpg"]
+    with Image.open(folder / "lite.jpg") as sheet, Image.open(folder / "lite_stroke.jpg") as strokes:
+        assert sheet.size == (2 * 68, 64) and strokes.size == (3 * 384, 360)
+        small, between, large = (strokes.crop((left, 0, left + 384, 360)).tobytes() for left in (0, 384, 768))
+    assert len({small, between, large}) == 3
+
+
 def test_networks_are_compared_line_by_line(lite, tmp_path, photos):
     checkpoint.write(tmp_path / "lite.pt", lite)
     with torch.no_grad():
