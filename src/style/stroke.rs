@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn strokes_grow_with_the_short_side_of_the_picture() {
         let of = |width, height| Stroke::of_picture(Size::new(width, height));
-        assert_eq!([of(320, 180), of(640, 360), of(1280, 720), of(2560, 1440), of(3840, 2160)], [0.0, 0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(
+            [of(320, 180), of(640, 360), of(1280, 720), of(2560, 1440), of(3840, 2160)],
+            [0.0, 0.0, 0.5, 1.0, 1.0]
+        );
         assert_eq!([of(360, 640), of(720, 1280), of(1, 1)], [0.0, 0.5, 0.0]);
         assert!((of(1920, 1080) - 0.792).abs() < 0.001, "{}", of(1920, 1080));
     }
