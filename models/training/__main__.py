@@ -17,6 +17,9 @@ from .teach import CROP_PX, SMALLEST_CROP_PX
 
 HERE = Path(__file__).parent
 PACK = Path("target/pack")
+# Of a run on a fast card. With their borders they leave three quarters of the coarsest cell free, so that pictures hang
+# anywhere beside the cells, and the large ones show enough of large strokes.
+CARD_CROPS_PX = [248, 376, 504, 728]
 # So short that one step is trained.
 LEAST_MINUTES = 1e-4
 
@@ -68,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     there.add_argument("--network", choices=SHAPES, default="lite")
     add_styles(there)
     there.add_argument("--minutes", type=number(float, LEAST_MINUTES), default=8.0, help="(default: %(default)s)")
-    there.add_argument("--crop-px", dest="crops_px", type=number(int, SMALLEST_CROP_PX), nargs="+", default=[CROP_PX], help="sides of the squares it learns on, in turn (default: 256)")
+    there.add_argument("--crop-px", dest="crops_px", type=number(int, SMALLEST_CROP_PX), nargs="+", default=CARD_CROPS_PX, help="sides of the squares it learns on, in turn (default: 248 376 504 728)")
     there.add_argument("--photos-a-step", type=number(int, 1), default=16, help="each in two styles (default: %(default)s)")
     there.add_argument("--rate", type=float, default=2e-3, help="Adam's step at the start; Muon's is ten times as long (default: %(default)s)")
     there.add_argument("--samples", type=Path, nargs="*", default=[], help="pictures to paint at every save")
