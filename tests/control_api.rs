@@ -118,7 +118,7 @@ fn the_stroke_is_chosen_kept_and_given_back_to_the_size_of_the_picture() {
     assert_eq!(studio.bar(), bright);
 
     let mut white = std::io::Cursor::new(Vec::new());
-    RgbImage::from_pixel(1280, 720, image::Rgb([255; 3])).write_to(&mut white, image::ImageFormat::Png).unwrap();
+    RgbImage::from_pixel(2560, 1440, image::Rgb([255; 3])).write_to(&mut white, image::ImageFormat::Png).unwrap();
     let paint = |query: &str| api.ask("POST", &format!("/api/v1/paint?styles=waves{query}"), &[], white.get_ref());
     for (query, level) in [("", 0), ("&stroke=auto", 0), ("&stroke=0", 255), ("&stroke=1", 0)] {
         let painted = paint(query);

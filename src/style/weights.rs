@@ -68,12 +68,12 @@ impl Clone for Weights {
 mod tests {
     use super::*;
 
-    /// The weights in a 180p, 509p and 1080p picture of a style with two rows (0 and 2) and one with a single row (1).
+    /// The weights in a 180p, 720p and 1440p picture of a style with two rows (0 and 2) and one with a single row (1).
     fn weights(stroke: Stroke) -> [Vec<f32>; 3] {
         let mut weights = Weights::none(3);
         weights.add(0, Some(2), 0.75, stroke);
         weights.add(1, None, 0.25, stroke);
-        [(320, 180), (905, 509), (1920, 1080)]
+        [(320, 180), (1280, 720), (2560, 1440)]
             .map(|(width, height)| weights.for_picture(Size::new(width, height)).collect())
     }
 
