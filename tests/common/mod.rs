@@ -8,6 +8,7 @@ pub mod http;
 mod media;
 pub mod onnx;
 pub mod page;
+mod ports;
 pub mod rtsp;
 mod running;
 pub mod studio;
@@ -17,6 +18,8 @@ use std::process::{Command, Stdio};
 
 #[allow(unused_imports, reason = "each test file uses some of them")]
 pub use media::*;
+#[allow(unused_imports, reason = "each test file uses some of them")]
+pub use ports::*;
 #[allow(unused_imports, reason = "each test file uses some of them")]
 pub use running::*;
 

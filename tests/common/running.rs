@@ -1,7 +1,6 @@
 //! A running `impasto run --json`, other child processes, and waiting for them with a deadline.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -14,10 +13,6 @@ use super::impasto;
 
 /// How long anything may take before a test fails; far more than a busy machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
 
 /// A running `impasto run --json`; killed when dropped.
 pub struct Running {

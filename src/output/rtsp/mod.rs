@@ -2,6 +2,9 @@
 
 mod connections;
 mod factory;
+#[cfg(test)]
+#[path = "../../../tests/common/ports.rs"]
+mod ports;
 mod server;
 
 use std::fmt;
@@ -350,12 +353,13 @@ fn without_processing_deadline(pipeline: &gst::Pipeline) {
 mod tests {
     use std::io::{Read, Write};
 
+    use super::ports::free_port;
     use super::*;
 
     #[test]
     fn a_client_that_waits_when_the_stream_ends_keeps_nobody_waiting() {
         crate::gst::init().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port();
+        let port = free_port();
         let caps = gst::Caps::builder("video/x-raw").field("format", "BGRx").field("width", 64).field("height", 64);
         let format = StreamFormat { caps: caps.build(), fps: 30, sound: false };
         let servers = RtspServers::default();

@@ -308,6 +308,7 @@ fn forget_lost_clients(
 
 #[cfg(test)]
 mod tests {
+    use super::super::ports::free_port;
     use super::*;
 
     #[test]
@@ -329,7 +330,7 @@ mod tests {
     #[test]
     fn a_port_that_is_lost_is_noticed_and_taken_again() {
         gst::init().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port();
+        let port = free_port();
         let address = RtspAddress::for_stream(&format!("127.0.0.1:{port}"), "hall").unwrap();
         let servers = RtspServers::default();
         let mount = |address| {
@@ -354,7 +355,7 @@ mod tests {
     #[test]
     fn streams_share_a_port_until_the_last_one_leaves_it() {
         gst::init().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port();
+        let port = free_port();
         let servers = RtspServers::default();
         let mount = |path: &str, user: Option<&str>| {
             let address = RtspAddress::for_stream(&format!("127.0.0.1:{port}"), path).unwrap();
