@@ -21,6 +21,7 @@ mod machine;
 pub mod metrics;
 pub mod output;
 pub mod picture;
+mod random;
 pub mod redact;
 pub mod shutdown;
 pub mod style;

@@ -18,10 +18,11 @@ use crate::style::onnx::library;
 use crate::v4l2::permission_advice;
 
 /// Elements of GStreamer that Impasto is built on, by the Debian package that brings them.
-const ELEMENTS: [(&str, &[&str]); 5] = [
+const ELEMENTS: [(&str, &[&str]); 6] = [
     ("gstreamer1.0-plugins-base", &["uridecodebin", "videoconvert", "audioresample", "opusenc"]),
     ("gstreamer1.0-plugins-good", &["deinterlace", "rtph264pay", "rtspsrc", "souphttpsrc", "mp4mux", "matroskamux"]),
-    ("gstreamer1.0-plugins-bad", &["h264parse", "hlsdemux", "mpegtsmux"]),
+    ("gstreamer1.0-plugins-bad", &["h264parse", "hlsdemux", "mpegtsmux", "webrtcbin", "dtlssrtpenc"]),
+    ("gstreamer1.0-nice", &["nicesrc"]),
     ("gstreamer1.0-plugins-ugly", &["x264enc"]),
     ("gstreamer1.0-libav", &["avdec_h264", "avdec_aac", "avenc_aac"]),
 ];

@@ -18,7 +18,8 @@ is lost is opened again until it is back, and the last picture is held meanwhile
 files are over, and a stream that fails is tried again; not so with --once.
 
 Secrets are never flags, which every user of the machine can read: IMPASTO_TOKEN, or [control] token in the config, is
-what the HTTP API asks for; IMPASTO_RTSP_PASSWORD, or rtsp_password, goes with --rtsp-user.
+what the HTTP API asks for; IMPASTO_RTSP_PASSWORD, or rtsp_password, goes with --rtsp-user; IMPASTO_TURN, or [control]
+turn, is the TURN server with its password.
 
 Flags act on every stream of the config. A config that is changed is taken while it runs; SIGHUP reads it again at once.";
 
@@ -55,6 +56,9 @@ pub struct RunArgs {
     /// Token that the HTTP API asks for; only from the environment, or the config
     #[arg(long, env = "IMPASTO_TOKEN", hide = true, hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+    /// TURN server for viewers over WebRTC, with its password; only from the environment, or the config
+    #[arg(long, env = "IMPASTO_TURN", hide = true, hide_env_values = true, value_name = "ADDRESS")]
+    turn: Option<String>,
     /// Be a camera for other programs: auto, a v4l2loopback device by path or label, or pipewire
     #[arg(long, env = "IMPASTO_CAMERA_OUT", value_name = "DEVICE", num_args = 0..=1, default_missing_value = "auto")]
     camera_out: Option<String>,
@@ -96,6 +100,7 @@ impl RunArgs {
         self.paint.apply(config);
         overlay(&mut config.control.http, &self.http);
         overlay(&mut config.control.token, &self.token);
+        overlay(&mut config.control.turn, &self.turn);
         overlay(&mut config.runtime.isolate, &self.isolate);
         config.for_each_stream(|source, _, output| {
             overlay(&mut source.input, &self.source);

@@ -89,6 +89,9 @@ pub struct OutputConfig {
     pub rtsp_certificate: PathBuf,
     pub record: PathBuf,
     pub crf: u8,
+    pub webrtc: bool,
+    pub webrtc_kbps: u32,
+    pub webrtc_viewers: usize,
     pub on_demand: OnDemand,
     pub also: Vec<ExtraOutput>,
 }
@@ -153,12 +156,15 @@ pub struct ControlConfig {
     pub media: Vec<PathBuf>,
     pub state: PathBuf,
     pub remember: bool,
+    pub stun: String,
+    pub turn: String,
 }
 
 impl Default for ControlConfig {
     fn default() -> Self {
         let (token, hosts, sources, media, state, remember) = Default::default();
-        Self { http: HttpAddress::Auto, token, hosts, recordings: "recordings".into(), sources, media, state, remember }
+        let (http, recordings, stun, turn) = (HttpAddress::Auto, "recordings".into(), String::new(), String::new());
+        Self { http, token, hosts, recordings, sources, media, state, remember, stun, turn }
     }
 }
 
@@ -228,6 +234,9 @@ impl Default for OutputConfig {
             rtsp_certificate: PathBuf::new(),
             record: PathBuf::new(),
             crf: 20,
+            webrtc: true,
+            webrtc_kbps: 2500,
+            webrtc_viewers: 32,
             on_demand: OnDemand::Auto,
             also: Vec::new(),
         }

@@ -1,6 +1,7 @@
 //! What a stream's outputs shall be, resolved: opened when it starts, and compared when its config changes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use super::{ExtraOutput, OnDemand, OutputConfig, PushConfig, VirtualCameraConfig, push_kbps};
 use crate::capture::Source;
@@ -8,16 +9,18 @@ use crate::capture::camera::{self, CameraRequest};
 use crate::control::contract::OutputWish;
 use crate::error::{Error, Result};
 use crate::output::virtual_camera::Device;
-use crate::output::{PushPlan, RtspAccess, RtspAddress, VirtualCameraPlan};
+use crate::output::{PushPlan, RtspAccess, RtspAddress, VirtualCameraPlan, WebRtc, WebRtcPlan};
 
 /// The section `[output]` of one stream, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputsPlan {
-    /// At most one RTSP path and one recording, then the virtual cameras and where it is pushed to.
+    /// At most one RTSP path, one recording and one for browsers, then the virtual cameras and where it is pushed to.
     pub outputs: Vec<OutputPlan>,
     /// Who may watch over RTSP, and at which rate: also where a path is added later.
     pub access: RtspAccess,
     pub kbps: u32,
+    /// How it is shown over WebRTC, also where that is added later.
+    pub webrtc: WebRtcPlan,
     /// The quality of recordings, also of those that begin later.
     pub crf: u8,
     /// Releases the source while nobody watches.
@@ -31,6 +34,15 @@ pub enum OutputPlan {
     Record(PathBuf),
     VirtualCamera(VirtualCameraPlan),
     Push(PushPlan),
+    WebRtc(WebRtcPlan),
+}
+
+/// What the config says of outputs that are added while the stream runs.
+#[derive(Debug, Clone, Default)]
+pub struct WishSettings {
+    access: RtspAccess,
+    kbps: u32,
+    webrtc: WebRtcPlan,
 }
 
 /// Where and how a stream is served.
@@ -73,8 +85,14 @@ impl OutputsPlan {
         };
         let rtsp = rtsp.into_iter().map(OutputPlan::Rtsp);
         let record = set(&config.record).into_iter().map(OutputPlan::Record);
-        let outputs = rtsp.chain(record).chain(also).collect();
-        Ok(Self { outputs, access, kbps: config.rtsp_kbps, crf: crf(config.crf)?, on_demand })
+        let webrtc = webrtc(config, stream)?;
+        let shown = (config.webrtc && has_webrtc()).then(|| OutputPlan::WebRtc(webrtc.clone()));
+        let outputs = rtsp.chain(record).chain(shown).chain(also).collect();
+        Ok(Self { outputs, access, kbps: config.rtsp_kbps, webrtc, crf: crf(config.crf)?, on_demand })
+    }
+
+    pub fn for_wishes(&self) -> WishSettings {
+        WishSettings { access: self.access.clone(), kbps: self.kbps, webrtc: self.webrtc.clone() }
     }
 
     pub fn rtsp(&self) -> Option<&RtspPlan> {
@@ -144,17 +162,22 @@ impl OutputPlan {
     ///
     /// # Errors
     /// A value that cannot be, or a virtual camera that is not there.
-    pub fn wished(wish: &OutputWish, stream: &str, access: RtspAccess, kbps: u32) -> Result<Option<Self>> {
+    pub fn wished(wish: &OutputWish, stream: &str, settings: &WishSettings) -> Result<Option<Self>> {
         Ok(match wish {
-            OutputWish::Rtsp { address, kbps: wanted } => {
+            OutputWish::Rtsp { address, kbps } => {
                 let address = RtspAddress::for_stream(address, stream).map_err(Error::usage)?;
-                Some(Self::Rtsp(RtspPlan { address, access, kbps: wanted.unwrap_or(kbps) }))
+                let (access, kbps) = (settings.access.clone(), kbps.unwrap_or(settings.kbps));
+                Some(Self::Rtsp(RtspPlan { address, access, kbps }))
             }
             OutputWish::VirtualCamera { device, size, mirror } => {
                 let (device, size) = (device.clone(), size.clone());
                 let camera = virtual_camera(&VirtualCameraConfig { device, size, mirror: *mirror });
                 // The one who asks can name another.
                 Some(Self::VirtualCamera(camera.map_err(Error::usage)?))
+            }
+            OutputWish::WebRtc {} => {
+                WebRtc::check()?;
+                Some(Self::WebRtc(settings.webrtc.clone()))
             }
             OutputWish::Push { url, kbps } => Some(push(url, kbps.unwrap_or_else(push_kbps))?),
             OutputWish::Recording { .. } => None,
@@ -172,7 +195,9 @@ impl OutputPlan {
     /// Both cannot be open at once: one stands where the other stood.
     pub fn takes_the_place_of(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Rtsp(_), Self::Rtsp(_)) | (Self::Record(_), Self::Record(_)) => true,
+            (Self::Rtsp(_), Self::Rtsp(_))
+            | (Self::Record(_), Self::Record(_))
+            | (Self::WebRtc(_), Self::WebRtc(_)) => true,
             (Self::VirtualCamera(mine), Self::VirtualCamera(theirs)) => mine.device == theirs.device,
             (Self::Push(mine), Self::Push(theirs)) => mine.is_to(theirs),
             _ => false,
@@ -219,6 +244,25 @@ fn virtual_camera(camera: &VirtualCameraConfig) -> Result<VirtualCameraPlan> {
         }
     };
     Ok(VirtualCameraPlan { device: Device::find(device)?, size, mirror: *mirror })
+}
+
+fn webrtc(config: &OutputConfig, stream: &str) -> Result<WebRtcPlan> {
+    let path = format!("/api/v1/streams/{stream}/whep");
+    match (config.webrtc_kbps, config.webrtc_viewers) {
+        (0, _) => Err(Error::usage("webrtc_kbps = 0 is no rate")),
+        (_, 0) => Err(Error::usage("webrtc_viewers = 0: nobody could watch; webrtc = false turns it off")),
+        (kbps, viewers) => Ok(WebRtcPlan { path, kbps, viewers }),
+    }
+}
+
+/// It is on by default, and must not keep a stream from starting where a package is missing.
+fn has_webrtc() -> bool {
+    static TOLD: Once = Once::new();
+    let checked = WebRtc::check();
+    if let Err(error) = &checked {
+        TOLD.call_once(|| tracing::warn!("{error}; until then browsers get the preview without sound"));
+    }
+    checked.is_ok()
 }
 
 fn push(url: &str, kbps: u32) -> Result<OutputPlan> {

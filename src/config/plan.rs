@@ -10,6 +10,7 @@ use crate::control::{AllowedSources, HttpPlan};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::machine::cores;
+use crate::output::IceServers;
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, PaintPlan, Size};
 
@@ -23,6 +24,7 @@ pub struct RunPlan {
     /// The networks that the streams and the HTTP server may paint with.
     pub catalog: Catalog,
     pub http: HttpPlan,
+    pub ice: IceServers,
 }
 
 /// Everything about one stream, resolved against what is there now.
@@ -73,7 +75,9 @@ impl RunPlan {
             None => catalog(&config.runtime).unwrap_or_default(),
         };
         networks.for_each(|paint| all.add_fallback(paint.choice.network));
-        let ControlConfig { http, token, hosts, recordings, sources, media, state, remember } = &config.control;
+        let ControlConfig { http, token, hosts, recordings, sources, media, state, remember, stun, turn } =
+            &config.control;
+        let ice = IceServers::new(stun, turn).map_err(|what| Error::usage(format!("[control] {what}")))?;
         let http = HttpPlan::new(*http, token, hosts, recordings.clone())?;
         let mut sources = sources.clone();
         if !sources.is_empty() {
@@ -84,7 +88,7 @@ impl RunPlan {
         if *remember && http.state.is_none() {
             return Err(Error::usage("[control] remember: there is no folder to remember in; set [control] state"));
         }
-        Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http })
+        Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http, ice })
     }
 }
 

@@ -115,6 +115,9 @@ pub enum OutputWish {
         #[serde(default)]
         mirror: bool,
     },
+    /// For browsers, at `.../whep`; how is as for the configured one.
+    #[serde(rename = "webrtc")]
+    WebRtc {},
     /// To a server of others.
     Push {
         /// rtmp://HOST/APP/KEY, rtmps://... or srt://HOST:PORT?streamid=...; with its key, which is never shown again.

@@ -14,7 +14,7 @@ use super::contract::{
     SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::Error;
-use crate::output::{PreviewOf, Viewer};
+use crate::output::{Admitted, PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
 use crate::suggest::did_you_mean;
 use crate::sync::SharedLocked;
@@ -103,6 +103,13 @@ pub trait Stream: Send + Sync {
 
     /// The latest painted frame as a PNG file. Refused: nothing was painted yet.
     fn snapshot(&self) -> ApiFuture<'_, Vec<u8>>;
+
+    /// Lets somebody watch over WebRTC who sends an SDP offer. Refused: what is no offer that can be answered, one viewer
+    /// too many, a stream that is not shown over WebRTC.
+    fn admit(&self, offer: String) -> ApiFuture<'_, Admitted>;
+
+    /// Ends what [`Stream::admit`] began. Refused: there is no such viewer, or no longer.
+    fn dismiss(&self, viewer: String) -> ApiFuture<'_, ()>;
 
     /// Small JPEG pictures of what is painted, or of what it is painted from.
     fn preview(&self, of: PreviewOf) -> Viewer;

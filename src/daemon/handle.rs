@@ -22,7 +22,7 @@ use crate::control::{self, ApiError, ApiFuture, ApiResult, run_blocking};
 use crate::engine::{Answer, Control};
 use crate::error::{Error, Result};
 use crate::metrics::Counters;
-use crate::output::{Naming, Outputs, Preview, PreviewOf, Viewer};
+use crate::output::{Admitted, Naming, Output, Outputs, Preview, PreviewOf, Viewer, WebRtc};
 use crate::style::{Look, LookPatch};
 use crate::sync::Locked;
 
@@ -31,6 +31,9 @@ const FAILURES_KEPT: usize = 10;
 
 /// The frame rate is measured over at least this time.
 const RATE_WINDOW: Duration = Duration::from_secs(1);
+
+const NO_WEBRTC: &str =
+    "this stream is not shown over WebRTC: set webrtc = true under [output], or add an output of the type `webrtc`";
 
 /// What a stream is made of, as far as others may ask for it.
 pub struct Handle {
@@ -123,6 +126,23 @@ impl Handle {
 
     fn changed(&self) {
         self.changes.notify_one();
+    }
+
+    /// Asks the WebRTC output for something that may block.
+    fn with_webrtc<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&WebRtc) -> ApiResult<T> + Send + 'static,
+    ) -> ApiFuture<'_, T> {
+        let output = self.outputs.all().into_iter().find(|output| output.webrtc().is_some());
+        Box::pin(async move {
+            let answer = run_blocking(move || match output.as_ref().and_then(|output| output.webrtc()) {
+                Some(webrtc) => ask(webrtc),
+                None => Err(ApiError::NotFound(NO_WEBRTC.into())),
+            });
+            let answer = answer.await;
+            self.changed();
+            answer
+        })
     }
 
     /// How it is painted, or will be as soon as the changes in progress are done.
@@ -227,7 +247,7 @@ impl control::Stream for Handle {
 
     fn outputs(&self) -> Vec<OutputState> {
         self.recorder.settle();
-        let state = |output: Arc<dyn crate::output::Output>| {
+        let state = |output: Arc<dyn Output>| {
             let place = output.place();
             OutputState {
                 id: place.id(),
@@ -332,6 +352,17 @@ impl control::Stream for Handle {
     fn snapshot(&self) -> ApiFuture<'_, Vec<u8>> {
         let control = self.control.clone();
         Box::pin(run_blocking(move || control.snapshot().map_err(ApiError::from)))
+    }
+
+    fn admit(&self, offer: String) -> ApiFuture<'_, Admitted> {
+        self.with_webrtc(move |webrtc| Ok(webrtc.admit(&offer)?))
+    }
+
+    fn dismiss(&self, viewer: String) -> ApiFuture<'_, ()> {
+        self.with_webrtc(move |webrtc| match webrtc.dismiss(&viewer) {
+            true => Ok(()),
+            false => Err(ApiError::NotFound("there is no such viewer, or no longer".into())),
+        })
     }
 
     fn preview(&self, of: PreviewOf) -> Viewer {

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::recorder::Recorder;
 use crate::capture::Source;
-use crate::config::outputs::{OutputPlan, OutputsPlan, refuse_own};
+use crate::config::outputs::{OutputPlan, OutputsPlan, WishSettings, refuse_own};
 use crate::control::contract::OutputWish;
 use crate::control::{ApiError, ApiResult};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
-use crate::output::{Claim, Naming, Output, Outputs, Push, Rtsp, RtspAccess, RtspServers, StreamFormat, VirtualCamera};
+use crate::output::{Claim, Naming, Output, Outputs, Push, Rtsp, Servers, StreamFormat, VirtualCamera, WebRtc};
 use crate::sync::Locked;
 
 /// How long another stream, which changes with the same config, may take to leave a port or device that this one shall
@@ -27,12 +27,12 @@ const RETRY: Duration = Duration::from_millis(50);
 pub struct OutputKeeper {
     outputs: Arc<Outputs>,
     recorder: Arc<Recorder>,
-    servers: RtspServers,
+    servers: Servers,
     format: StreamFormat,
     templates: Templates,
     open: Mutex<Vec<Opened>>,
     by_hand: Arc<Mutex<ByHand>>,
-    settings: Mutex<RtspSettings>,
+    settings: Mutex<WishSettings>,
     /// The source may be released while nobody watches.
     on_demand: Arc<AtomicBool>,
 }
@@ -69,7 +69,7 @@ impl ByHand {
     /// Looks for what is remembered; what is not there any more is told and forgotten.
     pub fn restore(&mut self, configured: &OutputsPlan, stream: &str) {
         for wish in std::mem::take(&mut self.remembered) {
-            match OutputPlan::wished(&wish, stream, configured.access.clone(), configured.kbps) {
+            match OutputPlan::wished(&wish, stream, &configured.for_wishes()) {
                 Ok(Some(plan)) => self.added.push(Added { wish, plan }),
                 // Recordings are not remembered.
                 Ok(None) => {}
@@ -85,13 +85,6 @@ impl ByHand {
         let added = added.filter(|output| configured.iter().all(|other| !output.clashes_with(other)));
         kept.chain(added).cloned().collect()
     }
-}
-
-/// How RTSP paths are served that are added by hand.
-#[derive(Default)]
-struct RtspSettings {
-    access: RtspAccess,
-    kbps: u32,
 }
 
 /// An output that is wanted, and what came of it.
@@ -110,7 +103,7 @@ impl OutputKeeper {
     pub fn new(
         outputs: Arc<Outputs>,
         recorder: Arc<Recorder>,
-        servers: RtspServers,
+        servers: Servers,
         format: StreamFormat,
         templates: Templates,
         by_hand: Arc<Mutex<ByHand>>,
@@ -141,11 +134,8 @@ impl OutputKeeper {
     /// # Errors
     /// One is there already, or it cannot be opened.
     pub fn add(&self, wish: OutputWish, stream: &str) -> ApiResult<()> {
-        let (access, kbps) = {
-            let settings = self.settings.locked();
-            (settings.access.clone(), settings.kbps)
-        };
-        let Some(wanted) = OutputPlan::wished(&wish, stream, access, kbps)? else {
+        let settings = self.settings.locked().clone();
+        let Some(wanted) = OutputPlan::wished(&wish, stream, &settings)? else {
             unreachable!("the recorder sees to recordings")
         };
         let mut open = self.opened();
@@ -261,14 +251,14 @@ impl OutputKeeper {
     /// Whether it could be opened now, as far as that can be seen while another one is in its place.
     fn check(&self, wanted: &OutputPlan) -> Result<()> {
         match wanted {
-            OutputPlan::Rtsp(rtsp) => self.servers.check(&rtsp.address),
+            OutputPlan::Rtsp(rtsp) => self.servers.rtsp.check(&rtsp.address),
             OutputPlan::Record(path) => Claim::check(path),
-            OutputPlan::VirtualCamera(_) | OutputPlan::Push(_) => Ok(()),
+            OutputPlan::VirtualCamera(_) | OutputPlan::Push(_) | OutputPlan::WebRtc(_) => Ok(()),
         }
     }
 
     fn take_settings(&self, plan: &OutputsPlan) {
-        *self.settings.locked() = RtspSettings { access: plan.access.clone(), kbps: plan.kbps };
+        *self.settings.locked() = plan.for_wishes();
         self.recorder.set_crf(plan.crf);
         self.on_demand.store(plan.on_demand, Ordering::Relaxed);
     }
@@ -289,7 +279,7 @@ impl OutputKeeper {
     fn open_one(&self, plan: &OutputPlan) -> Result<Opened> {
         let output: Arc<dyn Output> = match plan {
             OutputPlan::Rtsp(rtsp) => Arc::new(Rtsp::start(
-                &self.servers,
+                &self.servers.rtsp,
                 &rtsp.address,
                 &rtsp.access,
                 &self.outputs.format_now(&self.format),
@@ -299,6 +289,9 @@ impl OutputKeeper {
             OutputPlan::VirtualCamera(camera) => Arc::new(VirtualCamera::start(camera, &self.format)?),
             OutputPlan::Push(push) => {
                 Arc::new(Push::start(push, &self.outputs.format_now(&self.format), &self.templates)?)
+            }
+            OutputPlan::WebRtc(plan) => {
+                Arc::new(WebRtc::start(plan, &self.servers.ice, &self.format, &self.templates)?)
             }
             OutputPlan::Record(path) => {
                 let file = self.recorder.start(path, Naming::Numbered)?;

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
-use crate::output::{Outputs, Preview, RtspServers, StreamFormat};
+use crate::output::{Outputs, Preview, Servers, StreamFormat};
 use crate::shutdown::Shutdown;
 use crate::style::{Choice, PaintPlan};
 
@@ -49,7 +49,7 @@ impl Stream {
     pub fn start(
         plan: StreamPlan,
         set: Option<Playing>,
-        servers: &RtspServers,
+        servers: &Servers,
         by_hand: Arc<Mutex<ByHand>>,
         on_end: OnEnd,
         changes: Arc<Notify>,

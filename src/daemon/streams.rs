@@ -26,7 +26,7 @@ use crate::config::{RuntimeConfig, StreamConfig};
 use crate::control::contract::StreamStatus;
 use crate::control::{ApiError, Hub, Member, Starter, Stream as _};
 use crate::error::{Error, Result};
-use crate::output::RtspServers;
+use crate::output::Servers;
 use crate::sync::Locked;
 
 /// A stream that ran for so long is tried again at once when it fails.
@@ -36,7 +36,7 @@ const RAN_WELL_AFTER: Duration = Duration::from_secs(10);
 pub struct Streams {
     entries: Vec<Entry>,
     runtime: RuntimeConfig,
-    servers: RtspServers,
+    servers: Servers,
     memory: Memory,
     hub: Hub,
     events: UnboundedSender<Event>,
@@ -61,7 +61,7 @@ impl Streams {
         web: Option<String>,
         (json, lasting): (bool, bool),
     ) -> Self {
-        let (runtime, servers) = (plan.runtime.clone(), RtspServers::default());
+        let (runtime, servers) = (plan.runtime.clone(), Servers { ice: plan.ice.clone(), ..Servers::default() });
         let entries =
             plan.streams.iter().map(|config| Entry::new(config.clone(), memory.outputs(&config.name))).collect();
         let mut this = Self {

@@ -30,6 +30,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("output/push-srt", include_str!("../../pipelines/output/push-srt.launch")),
     ("output/rtsp", include_str!("../../pipelines/output/rtsp.launch")),
     ("output/rtsp-sound", include_str!("../../pipelines/output/rtsp-sound.launch")),
+    ("output/webrtc", include_str!("../../pipelines/output/webrtc.launch")),
+    ("output/webrtc-sound", include_str!("../../pipelines/output/webrtc-sound.launch")),
 ];
 
 /// The names of all templates: "capture/camera", ...

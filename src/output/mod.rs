@@ -11,6 +11,7 @@ mod record;
 mod rtsp;
 mod sound_track;
 pub mod virtual_camera;
+mod webrtc;
 
 pub use claim::{Claim, Naming, move_without_replacing, recover_dated};
 pub use container::{Container, hidden_beside, part_path};
@@ -22,6 +23,7 @@ pub use readback::{Contents, Span};
 pub use record::{Record, dated_name};
 pub use rtsp::{Rtsp, RtspAccess, RtspAddress, RtspServers};
 pub use virtual_camera::{VirtualCamera, VirtualCameraPlan};
+pub use webrtc::{Admitted, IceServers, WebRtc, WebRtcPlan};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
@@ -29,6 +31,7 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
 use crate::sync::{Locked, SharedLocked};
@@ -60,6 +63,10 @@ pub trait Output: Send + Sync {
     fn usage(&self) -> Usage {
         Usage::Watched
     }
+    /// As the one that viewers over WebRTC come to.
+    fn webrtc(&self) -> Option<&WebRtc> {
+        None
+    }
     /// The stream goes to sleep because nobody watches; no picture comes until it wakes.
     fn rest(&self) {}
     /// Pictures that it could not take in time.
@@ -88,15 +95,22 @@ pub struct Place {
 
 impl Place {
     /// What tells it from the other outputs of its stream, in letters that may stand in an address:
-    /// `rtsp-127.0.0.1-8554-live`. There is one recording at a time.
+    /// `rtsp-127.0.0.1-8554-live`. There is one recording at a time, and one WebRTC output.
     pub fn id(&self) -> String {
         let name = self.name.split_once("://").map_or(self.name.as_str(), |(_, rest)| rest);
         let parts = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').filter(|part| !part.is_empty());
         match self.kind {
-            "recording" => self.kind.into(),
+            "recording" | "webrtc" => self.kind.into(),
             kind => std::iter::once(kind).chain(parts).collect::<Vec<_>>().join("-"),
         }
     }
+}
+
+/// What the outputs of all streams share.
+#[derive(Clone, Default)]
+pub struct Servers {
+    pub rtsp: RtspServers,
+    pub ice: IceServers,
 }
 
 /// What every output must know of the stream before it starts.
@@ -257,6 +271,18 @@ fn sound_caps() -> gst::Caps {
         .build()
 }
 
+/// The size of pictures in square pixels: as wide as they are, but not wider than `widest`; even sides.
+///
+/// # Errors
+/// The caps are not those of pictures.
+fn square_size(caps: &gst::Caps, widest: u32) -> Result<(u32, u32)> {
+    let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| Error::input(format!("{caps}: {error}")))?;
+    let even = |side: f64| ((side / 2.0).round() as u32 * 2).max(2);
+    let shown = f64::from(info.width()) * f64::from(info.par().numer()) / f64::from(info.par().denom().max(1));
+    let width = shown.clamp(2.0, f64::from(widest));
+    Ok((even(width), even(width * f64::from(info.height()) / shown)))
+}
+
 /// The same memory with other times: outputs have timelines of their own.
 ///
 /// The copy holds on to the original, so that a pooled buffer returns to its pool only when all outputs are done.
@@ -291,5 +317,21 @@ mod tests {
         assert_eq!(id("rtsp", "rtsp://127.0.0.1:8554/live"), "rtsp-127.0.0.1-8554-live");
         assert_eq!(id("virtual-camera", "/dev/video10 (Impasto)"), "virtual-camera-dev-video10-Impasto");
         assert_eq!((id("recording", "/a/b.mkv"), id("preview", "")), ("recording".into(), "preview".into()));
+        assert_eq!(id("webrtc", "/api/v1/streams/live/whep"), "webrtc");
+    }
+
+    #[test]
+    fn a_preview_is_small_and_has_the_shape_of_the_picture() {
+        crate::gst::init().unwrap();
+        let of = |width, height, par: (i32, i32)| {
+            let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, width, height);
+            let info = info.par(gst::Fraction::new(par.0, par.1)).build().unwrap();
+            square_size(&info.to_caps().unwrap(), 640).unwrap()
+        };
+        assert_eq!(of(1920, 1080, (1, 1)), (640, 360));
+        assert_eq!(of(320, 180, (1, 1)), (320, 180));
+        assert_eq!(of(176, 144, (128, 117)), (192, 144));
+        assert_eq!(of(8192, 1, (1, 1)), (640, 2));
+        assert_eq!(of(360, 640, (1, 1)), (360, 640));
     }
 }

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{Output, Place, StreamFormat, Usage, retimed};
+use super::{Output, Place, StreamFormat, Usage, retimed, square_size};
 use crate::error::{Error, Result};
 use crate::gst::template::{Template, Templates};
 use crate::sync::Locked;
@@ -66,9 +65,7 @@ impl Preview {
     /// # Errors
     /// The template is broken.
     pub fn new(format: &StreamFormat, templates: &Templates) -> Result<Self> {
-        let info = gst_video::VideoInfo::from_caps(&format.caps)
-            .map_err(|error| Error::input(format!("{}: {error}", format.caps)))?;
-        let (width, height) = size(&info);
+        let (width, height) = square_size(&format.caps, WIDEST)?;
         let values = [("width", width.to_string()), ("height", height.to_string())];
         let template =
             templates.load("output/preview", &values.each_ref().map(|(name, value)| (*name, value.as_str())))?;
@@ -222,32 +219,5 @@ impl Viewer {
 impl Drop for Viewer {
     fn drop(&mut self) {
         self.channel.leave();
-    }
-}
-
-/// The preview's size in square pixels: as wide as the picture, but not wider than [`WIDEST`]; even sides.
-fn size(info: &gst_video::VideoInfo) -> (u32, u32) {
-    let even = |side: f64| ((side / 2.0).round() as u32 * 2).max(2);
-    let shown = f64::from(info.width()) * f64::from(info.par().numer()) / f64::from(info.par().denom().max(1));
-    let width = shown.clamp(2.0, f64::from(WIDEST));
-    (even(width), even(width * f64::from(info.height()) / shown))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_preview_is_small_and_has_the_shape_of_the_picture() {
-        crate::gst::init().unwrap();
-        let of = |width, height, par: (i32, i32)| {
-            let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, width, height);
-            size(&info.par(gst::Fraction::new(par.0, par.1)).build().unwrap())
-        };
-        assert_eq!(of(1920, 1080, (1, 1)), (640, 360));
-        assert_eq!(of(320, 180, (1, 1)), (320, 180));
-        assert_eq!(of(176, 144, (128, 117)), (192, 144));
-        assert_eq!(of(8192, 1, (1, 1)), (640, 2));
-        assert_eq!(of(360, 640, (1, 1)), (360, 640));
     }
 }

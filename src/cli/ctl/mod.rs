@@ -185,6 +185,9 @@ enum Colours {
 enum OutputKind {
     Rtsp,
     VirtualCamera,
+    /// For browsers, and players that speak WHEP
+    #[value(name = "webrtc")]
+    WebRtc,
     /// To a server of others, over RTMP or SRT
     Push,
 }
@@ -260,6 +263,7 @@ impl CtlArgs {
                     OutputKind::VirtualCamera => {
                         OutputWish::VirtualCamera { device: place, size: "stream".into(), mirror: false }
                     }
+                    OutputKind::WebRtc => OutputWish::WebRtc {},
                     OutputKind::Push => OutputWish::Push { url: address_of_push(&place)?, kbps: None },
                 };
                 let outputs: Vec<OutputState> = session.client.send(Method::POST, &session.path(OUTPUTS), &wish)?;

@@ -28,7 +28,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
-        if !is_json(&head.headers) {
+        if !is_of_type(&head.headers, "application/json") {
             let detail = "send JSON, with the header `Content-Type: application/json`";
             return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
@@ -114,10 +114,11 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the body is of that type, as its sender says.
+pub fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
+    kind.eq_ignore_ascii_case(wanted)
 }
 
 /// Reads a body of at most `limit` bytes.

@@ -16,6 +16,7 @@ mod qr;
 mod recordings;
 mod routes;
 mod session;
+mod whep;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

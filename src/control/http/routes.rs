@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::{Context, events, exposition, guard, pages, photo, presets, preview, qr, recordings, session};
+use super::{Context, events, exposition, guard, pages, photo, presets, preview, qr, recordings, session, whep};
 use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
     Change, ConfigState, LookNow, MediaFile, OutputState, OutputWish, RecordNow, RecordRequest, SettingsNow,
@@ -57,6 +57,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/qr", || get(qr::show)),
     route("POST", "/api/v1/streams/{name}/snapshot", || post(snapshot)),
     route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
+    route("POST", "/api/v1/streams/{name}/whep", || post(whep::admit)),
+    route("DELETE", "/api/v1/streams/{name}/whep/{viewer}", || delete(whep::dismiss)),
     route("GET", "/api/v1/cameras", || get(cameras)),
     route("GET", "/api/v1/media", || get(media_files)),
     route("GET", "/api/v1/presets", || get(presets::all)),

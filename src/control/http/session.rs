@@ -10,13 +10,11 @@ use subtle::ConstantTimeEq;
 
 use super::Context;
 use super::problem::problem;
+use crate::random;
 use crate::sync::Locked;
 
 /// Sessions that are known; one more ends the oldest.
 const MOST_SESSIONS: usize = 256;
-
-/// The bytes of an id.
-const ID_BYTES: usize = 32;
 
 /// The sessions that were opened since the start.
 pub struct Sessions {
@@ -43,9 +41,7 @@ impl Sessions {
 
     /// The cookie of a new session.
     fn open(&self) -> Result<String, getrandom::Error> {
-        let mut bytes = [0; ID_BYTES];
-        getrandom::fill(&mut bytes)?;
-        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = random::id()?;
         let cookie = format!("{}={id}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
         let mut ids = self.ids.locked();
         ids.push_back(id);
