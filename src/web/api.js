@@ -28,7 +28,9 @@ export async function ask(method, path, body, headers = {}) {
   let response;
   try {
     const signal = AbortSignal.timeout(PATIENCE_MS);
-    response = await fetch(address(path), { method, headers, signal, body: isFile ? body : JSON.stringify(body) });
+    // What is closed must be closed even if the page goes.
+    const keepalive = method === "DELETE";
+    response = await fetch(address(path), { method, headers, signal, keepalive, body: isFile ? body : JSON.stringify(body) });
   } catch (error) {
     const late = error.name === "TimeoutError";
     throw new Problem(0, late ? "The daemon took too long to answer." : "The daemon does not answer.");

@@ -11,6 +11,7 @@ import { Presets } from "./presets.js";
 import { Recordings, clock } from "./recordings.js";
 import { Sources } from "./sources.js";
 import { Split } from "./split.js";
+import { Watch } from "./watch.js";
 
 const SIZES = ["auto", "native", "320x180", "480x270", "640x360", "960x540", "1280x720"];
 const SIZE_TITLES = { auto: "as large as is fast enough", native: "the picture's own size" };
@@ -98,12 +99,22 @@ function showLook() {
 // The live picture
 
 const split = new Split(the("live-split"));
+const video = the("video");
+const watch = new Watch(video, () => {
+  video.hidden = !watch.isPlaying;
+  openPictures();
+  show();
+});
 let comparing = localStorage.getItem("compare") !== "off";
 
 /** Opens the moving pictures anew, or closes them while nobody sees them: they cost the daemon something. */
 function openPictures() {
   const seen = stream?.status === "running" && link() === "live" && view() === "live" && !document.hidden;
-  play(the("painted"), seen && "painted");
+  const offers = seen && stream.outputs.some(({ kind }) => kind === "webrtc") ? path("/whep") : "";
+  if (!offers && watch.isPlaying) freeze(the("painted"), video);
+  watch.play(watch.canPlay(offers) ? offers : "");
+  // Until the video comes, and where it does not.
+  play(the("painted"), seen && !watch.isPlaying && "painted");
   play(the("source"), seen && comparing && "source");
 }
 
@@ -117,16 +128,21 @@ function play(image, which) {
   else freeze(image);
 }
 
-/** Replaces a moving picture by its latest one. */
-function freeze(image) {
-  const canvas = element("canvas", { width: image.naturalWidth, height: image.naturalHeight });
-  canvas.getContext("2d").drawImage(image, 0, 0);
+/** Replaces a moving picture by its latest one, or that of a video. */
+function freeze(image, from = image) {
+  const canvas = element("canvas", { width: from.videoWidth ?? from.naturalWidth, height: from.videoHeight ?? from.naturalHeight });
+  canvas.getContext("2d").drawImage(from, 0, 0);
   image.src = canvas.toDataURL("image/jpeg");
 }
 
+const shape = (width, height) => the("live-split").style.setProperty("--ratio", width / height);
+
+video.onresize = () => video.videoWidth && shape(video.videoWidth, video.videoHeight);
+video.onvolumechange = () => show();
+
 for (const id of ["painted", "source"]) {
   the(id).onload = ({ target }) => {
-    the("live-split").style.setProperty("--ratio", target.naturalWidth / target.naturalHeight);
+    shape(target.naturalWidth, target.naturalHeight);
   };
   the(id).onerror = ({ target }) => {
     if (!target.dataset.playing) return;
@@ -165,6 +181,7 @@ async function act(button, action) {
 
 const ACTIONS = {
   compare: () => setComparing(!comparing),
+  sound: () => (video.muted = !video.muted),
   pause: () => act(the("pause"), () => settings("POST", stream.paused ? "/resume" : "/pause")),
   mirror: () => act(the("mirror"), () => settings("PATCH", "", { mirrored: !stream.mirrored })),
   snapshot: () => act(the("snapshot"), async () => {
@@ -232,6 +249,8 @@ function show() {
   if (!stream) return;
   press("pause", stream.paused, "Resume", "Pause");
   press("mirror", stream.mirrored, "Mirror", "Mirror");
+  press("sound", !video.muted, "Sound", "Sound");
+  the("sound").hidden = !stream.sound || !watch.isPlaying;
   press("record", Boolean(stream.recording), `Stop ${clock(stream.recording_s ?? 0)}`, "Record");
   recordings.follow([...streams.values()].map(({ recording }) => recording).join("\n"));
 
@@ -332,6 +351,7 @@ const reconnect = follow({
     document.body.dataset.link = status;
     if (status === "locked" && !the("token-dialog").open) the("token-dialog").showModal();
     if (status === "live") {
+      watch.again();
       await learn().catch((problem) => notice(problem.message));
       photo.again();
       recordings.refresh();
@@ -374,7 +394,10 @@ the("token-form").onsubmit = async (event) => {
   }
 };
 
-document.addEventListener("visibilitychange", openPictures);
+document.addEventListener("visibilitychange", () => {
+  watch.again();
+  openPictures();
+});
 setComparing(comparing);
 showLink();
 

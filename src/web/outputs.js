@@ -3,11 +3,13 @@
 import { address } from "./api.js";
 import { element, notice, showList, the } from "./dom.js";
 
-const KINDS = { rtsp: "RTSP", recording: "Recording", "virtual-camera": "Virtual camera", push: "Push" };
+const KINDS = { rtsp: "RTSP", recording: "Recording", "virtual-camera": "Virtual camera", push: "Push", webrtc: "WebRTC" };
 const LOCAL = /^(127\.|localhost$|\[?::1\]?$)/;
 
-/** The address as others reach it: "any address of this machine" is the one that this page was opened at. */
+/** The address as others reach it: "any address of this machine", and that of this server, is the one that this page was
+ * opened at. */
 function reachable(place) {
+  if (place.startsWith("/api/")) return location.origin + place;
   return place.replace(/^(\w+:\/\/)(0\.0\.0\.0|\[::\])/, (_, scheme) => scheme + location.hostname);
 }
 
@@ -60,8 +62,8 @@ export class Outputs {
     const tools = element("div", { className: "row" });
     const copy = button("Copy", `Copy the address of ${title}`, () => copyText(code, copy));
     tools.append(copy);
-    // What is pushed is watched elsewhere.
-    if (kind !== "push" && where.includes("://") && !LOCAL.test(new URL(where.replace(/^\w+:/, "http:")).hostname)) {
+    // What is pushed is watched elsewhere, and for browsers there is this page.
+    if (kind !== "push" && kind !== "webrtc" && where.includes("://") && !LOCAL.test(new URL(where.replace(/^\w+:/, "http:")).hostname)) {
       tools.append(button("QR", `${title} as a QR code`, () => showCode(title, where)));
     }
     const remove = button("Remove", `Remove ${title} ${where}`, () => this.#on.remove(remove, id));
@@ -72,7 +74,7 @@ export class Outputs {
 }
 
 function counts({ kind, clients, dropped }) {
-  const watched = { rtsp: clients === 1 ? "1 client" : `${clients} clients`, "virtual-camera": clients ? "in use" : "not in use", push: clients ? "connected" : "not connected" };
+  const watched = { rtsp: clients === 1 ? "1 client" : `${clients} clients`, "virtual-camera": clients ? "in use" : "not in use", push: clients ? "connected" : "not connected", webrtc: clients === 1 ? "1 viewer" : `${clients} viewers` };
   return [watched[kind], dropped && `${dropped} dropped`].filter(Boolean).join(", ");
 }
 

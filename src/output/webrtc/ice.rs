@@ -61,3 +61,22 @@ impl fmt::Debug for IceServers {
         f.debug_struct("IceServers").field("stun", &shown(&self.stun)).field("turn", &shown(&self.turn)).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_read_and_their_passwords_are_never_told() {
+        assert_eq!(IceServers::new("", " "), Ok(IceServers::default()));
+        let both = IceServers::new("stun://stun.lan:3478", "turn://me:hunter2@turn.lan").unwrap();
+        let told = format!("{both:?}");
+        assert!(told.contains("turn.lan") && !told.contains("hunter2"), "{told}");
+        for (stun, turn) in
+            [("stun.lan", ""), ("turn://stun.lan", ""), ("", "me:hunter2@turn.lan"), ("", "turn://me:hunter2@")]
+        {
+            let refused = IceServers::new(stun, turn).unwrap_err();
+            assert!(refused.contains("is no address like") && !refused.contains("hunter2"), "{refused}");
+        }
+    }
+}

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 const MOST_MEDIA: usize = 16;
 const MOST_CANDIDATES: usize = 32;
 
-/// The start of `profile-level-id` of what is sent: (constrained) baseline.
-const BASELINE: &str = "42";
+/// What is sent: constrained baseline. A level says what one can decode, and ours is whatever the picture needs.
+const PROFILE: &str = "42e01f";
 
 /// What is needed of an offer to answer it.
 #[derive(Debug, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Offer {
                     sdp,
                     "a=rtpmap:{payload} H264/90000\r\na=rtcp-fb:{payload} nack\r\na=rtcp-fb:{payload} nack pli\r\n\
                      a=rtcp-fb:{payload} ccm fir\r\na=fmtp:{payload} \
-                     level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
+                     level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={PROFILE}\r\n"
                 ),
                 Codec::Opus => write!(
                     sdp,
@@ -161,6 +161,12 @@ impl Offer {
 
     /// The answer to [`Offer::to_sdp`] as one to the offer itself: what is not sent is refused in its place.
     pub(super) fn complete(&self, answer: &str) -> String {
+        // webrtcbin forgets what it was offered.
+        let profiled = |line: &str| match line.starts_with("a=fmtp:") && line.contains("packetization-mode") {
+            true => format!("{line};profile-level-id={PROFILE}\r\n"),
+            false => format!("{line}\r\n"),
+        };
+        let answer: String = answer.lines().map(profiled).collect();
         let mut sections = answer.split("m=");
         let mut complete = sections.next().unwrap_or_default().to_string();
         for media in &self.media {
@@ -230,7 +236,7 @@ fn h264(section: &Section) -> Option<Sent> {
                 && value("profile-level-id=").is_some_and(|id| id.to_ascii_lowercase().starts_with(profile))
         })
     };
-    let payload_type_of = with_profile("42e0").or_else(|| with_profile(BASELINE))?;
+    let payload_type_of = with_profile(&PROFILE[..4]).or_else(|| with_profile(&PROFILE[..2]))?;
     let retransmission = payload_type(section, "rtx/90000", |settings| {
         settings.trim().strip_prefix("apt=") == Some(payload_type_of.to_string().as_str())
     });
@@ -279,4 +285,106 @@ fn is_fingerprint(text: &str) -> bool {
 /// The beginning of a line, to be shown.
 fn short(line: &str) -> String {
     line.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As Chromium writes it, shortened.
+    fn chromium() -> String {
+        let transport = format!(
+            "c=IN IP4 0.0.0.0\na=ice-ufrag:RVRc\na=ice-pwd:/v60EWJ2UgCLaS6xPenJssmH\na=fingerprint:sha-256 {}\na=setup:actpass\n",
+            vec!["A7"; 32].join(":")
+        );
+        format!(
+            "v=0\no=- 6632758902130327664 2 IN IP4 127.0.0.1\ns=-\nt=0 0\na=group:BUNDLE 0 1 2\n\
+             m=video 9 UDP/TLS/RTP/SAVPF 96 102 103 104 108 109\n{transport}\
+             a=candidate:31 1 udp 2113937151 848c5978-6a86-4990-91bb-b61466e27d9c.local 44092 typ host generation 0\n\
+             a=candidate:32 1 udp 2113937151 192.0.2.7 44093 typ host generation 0 network-cost 999\n\
+             a=mid:0\na=recvonly\na=rtcp-mux\na=rtpmap:96 VP8/90000\na=rtpmap:102 H264/90000\n\
+             a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f\n\
+             a=rtpmap:103 rtx/90000\na=fmtp:103 apt=102\na=rtpmap:104 H264/90000\n\
+             a=fmtp:104 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f\n\
+             a=rtpmap:108 H264/90000\n\
+             a=fmtp:108 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\n\
+             a=rtpmap:109 rtx/90000\na=fmtp:109 apt=108\n\
+             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\n{transport}a=mid:1\na=sctp-port:5000\n\
+             m=audio 9 UDP/TLS/RTP/SAVPF 111 0\n{transport}a=mid:2\na=sendrecv\na=rtcp-mux\na=rtpmap:111 opus/48000/2\n\
+             a=fmtp:111 minptime=10;useinbandfec=1\na=rtpmap:0 PCMU/8000\n"
+        )
+        .replace('\n', "\r\n")
+    }
+
+    #[test]
+    fn a_browsers_offer_is_answered_with_what_can_be_sent() {
+        let offer = Offer::parse(&chromium()).unwrap();
+        assert_eq!([Codec::H264, Codec::Opus].map(|codec| offer.payload_type(codec)), [Some(108), Some(111)]);
+        let sdp = offer.to_sdp();
+        for line in
+            ["m=video 9 UDP/TLS/RTP/SAVPF 108 109", "a=fmtp:109 apt=108", "a=group:BUNDLE 0 2", "a=ice-ufrag:RVRc"]
+        {
+            assert!(sdp.contains(&format!("{line}\r\n")), "{line}: {sdp}");
+        }
+        assert!(sdp.contains("192.0.2.7") && !sdp.contains(".local"), "names are not looked up: {sdp}");
+        assert!(!sdp.contains("application") && !sdp.contains("VP8"), "{sdp}");
+        assert_eq!(Offer::parse(&sdp).unwrap().to_sdp(), sdp, "what was written is understood");
+        // Each line of media of the offer has one in the answer, in its place.
+        let answer = "v=0\r\nm=video 9 A\r\na=fmtp:108 packetization-mode=1\r\nm=audio 9 B\r\n";
+        let refused =
+            "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:1\r\n";
+        assert_eq!(
+            offer.complete(answer),
+            format!(
+                "v=0\r\nm=video 9 A\r\na=fmtp:108 packetization-mode=1;profile-level-id=42e01f\r\n{refused}m=audio 9 B\r\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_refused_in_words() {
+        let good = chromium();
+        for (offer, says) in [
+            (String::new(), "does not begin with `v=0`"),
+            ("hello".into(), "lines are like `v=0`"),
+            ("{\"type\": \"offer\"}".into(), "lines are like `v=0`"),
+            ("v=0\r\n".into(), "no video to receive that is H264/90000"),
+            (good.replace("H264", "VP9"), "no video to receive that is H264/90000"),
+            (good.replace("packetization-mode=1", "packetization-mode=0"), "no video to receive"),
+            (good.replace("a=recvonly", "a=sendonly"), "no video to receive"),
+            (good.replace("a=mid:0\r\n", ""), "no `a=mid`"),
+            (good.replace("a=mid:0", "a=mid:2"), "the same `a=mid`"),
+            (good.replace("a=mid:0", &format!("a=mid:{}", "x".repeat(300))), "no `a=mid`"),
+            (good.replace("BUNDLE 0 1 2", "BUNDLE 0 1"), "in one `a=group:BUNDLE`"),
+            (good.replace("a=ice-ufrag:RVRc\r\n", ""), "no `a=ice-ufrag`"),
+            (good.replace("RVRc", "R V c"), "no `a=ice-ufrag`"),
+            (good.replace("/v60EWJ2UgCLaS6xPenJssmH", "short"), "no `a=ice-ufrag`"),
+            (good.replace("sha-256", "sha-1"), "no `a=fingerprint`"),
+            (good.replace("setup:actpass", "setup:holdconn"), "no `a=setup:actpass`"),
+            (good.replace("m=audio 9 UDP/TLS/RTP/SAVPF 111 0", "m=audio"), "a line of media that is none: `audio`"),
+            (good.clone() + &"m=audio 9 RTP/AVP 0\r\n".repeat(40), "43 lines of media"),
+        ] {
+            let refused = Offer::parse(&offer).unwrap_err();
+            assert!(refused.contains(says), "{says}: {refused}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is done to an offer: what comes through has only characters of an SDP, and is understood again.
+        #[test]
+        fn nothing_that_was_not_understood_comes_through(
+            at in 0..2000_usize, length in 0..40_usize, put in "[\\PC\r\n\0]{0,40}",
+        ) {
+            let good = chromium();
+            let (at, end) = (at.min(good.len()), (at + length).min(good.len()));
+            let changed = format!("{}{put}{}", &good[..at], &good[end..]);
+            if let Ok(offer) = Offer::parse(&changed) {
+                let sdp = offer.to_sdp();
+                prop_assert!(sdp.bytes().all(|b| b.is_ascii_graphic() || b" \r\n".contains(&b)), "{:?}", sdp);
+                prop_assert_eq!(Offer::parse(&sdp).map(|again| again.to_sdp()), Ok(sdp));
+            }
+        }
+    }
 }

@@ -188,11 +188,14 @@ fn track(
     feed.set_max_bytes(0);
     payloader.set_property("pt", u32::from(payload_type));
     payloader.set_property("mtu", 1200_u32);
+    // Told in the answer, so that packets that are sent again are known to belong to it.
+    let ssrc = fastrand::u32(1..);
+    payloader.set_property("ssrc", ssrc);
     if codec == Codec::H264 {
         payloader.set_property_from_str("aggregate-mode", "zero-latency");
     }
     let caps = gst::Caps::builder("application/x-rtp").field("media", media).field("encoding-name", name);
-    let caps = caps.field("payload", i32::from(payload_type)).field("clock-rate", rate).build();
+    let caps = caps.field("payload", i32::from(payload_type)).field("clock-rate", rate).field("ssrc", ssrc).build();
     let linked = pipeline.add_many([feed.upcast_ref(), &payloader]).is_ok() && feed.link(&payloader).is_ok();
     let template = webrtc.pad_template("sink_%u");
     let pad = template.and_then(|template| webrtc.request_pad(&template, None, Some(&caps)));
