@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::bars::{LOOK, Studio};
-use common::http::{Api, read_answer, until};
+use common::http::{Api, clients_of, read_answer, until};
 use common::*;
 use image::{GenericImageView, RgbImage};
 use serde_json::{Value, json};
@@ -418,7 +418,7 @@ fn slow_and_greedy_clients_harm_nobody() {
         assert!(!rest.contains("200 OK"), "{rest}");
     }
     drop(blind);
-    api.wait_for_state("the preview rests when nobody looks", |state| state["outputs"][0]["clients"] == 0);
+    api.wait_for_state("the preview rests when nobody looks", |state| clients_of(state, "preview") == 0);
     assert_eq!(studio.api.state()["counts"]["unpainted"], 0);
     studio.close();
 }

@@ -85,9 +85,9 @@ fn a_stream_comes_back_as_it_was_painted_last_unless_its_config_has_changed() {
     let taken = std::net::TcpListener::bind(&address).unwrap();
     let studio = Studio::start(folder, networks, "", &[]);
     let kinds = || studio.api.state()["outputs"].as_array().unwrap().len();
-    assert_eq!(kinds(), 1, "the preview alone");
+    assert_eq!(kinds(), 2, "WebRTC and the preview alone");
     drop(taken);
-    until("the output comes back", || kinds() == 2);
+    until("the output comes back", || kinds() == 3);
     assert_eq!(probe(&format!("rtsp://{address}/live"), "v", "stream=width"), "320");
     let state = studio.api.state();
     assert_eq!((&state["look"]["styles"], &state["mirrored"]), (&json!({"negative": 1.0}), &json!(true)));

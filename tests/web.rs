@@ -156,7 +156,7 @@ fn nothing_serious_is_in_the_way_of_those_who_do_not_see_or_point() {
     studio.api.assert_painting(5);
     let Some(browser) = studio.visit() else { return };
     browser.press("body", "r");
-    browser.wait_for("document.querySelectorAll('#presets li, #recordings li, #outputs li').length === 3");
+    browser.wait_for("document.querySelectorAll('#presets li, #recordings li, #outputs li').length === 4");
     browser.value(&format!("(() => {{ {} }})(), 0", std::fs::read_to_string(axe).unwrap()));
     browser.value("document.querySelectorAll('details').forEach((details) => (details.open = true))");
     let none = serde_json::json!([]);

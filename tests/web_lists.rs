@@ -158,6 +158,6 @@ fn outputs_are_added_and_removed() {
     browser.press("#output-device", &format!("/dev/video99{}", key::ENTER));
     browser.wait_for("/modprobe v4l2loopback/.test(document.querySelector('#notices .problem')?.textContent)");
     browser.click(&format!("[data-output='rtsp-0.0.0.0-{port}-lan'] [title^=Remove]"));
-    browser.wait_for("document.querySelectorAll('#outputs li').length === 1");
+    browser.wait_for("document.querySelectorAll('#outputs li').length === 2");
     browser.assert_clean(true);
 }

@@ -194,6 +194,12 @@ impl Events {
     }
 }
 
+/// How many watch the outputs of a kind.
+pub fn clients_of(state: &Value, kind: &str) -> u64 {
+    let outputs = state["outputs"].as_array().expect("a list").iter();
+    outputs.filter(|output| output["kind"] == kind).map(|output| output["clients"].as_u64().expect("a count")).sum()
+}
+
 /// Waits until `done`.
 pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

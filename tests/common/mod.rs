@@ -12,6 +12,7 @@ mod ports;
 pub mod rtsp;
 mod running;
 pub mod studio;
+pub mod whep;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
