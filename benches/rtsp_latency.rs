@@ -3,6 +3,8 @@
 //! Each picture carries its number as black and white blocks, which a GStreamer client reads after decoding. What is
 //! measured is what serving adds to painting: convert, encode, send, receive, decode.
 
+mod numbered;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,18 +13,14 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use gstreamer_video::prelude::*;
 use impasto::gst::{shared_clock, template::Templates};
 use impasto::metrics::{median_ms, percentile_ms};
 use impasto::output::{Output, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat};
+use numbered::{BITS, BLOCK, Pictures};
 
 const FPS: u32 = 30;
 const WARM_UP: u32 = 60;
 const MEASURED: u32 = 300;
-
-/// The side of a block, in pixels, and how many bits a number has.
-const BLOCK: usize = 16;
-const BITS: usize = 12;
 
 /// When each picture was pushed.
 type Pushed = Arc<Mutex<HashMap<u32, Instant>>>;
@@ -46,12 +44,8 @@ fn main() {
 }
 
 fn measure(width: usize, height: usize, transport: &str) -> Vec<Duration> {
-    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, width as u32, height as u32)
-        .fps(gst::Fraction::new(FPS as i32, 1))
-        .build()
-        .expect("a picture");
-    let caps = info.to_caps().expect("caps");
-    let format = StreamFormat { caps: caps.clone(), fps: FPS, sound: false };
+    let info = numbered::info((width, height), FPS);
+    let format = StreamFormat { caps: info.to_caps().expect("caps"), fps: FPS, sound: false };
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let address = format!("127.0.0.1:{port}/live");
@@ -69,22 +63,13 @@ fn measure(width: usize, height: usize, transport: &str) -> Vec<Duration> {
     let client = client(&address, transport, &pushed, &measured);
     client.set_state(gst::State::Playing).expect("a client");
 
-    let pool = gst_video::VideoBufferPool::new();
-    let mut config = pool.config();
-    config.set_params(Some(&caps), info.size() as u32, 4, 0);
-    pool.set_config(config).expect("a pool");
-    pool.set_active(true).expect("a pool");
-    let photograph = photograph(width, height);
     let clock = shared_clock();
     let begun = Instant::now();
+    let mut pictures = Pictures::new(&info);
     let mut number = 0;
     // Nobody counts before the first picture has come through.
     while number < WARM_UP + MEASURED || begun.elapsed() < Duration::from_secs(2) {
-        let mut buffer = pool.acquire_buffer(None).expect("a buffer");
-        {
-            let buffer = buffer.get_mut().expect("ours");
-            draw(&mut buffer.map_writable().expect("writable"), &photograph, (width, height), number);
-        }
+        let buffer = pictures.draw(number);
         pushed.lock().expect("plain values").insert(number, Instant::now());
         server.picture(&buffer, clock.time());
         number += 1;
@@ -121,29 +106,6 @@ fn client(address: &str, transport: &str, pushed: &Pushed, measured: &Arc<Mutex<
     };
     sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(new_sample).build());
     pipeline
-}
-
-/// A photograph as packed BGRx, twice as wide as the picture, so that it can pass by.
-fn photograph(width: usize, height: usize) -> Vec<u8> {
-    let coffee = image::load_from_memory(include_bytes!("../models/showcase/coffee.jpg")).expect("a photograph");
-    let (wide, height) = (2 * width as u32, height as u32);
-    let coffee = coffee.resize_exact(wide, height, image::imageops::FilterType::Triangle).to_rgb8();
-    coffee.pixels().flat_map(|pixel| [pixel[2], pixel[1], pixel[0], 255]).collect()
-}
-
-/// The photograph moved on by two pixels a picture, and `number` as blocks in the first rows.
-fn draw(out: &mut [u8], photograph: &[u8], (width, height): (usize, usize), number: u32) {
-    let shift = (2 * number as usize % width) * 4;
-    for row in 0..height {
-        let from = row * width * 8 + shift;
-        out[row * width * 4..][..width * 4].copy_from_slice(&photograph[from..][..width * 4]);
-    }
-    for row in 0..BLOCK {
-        for bit in 0..BITS {
-            let value = if number >> bit & 1 == 1 { 255 } else { 0 };
-            out[(row * width + bit * BLOCK) * 4..][..BLOCK * 4].fill(value);
-        }
-    }
 }
 
 /// The number in a decoded picture, read from the middle of each block of its luma.
