@@ -5,7 +5,7 @@ import { ask } from "./api.js";
 /** The addresses of this machine are known at once; no others are looked for. */
 const GATHER_MS = 500;
 
-/** Without a picture for so long, it does not work. */
+/** Without a picture for so long after the answer, or the last one, it does not work. */
 const PICTURE_PATIENCE_MS = 5_000;
 
 const LOOK_MS = 500;
@@ -80,8 +80,7 @@ class Connection {
       media.addTrack(track);
     };
     this.#peer.onconnectionstatechange = () => this.#peer.connectionState === "failed" && this.#fail();
-    this.#watchPictures();
-    this.#connect(path).catch(() => this.#fail());
+    this.#connect(path).then(() => this.#watchPictures(), () => this.#fail());
   }
 
   close() {
@@ -111,6 +110,7 @@ class Connection {
   }
 
   #watchPictures() {
+    if (this.#isClosed) return;
     const shown = () => this.#video.getVideoPlaybackQuality().totalVideoFrames;
     let [before, since] = [shown(), performance.now()];
     this.#timer = setInterval(() => {

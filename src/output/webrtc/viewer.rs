@@ -24,8 +24,9 @@ use crate::output::is_full;
 const MOST_PICTURES: u64 = 15;
 const MOST_SOUNDS: u64 = 25;
 
-/// How long webrtcbin may take for one step of the answer.
-const STEP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long webrtcbin may take for one step of the answer: for the first viewer it makes a key and a certificate, which takes
+/// a busy machine seconds.
+const STEP_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long candidates may take to be gathered: those of this machine are there at once, servers may not answer.
 const GATHER_PATIENCE: Duration = Duration::from_secs(3);
