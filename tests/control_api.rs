@@ -601,9 +601,9 @@ fn ctl_does_the_same_from_the_command_line() {
     assert!(Path::new(&file).starts_with(studio.folder.path()) && probe(&file, "v", "stream=width") == "320");
     assert_eq!(done(&["recordings"])[0]["file"], "ctl.mp4");
     let address = format!("127.0.0.1:{}", free_port());
-    let id = done(&["add-output", "rtsp", &address])[1]["id"].as_str().unwrap().to_string();
-    assert_eq!(done(&["outputs"])[1]["place"], format!("rtsp://{address}/live"));
-    assert_eq!(done(&["remove-output", &id]).as_array().unwrap().len(), 1);
+    let id = done(&["add-output", "rtsp", &address])[2]["id"].as_str().unwrap().to_string();
+    assert_eq!(done(&["outputs"])[2]["place"], format!("rtsp://{address}/live"));
+    assert_eq!(done(&["remove-output", &id]).as_array().unwrap().len(), 2);
     let snapshot = studio.folder.path().join("frame.png");
     done(&["snapshot", snapshot.to_str().unwrap()]);
     assert_eq!(image::open(&snapshot).unwrap().dimensions(), (320, 180));
