@@ -467,8 +467,42 @@ fn photographs_are_painted_upright_and_bombs_are_refused() {
     paint("?strength=7", "*/*", &turned).assert_problem(422, "strength = 7");
     paint("?colour=1", "*/*", &turned).assert_problem(422, "unknown field `colour`");
     paint("?styles=lost", "*/*", &turned).assert_problem(500, "broken.onnx");
+    paint("?network=payr", "*/*", &turned).assert_problem(422, "unknown network `payr`; did you mean `pair`?");
+    paint("?network=pair&styles=waves", "*/*", &turned).assert_problem(422, "unknown style `waves`");
+    paint("?network=pair&network=sizes", "*/*", &turned).assert_problem(422, "`network` is there twice");
+    let outside = studio.networks.path().join("single.onnx").display().to_string().replace('/', "%2F");
+    paint(&format!("?network={outside}"), "*/*", &turned).assert_problem(422, "unknown network");
     assert_eq!(paint("?styles=negative", "*/*", &turned).status, 200);
     api.assert_painting(5);
+    studio.close();
+}
+
+#[test]
+fn a_photograph_is_painted_with_the_network_that_is_named() {
+    let studio = Studio::open(&[]);
+    // Two networks know `plain`: one as it is, and one that comes before it a negative.
+    let manifest = onnx::manifest("inverse").replace("name = \"same\"", "name = \"plain\"");
+    let manifest = manifest.replace("\"painted\"\nrange = [0, 255]", "\"painted\"\nrange = [255, 0]");
+    onnx::write(studio.networks.path(), "inverse", &onnx::identity(), &manifest);
+    let studio = studio.reopen();
+    let mut gray = std::io::Cursor::new(Vec::new());
+    RgbImage::from_pixel(64, 36, image::Rgb([60; 3])).write_to(&mut gray, image::ImageFormat::Png).unwrap();
+    let pixel = |file: &[u8]| image::load_from_memory(file).unwrap().into_rgb8().get_pixel(9, 9).0[0];
+    let painted = |query: &str| {
+        let answer = studio.api.ask("POST", &format!("/api/v1/paint?{query}"), &[], gray.get_ref());
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        pixel(&answer.body)
+    };
+    assert_eq!([painted("styles=plain"), painted("network=inverse"), painted("network=&styles=plain")], [195; 3]);
+    assert_eq!([painted("styles=plain&network=single"), painted("network=%73ingle")], [60; 2]);
+    // Large strokes are a negative here.
+    assert_eq!(["0", "1"].map(|stroke| painted(&format!("network=sizes&styles=waves&stroke={stroke}"))), [60, 195]);
+    assert_eq!(painted("network=single&steadiness=0.5"), 60, "all parts of a look are read");
+
+    let file = |name: &str| studio.folder.path().join(name).to_str().unwrap().to_string();
+    std::fs::write(file("in.png"), gray.get_ref()).unwrap();
+    let done = ctl(&studio.api, &["paint", &file("in.png"), &file("out.png"), "--style", "plain", "--network", "single"]);
+    assert_eq!((done.code, pixel(&std::fs::read(file("out.png")).unwrap())), (0, 60), "{done:?}");
     studio.close();
 }
 
@@ -624,7 +658,13 @@ fn ctl_does_the_same_from_the_command_line() {
 
     for (args, code, words) in [
         (&["style", "negativ"][..], 2, "did you mean `negative`?"),
-        (&["strength", "7"], 2, "strength = 7: 0 to 1"),
+        (&["strength", "7"], 2, "7: 0 to 1 is possible"),
+        (&["strength", "nan"], 2, "NaN: 0 to 1 is possible"),
+        (&["steadiness", "nan"], 2, "`nan` is neither a number from 0 to 1"),
+        (&["steadiness", "flow"], 2, "it is for films"),
+        (&["stroke", "inf"], 2, "`inf` is neither a number from 0 to 1"),
+        (&["blend", "same=nan", "negative=1"], 2, "weight of style `same` = NaN: 0 to 1000 is possible"),
+        (&["look", r#"{"stroke": "nan"}"#], 2, "`nan` is neither a number from 0 to 1"),
         (&["--stream", "lobby", "status"], 2, "there is no stream `lobby`"),
         (&["record", "--stop"], 2, "no recording is in progress"),
         (&["style", "lost"], 5, "broken.onnx"),

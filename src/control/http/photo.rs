@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use image::ImageFormat;
+use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::Context;
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::picture::{self, Format, Original};
 use crate::style::onnx::{Loaded, SessionOptions};
 use crate::style::tensor::{Finish, PixelOrder};
-use crate::style::{Choice, Look, LookPatch, Size, SizedNetwork};
+use crate::style::{Catalog, Choice, Look, LookPatch, Size, SizedNetwork};
 use crate::sync::Locked;
 
 /// The largest upload.
@@ -117,11 +118,8 @@ pub async fn paint(State(context): State<Context>, request: Request) -> Response
 }
 
 async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec<u8>), Response> {
-    let (mut head, body) = request.into_parts();
-    let patch = Query::<LookPatch>::from_request_parts(&mut head, &()).await;
-    let Query(patch) = patch.map_err(|error| problem(StatusCode::UNPROCESSABLE_ENTITY, error.body_text()))?;
-    let look = Look::default().patched(&patch);
-    let choice = context.catalog.resolve(&look, None).map_err(|error| ApiError::from(error).into_response())?;
+    let (head, body) = request.into_parts();
+    let choice = choice(&context.catalog, &head.uri)?;
     let full = |_| ApiError::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
     let connection = head.extensions.get::<Arc<Connection>>().cloned();
     let unknown = || ApiError::Later("the connection is gone".into()).into_response();
@@ -132,6 +130,28 @@ async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec
     let (format, kind) = wanted(&head.headers);
     let painted = context.photo.paint(file, choice, format, place).await;
     painted.map(|painted| (kind, painted)).map_err(IntoResponse::into_response)
+}
+
+/// What the query asks for: parts of a look, and `network`. That is a name of the catalog: clients open no files here.
+fn choice(catalog: &Catalog, uri: &Uri) -> Result<Choice, Response> {
+    let refused = |what: String| problem(StatusCode::UNPROCESSABLE_ENTITY, what);
+    // A look is read strictly by itself, so the network is taken out before.
+    let is_network = |part: &&str| part.split('=').next() == Some("network");
+    let (network, look): (Vec<&str>, Vec<&str>) = uri.query().unwrap_or_default().split('&').partition(is_network);
+    let network = match network.as_slice() {
+        [] => None,
+        [one] => Some(percent_decode_str(one.split_once('=').map_or("", |(_, name)| name)).decode_utf8_lossy()),
+        _ => return Err(refused("`network` is there twice".into())),
+    };
+    let look = Uri::builder().path_and_query(format!("/?{}", look.join("&"))).build();
+    let look = look.map_err(|error| refused(error.to_string()))?;
+    let Query(look) = Query::<LookPatch>::try_from_uri(&look).map_err(|error| refused(error.body_text()))?;
+    let look = Look::default().patched(&look);
+    let choice = match network.as_deref() {
+        None | Some("") => catalog.resolve(&look, None),
+        Some(network) => catalog.named(network).and_then(|network| Choice::of(network, &look)),
+    };
+    choice.map_err(|error| ApiError::from(error).into_response())
 }
 
 /// JPEG if that is all the client takes; PNG otherwise.
