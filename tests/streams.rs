@@ -252,7 +252,7 @@ fn a_changed_config_is_taken_without_a_break_and_a_bad_one_is_refused() {
     studio.edit(&format!("{hall}paint.styles = \"negativ\"\n{LOBBY}"));
     until("the mistake is told", || studio.config()["error"].is_string());
     let error = studio.config()["error"].as_str().unwrap().to_string();
-    for words in ["impasto.toml, line 18: ", "stream hall: unknown style `negativ`; did you mean `negative`?"] {
+    for words in ["impasto.toml, line 18, `styles`: ", "stream hall: unknown style `negativ`; did you mean `negative`?"] {
         assert!(error.contains(words), "{error}");
     }
     while events.next().1["config"]["error"] != error.as_str() {}

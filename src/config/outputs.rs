@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::output::virtual_camera::Device;
 use crate::output::{PushPlan, RtspAccess, RtspAddress, VirtualCameraPlan};
 
+/// What encoders take: below, there is no picture left; above, none obeys.
+const RATES: std::ops::RangeInclusive<u32> = 10..=1_000_000;
+
 /// The section `[output]` of one stream, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputsPlan {
@@ -53,6 +56,7 @@ impl OutputsPlan {
     /// A value that cannot be, or a virtual camera that is not there.
     pub fn new(config: &OutputConfig, stream: &str) -> Result<Self> {
         let access = rtsp_access(config)?;
+        rate("rtsp_kbps", config.rtsp_kbps).map_err(Error::usage)?;
         let rtsp = match config.rtsp.as_str() {
             "off" | "" => None,
             address => {
@@ -148,7 +152,8 @@ impl OutputPlan {
         Ok(match wish {
             OutputWish::Rtsp { address, kbps: wanted } => {
                 let address = RtspAddress::for_stream(address, stream).map_err(Error::usage)?;
-                Some(Self::Rtsp(RtspPlan { address, access, kbps: wanted.unwrap_or(kbps) }))
+                let kbps = rate("kbps", wanted.unwrap_or(kbps)).map_err(Error::usage)?;
+                Some(Self::Rtsp(RtspPlan { address, access, kbps }))
             }
             OutputWish::VirtualCamera { device, size, mirror } => {
                 let (device, size) = (device.clone(), size.clone());
@@ -202,11 +207,16 @@ pub fn refuse_own<'a>(source: &Source, mut outputs: impl Iterator<Item = &'a Out
 
 fn rtsp_access(config: &OutputConfig) -> Result<RtspAccess> {
     let (name, password) = (&config.rtsp_user, &config.rtsp_password);
-    if name.is_empty() != password.is_empty() {
-        return Err(Error::usage("rtsp_user and rtsp_password go together: set both in [output], or none"));
+    let both = "set both in [output], or none";
+    match (name.is_empty(), password.is_empty()) {
+        (false, true) => return Err(Error::usage(format!("rtsp_user `{name}` has no rtsp_password: {both}"))),
+        (true, false) => return Err(Error::usage(format!("rtsp_password is set without rtsp_user: {both}"))),
+        _ => {}
     }
     let user = (!name.is_empty()).then(|| (name.clone(), password.clone()));
-    Ok(RtspAccess { user, certificate: set(&config.rtsp_certificate) })
+    let access = RtspAccess { user, certificate: set(&config.rtsp_certificate) };
+    access.check()?;
+    Ok(access)
 }
 
 fn virtual_camera(camera: &VirtualCameraConfig) -> Result<VirtualCameraPlan> {
@@ -222,7 +232,16 @@ fn virtual_camera(camera: &VirtualCameraConfig) -> Result<VirtualCameraPlan> {
 }
 
 fn push(url: &str, kbps: u32) -> Result<OutputPlan> {
+    let kbps = rate("kbps", kbps).map_err(Error::usage)?;
     PushPlan::new(url, kbps).map(OutputPlan::Push).map_err(Error::usage)
+}
+
+/// Checks the rate of an encoder, in thousands of bits a second.
+fn rate(key: &str, kbps: u32) -> Result<u32, String> {
+    if RATES.contains(&kbps) {
+        return Ok(kbps);
+    }
+    Err(format!("{key} = {kbps}: {} to {} is possible", RATES.start(), RATES.end()))
 }
 
 /// Checks a constant quality value.

@@ -20,7 +20,7 @@ use crate::control::contract::{
 };
 use crate::control::{self, ApiError, ApiFuture, ApiResult, run_blocking};
 use crate::engine::{Answer, Control};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::metrics::Counters;
 use crate::output::{Naming, Outputs, Preview, PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
@@ -108,7 +108,8 @@ impl Handle {
         // A keeper that is gone drops the reply.
         let _ = self.switch.send(Switch { playing, is_configured, reply });
         answer.await.map_err(|_| {
-            Error::conflict("the stream ended before it took the source; if it starts anew, try again then")
+            let what = "the stream ended before it took the source; if it starts anew, try again then";
+            Error::conflict(Conflict::Ended, what)
         })?
     }
 
@@ -119,6 +120,15 @@ impl Handle {
         let changed = run_blocking(move || Ok(keeper.change(&plan, again))).await;
         self.changed();
         changed.unwrap_or_else(|refusal| vec![refusal.into()])
+    }
+
+    /// Goes over to what the config changed of network and look; it answers as for a look.
+    pub async fn configure(&self, network: Option<String>, look: LookPatch) -> ApiResult<Change<LookNow>> {
+        let answer = self.ask(|control| match network {
+            Some(network) => control.configure(&network, &look),
+            None => control.patch_look(&look),
+        });
+        self.look_now(answer.map(|answer| vec![answer])).await
     }
 
     fn changed(&self) {
@@ -261,8 +271,8 @@ impl control::Stream for Handle {
 
     fn undo(&self) -> ApiFuture<'_, Change<LookNow>> {
         let Some(before) = self.history.locked().back() else {
-            let nothing = ApiError::Conflict("nothing is left to undo: the look is as it was at the start".into());
-            return Box::pin(std::future::ready(Err(nothing)));
+            let nothing = "nothing is left to undo: the look is as it was at the start";
+            return Box::pin(std::future::ready(Err(ApiError::Conflict(Conflict::NothingToUndo, nothing.into()))));
         };
         let answers = paint(&self.control, before);
         Box::pin(self.look_now(answers))

@@ -3,6 +3,7 @@
 mod change;
 mod descriptors;
 mod entry;
+mod file_watch;
 mod handle;
 mod history;
 mod life;

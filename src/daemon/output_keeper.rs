@@ -11,7 +11,7 @@ use crate::capture::Source;
 use crate::config::outputs::{OutputPlan, OutputsPlan, refuse_own};
 use crate::control::contract::OutputWish;
 use crate::control::{ApiError, ApiResult};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::gst::template::Templates;
 use crate::output::{Claim, Naming, Output, Outputs, Push, Rtsp, RtspAccess, RtspServers, StreamFormat, VirtualCamera};
 use crate::sync::Locked;
@@ -150,7 +150,8 @@ impl OutputKeeper {
         };
         let mut open = self.opened();
         if open.iter().any(|opened| opened.plan.clashes_with(&wanted)) {
-            return Err(ApiError::Conflict("there is such an output already; remove it first".into()));
+            let what = "there is such an output already; remove it first";
+            return Err(ApiError::Conflict(Conflict::Exists, what.into()));
         }
         open.push(self.open_one(&wanted)?);
         let mut by_hand = self.by_hand.locked();

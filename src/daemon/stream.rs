@@ -75,6 +75,7 @@ impl Stream {
         };
         let mut configured = Playing { source: plan.source.clone(), looped: plan.looped };
         let playing = set.clone().unwrap_or_else(|| configured.clone());
+        let file = playing.stamp();
         let open = Open::start(&playing, &inlet, &wiring)?;
         let capture = &open.capture;
         let caps = capture.first_picture(&first)?;
@@ -122,6 +123,7 @@ impl Stream {
             usage: outputs.usage(),
             on_demand: plan.outputs.on_demand,
             length: None,
+            file,
         };
         let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {

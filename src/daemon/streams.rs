@@ -263,7 +263,7 @@ impl Streams {
                 self.start_entry(place);
             }
             // Meanwhile it was started in another way, or is gone.
-            _ => drop(reply.send(Err(ApiError::Later(format!("stream `{name}` has changed; try again"))))),
+            _ => drop(reply.send(Err(ApiError::Down(format!("stream `{name}` has changed; try again"))))),
         }
     }
 
@@ -289,7 +289,7 @@ impl Streams {
                 let (reply, answer) = oneshot::channel();
                 // A daemon that stops drops the reply.
                 let _ = events.send(Event::StartWith { name, playing: Playing::parse(&wanted)?, reply });
-                answer.await.map_err(|_| ApiError::Later("the daemon stops".into()))?
+                answer.await.map_err(|_| ApiError::Down("the daemon stops".into()))?
             })
         });
         self.hub.put(&entry.config.name, entry.down(status, error, Some(start)));

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use image::ImageFormat;
 use percent_encoding::percent_decode_str;
@@ -15,6 +15,7 @@ use super::body;
 use super::connections::{Connection, Place, Places};
 use super::problem::problem;
 use crate::capture::Treatment;
+use crate::control::contract::Code;
 use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures;
 use crate::error::{Error, Result};
@@ -78,7 +79,7 @@ impl Photo {
                 }
             }
         };
-        let full = |_| ApiError::Later(format!("{MOST_UPLOADS} photographs are on their way; try again in a moment"));
+        let full = |_| ApiError::Busy(format!("{MOST_UPLOADS} photographs are on their way; try again in a moment"));
         tokio::time::timeout(PLACE_PATIENCE, wait).await.map_err(full)
     }
 
@@ -90,7 +91,7 @@ impl Photo {
         format: Format,
         place: OwnedSemaphorePermit,
     ) -> ApiResult<Vec<u8>> {
-        let closed = |_| ApiError::Later("the server stops".into());
+        let closed = |_| ApiError::Down("the server stops".into());
         let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(closed)?;
         let (loaded, session) = (Arc::clone(&self.loaded), self.session.clone());
         let (reply, answer) = oneshot::channel();
@@ -120,9 +121,9 @@ pub async fn paint(State(context): State<Context>, request: Request) -> Response
 async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec<u8>), Response> {
     let (head, body) = request.into_parts();
     let choice = choice(&context.catalog, &head.uri)?;
-    let full = |_| ApiError::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
+    let full = |_| ApiError::Busy(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
     let connection = head.extensions.get::<Arc<Connection>>().cloned();
-    let unknown = || ApiError::Later("the connection is gone".into()).into_response();
+    let unknown = || ApiError::Down("the connection is gone".into()).into_response();
     let upload = context.photo.upload(&connection.ok_or_else(unknown)?).await.map_err(IntoResponse::into_response)?;
     let file = body::read(&head.headers, body, LARGEST_FILE, UPLOAD_PATIENCE).await?;
     let place = Arc::clone(&context.photo.waiting).try_acquire_owned().map_err(|error| full(error).into_response())?;
@@ -134,7 +135,7 @@ async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec
 
 /// What the query asks for: parts of a look, and `network`. That is a name of the catalog: clients open no files here.
 fn choice(catalog: &Catalog, uri: &Uri) -> Result<Choice, Response> {
-    let refused = |what: String| problem(StatusCode::UNPROCESSABLE_ENTITY, what);
+    let refused = |what: String| problem(Code::Invalid, what);
     // A look is read strictly by itself, so the network is taken out before.
     let is_network = |part: &&str| part.split('=').next() == Some("network");
     let (network, look): (Vec<&str>, Vec<&str>) = uri.query().unwrap_or_default().split('&').partition(is_network);

@@ -10,6 +10,7 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
+use gstreamer_rtsp_server::gio::TlsCertificate;
 use gstreamer_rtsp_server::prelude::*;
 
 use super::connections::{Connection, Connections};
@@ -213,22 +214,31 @@ impl RtspAccess {
             Some((name, password)) => auth.add_digest(name, password, &token),
             None => auth.set_default_token(Some(&mut token.clone())),
         }
-        if let Some(file) = &self.certificate {
-            let unusable = |why: &dyn fmt::Display| {
-                let file = file.display();
-                Error::usage(format!("rtsp_certificate {file}: {why}; it must hold a certificate and its key (PEM)"))
-            };
-            let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
-            // Without a key it would be taken, and every client fail.
-            if !text.contains("PRIVATE KEY-----") {
-                return Err(unusable(&"there is no key in it"));
-            }
-            let certificate =
-                gst_rtsp_server::gio::TlsCertificate::from_pem(&text).map_err(|error| unusable(&error))?;
+        if let Some(certificate) = self.read_certificate()? {
             auth.set_tls_certificate(Some(&certificate));
         }
         server.set_auth(Some(&auth));
         Ok(())
+    }
+
+    /// # Errors
+    /// The certificate cannot be used.
+    pub fn check(&self) -> Result<()> {
+        self.read_certificate().map(drop)
+    }
+
+    fn read_certificate(&self) -> Result<Option<TlsCertificate>> {
+        let Some(file) = &self.certificate else { return Ok(None) };
+        let unusable = |why: &dyn fmt::Display| {
+            let file = file.display();
+            Error::usage(format!("rtsp_certificate {file}: {why}; it must hold a certificate and its key (PEM)"))
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
+        // Without a key it would be taken, and every client fail.
+        if !text.contains("PRIVATE KEY-----") {
+            return Err(unusable(&"there is no key in it"));
+        }
+        TlsCertificate::from_pem(&text).map(Some).map_err(|error| unusable(&error))
     }
 }
 
