@@ -294,8 +294,23 @@ fn what_cannot_be_now_is_a_conflict() {
     let api = &studio.api;
     assert_eq!(api.json("POST", "/api/v1/streams/live/pause", "{}").status, 200);
     assert_eq!(api.json("POST", "/api/v1/streams/live/record", "{}").status, 200);
+    let code = |method: &str, path: &str, body: &str| api.json(method, path, body).value()["code"].clone();
+    assert_eq!(code("POST", "/api/v1/streams/live/record", "{}"), "recording");
     api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).assert_problem(409, "nothing was recorded");
+    assert_eq!(code("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#), "not-recording");
+    assert_eq!(code("POST", "/api/v1/streams/live/undo", "{}"), "nothing-to-undo");
+    assert_eq!(code("PATCH", LOOK, r#"{"styles": "sam"}"#), "invalid");
+    assert_eq!(code("POST", "/api/v1/streams/live/source", r#"{"source": "/none.mp4"}"#), "unreadable");
+    assert_eq!(code("GET", "/api/v1/streams/lobby", ""), "not-found");
     assert_eq!(api.json("POST", "/api/v1/streams/live/resume", "{}").status, 200);
+    // Of two looks at once, which both need another network, the older one loses.
+    let both = std::thread::scope(|scope| {
+        let ask = |style| scope.spawn(move || api.json("PATCH", LOOK, &json!({ "styles": style }).to_string()).value());
+        ["flipped", "plain", "flipped", "plain"].map(ask).map(|asked| asked.join().unwrap())
+    });
+    assert!(both.iter().any(|answer| answer["frame"].is_u64()), "{both:?}");
+    let lost = both.iter().filter(|answer| answer["frame"].is_null());
+    assert!(lost.clone().all(|answer| answer["code"] == "superseded"), "{both:?}");
     api.json("PATCH", LOOK, "[]").assert_problem(422, "a JSON object");
     api.json("PUT", LOOK, r#"[{"same": 1.0}, 1.0]"#).assert_problem(422, "a JSON object");
     api.json("PATCH", LOOK, r#"{"styles": {"same": 1, "same": 2}}"#).assert_problem(422, "`same` is there twice");

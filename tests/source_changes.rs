@@ -136,6 +136,45 @@ fn a_file_in_a_loop_that_is_written_anew_is_shown_again() {
 }
 
 #[test]
+fn another_file_of_the_same_name_is_shown_as_soon_as_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let shows = |api: &Api, what: &str, is: fn([u8; 3]) -> bool| {
+        until(what, || is(api.preview("painted").get_pixel(32, 18).0));
+        api.assert_painting(10);
+    };
+    // Long ones: whoever waits for the end of a round waits in vain.
+    for (name, colour) in [("clip.mp4", "red"), ("lime.mp4", "lime"), ("blue.mp4", "blue")] {
+        clip(Path::new(&path(name)), colour, 600.0);
+    }
+    let (run, api) = start(&path("clip.mp4"), &["--loop", "--style", "photo"]);
+    let replace = |by: &str| std::fs::rename(path(by), path("clip.mp4")).unwrap();
+    shows(&api, "the film", |[r, g, b]| r > 160 && g < 90 && b < 90);
+    replace("lime.mp4");
+    shows(&api, "the film of the same name", |[r, g, b]| r < 90 && g > 160 && b < 90);
+    // Damaged, or away: what was there plays on.
+    std::fs::write(path("damaged.mp4"), "no film at all").unwrap();
+    replace("damaged.mp4");
+    until("it is told", || run.errors().contains("cannot be shown, and what it was before plays on"));
+    std::fs::remove_file(path("clip.mp4")).unwrap();
+    shows(&api, "the film that was there", |[r, g, b]| r < 90 && g > 160 && b < 90);
+    replace("blue.mp4");
+    shows(&api, "the film that came back", |[r, g, b]| r < 90 && g < 90 && b > 160);
+    assert_eq!(api.state()["counts"]["reconnects"], 0, "{}", run.errors());
+
+    // A picture is shown for ever, looped or not.
+    let still = |name: &str, colour: [u8; 3]| {
+        image::RgbImage::from_pixel(64, 36, image::Rgb(colour)).save(path(name)).unwrap();
+    };
+    still("sign.png", [255, 0, 0]);
+    assert_eq!(set(&api, &path("sign.png"), false), 200);
+    shows(&api, "the picture", |[r, g, b]| r > 160 && g < 90 && b < 90);
+    still("sign.png", [0, 255, 0]);
+    shows(&api, "the picture in place of it", |[r, g, b]| r < 90 && g > 160 && b < 90);
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
 fn sound_that_begins_later_is_told_and_in_the_next_recording() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();

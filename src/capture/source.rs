@@ -106,6 +106,31 @@ impl Source {
         Some(format!("{host}:{port} does not answer: {why}; is the sender running, and the port right?"))
     }
 
+    /// What can be the matter with an address from which nothing comes, for the user.
+    pub fn advice(&self) -> String {
+        let Self::Url(url) = self else { return String::new() };
+        let Some(parts) = Url::parse(url) else { return String::new() };
+        let (scheme, listens) = (parts.scheme.to_ascii_lowercase(), url.contains("mode=listener"));
+        let port = parts.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let host = parts.host;
+        match scheme.as_str() {
+            "srt" if listens => format!(
+                "; it was waited for a sender that calls {host}{port} of this machine over SRT: is it calling, with the same \
+                 passphrase, and does no firewall keep UDP out?"
+            ),
+            "srt" => format!(
+                "; {host}{port} was called over SRT, and nobody answered with a picture: does the sender listen there \
+                 (mode=listener), with the same passphrase? A sender that calls by itself is waited for with \
+                 srt://0.0.0.0{port}?mode=listener"
+            ),
+            "udp" | "rtp" | "rist" => format!(
+                "; it was waited for packets to {host}{port}: does the sender send them to this machine, and does no \
+                 firewall keep UDP out?"
+            ),
+            _ => "; is the sender running?".into(),
+        }
+    }
+
     /// The edit lists of a file that is read without them.
     pub(super) fn edit_lists(&self) -> Option<EditLists> {
         match self {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{ExtraOutput, OnDemand, OutputConfig, PushConfig, VirtualCameraConfig, push_kbps};
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
+use crate::control::PreviewAddress;
 use crate::control::contract::OutputWish;
 use crate::error::{Error, Result};
 use crate::output::virtual_camera::Device;
@@ -102,7 +103,7 @@ impl OutputsPlan {
     /// # Errors
     /// The source is one of these outputs.
     pub fn refuse_own(&self, source: &Source) -> Result<()> {
-        refuse_own(source, self.outputs.iter())
+        refuse_own(source, self.outputs.iter(), None)
     }
 
     /// # Errors
@@ -186,8 +187,12 @@ impl OutputPlan {
 }
 
 /// # Errors
-/// The source is one of the outputs: the stream would be painted again and again.
-pub fn refuse_own<'a>(source: &Source, mut outputs: impl Iterator<Item = &'a OutputPlan>) -> Result<()> {
+/// The source is one of the outputs, or the preview: the stream would be painted again and again.
+pub fn refuse_own<'a>(
+    source: &Source,
+    mut outputs: impl Iterator<Item = &'a OutputPlan>,
+    preview: Option<&PreviewAddress>,
+) -> Result<()> {
     match source {
         Source::Camera(CameraRequest { which, .. }) => {
             let Some(path) = camera::path_of(which) else { return Ok(()) };
@@ -197,7 +202,8 @@ pub fn refuse_own<'a>(source: &Source, mut outputs: impl Iterator<Item = &'a Out
             })
         }
         Source::Url(url)
-            if outputs.any(|output| matches!(output, OutputPlan::Rtsp(rtsp) if rtsp.address.is_at(url))) =>
+            if preview.is_some_and(|preview| preview.is_at(url))
+                || outputs.any(|output| matches!(output, OutputPlan::Rtsp(rtsp) if rtsp.address.is_at(url))) =>
         {
             Err(Error::usage(format!("{source} is what this stream itself serves; choose another source")))
         }

@@ -6,7 +6,7 @@ use super::outputs::{OutputsPlan, set};
 use super::{Config, ControlConfig, PaintConfig, RuntimeConfig, SourceConfig, StreamConfig};
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
-use crate::control::{AllowedSources, HttpPlan};
+use crate::control::{AllowedSources, HttpPlan, PreviewAddress};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::machine::cores;
@@ -41,6 +41,8 @@ pub struct StreamPlan {
     pub paint: PaintPlan,
     pub templates: Templates,
     pub outputs: OutputsPlan,
+    /// Where its pictures are shown over HTTP, once that is known.
+    pub preview: Option<PreviewAddress>,
 }
 
 impl RunPlan {
@@ -120,6 +122,7 @@ impl StreamPlan {
             paint: PaintPlan { session: isolated_session_options(runtime), ..paint },
             templates: templates(runtime),
             outputs,
+            preview: None,
         })
     }
 }

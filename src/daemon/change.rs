@@ -9,6 +9,7 @@ use crate::control::contract::SettingsPatch;
 use crate::control::{ApiError, ApiResult, Stream};
 use crate::error::{Error, Result};
 use crate::style::{LookPatch, PaintSize};
+use crate::sync::Locked;
 
 /// The smallest change from one config to another.
 #[derive(Debug, PartialEq)]
@@ -101,7 +102,12 @@ impl LiveChange {
             }
         }
         if self.outputs != OutputChange::None {
-            let errors = match OutputsPlan::new(&new.output, &new.name) {
+            let plan = OutputsPlan::new(&new.output, &new.name).and_then(|plan| {
+                // One that was set by hand may be what an output would become.
+                let source = handle.source.locked().clone();
+                if self.is_other_source { Ok(plan) } else { plan.refuse_own(&source).map(|()| plan) }
+            });
+            let errors = match plan {
                 Ok(plan) => handle.take_outputs(plan, self.outputs == OutputChange::Again).await,
                 Err(error) => vec![error],
             };

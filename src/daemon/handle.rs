@@ -13,6 +13,7 @@ use super::output_keeper::OutputKeeper;
 use super::recorder::Recorder;
 use super::source_keeper::Switch;
 use super::source_state::Playing;
+use crate::capture::Source;
 use crate::config::outputs::OutputsPlan;
 use crate::control::contract::{
     Change, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch, SourceRequest,
@@ -41,8 +42,8 @@ pub struct Handle {
     pub counters: Arc<Counters>,
     pub preview: Arc<Preview>,
     pub recorder: Arc<Recorder>,
-    /// The source that plays now, without passwords.
-    pub source: Arc<Mutex<String>>,
+    /// The source that plays now.
+    pub source: Arc<Mutex<Source>>,
     pub output_keeper: Arc<OutputKeeper>,
     /// WIDTHxHEIGHT of every output.
     pub picture: String,
@@ -101,7 +102,7 @@ impl Handle {
     /// comes with its first picture, or says why it does not open: then the old one stays.
     ///
     /// # Errors
-    /// The source does not open, or is a virtual camera of this stream.
+    /// The source does not open, or is an output of this stream.
     pub async fn take_source(&self, playing: Playing, is_configured: bool) -> Result<()> {
         self.output_keeper.refuse_own(&playing.source)?;
         let (reply, answer) = oneshot::channel();
@@ -220,7 +221,7 @@ impl control::Stream for Handle {
             bounding_box: painting.bounding_box,
             mirrored: painting.mirrored,
             paused: painting.paused,
-            source: self.source.locked().clone(),
+            source: self.source.locked().to_string(),
             picture: self.picture.clone(),
             nominal_fps: self.nominal_fps,
             sound: self.sound,
@@ -321,8 +322,9 @@ impl control::Stream for Handle {
 
     fn add_output(&self, wish: OutputWish) -> ApiFuture<'_, Vec<OutputState>> {
         let (keeper, name) = (Arc::clone(&self.output_keeper), self.name.clone());
+        let source = self.source.locked().clone();
         Box::pin(async move {
-            run_blocking(move || keeper.add(wish, &name)).await?;
+            run_blocking(move || keeper.add(wish, &name, &source)).await?;
             self.changed();
             Ok(self.outputs())
         })

@@ -121,7 +121,7 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
 
     // Before networks are loaded, so that a port that is taken is told at once.
     let listener = http::open(&plan.http).await?;
-    let web = listener.as_ref().map(|listener| format!("http://{}", http::address_of(listener)));
+    let web = listener.as_ref().map(http::address_of);
     let hub = Hub::default();
     hub.set_config(ConfigState { file: reload.file_name(), ..ConfigState::default() });
     if let Some(listener) = listener {

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::file_watch::Stamp;
 use super::source_state::{Playing, Reading, SourceState, Step};
-use crate::capture::{Capture, End, Wiring};
+use crate::capture::{Capture, End, Source, Wiring};
 use crate::engine::{Feed, Inlet};
 use crate::error::Error;
 use crate::metrics::Counters;
@@ -55,8 +55,8 @@ impl Open {
 /// The thread body that owns the capture of a live stream.
 pub struct SourceKeeper {
     pub state: SourceState,
-    /// The name of the source, for those who ask.
-    pub shown_source: Arc<Mutex<String>>,
+    /// The source that plays, for those who ask.
+    pub shown_source: Arc<Mutex<Source>>,
     pub switches: Receiver<Switch>,
     pub inlet: Arc<Inlet>,
     pub wiring: Wiring,
@@ -175,8 +175,7 @@ impl SourceKeeper {
     }
 
     fn show_source(&self) {
-        let shown = self.state.playing().source.to_string();
-        *self.shown_source.locked() = shown;
+        self.shown_source.locked().clone_from(&self.state.playing().source);
         self.changes.notify_one();
     }
 
@@ -235,14 +234,17 @@ impl SourceKeeper {
     }
 
     fn wait_for_picture(&self, playing: &Playing, open: &Open) -> Result<(), Error> {
-        let begun = Instant::now();
+        let (begun, mut advice) = (Instant::now(), playing.source.advice());
         while begun.elapsed() < SWITCH_PATIENCE && !self.shutdown.is_given() {
             if open.feed.is_shown() {
                 return Ok(());
             }
             match open.capture.wait_for_end(POLL) {
                 Some(End::Failed(reason)) => return Err(Error::input(reason)),
-                Some(End::Finished) => break,
+                Some(End::Finished) => {
+                    advice.clear();
+                    break;
+                }
                 None => {}
             }
         }
@@ -250,6 +252,6 @@ impl SourceKeeper {
         if open.feed.is_shown() {
             return Ok(());
         }
-        Err(Error::input(format!("{}: no picture came; what played before stays", playing.source)))
+        Err(Error::input(format!("{}: no picture came{advice}; what played before stays", playing.source)))
     }
 }

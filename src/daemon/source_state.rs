@@ -177,7 +177,8 @@ impl SourceState {
                 match patience {
                     Some(patience) if silent >= patience => {
                         let seconds = patience.as_secs();
-                        self.lose(format!("{} sent nothing for {seconds} s", self.playing.source), reading, jitter)
+                        let (source, advice) = (&self.playing.source, self.playing.source.advice());
+                        self.lose(format!("{source} sent nothing for {seconds} s{advice}"), reading, jitter)
                     }
                     _ => Step::Stay,
                 }
