@@ -477,7 +477,7 @@ mod tests {
                         prop_assert!(!is_set);
                         return Ok(());
                     }
-                    Step::Stay | Step::Rest | Step::Lose(_) => {}
+                    Step::Stay | Step::Rest | Step::Renew | Step::Lose(_) => {}
                 }
             }
         }

@@ -13,7 +13,7 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::gio::TlsCertificate;
 use gstreamer_rtsp_server::prelude::*;
 
-use super::connections::{Connection, Connections};
+use super::connections::{Connection, Connections, let_go_of_tls};
 use super::{Mount, RtspAccess, RtspAddress};
 use crate::error::{Error, Result};
 use crate::sync::Locked;
@@ -150,7 +150,7 @@ impl Server {
         access.guard(&server)?;
         let mounts = Arc::new(Mounts::default());
         let connections = Arc::new(Connections::default());
-        watch_clients(&server, &mounts, &connections);
+        watch_clients(&server, &mounts, &connections, access.certificate.is_some());
 
         let source = server.attach(Some(&context)).map_err(|_| taken(address, "it is in use"))?;
         forget_lost_clients(&server, &context, Arc::clone(&connections));
@@ -259,7 +259,12 @@ fn taken(address: &RtspAddress, why: &str) -> Error {
 }
 
 /// Counts each client where it watches, and asks that encoder for a key frame when it begins to play.
-fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, connections: &Arc<Connections>) {
+fn watch_clients(
+    server: &gst_rtsp_server::RTSPServer,
+    mounts: &Arc<Mounts>,
+    connections: &Arc<Connections>,
+    is_encrypted: bool,
+) {
     let (mounts, connections) = (Arc::clone(mounts), Arc::clone(connections));
     server.connect_client_connected(move |_, client| {
         let Some(connection) = Connection::new(client) else {
@@ -288,6 +293,9 @@ fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, con
         });
         let (left, gone) = (Arc::clone(&mounts), Arc::clone(&connections));
         client.connect_closed(move |client| {
+            if is_encrypted {
+                let_go_of_tls(client);
+            }
             gone.remove(client);
             left.watched_by(client).iter().for_each(|mount| mount.is_left_by(client));
         });
