@@ -344,6 +344,43 @@ fn a_camera_that_lies_about_its_pictures_is_lost_and_comes_back() {
 }
 
 #[test]
+fn a_jpeg_that_would_keep_a_decoder_busy_for_minutes_is_refused_wherever_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let mut good = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(64, 36).write_to(&mut good, image::ImageFormat::Jpeg).unwrap();
+    let (good, bomb) = (good.into_inner(), jpeg_of_scans(60_000));
+    std::fs::write(path("picture.jpg"), &bomb).unwrap();
+    std::fs::write(path("film.mjpeg"), bomb.repeat(3)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/video", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut connections = listener.incoming().map_while(Result::ok);
+        let mut first = connections.next().unwrap();
+        begin_pictures(&mut first);
+        for picture in std::iter::repeat_n(&good, 20).chain([&bomb, &good, &good]) {
+            let _ = send_picture(&mut first, picture);
+        }
+        for stream in connections {
+            let good = good.clone();
+            std::thread::spawn(move || send_pictures(stream, &good));
+        }
+    });
+    let (run, api) = start("test", &[]);
+    let set_to =
+        |source: &str| api.json("POST", "/api/v1/streams/live/source", &json!({ "source": source }).to_string());
+    for file in ["picture.jpg", "film.mjpeg"] {
+        set_to(&path(file)).assert_problem(422, "it is a JPEG of 60000 scans; up to 100 are decoded");
+    }
+    assert_eq!(set_to(&url).status, 200);
+    until("it is lost", || run.errors().contains("it is a JPEG of 60000 scans"));
+    let captured = || api.state()["counts"]["captured"].as_u64();
+    let then = captured();
+    until("it is back", || captured() > then.map(|then| then + 20));
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
 fn files_are_not_read_by_a_side_door() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
@@ -407,4 +444,42 @@ fn a_process_without_descriptors_says_so_once_and_leaves() {
     assert_eq!(ended.code, Some(5), "{}", ended.errors);
     assert_eq!(ended.errors.matches("file descriptors are free").count(), 1, "{}", ended.errors);
     assert!(packet_times(recording.to_str().unwrap(), "v").len() >= 10, "its recording is finished");
+}
+
+#[test]
+fn a_process_that_may_have_few_descriptors_runs_or_says_so_and_leaves() {
+    for (limit, clients, code, words) in [
+        ("20", 0, 5, "20 file descriptors are too few"),
+        ("64", 60, 5, "of 64 file descriptors are free"),
+        ("128", 20, 0, ""),
+    ] {
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let mut command = std::process::Command::new("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_impasto"));
+        command.args(["run", "--json", "--source", "test", "--http", &address]).args(SMALL);
+        let run = Running::spawn(command);
+        let ended = if code == 0 {
+            let run = run.started();
+            let clients: Vec<_> = (0..clients).map(|_| TcpStream::connect(&address).unwrap()).collect();
+            Api { address }.assert_painting(20);
+            drop(clients);
+            run.interrupt()
+        } else {
+            let held: Vec<_> = match clients {
+                0 => Vec::new(),
+                clients => {
+                    run.wait_for("the start", |event| event["event"] == "started");
+                    // Those for whom no descriptor is left wait to be accepted.
+                    (0..clients).filter_map(|_| TcpStream::connect(&address).ok()).collect()
+                }
+            };
+            let ended = run.end();
+            drop(held);
+            ended
+        };
+        assert_eq!(ended.code, Some(code), "{limit}: {}", ended.errors);
+        assert!(ended.errors.contains(words), "{limit}: {}", ended.errors);
+        assert!(ended.errors.lines().count() < 40, "{limit}: {}", ended.errors);
+    }
 }

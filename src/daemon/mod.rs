@@ -97,6 +97,7 @@ pub struct RunOptions {
 /// network, an output that failed. File descriptors that run out. A signal that came before any stream ran, or a second
 /// one while outputs were being finished.
 pub fn run(settings: Settings, options: RunOptions) -> Result<()> {
+    Descriptors::check_limit()?;
     let lasting = settings.file.is_some() && !options.once;
     let reload = Reload::new(settings, lasting);
     let plan = reload.plan()?;
