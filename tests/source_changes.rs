@@ -425,10 +425,26 @@ fn what_is_no_media_says_what_was_found() {
     for (nobody, words) in [
         ("http://127.0.0.1:9/x", "127.0.0.1:9 does not answer: Connection refused"),
         ("https://nobody.invalid/x", "nobody.invalid is not known"),
+        ("rtsp://127.0.0.1:9/x", "127.0.0.1:9 does not answer: Connection refused"),
     ] {
         let ended = Running::start(&[&["--source", nobody], &SMALL[..]].concat()).end();
         assert_eq!(ended.code, Some(3));
         assert!(ended.errors.contains(words), "{}", ended.errors);
+    }
+    // Where nobody can be seen to refuse, it is said what was waited for.
+    let waited = [
+        ("srt://127.0.0.1:9", "127.0.0.1:9 was called over SRT, and nobody answered"),
+        ("srt://127.0.0.1:{port}?mode=listener", "of this machine over SRT: is it calling"),
+        ("udp://127.0.0.1:{port}", "it was waited for packets to 127.0.0.1:"),
+    ];
+    let started = waited.map(|(source, words)| {
+        let source = source.replace("{port}", &free_port().to_string());
+        (Running::start(&[&["--source", &source], &SMALL[..]].concat()), words)
+    });
+    for (run, words) in started {
+        let ended = run.end();
+        assert_eq!(ended.code, Some(3));
+        assert!(ended.errors.contains("no picture came in 20 s") && ended.errors.contains(words), "{}", ended.errors);
     }
 }
 

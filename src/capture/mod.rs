@@ -261,7 +261,7 @@ impl Capture {
             Ok(()) => End::Finished,
             Err(reason) => {
                 // All that GStreamer says of an address that nobody answers.
-                let vague = reason.ends_with("Internal data stream error");
+                let vague = ["Internal data stream error", "(Generic error))"].iter().any(|end| reason.ends_with(end));
                 let reason = self.source.why_unreachable().filter(|_| vague).unwrap_or(reason);
                 let missing = self.facts.locked().missing.clone();
                 let missing = missing.map(|what| format!("; no {what} is installed")).unwrap_or_default();

@@ -86,13 +86,15 @@ impl Source {
         }
     }
 
-    /// Why nothing comes of an HTTP address, if that is because nobody answers there.
+    /// Why nothing comes of an address that is asked over TCP, if that is because nobody answers there.
     pub(super) fn why_unreachable(&self) -> Option<String> {
         let Self::Url(url) = self else { return None };
         let url = Url::parse(url)?;
-        let usual = match url.scheme {
+        let usual = match url.scheme.to_ascii_lowercase().as_str() {
             "http" => 80,
             "https" => 443,
+            "rtsp" | "rtspu" | "rtspt" | "rtsph" => 554,
+            "rtsps" | "rtspsu" | "rtspst" | "rtspsh" => 322,
             _ => return None,
         };
         let (host, port) = (url.host, url.port.unwrap_or(usual));
@@ -120,8 +122,8 @@ impl Source {
             ),
             "srt" => format!(
                 "; {host}{port} was called over SRT, and nobody answered with a picture: does the sender listen there \
-                 (mode=listener), with the same passphrase? A sender that calls by itself is waited for with \
-                 srt://0.0.0.0{port}?mode=listener"
+                 (mode=listener), with the same passphrase? For a sender that calls by itself, wait with \
+                 srt://0.0.0.0{port} and ?mode=listener behind it"
             ),
             "udp" | "rtp" | "rist" => format!(
                 "; it was waited for packets to {host}{port}: does the sender send them to this machine, and does no \
