@@ -2,34 +2,85 @@
 //! tens of thousands.
 
 /// More scans than any camera or program makes: progressive pictures have about ten.
-pub const MOST_SCANS: usize = 100;
+const MOST_SCANS: usize = 100;
 
-/// Why a JPEG file is not decoded, if it is not.
-pub fn refusal(file: &[u8]) -> Option<String> {
-    let scans = scans(file);
-    (scans > MOST_SCANS).then(|| format!("it is a JPEG of {scans} scans; up to {MOST_SCANS} are decoded"))
+/// Counts the scans of pictures that come one after the other, however they are cut into pieces.
+#[derive(Debug, Default)]
+pub struct Scans {
+    count: usize,
+    at: At,
 }
 
-/// How many scans there are up to the end of the picture.
-fn scans(file: &[u8]) -> usize {
-    /// Markers without a length: fill bytes, data that look like one, restarts.
-    const ALONE: [std::ops::RangeInclusive<u8>; 2] = [0x00..=0x01, 0xd0..=0xd8];
-    let (mut scans, mut at) = (0, 0);
-    while let Some(found) = file.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xff)) {
-        at += found + 1;
-        let Some(&marker) = file.get(at) else { break };
-        match marker {
-            0xff => continue,
-            0xd9 => break,
-            marker if ALONE.iter().any(|alone| alone.contains(&marker)) => at += 1,
-            marker => {
-                scans += usize::from(marker == 0xda);
-                let length = file.get(at + 1..at + 3).map_or(2, |length| usize::from(length[0]) << 8 | usize::from(length[1]));
-                at += 1 + length;
+/// What comes next.
+#[derive(Debug, Default)]
+enum At {
+    /// A picture begins; whatever comes before is none.
+    #[default]
+    Outside,
+    /// As [`At::Outside`], behind a byte that begins a marker.
+    OutsideMarker,
+    Data,
+    /// What marker it is.
+    Marker,
+    /// The two bytes of a length.
+    Length,
+    LengthEnd(u8),
+    /// So many bytes that are no data.
+    Segment(usize),
+}
+
+impl Scans {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// The picture has too many scans to be decoded: why, in words.
+    pub fn take(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if let At::Segment(left) = self.at {
+                let skipped = left.min(bytes.len());
+                bytes = &bytes[skipped..];
+                self.at = if skipped == left { At::Data } else { At::Segment(left - skipped) };
+                continue;
+            }
+            bytes = rest;
+            self.at = match self.at {
+                At::Outside | At::Data if byte != 0xff => {
+                    bytes = &rest[rest.iter().position(|&byte| byte == 0xff).unwrap_or(rest.len())..];
+                    continue;
+                }
+                At::Outside => At::OutsideMarker,
+                At::Data => At::Marker,
+                At::Length => At::LengthEnd(byte),
+                At::LengthEnd(high) => At::Segment(usize::from(u16::from_be_bytes([high, byte]).saturating_sub(2))),
+                At::OutsideMarker | At::Marker => self.marker(byte),
+                At::Segment(_) => unreachable!("skipped above"),
+            };
+            if self.count > MOST_SCANS {
+                return Err(format!(
+                    "it is a JPEG of more than {MOST_SCANS} scans, which would keep the decoder busy for long"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn marker(&mut self, marker: u8) -> At {
+        match (marker, &self.at) {
+            (0xd8, _) => {
+                self.count = 0;
+                At::Data
+            }
+            (0xff, At::OutsideMarker) => At::OutsideMarker,
+            (_, At::OutsideMarker) | (0xd9, _) => At::Outside,
+            (0xff, _) => At::Marker,
+            // Data that look like a marker, and restarts.
+            (0x00 | 0x01 | 0xd0..=0xd7, _) => At::Data,
+            (marker, _) => {
+                self.count += usize::from(marker == 0xda);
+                At::Length
             }
         }
     }
-    scans
 }
 
 #[cfg(test)]
@@ -37,16 +88,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scans_are_counted_and_nothing_that_looks_like_one() {
+    fn scans_are_counted_however_the_picture_is_cut_and_nothing_that_looks_like_one() {
         let scan = b"\xff\xda\x00\x04\x01\x00data\xff\x00\xff\xd3data";
         let thumbnail = b"\xff\xe1\x00\x08\xff\xda\x00\x02zz";
-        let file = |count: usize| [b"\xff\xd8".as_slice(), thumbnail, &scan.repeat(count), b"\xff\xd9\xff\xda\x00\x02"].concat();
-        assert_eq!([scans(&file(0)), scans(&file(1)), scans(&file(12))], [0, 1, 12]);
-        assert!(refusal(&file(MOST_SCANS)).is_none());
-        assert!(refusal(&file(60_000)).unwrap().contains("60000 scans"));
-        // Whatever is cut off or makes no sense comes to an end.
-        let whole = file(3);
-        assert!((0..whole.len()).all(|end| scans(&whole[..end]) <= 3));
-        assert_eq!([scans(b"\xff\xda\xff\xff"), scans(b"\xff"), scans(&[0xff; 1000]), scans(b"\xff\xda")], [1, 0, 0, 1]);
+        let file = |count: usize| {
+            [b"zz\xff\xff\xd8".as_slice(), thumbnail, &scan.repeat(count), b"\xff\xd9\xff\xda\x00\x02"].concat()
+        };
+        // Pictures follow each other.
+        let (fine, bomb) = (file(MOST_SCANS).repeat(3), [file(3), file(MOST_SCANS + 1)].concat());
+        for piece in [1, 2, 3, 7, 4096, usize::MAX] {
+            let take = |bytes: &[u8]| {
+                let mut scans = Scans::default();
+                bytes.chunks(piece.min(bytes.len())).try_for_each(|piece| scans.take(piece))
+            };
+            assert_eq!(take(&fine), Ok(()), "{piece}");
+            assert!(take(&bomb).unwrap_err().contains("more than 100 scans"), "{piece}");
+        }
+        for odd in [b"\xff\xd8\xff\xda\xff\xff".as_slice(), b"\xff", &[0xff; 1000], b"\xff\xd8\xff\xda\x00\x00", b""] {
+            assert_eq!(Scans::default().take(odd), Ok(()));
+        }
     }
 }

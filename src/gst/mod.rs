@@ -12,10 +12,13 @@ pub mod matroska;
 pub mod standstill;
 pub mod template;
 
+use std::sync::Mutex;
+
 use gstreamer as gst;
 
 use crate::error::{Error, Result};
-use crate::jpeg;
+use crate::jpeg::Scans;
+use crate::sync::Locked;
 
 /// Starts GStreamer once; later calls cost little.
 pub fn init() -> Result<()> {
@@ -67,9 +70,16 @@ pub fn guard_decoders(bin: &gst::Bin) {
 
 fn guard_jpeg_decoder(pad: &gst::Pad) {
     use gst::prelude::*;
-    pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
-        let refusal = info.buffer().and_then(|buffer| jpeg::refusal(&buffer.map_readable().ok()?));
-        let (Some(refusal), Some(decoder)) = (refusal, pad.parent_element()) else { return gst::PadProbeReturn::Ok };
+    let scans = Mutex::new(Scans::default());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let taken = info.buffer().and_then(|buffer| {
+            let mut scans = scans.locked();
+            if buffer.flags().contains(gst::BufferFlags::DISCONT) {
+                *scans = Scans::default();
+            }
+            scans.take(&buffer.map_readable().ok()?).err()
+        });
+        let (Some(refusal), Some(decoder)) = (taken, pad.parent_element()) else { return gst::PadProbeReturn::Ok };
         gst::element_error!(decoder, gst::StreamError::Decode, ("{refusal}"));
         gst::PadProbeReturn::Drop
     });
