@@ -11,7 +11,6 @@ use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::gio;
 use gstreamer_rtsp_server::gio::prelude::*;
-use gstreamer_rtsp_server::prelude::*;
 
 /// Connections that have asked for nothing yet: one more closes the oldest of them. Each takes 4 MB while its TLS begins.
 const MOST_SILENT: usize = 8;
@@ -90,17 +89,33 @@ pub(super) fn let_go_of_tls(client: &gst_rtsp_server::RTSPClient) {
     };
     let Some(tls) = tls else { return };
     let Ok(input) = tls.input_stream().downcast::<gio::PollableInputStream>() else { return };
-    let began = Instant::now();
-    let goes_on = move || {
-        // The stream alone does not hold it.
-        let _tls = &tls;
-        let read = input.read_nonblocking(&mut [0; 1], gio::Cancellable::NONE);
-        let is_pending = read.is_err_and(|error| error.matches(gio::IOErrorEnum::WouldBlock));
-        is_pending && began.elapsed() < HANDSHAKE_PATIENCE
+    let handshake = Handshake { _tls: tls, input, left: Instant::now() };
+    let look = move || match handshake.is_pending() {
+        true => glib::ControlFlow::Continue,
+        false => glib::ControlFlow::Break,
     };
-    let look = move || glib::ControlFlow::from(goes_on());
     glib::timeout_source_new(HANDSHAKE_LOOK, None, glib::Priority::DEFAULT, look)
         .attach(glib::MainContext::thread_default().as_ref());
+}
+
+/// The handshake of a client that is gone.
+struct Handshake {
+    /// The stream alone does not hold it.
+    _tls: gio::TlsConnection,
+    input: gio::PollableInputStream,
+    left: Instant,
+}
+
+// SAFETY: it is used on the server's thread alone, where its source runs. When the server ends it may be dropped on another
+// one, which counts a reference down, and that is atomic.
+unsafe impl Send for Handshake {}
+
+impl Handshake {
+    /// Asks what came of it.
+    fn is_pending(&self) -> bool {
+        let read = self.input.read_nonblocking(&mut [0; 1], gio::Cancellable::NONE);
+        read.is_err_and(|error| error.matches(gio::IOErrorEnum::WouldBlock)) && self.left.elapsed() < HANDSHAKE_PATIENCE
+    }
 }
 
 impl Connections {
