@@ -206,7 +206,11 @@ fn mistakes_in_settings_name_the_place_and_the_nearest_name() {
         ("[output]\nrtsp_certificate = \"/none.pem\"\n", "line 2", "/none.pem: No such file"),
         ("[output]\nalso = [{ type = \"push\", url = \"rtmp://h/a/b\", kbps = 1 }]\n", "line 2", "kbps = 1: 10 to"),
         ("[runtime]\nthreads = 100000\n", "line 2", "threads = 100000: 0 to 1024 is possible"),
-        ("[[stream]]\nname = \"a\"\n[[stream]]\nname = \"b\"\nsource.fps = 0\n", "line 5", "stream b: [source] fps = 0"),
+        (
+            "[[stream]]\nname = \"a\"\n[[stream]]\nname = \"b\"\nsource.fps = 0\n",
+            "line 5",
+            "stream b: [source] fps = 0",
+        ),
     ];
     for (config, line, message) in cases {
         let Finished { code, stderr, .. } = live(config, &[], &["--source", "test"]);

@@ -518,7 +518,8 @@ fn a_photograph_is_painted_with_the_network_that_is_named() {
 
     let file = |name: &str| studio.folder.path().join(name).to_str().unwrap().to_string();
     std::fs::write(file("in.png"), gray.get_ref()).unwrap();
-    let done = ctl(&studio.api, &["paint", &file("in.png"), &file("out.png"), "--style", "plain", "--network", "single"]);
+    let done =
+        ctl(&studio.api, &["paint", &file("in.png"), &file("out.png"), "--style", "plain", "--network", "single"]);
     assert_eq!((done.code, pixel(&std::fs::read(file("out.png")).unwrap())), (0, 60), "{done:?}");
     studio.close();
 }

@@ -595,7 +595,10 @@ fn a_running_stream_takes_every_command() {
     let file = folder.path().join("painted.mkv");
     handle.recorder.start(&file, Naming::Exact).unwrap();
     let error = handle.recorder.start(&folder.path().join("other.mkv"), Naming::Exact).unwrap_err();
-    assert!(matches!(&error, ApiError::Conflict(Conflict::Recording, what) if what.contains("is in progress; stop it first")), "{error:?}");
+    assert!(
+        matches!(&error, ApiError::Conflict(Conflict::Recording, what) if what.contains("is in progress; stop it first")),
+        "{error:?}"
+    );
 
     let applied = control.set_look(Look { styles: Mix::only("flipped"), ..Look::default() }).unwrap().wait().unwrap();
     assert!(applied.frame.is_some());
@@ -633,7 +636,10 @@ fn a_running_stream_takes_every_command() {
     }
 
     assert_eq!(handle.recorder.stop().unwrap(), file);
-    assert_eq!(handle.recorder.stop().unwrap_err(), ApiError::Conflict(Conflict::NotRecording, "no recording is in progress".into()));
+    assert_eq!(
+        handle.recorder.stop().unwrap_err(),
+        ApiError::Conflict(Conflict::NotRecording, "no recording is in progress".into())
+    );
     let file = file.to_str().unwrap();
     assert_rising(&packet_times(file, "v"));
     assert_eq!(probe(file, "v", "stream=width,height"), "640,360");

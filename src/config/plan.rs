@@ -88,7 +88,9 @@ impl RunPlan {
         let (media, state) = (media.clone(), state_folder(state));
         let http = HttpPlan { sources: AllowedSources(sources), media, state, ..http };
         if *remember && http.state.is_none() {
-            return Err(Error::usage("[control] remember = true: there is no folder to remember in; set [control] state"));
+            return Err(Error::usage(
+                "[control] remember = true: there is no folder to remember in; set [control] state",
+            ));
         }
         Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http })
     }

@@ -52,9 +52,7 @@ impl Descriptors {
             return Ok(());
         }
         let limit = limit().unwrap_or_default();
-        Err(Error::output(format!(
-            "only {free} of {limit} file descriptors are free; {RAISE}, or serve fewer clients"
-        )))
+        Err(Error::output(format!("only {free} of {limit} file descriptors are free; {RAISE}, or serve fewer clients")))
     }
 }
 

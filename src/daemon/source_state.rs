@@ -254,7 +254,14 @@ mod tests {
 
     impl Stage {
         fn new(configured: Playing, on_demand: bool) -> Self {
-            let reading = Reading { now: Instant::now(), captured: 0, usage: Usage::Watched, on_demand, length: None, file: None };
+            let reading = Reading {
+                now: Instant::now(),
+                captured: 0,
+                usage: Usage::Watched,
+                on_demand,
+                length: None,
+                file: None,
+            };
             Self { state: SourceState::new(configured, None, reading), reading }
         }
 

@@ -91,8 +91,15 @@ impl Stream {
         let (crf, templates) = (plan.outputs.crf, plan.templates.clone());
         let recorder = Arc::new(Recorder::new(Arc::clone(&outputs), format.clone(), crf, templates.clone()));
         let recording = Arc::clone(&recorder);
-        let output_keeper =
-            OutputKeeper::new(Arc::clone(&outputs), recording, servers.clone(), format.clone(), templates, by_hand, plan.preview.clone());
+        let output_keeper = OutputKeeper::new(
+            Arc::clone(&outputs),
+            recording,
+            servers.clone(),
+            format.clone(),
+            templates,
+            by_hand,
+            plan.preview.clone(),
+        );
         let preview = open_outputs(&plan, &format, &outputs, &output_keeper)
             .and_then(|preview| capture.play().map(|()| preview))
             .inspect_err(|_| drop(recorder.finish().and(outputs.finish())))?;

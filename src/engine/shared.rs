@@ -257,8 +257,5 @@ pub(super) fn superseded() -> Error {
 }
 
 fn ended() -> Error {
-    Error::conflict(
-        Conflict::Ended,
-        "the stream ended before it took the command; if it starts anew, try again then",
-    )
+    Error::conflict(Conflict::Ended, "the stream ended before it took the command; if it starts anew, try again then")
 }

@@ -35,9 +35,9 @@ impl FromStr for Steadiness {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             FLOW => Ok(Self::Flow),
-            _ => {
-                share(text).map(Self::Still).map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{FLOW}`"))
-            }
+            _ => share(text)
+                .map(Self::Still)
+                .map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{FLOW}`")),
         }
     }
 }

@@ -51,7 +51,9 @@ impl FromStr for Stroke {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             AUTO => Ok(Self::Auto),
-            _ => share(text).map(Self::Of).map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{AUTO}`")),
+            _ => {
+                share(text).map(Self::Of).map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{AUTO}`"))
+            }
         }
     }
 }

@@ -265,8 +265,8 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::*;
     use super::super::problem::status;
+    use super::*;
     use crate::control::contract::Problem;
     use crate::error::Conflict;
 

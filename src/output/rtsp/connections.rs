@@ -5,22 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::sync::Locked;
-use gstreamer::glib;
 use gstreamer::glib::translate::from_glib_none;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::gio;
-use gstreamer_rtsp_server::gio::prelude::*;
+use gstreamer_rtsp_server::prelude::*;
 
 /// Connections that have asked for nothing yet: one more closes the oldest of them. Each takes 4 MB while its TLS begins.
 const MOST_SILENT: usize = 8;
 
 /// How long a client may take to ask for something.
 const SILENCE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether the handshake of a client that is gone has noticed that, and for how long.
-const HANDSHAKE_LOOK: Duration = Duration::from_millis(100);
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client and the socket that it came by.
 #[derive(Clone)]
@@ -71,50 +66,6 @@ impl Connection {
     pub(super) fn hang_up(&self) {
         // It may be closed already.
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
-    }
-}
-
-/// Lets go of the TLS of a client that is gone. A handshake that failed, or was broken off, holds its connection, and that
-/// the handshake, with a descriptor and 4 MB, until somebody asks what came of it: a read does. Called on the thread of a server that speaks TLS; of another one, the
-/// connection would begin to.
-pub(super) fn let_go_of_tls(client: &gst_rtsp_server::RTSPClient) {
-    // SAFETY: the client lives during the call, and its connection as long; the function returns a borrowed pointer, or none
-    // where the connection is not encrypted, and the TLS gets a reference of its own.
-    let tls: Option<gio::TlsConnection> = unsafe {
-        let connection = gst_rtsp_server::ffi::gst_rtsp_client_get_connection(client.as_ptr());
-        match connection.is_null() {
-            true => None,
-            false => from_glib_none(gst_rtsp::ffi::gst_rtsp_connection_get_tls(connection, std::ptr::null_mut())),
-        }
-    };
-    let Some(tls) = tls else { return };
-    let Ok(input) = tls.input_stream().downcast::<gio::PollableInputStream>() else { return };
-    let handshake = Handshake { _tls: tls, input, left: Instant::now() };
-    let look = move || match handshake.is_pending() {
-        true => glib::ControlFlow::Continue,
-        false => glib::ControlFlow::Break,
-    };
-    glib::timeout_source_new(HANDSHAKE_LOOK, None, glib::Priority::DEFAULT, look)
-        .attach(glib::MainContext::thread_default().as_ref());
-}
-
-/// The handshake of a client that is gone.
-struct Handshake {
-    /// The stream alone does not hold it.
-    _tls: gio::TlsConnection,
-    input: gio::PollableInputStream,
-    left: Instant,
-}
-
-// SAFETY: it is used on the server's thread alone, where its source runs. When the server ends it may be dropped on another
-// one, which counts a reference down, and that is atomic.
-unsafe impl Send for Handshake {}
-
-impl Handshake {
-    /// Asks what came of it.
-    fn is_pending(&self) -> bool {
-        let read = self.input.read_nonblocking(&mut [0; 1], gio::Cancellable::NONE);
-        read.is_err_and(|error| error.matches(gio::IOErrorEnum::WouldBlock)) && self.left.elapsed() < HANDSHAKE_PATIENCE
     }
 }
 

@@ -395,7 +395,9 @@ mod tests {
         assert_eq!(address("127.0.0.1:8554/live").unwrap().to_string(), "rtsp://127.0.0.1:8554/live");
         assert_eq!(address("rtsp://0.0.0.0:554").unwrap().path, "/lobby");
         let live = address("127.0.0.1:8554/live").unwrap();
-        for own in ["rtsp://127.0.0.1:8554/live", "RTSPT://me:pw@localhost:8554/live/", "rtspu://0.0.0.0:8554/%6cive?x=1"] {
+        for own in
+            ["rtsp://127.0.0.1:8554/live", "RTSPT://me:pw@localhost:8554/live/", "rtspu://0.0.0.0:8554/%6cive?x=1"]
+        {
             assert!(live.is_at(own), "{own}");
         }
         for other in ["rtsp://127.0.0.1:8554/live2", "rtsp://127.0.0.1/live", "http://127.0.0.1:8554/live", "live"] {

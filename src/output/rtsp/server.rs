@@ -13,7 +13,7 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::gio::TlsCertificate;
 use gstreamer_rtsp_server::prelude::*;
 
-use super::connections::{Connection, Connections, let_go_of_tls};
+use super::connections::{Connection, Connections};
 use super::{Mount, RtspAccess, RtspAddress};
 use crate::error::{Error, Result};
 use crate::sync::Locked;
@@ -150,7 +150,7 @@ impl Server {
         access.guard(&server)?;
         let mounts = Arc::new(Mounts::default());
         let connections = Arc::new(Connections::default());
-        watch_clients(&server, &mounts, &connections, access.certificate.is_some());
+        watch_clients(&server, &mounts, &connections);
 
         let source = server.attach(Some(&context)).map_err(|_| taken(address, "it is in use"))?;
         forget_lost_clients(&server, &context, Arc::clone(&connections));
@@ -215,6 +215,7 @@ impl RtspAccess {
             None => auth.set_default_token(Some(&mut token.clone())),
         }
         if let Some(certificate) = self.read_certificate()? {
+            run_default_context()?;
             auth.set_tls_certificate(Some(&certificate));
         }
         server.set_auth(Some(&auth));
@@ -242,6 +243,20 @@ impl RtspAccess {
     }
 }
 
+/// Runs GLib's default context for as long as the process lives. That is where it ends each TLS handshake, on whatever thread
+/// that began: one that failed would be kept for ever, with its socket and 4 MB.
+fn run_default_context() -> Result<()> {
+    static RUNS: Mutex<bool> = Mutex::new(false);
+    let mut runs = RUNS.locked();
+    if !*runs {
+        let run = || glib::MainLoop::new(None, false).run();
+        let spawned = std::thread::Builder::new().name("glib".into()).spawn(run);
+        spawned.map_err(|error| Error::output(format!("thread glib does not start: {error}")))?;
+        *runs = true;
+    }
+    Ok(())
+}
+
 /// The server's own error does not say why; binding first does.
 fn check_port(address: &RtspAddress) -> Result<()> {
     std::net::TcpListener::bind(address.socket).map(|_| ()).map_err(|error| match error.kind() {
@@ -259,12 +274,7 @@ fn taken(address: &RtspAddress, why: &str) -> Error {
 }
 
 /// Counts each client where it watches, and asks that encoder for a key frame when it begins to play.
-fn watch_clients(
-    server: &gst_rtsp_server::RTSPServer,
-    mounts: &Arc<Mounts>,
-    connections: &Arc<Connections>,
-    is_encrypted: bool,
-) {
+fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, connections: &Arc<Connections>) {
     let (mounts, connections) = (Arc::clone(mounts), Arc::clone(connections));
     server.connect_client_connected(move |_, client| {
         let Some(connection) = Connection::new(client) else {
@@ -293,9 +303,6 @@ fn watch_clients(
         });
         let (left, gone) = (Arc::clone(&mounts), Arc::clone(&connections));
         client.connect_closed(move |client| {
-            if is_encrypted {
-                let_go_of_tls(client);
-            }
             gone.remove(client);
             left.watched_by(client).iter().for_each(|mount| mount.is_left_by(client));
         });
