@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::manifest::{Manifest, Style};
+use super::share;
 use super::steadiness::Steadiness;
 use super::stroke::Stroke;
 use super::weights::Weights;
@@ -46,7 +47,7 @@ pub struct LookPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub styles: Option<Mix>,
     /// How much of the painted picture is seen: 0 (the source) to 1
-    #[arg(long, env = "IMPASTO_STRENGTH", value_name = "0..1", value_parser = share)]
+    #[arg(long, env = "IMPASTO_STRENGTH", value_name = "0..1", value_parser = share::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<f32>,
     /// Paint the luminance only, and keep the colours of the source
@@ -125,7 +126,7 @@ impl Look {
             Stroke::Auto => 0.0,
         };
         for (part, value) in [("strength", self.strength), ("steadiness", steadiness), ("stroke", stroke)] {
-            check_share(value).map_err(|what| Error::usage(format!("{part} = {what}")))?;
+            share::check(value).map_err(|what| Error::usage(format!("{part} = {what}")))?;
         }
         if self.fade_ms > MAX_FADE_MS {
             return Err(Error::usage(format!("fade_ms = {}: 0 to {MAX_FADE_MS} is possible", self.fade_ms)));
@@ -165,19 +166,6 @@ impl Look {
             fade: Duration::from_millis(self.fade_ms.into()),
         }
     }
-}
-
-/// Reads a number from 0 to 1.
-///
-/// # Errors
-/// The text is none.
-pub fn share(text: &str) -> Result<f32, String> {
-    let value = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
-    check_share(value)
-}
-
-fn check_share(value: f32) -> Result<f32, String> {
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err(format!("{value}: 0 to 1 is possible")) }
 }
 
 /// A value that is given, null too.

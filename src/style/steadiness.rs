@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::look::share;
+use super::share;
 
 /// The word for [`Steadiness::Flow`].
 const FLOW: &str = "flow";
@@ -35,7 +35,7 @@ impl FromStr for Steadiness {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             FLOW => Ok(Self::Flow),
-            _ => share(text)
+            _ => share::parse(text)
                 .map(Self::Still)
                 .map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{FLOW}`")),
         }

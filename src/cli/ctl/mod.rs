@@ -18,8 +18,8 @@ use crate::control::contract::{
     LIVE, OutputState, OutputWish, PresetRequest, PresetWish, RecordRequest, SettingsPatch, SourceRequest,
 };
 use crate::error::{Error, Result};
-use crate::style::look::{Mix, share};
-use crate::style::{LookPatch, PaintSize, Steadiness, Stroke};
+use crate::style::look::Mix;
+use crate::style::{LookPatch, PaintSize, Steadiness, Stroke, share};
 
 /// Where the outputs are, below the stream.
 const OUTPUTS: &str = "/outputs";
@@ -72,7 +72,7 @@ enum Command {
     },
     /// How much of the painted picture is seen: 0 (the source) to 1
     Strength {
-        #[arg(value_parser = share)]
+        #[arg(value_parser = share::parse)]
         value: f32,
     },
     /// How firmly still areas are held against flicker: 0 (not at all) to 1
