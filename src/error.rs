@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::redact::for_people;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -23,11 +25,32 @@ pub enum Error {
     #[error("{}", for_people(.0))]
     Output(String),
     /// It cannot be done in the state that things are in, or something later took its place. Exit code 5.
-    #[error("{}", for_people(.0))]
-    Conflict(String),
+    #[error("{}", for_people(.1))]
+    Conflict(Conflict, String),
     /// Stopped by Ctrl-C or SIGTERM before the work was done. Exit code 130.
     #[error("{}", for_people(.0))]
     Interrupted(String),
+}
+
+/// What is in the way of something that can be done at other times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conflict {
+    /// A later change took its place.
+    Superseded,
+    /// The stream has ended, or ended before it took the command.
+    Ended,
+    /// What shall be made is there already.
+    Exists,
+    /// No more fit.
+    Full,
+    /// A recording is in progress, is just beginning or being finished.
+    Recording,
+    /// No recording is in progress.
+    NotRecording,
+    /// The recording ended before a frame came.
+    NothingRecorded,
+    NothingToUndo,
 }
 
 impl Error {
@@ -47,8 +70,8 @@ impl Error {
         Self::Output(text.to_string())
     }
 
-    pub fn conflict(text: impl fmt::Display) -> Self {
-        Self::Conflict(text.to_string())
+    pub fn conflict(what: Conflict, text: impl fmt::Display) -> Self {
+        Self::Conflict(what, text.to_string())
     }
 
     /// The same error with another text.
@@ -58,7 +81,7 @@ impl Error {
             Self::Input(text) => Self::Input(change(text)),
             Self::Model(text) => Self::Model(change(text)),
             Self::Output(text) => Self::Output(change(text)),
-            Self::Conflict(text) => Self::Conflict(change(text)),
+            Self::Conflict(what, text) => Self::Conflict(what, change(text)),
             Self::Interrupted(text) => Self::Interrupted(change(text)),
         }
     }
@@ -68,7 +91,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::Input(_) => 3,
             Self::Model(_) => 4,
-            Self::Output(_) | Self::Conflict(_) => 5,
+            Self::Output(_) | Self::Conflict(..) => 5,
             Self::Interrupted(_) => 130,
         }
     }

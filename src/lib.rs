@@ -17,6 +17,7 @@ pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod gst;
+mod jpeg;
 mod machine;
 pub mod metrics;
 pub mod output;

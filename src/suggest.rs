@@ -14,7 +14,7 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> S
         .unwrap_or_default()
 }
 
-/// A TOML error in `text` with its place, and the nearest name for an unknown one. The line itself is not told, nor a
+/// A TOML error in `text` with its place and key, and the nearest name for an unknown one. The line itself is not told, nor a
 /// value that may be a secret.
 pub fn explain(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().trim_end();
@@ -28,7 +28,15 @@ pub fn explain(error: &toml::de::Error, text: &str) -> String {
         true => "the value cannot be used; write it as \"...\"",
         false => message,
     };
-    format!("line {line}, column {column}: {message}{}", suggestion(message))
+    let key = key_before(before).map(|key| format!(", `{key}`")).unwrap_or_default();
+    format!("line {line}, column {column}{key}: {message}{}", suggestion(message))
+}
+
+/// The key of a value that `text` stands before.
+fn key_before(text: &str) -> Option<&str> {
+    let key = text.trim_end().strip_suffix('=')?.trim_end();
+    let begin = key.rfind(|c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c)).map_or(0, |at| at + 1);
+    Some(&key[begin..]).filter(|key| !key.is_empty())
 }
 
 /// For "unknown field `widht`, expected one of `width`, `height`": the nearest of the expected names.

@@ -1,5 +1,7 @@
 //! The parts of an address such as `rtsp://me:secret@camera.lan:554/1?a`, without what may be secret.
 
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
 /// Where an address leads.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Url<'a> {
@@ -25,6 +27,23 @@ impl<'a> Url<'a> {
         Some(Self { scheme, host, port, path })
     }
 
+    /// Whether it leads to `socket` of this machine, as far as names show; `usual` is the port that its scheme has.
+    pub fn leads_to(&self, socket: SocketAddr, usual: u16) -> bool {
+        if self.port.unwrap_or(usual) != socket.port() {
+            return false;
+        }
+        if self.host.eq_ignore_ascii_case("localhost") {
+            return socket.ip().is_loopback() || socket.ip().is_unspecified();
+        }
+        let Ok(host) = self.bare_host().parse::<IpAddr>() else { return false };
+        // Whoever connects to no address in particular comes to this machine.
+        let is_local = host.is_loopback() || host.is_unspecified();
+        host == socket.ip()
+            || socket.ip().is_loopback() && is_local
+            // Only addresses of this machine can be bound.
+            || socket.ip().is_unspecified() && (is_local || UdpSocket::bind((host, 0)).is_ok())
+    }
+
     /// The host without brackets.
     pub fn bare_host(&self) -> &'a str {
         self.host.trim_matches(['[', ']'])
@@ -34,6 +53,19 @@ impl<'a> Url<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_that_lead_to_this_machine() {
+        let leads = |url: &str, socket: &str| Url::parse(url).unwrap().leads_to(socket.parse().unwrap(), 80);
+        for here in ["http://127.0.0.1:8080", "http://LOCALHOST:8080/x", "http://[::1]:8080", "http://0.0.0.0:8080"] {
+            assert!(leads(here, "127.0.0.1:8080") && leads(here, "0.0.0.0:8080"), "{here}");
+        }
+        assert!(leads("http://127.0.0.1/x", "127.0.0.1:80"));
+        for there in ["http://127.0.0.1:8081", "http://192.0.2.7:8080", "http://camera.lan:8080", "http://127.0.0.1"] {
+            assert!(!leads(there, "127.0.0.1:8080") && !leads(there, "0.0.0.0:8080"), "{there}");
+        }
+        assert!(leads("http://192.0.2.7:8080", "192.0.2.7:8080") && !leads("http://127.0.0.1:8080", "192.0.2.7:8080"));
+    }
 
     #[test]
     fn the_parts_of_an_address() {

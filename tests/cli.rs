@@ -168,7 +168,7 @@ fn a_flag_beats_the_environment_which_beats_the_config() {
         finished.stderr
     };
     let stderr = unknown(live(&config, &[], &[]), "from_config");
-    assert!(stderr.contains("my.toml, line 8: "), "{stderr}");
+    assert!(stderr.contains("my.toml, line 8, `style`: "), "{stderr}");
     let stderr = unknown(live(&config, &[("IMPASTO_STYLE", "from_environment")], &[]), "from_environment");
     assert!(!stderr.contains("my.toml"), "the config is not to blame: {stderr}");
     unknown(live(&config, &[("IMPASTO_STYLE", "from_environment")], &["--style", "from_flag"]), "from_flag");
@@ -190,6 +190,27 @@ fn mistakes_in_settings_name_the_place_and_the_nearest_name() {
         ("[paint]\nnetwork = \"lit\"\n", "line 2", "did you mean `lite`?"),
         ("[paint]\nsize = \"640\"\n", "line 2", "is not a size like 640x360"),
         ("[paint\n", "line 1", ""),
+        ("[source]\nwidth = 0\n", "line 2", "width = 0: 1 to"),
+        ("[source]\nwidth = -1\n", "line 2", "`width`: invalid value: integer `-1`"),
+        ("[source]\nfps = 1_000\n", "line 2", "fps = 1000: 1 to 240 is possible"),
+        ("[paint]\nstrength = 2\n", "line 2", "strength = 2: 0 to 1 is possible"),
+        ("[paint]\nstrength = nan\n", "line 2", "strength = NaN: 0 to 1 is possible"),
+        ("[paint]\nsteadiness = 1.50\n", "line 2", "steadiness = 1.5: 0 to 1 is possible"),
+        ("[paint]\nstroke = -0.5\n", "line 2", "stroke = -0.5: 0 to 1 is possible"),
+        ("[paint]\nfade_ms = 60001\n", "line 2", "fade_ms = 60001: 0 to 60000 is possible"),
+        ("[paint]\nstyles = { photo = 2000 }\n", "line 2", "weight of style `photo` = 2000"),
+        ("[output]\ncrf = 52\n", "line 2", "crf = 52: 0 (best) to 51"),
+        ("[output]\nrtsp_kbps = 0\n", "line 2", "rtsp_kbps = 0: 10 to 1000000 is possible"),
+        ("[output]\nrtsp = \"8554\"\n", "line 2", "`8554` is not an address"),
+        ("[output]\nrtsp_user = \"me\"\n", "line 2", "rtsp_user `me` has no rtsp_password"),
+        ("[output]\nrtsp_certificate = \"/none.pem\"\n", "line 2", "/none.pem: No such file"),
+        ("[output]\nalso = [{ type = \"push\", url = \"rtmp://h/a/b\", kbps = 1 }]\n", "line 2", "kbps = 1: 10 to"),
+        ("[runtime]\nthreads = 100000\n", "line 2", "threads = 100000: 0 to 1024 is possible"),
+        (
+            "[[stream]]\nname = \"a\"\n[[stream]]\nname = \"b\"\nsource.fps = 0\n",
+            "line 5",
+            "stream b: [source] fps = 0",
+        ),
     ];
     for (config, line, message) in cases {
         let Finished { code, stderr, .. } = live(config, &[], &["--source", "test"]);
@@ -232,7 +253,7 @@ fn check_tells_what_a_file_is_and_whether_it_is_fit() {
 
     let cases = [
         (write("good.toml", &format!("{QUIET}[paint]\nstyle = \"photo\"\n")), 0, "network lite, style photo"),
-        (write("bad.toml", "[paint]\nstyle = \"nosuchstyle\"\n"), 2, "bad.toml, line 2: unknown style"),
+        (write("bad.toml", "[paint]\nstyle = \"nosuchstyle\"\n"), 2, "bad.toml, line 2, `style`: unknown style"),
         ("config/default.toml".into(), 0, "a config that can be run"),
         ("config/two-streams.toml".into(), 0, "stream lobby"),
         ("models/lite.toml".into(), 0, "a network that fits its manifest"),

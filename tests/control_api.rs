@@ -126,7 +126,7 @@ fn the_stroke_is_chosen_kept_and_given_back_to_the_size_of_the_picture() {
         let painted = image::load_from_memory(&painted.body).unwrap().into_rgb8();
         assert!(painted.iter().all(|value| value.abs_diff(level) <= 1), "{query}");
     }
-    paint("&stroke=7").assert_problem(422, "stroke = 7: 0 to 1");
+    paint("&stroke=7").assert_problem(422, "`7` is neither a number from 0 to 1");
     paint("&stroke=big").assert_problem(422, "`big` is neither");
     studio.close();
 }
@@ -294,8 +294,23 @@ fn what_cannot_be_now_is_a_conflict() {
     let api = &studio.api;
     assert_eq!(api.json("POST", "/api/v1/streams/live/pause", "{}").status, 200);
     assert_eq!(api.json("POST", "/api/v1/streams/live/record", "{}").status, 200);
+    let code = |method: &str, path: &str, body: &str| api.json(method, path, body).value()["code"].clone();
+    assert_eq!(code("POST", "/api/v1/streams/live/record", "{}"), "recording");
     api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).assert_problem(409, "nothing was recorded");
+    assert_eq!(code("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#), "not-recording");
+    assert_eq!(code("POST", "/api/v1/streams/live/undo", "{}"), "nothing-to-undo");
+    assert_eq!(code("PATCH", LOOK, r#"{"styles": "sam"}"#), "invalid");
+    assert_eq!(code("POST", "/api/v1/streams/live/source", r#"{"source": "/none.mp4"}"#), "unreadable");
+    assert_eq!(code("GET", "/api/v1/streams/lobby", ""), "not-found");
     assert_eq!(api.json("POST", "/api/v1/streams/live/resume", "{}").status, 200);
+    // Of two looks at once, which both need another network, the older one loses.
+    let both = std::thread::scope(|scope| {
+        let ask = |style| scope.spawn(move || api.json("PATCH", LOOK, &json!({ "styles": style }).to_string()).value());
+        ["flipped", "plain", "flipped", "plain"].map(ask).map(|asked| asked.join().unwrap())
+    });
+    assert!(both.iter().any(|answer| answer["frame"].is_u64()), "{both:?}");
+    let lost = both.iter().filter(|answer| answer["frame"].is_null());
+    assert!(lost.clone().all(|answer| answer["code"] == "superseded"), "{both:?}");
     api.json("PATCH", LOOK, "[]").assert_problem(422, "a JSON object");
     api.json("PUT", LOOK, r#"[{"same": 1.0}, 1.0]"#).assert_problem(422, "a JSON object");
     api.json("PATCH", LOOK, r#"{"styles": {"same": 1, "same": 2}}"#).assert_problem(422, "`same` is there twice");
@@ -461,14 +476,50 @@ fn photographs_are_painted_upright_and_bombs_are_refused() {
     paint("", "*/*", &gray(8000, 8000)).assert_problem(422, "8000x8000 is too large");
     paint("", "*/*", &gray(20_000, 4)).assert_problem(422, "20000x4 cannot be painted");
     paint("", "*/*", &turned[..turned.len() / 2]).assert_problem(422, "damaged");
+    paint("", "*/*", &jpeg_of_scans(60_000)).assert_problem(422, "it is a JPEG of more than 100 scans");
     paint("", "*/*", b"<html>").assert_problem(422, "is no JPEG, PNG or WebP file");
     paint("", "*/*", b"").assert_problem(422, "is no JPEG, PNG or WebP file");
     paint("?styles=negativ", "*/*", &turned).assert_problem(422, "did you mean `negative`?");
     paint("?strength=7", "*/*", &turned).assert_problem(422, "strength = 7");
     paint("?colour=1", "*/*", &turned).assert_problem(422, "unknown field `colour`");
     paint("?styles=lost", "*/*", &turned).assert_problem(500, "broken.onnx");
+    paint("?network=payr", "*/*", &turned).assert_problem(422, "unknown network `payr`; did you mean `pair`?");
+    paint("?network=pair&styles=waves", "*/*", &turned).assert_problem(422, "unknown style `waves`");
+    paint("?network=pair&network=sizes", "*/*", &turned).assert_problem(422, "`network` is there twice");
+    let outside = studio.networks.path().join("single.onnx").display().to_string().replace('/', "%2F");
+    paint(&format!("?network={outside}"), "*/*", &turned).assert_problem(422, "unknown network");
     assert_eq!(paint("?styles=negative", "*/*", &turned).status, 200);
     api.assert_painting(5);
+    studio.close();
+}
+
+#[test]
+fn a_photograph_is_painted_with_the_network_that_is_named() {
+    let studio = Studio::open(&[]);
+    // Two networks know `plain`: one as it is, and one that comes before it a negative.
+    let manifest = onnx::manifest("inverse").replace("name = \"same\"", "name = \"plain\"");
+    let manifest = manifest.replace("\"painted\"\nrange = [0, 255]", "\"painted\"\nrange = [255, 0]");
+    onnx::write(studio.networks.path(), "inverse", &onnx::identity(), &manifest);
+    let studio = studio.reopen();
+    let mut gray = std::io::Cursor::new(Vec::new());
+    RgbImage::from_pixel(64, 36, image::Rgb([60; 3])).write_to(&mut gray, image::ImageFormat::Png).unwrap();
+    let pixel = |file: &[u8]| image::load_from_memory(file).unwrap().into_rgb8().get_pixel(9, 9).0[0];
+    let painted = |query: &str| {
+        let answer = studio.api.ask("POST", &format!("/api/v1/paint?{query}"), &[], gray.get_ref());
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        pixel(&answer.body)
+    };
+    assert_eq!([painted("styles=plain"), painted("network=inverse"), painted("network=&styles=plain")], [195; 3]);
+    assert_eq!([painted("styles=plain&network=single"), painted("network=%73ingle")], [60; 2]);
+    // Large strokes are a negative here.
+    assert_eq!(["0", "1"].map(|stroke| painted(&format!("network=sizes&styles=waves&stroke={stroke}"))), [60, 195]);
+    assert_eq!(painted("network=single&steadiness=0.5"), 60, "all parts of a look are read");
+
+    let file = |name: &str| studio.folder.path().join(name).to_str().unwrap().to_string();
+    std::fs::write(file("in.png"), gray.get_ref()).unwrap();
+    let done =
+        ctl(&studio.api, &["paint", &file("in.png"), &file("out.png"), "--style", "plain", "--network", "single"]);
+    assert_eq!((done.code, pixel(&std::fs::read(file("out.png")).unwrap())), (0, 60), "{done:?}");
     studio.close();
 }
 
@@ -624,7 +675,13 @@ fn ctl_does_the_same_from_the_command_line() {
 
     for (args, code, words) in [
         (&["style", "negativ"][..], 2, "did you mean `negative`?"),
-        (&["strength", "7"], 2, "strength = 7: 0 to 1"),
+        (&["strength", "7"], 2, "7: 0 to 1 is possible"),
+        (&["strength", "nan"], 2, "NaN: 0 to 1 is possible"),
+        (&["steadiness", "nan"], 2, "`nan` is neither a number from 0 to 1"),
+        (&["steadiness", "flow"], 2, "it is for films"),
+        (&["stroke", "inf"], 2, "`inf` is neither a number from 0 to 1"),
+        (&["blend", "same=nan", "negative=1"], 2, "weight of style `same` = NaN: 0 to 1000 is possible"),
+        (&["look", r#"{"stroke": "nan"}"#], 2, "`nan` is neither a number from 0 to 1"),
         (&["--stream", "lobby", "status"], 2, "there is no stream `lobby`"),
         (&["record", "--stop"], 2, "no recording is in progress"),
         (&["style", "lost"], 5, "broken.onnx"),

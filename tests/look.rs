@@ -16,7 +16,7 @@ use impasto::config::{Config, PaintConfig, RuntimeConfig};
 use impasto::control::ApiError;
 use impasto::control::contract::SourceRequest;
 use impasto::engine::{Control, FramePainter, Live, stylise_live};
-use impasto::error::{Error, Result};
+use impasto::error::{Conflict, Error, Result};
 use impasto::frame::Frame;
 use impasto::frame::ring::{Producer, ring};
 use impasto::metrics::Counters;
@@ -595,7 +595,10 @@ fn a_running_stream_takes_every_command() {
     let file = folder.path().join("painted.mkv");
     handle.recorder.start(&file, Naming::Exact).unwrap();
     let error = handle.recorder.start(&folder.path().join("other.mkv"), Naming::Exact).unwrap_err();
-    assert!(matches!(&error, ApiError::Conflict(what) if what.contains("is in progress; stop it first")), "{error:?}");
+    assert!(
+        matches!(&error, ApiError::Conflict(Conflict::Recording, what) if what.contains("is in progress; stop it first")),
+        "{error:?}"
+    );
 
     let applied = control.set_look(Look { styles: Mix::only("flipped"), ..Look::default() }).unwrap().wait().unwrap();
     assert!(applied.frame.is_some());
@@ -633,7 +636,10 @@ fn a_running_stream_takes_every_command() {
     }
 
     assert_eq!(handle.recorder.stop().unwrap(), file);
-    assert_eq!(handle.recorder.stop().unwrap_err(), ApiError::Conflict("no recording is in progress".into()));
+    assert_eq!(
+        handle.recorder.stop().unwrap_err(),
+        ApiError::Conflict(Conflict::NotRecording, "no recording is in progress".into())
+    );
     let file = file.to_str().unwrap();
     assert_rising(&packet_times(file, "v"));
     assert_eq!(probe(file, "v", "stream=width,height"), "640,360");
@@ -646,10 +652,11 @@ fn flags_of_the_look_are_checked_before_anything_starts() {
     for (flags, message) in [
         (&["--style", "starry_nigt"][..], "unknown style `starry_nigt`; did you mean `starry_night`?"),
         (&["--style", "photo=-1"], "weight of style `photo` = -1: 0 to 1000 is possible"),
-        (&["--strength", "1.5"], "strength = 1.5: 0 to 1 is possible"),
-        (&["--steadiness", "nan"], "steadiness = NaN: 0 to 1 is possible"),
-        (&["--stroke", "1.5"], "stroke = 1.5: 0 to 1 is possible"),
-        (&["--stroke", "nan"], "stroke = NaN: 0 to 1 is possible"),
+        (&["--strength", "1.5"], "1.5: 0 to 1 is possible"),
+        (&["--strength", "inf"], "inf: 0 to 1 is possible"),
+        (&["--steadiness", "nan"], "`nan` is neither a number from 0 to 1 nor `flow`"),
+        (&["--stroke", "1.5"], "`1.5` is neither a number from 0 to 1 nor `auto`"),
+        (&["--stroke", "nan"], "`nan` is neither a number from 0 to 1 nor `auto`"),
         (&["--stroke", "big"], "`big` is neither a number from 0 to 1 nor `auto`"),
         (&["--fade-ms", "60001"], "fade_ms = 60001: 0 to 60000 is possible"),
         (&["--size", "huge"], "`huge` is not a size like 640x360"),

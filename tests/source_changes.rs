@@ -136,6 +136,45 @@ fn a_file_in_a_loop_that_is_written_anew_is_shown_again() {
 }
 
 #[test]
+fn another_file_of_the_same_name_is_shown_as_soon_as_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let shows = |api: &Api, what: &str, is: fn([u8; 3]) -> bool| {
+        until(what, || is(api.preview("painted").get_pixel(32, 18).0));
+        api.assert_painting(10);
+    };
+    // Long ones: whoever waits for the end of a round waits in vain.
+    for (name, colour) in [("clip.mp4", "red"), ("lime.mp4", "lime"), ("blue.mp4", "blue")] {
+        clip(Path::new(&path(name)), colour, 600.0);
+    }
+    let (run, api) = start(&path("clip.mp4"), &["--loop", "--style", "photo"]);
+    let replace = |by: &str| std::fs::rename(path(by), path("clip.mp4")).unwrap();
+    shows(&api, "the film", |[r, g, b]| r > 160 && g < 90 && b < 90);
+    replace("lime.mp4");
+    shows(&api, "the film of the same name", |[r, g, b]| r < 90 && g > 160 && b < 90);
+    // Damaged, or away: what was there plays on.
+    std::fs::write(path("damaged.mp4"), "no film at all").unwrap();
+    replace("damaged.mp4");
+    until("it is told", || run.errors().contains("cannot be shown, and what it was before plays on"));
+    std::fs::remove_file(path("clip.mp4")).unwrap();
+    shows(&api, "the film that was there", |[r, g, b]| r < 90 && g > 160 && b < 90);
+    replace("blue.mp4");
+    shows(&api, "the film that came back", |[r, g, b]| r < 90 && g < 90 && b > 160);
+    assert_eq!(api.state()["counts"]["reconnects"], 0, "{}", run.errors());
+
+    // A picture is shown for ever, looped or not.
+    let still = |name: &str, colour: [u8; 3]| {
+        image::RgbImage::from_pixel(64, 36, image::Rgb(colour)).save(path(name)).unwrap();
+    };
+    still("sign.png", [255, 0, 0]);
+    assert_eq!(set(&api, &path("sign.png"), false), 200);
+    shows(&api, "the picture", |[r, g, b]| r > 160 && g < 90 && b < 90);
+    still("sign.png", [0, 255, 0]);
+    shows(&api, "the picture in place of it", |[r, g, b]| r < 90 && g > 160 && b < 90);
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
 fn sound_that_begins_later_is_told_and_in_the_next_recording() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
@@ -305,6 +344,43 @@ fn a_camera_that_lies_about_its_pictures_is_lost_and_comes_back() {
 }
 
 #[test]
+fn a_jpeg_that_would_keep_a_decoder_busy_for_minutes_is_refused_wherever_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let mut good = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(64, 36).write_to(&mut good, image::ImageFormat::Jpeg).unwrap();
+    let (good, bomb) = (good.into_inner(), jpeg_of_scans(60_000));
+    std::fs::write(path("picture.jpg"), &bomb).unwrap();
+    std::fs::write(path("film.mjpeg"), bomb.repeat(3)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/video", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut connections = listener.incoming().map_while(Result::ok);
+        let mut first = connections.next().unwrap();
+        begin_pictures(&mut first);
+        for picture in std::iter::repeat_n(&good, 20).chain([&bomb, &good, &good]) {
+            let _ = send_picture(&mut first, picture);
+        }
+        for stream in connections {
+            let good = good.clone();
+            std::thread::spawn(move || send_pictures(stream, &good));
+        }
+    });
+    let (run, api) = start("test", &[]);
+    let set_to =
+        |source: &str| api.json("POST", "/api/v1/streams/live/source", &json!({ "source": source }).to_string());
+    for file in ["picture.jpg", "film.mjpeg"] {
+        set_to(&path(file)).assert_problem(422, "it is a JPEG of more than 100 scans");
+    }
+    assert_eq!(set_to(&url).status, 200);
+    until("it is lost", || run.errors().contains("it is a JPEG of more than 100 scans"));
+    let captured = || api.state()["counts"]["captured"].as_u64();
+    let then = captured();
+    until("it is back", || captured() > then.map(|then| then + 20));
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
 fn files_are_not_read_by_a_side_door() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
@@ -349,10 +425,26 @@ fn what_is_no_media_says_what_was_found() {
     for (nobody, words) in [
         ("http://127.0.0.1:9/x", "127.0.0.1:9 does not answer: Connection refused"),
         ("https://nobody.invalid/x", "nobody.invalid is not known"),
+        ("rtsp://127.0.0.1:9/x", "127.0.0.1:9 does not answer: Connection refused"),
     ] {
         let ended = Running::start(&[&["--source", nobody], &SMALL[..]].concat()).end();
         assert_eq!(ended.code, Some(3));
         assert!(ended.errors.contains(words), "{}", ended.errors);
+    }
+    // Where nobody can be seen to refuse, it is said what was waited for.
+    let waited = [
+        ("srt://127.0.0.1:9", "127.0.0.1:9 was called over SRT, and nobody answered"),
+        ("srt://127.0.0.1:{port}?mode=listener", "of this machine over SRT: is it calling"),
+        ("udp://127.0.0.1:{port}", "it was waited for packets to 127.0.0.1:"),
+    ];
+    let started = waited.map(|(source, words)| {
+        let source = source.replace("{port}", &free_port().to_string());
+        (Running::start(&[&["--source", &source], &SMALL[..]].concat()), words)
+    });
+    for (run, words) in started {
+        let ended = run.end();
+        assert_eq!(ended.code, Some(3));
+        assert!(ended.errors.contains("no picture came in 20 s") && ended.errors.contains(words), "{}", ended.errors);
     }
 }
 
@@ -368,4 +460,42 @@ fn a_process_without_descriptors_says_so_once_and_leaves() {
     assert_eq!(ended.code, Some(5), "{}", ended.errors);
     assert_eq!(ended.errors.matches("file descriptors are free").count(), 1, "{}", ended.errors);
     assert!(packet_times(recording.to_str().unwrap(), "v").len() >= 10, "its recording is finished");
+}
+
+#[test]
+fn a_process_that_may_have_few_descriptors_runs_or_says_so_and_leaves() {
+    for (limit, clients, code, words) in [
+        ("20", 0, 5, "20 file descriptors are too few"),
+        ("64", 60, 5, "of 64 file descriptors are free"),
+        ("128", 20, 0, ""),
+    ] {
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let mut command = std::process::Command::new("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_impasto"));
+        command.args(["run", "--json", "--source", "test", "--http", &address]).args(SMALL);
+        let run = Running::spawn(command);
+        let ended = if code == 0 {
+            let run = run.started();
+            let clients: Vec<_> = (0..clients).map(|_| TcpStream::connect(&address).unwrap()).collect();
+            Api { address }.assert_painting(20);
+            drop(clients);
+            run.interrupt()
+        } else {
+            let held: Vec<_> = match clients {
+                0 => Vec::new(),
+                clients => {
+                    run.wait_for("the start", |event| event["event"] == "started");
+                    // Those for whom no descriptor is left wait to be accepted.
+                    (0..clients).filter_map(|_| TcpStream::connect(&address).ok()).collect()
+                }
+            };
+            let ended = run.end();
+            drop(held);
+            ended
+        };
+        assert_eq!(ended.code, Some(code), "{limit}: {}", ended.errors);
+        assert!(ended.errors.contains(words), "{limit}: {}", ended.errors);
+        assert!(ended.errors.lines().count() < 40, "{limit}: {}", ended.errors);
+    }
 }

@@ -18,7 +18,7 @@ struct Studio {
     run: Running,
     api: Api,
     folder: tempfile::TempDir,
-    _networks: tempfile::TempDir,
+    networks: tempfile::TempDir,
     head: String,
     port: u16,
 }
@@ -39,7 +39,7 @@ impl Studio {
         let file = folder.path().join("impasto.toml");
         std::fs::write(&file, text(&head, streams, port, folder.path())).unwrap();
         let (run, api) = Api::start(&[&["--config", file.to_str().unwrap()], flags].concat());
-        Self { run, api, folder, _networks: networks, head, port }
+        Self { run, api, folder, networks, head, port }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -252,7 +252,8 @@ fn a_changed_config_is_taken_without_a_break_and_a_bad_one_is_refused() {
     studio.edit(&format!("{hall}paint.styles = \"negativ\"\n{LOBBY}"));
     until("the mistake is told", || studio.config()["error"].is_string());
     let error = studio.config()["error"].as_str().unwrap().to_string();
-    for words in ["impasto.toml, line 18: ", "stream hall: unknown style `negativ`; did you mean `negative`?"] {
+    for words in ["impasto.toml, line 18, `styles`: ", "stream hall: unknown style `negativ`; did you mean `negative`?"]
+    {
         assert!(error.contains(words), "{error}");
     }
     while events.next().1["config"]["error"] != error.as_str() {}
@@ -385,6 +386,44 @@ fn a_stream_whose_source_is_silent_is_shown_as_it_was() {
 }
 
 #[test]
+fn another_network_comes_while_the_stream_runs_on() {
+    let hall = format!("{HALL}output.record = \"{{folder}}/take.mkv\"\n");
+    let studio = Studio::open(&hall, &[]);
+    let api = &studio.api;
+    let state = || api.state_of("hall");
+    let paint = |network: &str, style: &str| format!("{hall}paint = {{ network = {network:?}, styles = {style:?} }}\n");
+    let outside = studio.networks.path().join("sizes.onnx").display().to_string();
+    let mut painted = 0;
+    for (paint, network) in [
+        (paint("single", "plain"), "single"),
+        (paint(&outside, "waves"), "sizes"),
+        (hall.clone(), "pair"),
+        (format!("{hall}paint.network = \"pair\"\n"), "pair"),
+        (paint("flipped", "flipped"), "flipped"),
+    ] {
+        let config = studio.config();
+        studio.edit(&paint);
+        studio.wait_until_taken(&config);
+        until(&format!("{network} paints"), || state()["network"] == network);
+        // What is changed by hand then does not ask for another network.
+        let strength = r#"{"strength": 1}"#;
+        assert_eq!(api.json("PATCH", "/api/v1/streams/hall/look", strength).value()["network"], network);
+        let now = state()["counts"]["painted"].as_u64().unwrap();
+        assert!(now >= painted, "the stream began anew");
+        painted = now;
+    }
+    studio.edit(&paint("broken", "lost"));
+    let told = |words: &str| studio.config()["error"].as_str().is_some_and(|error| error.contains(words));
+    until("a network that does not load is told", || told("broken.onnx"));
+    api.assert_painting_of("hall", 5);
+    assert_eq!((&state()["network"], &state()["counts"]["reconnects"]), (&json!("flipped"), &json!(0)));
+    let folder = studio.folder.path().to_path_buf();
+    assert_eq!(studio.run.interrupt().code, Some(0));
+    let recorded: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|file| file.file_name()).collect();
+    assert!(recorded.iter().filter(|name| name.to_string_lossy().ends_with(".mkv")).count() == 1, "{recorded:?}");
+}
+
+#[test]
 fn outputs_change_while_the_stream_runs_on() {
     let studio = Studio::open(HALL, &[]);
     let api = &studio.api;
@@ -415,8 +454,17 @@ fn outputs_change_while_the_stream_runs_on() {
     assert_eq!(state()["outputs"][0]["clients"], 1);
     assert!(client.0.try_wait().unwrap().is_none(), "who watches was sent away");
 
-    let own = json!({ "source": url }).to_string();
-    api.json("POST", "/api/v1/streams/hall/source", &own).assert_problem(422, "is what this stream itself serves");
+    let preview = format!("http://{}/api/v1/streams/hall/preview?which=source", api.address);
+    for own in [&url, &url.replace("rtsp://", "rtspt://"), &url.replace("127.0.0.1", "localhost"), &preview] {
+        let own = json!({ "source": own }).to_string();
+        api.json("POST", "/api/v1/streams/hall/source", &own).assert_problem(422, "is what this stream itself serves");
+    }
+    // In the config too, which is not known to be wrong before the server runs.
+    studio.edit(&format!("{HALL}source.input = {preview:?}\n"));
+    let told = |words: &str| studio.config()["error"].as_str().is_some_and(|error| error.contains(words));
+    until("its own preview is refused", || told("is what this stream itself serves"));
+    studio.edit(HALL);
+    until("it is taken back", || studio.config()["error"].is_null());
 
     // A path that is moved, and a port that is taken: the old path comes back.
     let before = painted();

@@ -237,8 +237,14 @@ fn a_dropped_photograph_is_painted() {
     let saved = image::open(browser.downloaded("chelsea-painted.jpg")).unwrap().into_rgb8();
     let original = image::open(original).unwrap().into_rgb8();
     assert!(difference(&saved, &inverted(&original), 0.0, 1.0) < 8.0);
+    // Another network, for the photograph alone.
+    browser.press("#network", "single");
+    until("what that one paints", || difference(&browser.screenshot("#photo-split"), &same, 0.02, 0.98) < 8.0);
+    browser.click("[data-style=negative]");
+    browser.wait_for("document.getElementById('network').value === 'pair'");
     // The live picture is painted as before.
     assert_eq!(studio.api.state()["look"]["styles"], serde_json::json!({"same": 1.0}));
+    assert_eq!(studio.api.state()["network"], "pair");
     browser.assert_clean(false);
 
     // What is no photograph is refused in words.

@@ -119,6 +119,7 @@ pub struct Capture {
     facts: Arc<Mutex<StreamFacts>>,
     treatment: Treatment,
     camera: Option<camera::CameraThread>,
+    is_still: bool,
     /// Makes it begin again at its end.
     looping: Option<Looping>,
     /// Length by the edit lists that the demuxer does not see.
@@ -165,6 +166,7 @@ impl Capture {
         let description = source.to_string();
         let (looping, standstill) = (None, matches!(source, Source::File(_)).then(Mutex::default));
         let treatment = wiring.treatment;
+        let is_still = matches!(source, Source::File(path) if still::is_still(path));
         let mut capture = Self {
             pipeline,
             source: source.clone(),
@@ -172,6 +174,7 @@ impl Capture {
             facts,
             treatment,
             camera,
+            is_still,
             looping,
             edited_duration,
             seeks,
@@ -214,6 +217,11 @@ impl Capture {
         self.set_state(gst::State::Playing).map(|_| ())
     }
 
+    /// What is shown is one picture for ever.
+    pub fn is_still(&self) -> bool {
+        self.is_still
+    }
+
     /// How long a round takes of what plays in a loop.
     pub fn round(&self) -> Option<Duration> {
         self.looping.as_ref().and_then(Looping::round)
@@ -253,7 +261,7 @@ impl Capture {
             Ok(()) => End::Finished,
             Err(reason) => {
                 // All that GStreamer says of an address that nobody answers.
-                let vague = reason.ends_with("Internal data stream error");
+                let vague = ["Internal data stream error", "(Generic error))"].iter().any(|end| reason.ends_with(end));
                 let reason = self.source.why_unreachable().filter(|_| vague).unwrap_or(reason);
                 let missing = self.facts.locked().missing.clone();
                 let missing = missing.map(|what| format!("; no {what} is installed")).unwrap_or_default();

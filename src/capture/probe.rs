@@ -107,7 +107,7 @@ impl Capture {
             Error::input(if seconds == 0 {
                 format!("{source}: it ends without a picture")
             } else {
-                format!("{source}: no picture came in {seconds} s")
+                format!("{source}: no picture came in {seconds} s{}", self.source.advice())
             })
         })
     }

@@ -86,13 +86,15 @@ impl Source {
         }
     }
 
-    /// Why nothing comes of an HTTP address, if that is because nobody answers there.
+    /// Why nothing comes of an address that is asked over TCP, if that is because nobody answers there.
     pub(super) fn why_unreachable(&self) -> Option<String> {
         let Self::Url(url) = self else { return None };
         let url = Url::parse(url)?;
-        let usual = match url.scheme {
+        let usual = match url.scheme.to_ascii_lowercase().as_str() {
             "http" => 80,
             "https" => 443,
+            "rtsp" | "rtspu" | "rtspt" | "rtsph" => 554,
+            "rtsps" | "rtspsu" | "rtspst" | "rtspsh" => 322,
             _ => return None,
         };
         let (host, port) = (url.host, url.port.unwrap_or(usual));
@@ -104,6 +106,31 @@ impl Source {
         // It answers, or why the last of its addresses does not.
         let why = errors.collect::<Option<Vec<_>>>()?.pop()?;
         Some(format!("{host}:{port} does not answer: {why}; is the sender running, and the port right?"))
+    }
+
+    /// What can be the matter with an address from which nothing comes, for the user.
+    pub fn advice(&self) -> String {
+        let Self::Url(url) = self else { return String::new() };
+        let Some(parts) = Url::parse(url) else { return String::new() };
+        let (scheme, listens) = (parts.scheme.to_ascii_lowercase(), url.contains("mode=listener"));
+        let port = parts.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let host = parts.host;
+        match scheme.as_str() {
+            "srt" if listens => format!(
+                "; it was waited for a sender that calls {host}{port} of this machine over SRT: is it calling, with the same \
+                 passphrase, and does no firewall keep UDP out?"
+            ),
+            "srt" => format!(
+                "; {host}{port} was called over SRT, and nobody answered with a picture: does the sender listen there \
+                 (mode=listener), with the same passphrase? For a sender that calls by itself, wait with \
+                 srt://0.0.0.0{port} and ?mode=listener behind it"
+            ),
+            "udp" | "rtp" | "rist" => format!(
+                "; it was waited for packets to {host}{port}: does the sender send them to this machine, and does no \
+                 firewall keep UDP out?"
+            ),
+            _ => "; is the sender running?".into(),
+        }
     }
 
     /// The edit lists of a file that is read without them.

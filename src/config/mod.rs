@@ -1,6 +1,7 @@
 //! The config file as written: strict TOML, every key with a default.
 
 pub mod outputs;
+mod place;
 pub mod plan;
 mod settings;
 mod stream;
@@ -20,6 +21,7 @@ use crate::style::onnx::{Device, Precision};
 use crate::style::{PaintSize, Steadiness, Stroke};
 use crate::suggest::explain;
 
+pub use place::locate;
 pub use settings::Settings;
 pub use stream::StreamConfig;
 
@@ -282,21 +284,6 @@ impl Config {
         for StreamConfig { source, paint, output, .. } in &mut self.stream {
             change(source, paint, output);
         }
-    }
-}
-
-/// Adds file and line to an error about a value that stands in the config `file`.
-pub fn locate(error: Error, file: Option<&Path>) -> Error {
-    let Some(file) = file else { return error };
-    let (text, message) = (std::fs::read_to_string(file).unwrap_or_default(), error.to_string());
-    let is_blamed = |line: &str| {
-        let value = line.split_once('=').map(|(_, value)| value.trim());
-        let value = value.and_then(|value| value.strip_prefix('"')?.split('"').next());
-        value.is_some_and(|value| !value.is_empty() && message.contains(&format!("`{value}`")))
-    };
-    match text.lines().position(is_blamed) {
-        Some(index) => error.map_text(|text| format!("config {}, line {}: {text}", file.display(), index + 1)),
-        None => error,
     }
 }
 

@@ -6,10 +6,14 @@ use std::sync::Once;
 use super::{ExtraOutput, OnDemand, OutputConfig, PushConfig, VirtualCameraConfig, push_kbps};
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
+use crate::control::PreviewAddress;
 use crate::control::contract::OutputWish;
 use crate::error::{Error, Result};
 use crate::output::virtual_camera::Device;
 use crate::output::{PushPlan, RtspAccess, RtspAddress, VirtualCameraPlan, WebRtc, WebRtcPlan};
+
+/// What encoders take: below, there is no picture left; above, none obeys.
+const RATES: std::ops::RangeInclusive<u32> = 10..=1_000_000;
 
 /// The section `[output]` of one stream, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,7 @@ impl OutputsPlan {
     /// A value that cannot be, or a virtual camera that is not there.
     pub fn new(config: &OutputConfig, stream: &str) -> Result<Self> {
         let access = rtsp_access(config)?;
+        rate("rtsp_kbps", config.rtsp_kbps).map_err(Error::usage)?;
         let rtsp = match config.rtsp.as_str() {
             "off" | "" => None,
             address => {
@@ -116,7 +121,7 @@ impl OutputsPlan {
     /// # Errors
     /// The source is one of these outputs.
     pub fn refuse_own(&self, source: &Source) -> Result<()> {
-        refuse_own(source, self.outputs.iter())
+        refuse_own(source, self.outputs.iter(), None)
     }
 
     /// # Errors
@@ -166,7 +171,8 @@ impl OutputPlan {
         Ok(match wish {
             OutputWish::Rtsp { address, kbps } => {
                 let address = RtspAddress::for_stream(address, stream).map_err(Error::usage)?;
-                let (access, kbps) = (settings.access.clone(), kbps.unwrap_or(settings.kbps));
+                let kbps = rate("kbps", kbps.unwrap_or(settings.kbps)).map_err(Error::usage)?;
+                let access = settings.access.clone();
                 Some(Self::Rtsp(RtspPlan { address, access, kbps }))
             }
             OutputWish::VirtualCamera { device, size, mirror } => {
@@ -206,8 +212,12 @@ impl OutputPlan {
 }
 
 /// # Errors
-/// The source is one of the outputs: the stream would be painted again and again.
-pub fn refuse_own<'a>(source: &Source, mut outputs: impl Iterator<Item = &'a OutputPlan>) -> Result<()> {
+/// The source is one of the outputs, or the preview: the stream would be painted again and again.
+pub fn refuse_own<'a>(
+    source: &Source,
+    mut outputs: impl Iterator<Item = &'a OutputPlan>,
+    preview: Option<&PreviewAddress>,
+) -> Result<()> {
     match source {
         Source::Camera(CameraRequest { which, .. }) => {
             let Some(path) = camera::path_of(which) else { return Ok(()) };
@@ -217,7 +227,8 @@ pub fn refuse_own<'a>(source: &Source, mut outputs: impl Iterator<Item = &'a Out
             })
         }
         Source::Url(url)
-            if outputs.any(|output| matches!(output, OutputPlan::Rtsp(rtsp) if rtsp.address.is_at(url))) =>
+            if preview.is_some_and(|preview| preview.is_at(url))
+                || outputs.any(|output| matches!(output, OutputPlan::Rtsp(rtsp) if rtsp.address.is_at(url))) =>
         {
             Err(Error::usage(format!("{source} is what this stream itself serves; choose another source")))
         }
@@ -227,11 +238,16 @@ pub fn refuse_own<'a>(source: &Source, mut outputs: impl Iterator<Item = &'a Out
 
 fn rtsp_access(config: &OutputConfig) -> Result<RtspAccess> {
     let (name, password) = (&config.rtsp_user, &config.rtsp_password);
-    if name.is_empty() != password.is_empty() {
-        return Err(Error::usage("rtsp_user and rtsp_password go together: set both in [output], or none"));
+    let both = "set both in [output], or none";
+    match (name.is_empty(), password.is_empty()) {
+        (false, true) => return Err(Error::usage(format!("rtsp_user `{name}` has no rtsp_password: {both}"))),
+        (true, false) => return Err(Error::usage(format!("rtsp_password is set without rtsp_user: {both}"))),
+        _ => {}
     }
     let user = (!name.is_empty()).then(|| (name.clone(), password.clone()));
-    Ok(RtspAccess { user, certificate: set(&config.rtsp_certificate) })
+    let access = RtspAccess { user, certificate: set(&config.rtsp_certificate) };
+    access.check()?;
+    Ok(access)
 }
 
 fn virtual_camera(camera: &VirtualCameraConfig) -> Result<VirtualCameraPlan> {
@@ -248,10 +264,10 @@ fn virtual_camera(camera: &VirtualCameraConfig) -> Result<VirtualCameraPlan> {
 
 fn webrtc(config: &OutputConfig, stream: &str) -> Result<WebRtcPlan> {
     let path = format!("/api/v1/streams/{stream}/whep");
-    match (config.webrtc_kbps, config.webrtc_viewers) {
-        (0, _) => Err(Error::usage("webrtc_kbps = 0 is no rate")),
-        (_, 0) => Err(Error::usage("webrtc_viewers = 0: nobody could watch; webrtc = false turns it off")),
-        (kbps, viewers) => Ok(WebRtcPlan { path, kbps, viewers }),
+    let kbps = rate("webrtc_kbps", config.webrtc_kbps).map_err(Error::usage)?;
+    match config.webrtc_viewers {
+        0 => Err(Error::usage("webrtc_viewers = 0: nobody could watch; webrtc = false turns it off")),
+        viewers => Ok(WebRtcPlan { path, kbps, viewers }),
     }
 }
 
@@ -266,7 +282,16 @@ fn has_webrtc() -> bool {
 }
 
 fn push(url: &str, kbps: u32) -> Result<OutputPlan> {
+    let kbps = rate("kbps", kbps).map_err(Error::usage)?;
     PushPlan::new(url, kbps).map(OutputPlan::Push).map_err(Error::usage)
+}
+
+/// Checks the rate of an encoder, in thousands of bits a second.
+fn rate(key: &str, kbps: u32) -> Result<u32, String> {
+    if RATES.contains(&kbps) {
+        return Ok(kbps);
+    }
+    Err(format!("{key} = {kbps}: {} to {} is possible", RATES.start(), RATES.end()))
 }
 
 /// Checks a constant quality value.

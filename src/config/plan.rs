@@ -6,13 +6,17 @@ use super::outputs::{OutputsPlan, set};
 use super::{Config, ControlConfig, PaintConfig, RuntimeConfig, SourceConfig, StreamConfig};
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
-use crate::control::{AllowedSources, HttpPlan};
+use crate::control::{AllowedSources, HttpPlan, PreviewAddress};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::machine::cores;
 use crate::output::IceServers;
+use crate::style::geometry::MAX_SIDE;
 use crate::style::onnx::SessionOptions;
 use crate::style::{Catalog, PaintPlan, Size};
+
+/// More threads than this are a slip of the finger, for which the system has no room.
+const MOST_THREADS: usize = 1024;
 
 /// What `impasto run` does, checked.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct StreamPlan {
     pub paint: PaintPlan,
     pub templates: Templates,
     pub outputs: OutputsPlan,
+    /// Where its pictures are shown over HTTP, once that is known.
+    pub preview: Option<PreviewAddress>,
 }
 
 impl RunPlan {
@@ -86,7 +92,9 @@ impl RunPlan {
         let (media, state) = (media.clone(), state_folder(state));
         let http = HttpPlan { sources: AllowedSources(sources), media, state, ..http };
         if *remember && http.state.is_none() {
-            return Err(Error::usage("[control] remember: there is no folder to remember in; set [control] state"));
+            return Err(Error::usage(
+                "[control] remember = true: there is no folder to remember in; set [control] state",
+            ));
         }
         Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http, ice })
     }
@@ -100,8 +108,12 @@ impl StreamPlan {
         let outputs = OutputsPlan::new(output, name)?;
         let source = source(from)?;
         outputs.refuse_own(&source)?;
-        let size = format!("{}x{}", from.width, from.height);
-        let size = size.parse().map_err(|what| Error::usage(format!("[source] size: {what}")))?;
+        for (side, pixels) in [("width", from.width), ("height", from.height)] {
+            if !(1..=MAX_SIDE).contains(&pixels) {
+                return Err(Error::usage(format!("[source] {side} = {pixels}: 1 to {MAX_SIDE} is possible")));
+            }
+        }
+        let size = Size::new(from.width, from.height);
         if !(1..=240).contains(&from.fps) {
             return Err(Error::usage(format!("[source] fps = {}: 1 to 240 is possible", from.fps)));
         }
@@ -116,6 +128,7 @@ impl StreamPlan {
             paint: PaintPlan { session: isolated_session_options(runtime), ..paint },
             templates: templates(runtime),
             outputs,
+            preview: None,
         })
     }
 }
@@ -153,6 +166,9 @@ pub fn source(config: &SourceConfig) -> Result<Source> {
 /// # Errors
 /// An unknown network or style, or a size that is none.
 pub fn paint_plan(paint: &PaintConfig, runtime: &RuntimeConfig) -> Result<PaintPlan> {
+    if runtime.threads > MOST_THREADS {
+        return Err(Error::usage(format!("[runtime] threads = {}: 0 to {MOST_THREADS} is possible", runtime.threads)));
+    }
     let network = (!paint.network.is_empty()).then_some(paint.network.as_str());
     let is_path = network.is_some_and(|network| Path::new(network).exists());
     let catalog = catalog(runtime);

@@ -5,10 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::AllowedSources;
 use crate::error::{Error, Result};
+use crate::url::Url;
 
 /// The port that `auto` tries first.
 pub const FIRST_PORT: u16 = 8080;
@@ -47,6 +49,23 @@ pub struct HttpPlan {
     pub media: Vec<PathBuf>,
     /// The folder for what outlives the daemon; none if no user has one.
     pub state: Option<PathBuf>,
+}
+
+/// Where the moving pictures of a stream are shown over HTTP.
+#[derive(Debug, Clone)]
+pub struct PreviewAddress {
+    pub socket: SocketAddr,
+    pub stream: String,
+}
+
+impl PreviewAddress {
+    /// Whether `url` leads there, as far as names of this machine show.
+    pub fn is_at(&self, url: &str) -> bool {
+        let Some(url) = Url::parse(url) else { return false };
+        let path = percent_decode_str(url.path).decode_utf8_lossy();
+        let own = format!("api/v1/streams/{}/preview", self.stream);
+        url.scheme.eq_ignore_ascii_case("http") && path == own && url.leads_to(self.socket, 80)
+    }
 }
 
 impl HttpPlan {
@@ -134,6 +153,21 @@ impl fmt::Display for HttpAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_preview_of_a_stream_is_known_by_its_address() {
+        let preview = PreviewAddress { socket: "127.0.0.1:8080".parse().unwrap(), stream: "hall".into() };
+        assert!(preview.is_at("http://localhost:8080/api/v1/streams/hall/preview"));
+        assert!(preview.is_at("HTTP://127.0.0.1:8080/api/v1/streams/%68all/preview?which=source"));
+        for other in [
+            "http://localhost:8080/api/v1/streams/lobby/preview",
+            "http://localhost:8081/api/v1/streams/hall/preview",
+            "http://localhost:8080/api/v1/streams/hall",
+            "clip.mp4",
+        ] {
+            assert!(!preview.is_at(other), "{other}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_as_people_write_them() {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Conflict;
 use crate::metrics::Snapshot;
 use crate::style::{Look, PaintSize};
 
@@ -293,6 +294,37 @@ pub struct RecordingWish {
     pub file: String,
 }
 
+/// What kind of refusal it is, for programs: it stays the same when the words change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    TooSlow,
+    TooLarge,
+    NotJson,
+    NoSuchRange,
+    WrongHost,
+    /// What is asked for cannot be.
+    Invalid,
+    /// A source or a photograph cannot be read.
+    Unreadable,
+    /// The network failed.
+    NetworkFailed,
+    /// Something cannot be written or opened.
+    OutputFailed,
+    /// Too much is asked at once.
+    Busy,
+    /// The stream does not run now, or the daemon stops.
+    NotRunning,
+    /// It cannot be done in the state that things are in.
+    #[serde(untagged)]
+    Conflict(Conflict),
+}
+
 /// An RFC 9457 problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -300,6 +332,7 @@ pub struct Problem {
     pub r#type: String,
     pub title: String,
     pub status: u16,
+    pub code: Code,
     /// What is wrong and what to do.
     pub detail: String,
 }

@@ -14,6 +14,6 @@ mod sources;
 mod stream;
 mod text;
 
-pub use address::{HttpAddress, HttpPlan};
+pub use address::{HttpAddress, HttpPlan, PreviewAddress};
 pub use sources::AllowedSources;
 pub use stream::{ApiError, ApiFuture, ApiResult, Hub, Member, Starter, Stream, run_blocking};

@@ -9,7 +9,7 @@ use super::contract::{Painted, Preset, PresetWish};
 use super::text::is_shown_as_written;
 use super::{ApiError, ApiResult};
 use crate::atomic_file;
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::style::Catalog;
 use crate::suggest::did_you_mean;
 use crate::sync::Locked;
@@ -126,7 +126,8 @@ fn put(list: &mut Vec<Preset>, name: &str, wish: PresetWish) -> ApiResult<String
     preset.name = new_name.unwrap_or(preset.name);
     check_name(&preset.name)?;
     if preset.name != name && list.iter().any(|other| other.name == preset.name) {
-        return Err(ApiError::Conflict(format!("there is a preset `{}` already; choose another name", preset.name)));
+        let what = format!("there is a preset `{}` already; choose another name", preset.name);
+        return Err(ApiError::Conflict(Conflict::Exists, what));
     }
     match key {
         None => {}
@@ -138,7 +139,8 @@ fn put(list: &mut Vec<Preset>, name: &str, wish: PresetWish) -> ApiResult<String
         Some(key) => return Err(Error::usage(format!("key = {key}: 1 to 9 is possible, or 0 for none")).into()),
     }
     if place_now.is_none() && list.len() >= MOST_PRESETS {
-        return Err(ApiError::Conflict(format!("there are {MOST_PRESETS} presets, and no more fit: remove some")));
+        let what = format!("there are {MOST_PRESETS} presets, and no more fit: remove some");
+        return Err(ApiError::Conflict(Conflict::Full, what));
     }
     let name = preset.name.clone();
     if let Some(place) = place_now {

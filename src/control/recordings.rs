@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use super::contract::Recording;
 use super::text::is_shown_as_written;
 use super::{ApiError, ApiResult};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::output::{Container, dated_name, length_of, move_without_replacing};
 use crate::sync::Locked;
 
@@ -150,7 +150,7 @@ impl Recordings {
 }
 
 fn taken(path: &Path) -> ApiError {
-    ApiError::Conflict(format!("{} is there already; choose another name", path.display()))
+    ApiError::Conflict(Conflict::Exists, format!("{} is there already; choose another name", path.display()))
 }
 
 fn modified(found: &Metadata) -> SystemTime {
@@ -185,7 +185,7 @@ mod tests {
         assert!(!recordings.folder.exists(), "nothing was made for a name that cannot be");
         assert_eq!(file("take 1.mkv"), Ok(recordings.folder.join("take 1.mkv")));
         std::fs::write(recordings.folder.join("take 1.mkv"), "").unwrap();
-        assert!(matches!(file("take 1.mkv"), Err(ApiError::Conflict(_))));
+        assert!(matches!(file("take 1.mkv"), Err(ApiError::Conflict(Conflict::Exists, _))));
         let named = recordings.new_file(None, "hall").unwrap();
         let name = named.strip_prefix(&recordings.folder).unwrap().to_str().unwrap();
         let pattern: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -220,7 +220,7 @@ mod tests {
             assert!(matches!(recordings.rename("a.mkv", trick), Err(ApiError::Failed(_))), "{trick}");
         }
         assert!(matches!(recordings.rename("a.mkv", "a.mp4"), Err(ApiError::Failed(_))));
-        assert!(matches!(recordings.rename("a.mkv", "link.mkv"), Err(ApiError::Conflict(_))));
+        assert!(matches!(recordings.rename("a.mkv", "link.mkv"), Err(ApiError::Conflict(Conflict::Exists, _))));
         assert_eq!(recordings.rename("a.mkv", "b.mkv").unwrap().file, "b.mkv");
         assert_eq!(recordings.remove("b.mkv"), Ok(Vec::new()));
         assert_eq!(std::fs::read_to_string(path("precious.mkv")).unwrap(), "mine");

@@ -13,7 +13,7 @@ use super::contract::{
     Change, ConfigState, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch,
     SourceRequest, StreamState, StreamStatus,
 };
-use crate::error::Error;
+use crate::error::{Conflict, Error};
 use crate::output::{Admitted, PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
 use crate::suggest::did_you_mean;
@@ -29,9 +29,11 @@ pub enum ApiError {
     /// There is no such stream, file or page.
     NotFound(String),
     /// It cannot be done in the state that the stream is in.
-    Conflict(String),
-    /// The stream does not run now, or too much is asked at once: later it may work.
-    Later(String),
+    Conflict(Conflict, String),
+    /// Too much is asked at once: later it may work.
+    Busy(String),
+    /// The stream, or the daemon, does not run now: later it may.
+    Down(String),
     /// It was tried and failed, or what was asked for cannot be.
     Failed(Error),
 }
@@ -39,7 +41,7 @@ pub enum ApiError {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Conflict(what) => Self::Conflict(what),
+            Error::Conflict(what, text) => Self::Conflict(what, text),
             error => Self::Failed(error),
         }
     }
@@ -185,7 +187,7 @@ impl Hub {
     pub fn member(&self, name: &str) -> ApiResult<Member> {
         let streams = self.streams.read_locked();
         if streams.is_empty() {
-            return Err(ApiError::Later("no stream runs now".into()));
+            return Err(ApiError::Down("no stream runs now".into()));
         }
         streams.get(name).cloned().ok_or_else(|| {
             let names = || streams.keys().map(String::as_str);
@@ -211,11 +213,13 @@ impl Hub {
         match self.member(name)? {
             Member::Running(stream) => Ok(stream),
             Member::Down(state, _) => Err(match (state.status, &state.error) {
-                (StreamStatus::Failed, Some(error)) => ApiError::Later(format!(
+                (StreamStatus::Failed, Some(error)) => ApiError::Down(format!(
                     "stream `{name}` is being tried again just now, so try again in a moment: {error}"
                 )),
-                (StreamStatus::Ended, _) => ApiError::Conflict(format!("stream `{name}` has ended: its file is over")),
-                _ => ApiError::Later(format!("stream `{name}` is starting; try again in a moment")),
+                (StreamStatus::Ended, _) => {
+                    ApiError::Conflict(Conflict::Ended, format!("stream `{name}` has ended: its file is over"))
+                }
+                _ => ApiError::Down(format!("stream `{name}` is starting; try again in a moment")),
             }),
         }
     }

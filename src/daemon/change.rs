@@ -9,6 +9,7 @@ use crate::control::contract::SettingsPatch;
 use crate::control::{ApiError, ApiResult, Stream};
 use crate::error::{Error, Result};
 use crate::style::{LookPatch, PaintSize};
+use crate::sync::Locked;
 
 /// The smallest change from one config to another.
 #[derive(Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Change {
 /// Only what is named changes: what was changed by hand meanwhile stays.
 #[derive(Debug, Default, PartialEq)]
 pub struct LiveChange {
+    /// Empty for the one that fits best.
+    network: Option<String>,
     look: LookPatch,
     size: Option<PaintSize>,
     is_other_source: bool,
@@ -45,8 +48,8 @@ impl Change {
             return Self::None;
         }
         let mut reached = old.clone();
-        let PaintConfig { styles, strength, keep_colours, steadiness, stroke, fade_ms, network: _, size } = &new.paint;
-        reached.paint = PaintConfig { network: old.paint.network.clone(), ..new.paint.clone() };
+        let PaintConfig { styles, strength, keep_colours, steadiness, stroke, fade_ms, network, size } = &new.paint;
+        reached.paint.clone_from(&new.paint);
         reached.source.input.clone_from(&new.source.input);
         reached.output.clone_from(&new.output);
         if reached != *new {
@@ -54,6 +57,7 @@ impl Change {
         }
         let was = &old.paint;
         Self::Live(LiveChange {
+            network: (*network != was.network).then(|| network.clone()),
             look: LookPatch {
                 styles: (*styles != was.styles).then(|| styles.clone()),
                 strength: (*strength != was.strength).then_some(*strength),
@@ -85,12 +89,9 @@ impl LiveChange {
     /// reached, and what was refused.
     pub async fn apply(self, handle: &Handle, old: StreamConfig, new: &StreamConfig) -> (StreamConfig, Vec<Error>) {
         let (mut reached, mut refused) = (old, Vec::new());
-        if self.look != LookPatch::default() {
-            match told(handle.patch_look(self.look).await) {
-                Ok(()) => {
-                    let (network, size) = (reached.paint.network, reached.paint.size);
-                    reached.paint = PaintConfig { network, size, ..new.paint.clone() };
-                }
+        if self.network.is_some() || self.look != LookPatch::default() {
+            match told(handle.configure(self.network, self.look).await) {
+                Ok(()) => reached.paint = PaintConfig { size: reached.paint.size, ..new.paint.clone() },
                 Err(error) => refused.push(error),
             }
         }
@@ -101,7 +102,12 @@ impl LiveChange {
             }
         }
         if self.outputs != OutputChange::None {
-            let errors = match OutputsPlan::new(&new.output, &new.name) {
+            let plan = OutputsPlan::new(&new.output, &new.name).and_then(|plan| {
+                // One that was set by hand may be what an output would become.
+                let source = handle.source.locked().clone();
+                if self.is_other_source { Ok(plan) } else { plan.refuse_own(&source).map(|()| plan) }
+            });
+            let errors = match plan {
                 Ok(plan) => handle.take_outputs(plan, self.outputs == OutputChange::Again).await,
                 Err(error) => vec![error],
             };
@@ -169,11 +175,11 @@ mod tests {
         ] {
             assert_eq!(to(change), Change::Live(LiveChange { outputs: OutputChange::Other, ..LiveChange::default() }));
         }
-        for change in [
-            (|new| new.paint.network = "other".into()) as fn(&mut StreamConfig),
-            |new| new.source.fps = 25,
-            |new| new.source.sound = false,
-        ] {
+        assert_eq!(
+            to(|new| new.paint.network = "other".into()),
+            Change::Live(LiveChange { network: Some("other".into()), ..LiveChange::default() })
+        );
+        for change in [(|new| new.source.fps = 25) as fn(&mut StreamConfig), |new| new.source.sound = false] {
             assert_eq!(to(change), Change::Restart);
         }
     }

@@ -11,6 +11,12 @@ const RESERVE: usize = 16;
 /// Many clients may come and go at once: only what lasts is no passing crowd.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What can be done.
+const RAISE: &str = "raise the limit (`ulimit -n`, LimitNOFILE= in the unit)";
+
+/// With fewer, libraries end the process as they start, each in its own words.
+const LEAST: u64 = 32;
+
 /// Watches over the descriptors. Time is passed in.
 #[derive(Debug, Default)]
 pub struct Descriptors {
@@ -18,6 +24,15 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
+    /// # Errors
+    /// The process may have too few to start anything.
+    pub fn check_limit() -> Result<()> {
+        match limit().filter(|limit| *limit < LEAST) {
+            Some(limit) => Err(Error::output(format!("{limit} file descriptors are too few; {RAISE}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Looks for free ones; call it twice a second.
     ///
     /// # Errors
@@ -36,12 +51,14 @@ impl Descriptors {
         if now.duration_since(since) < PATIENCE {
             return Ok(());
         }
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or_default();
-        Err(Error::output(format!(
-            "only {free} of {limit} file descriptors are free; raise the limit (`ulimit -n`, LimitNOFILE= in the unit), or \
-             serve fewer clients"
-        )))
+        let limit = limit().unwrap_or_default();
+        Err(Error::output(format!("only {free} of {limit} file descriptors are free; {RAISE}, or serve fewer clients")))
     }
+}
+
+/// How many there may be; none if there is no limit.
+fn limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::output_keeper::OutputKeeper;
 use super::recorder::Recorder;
 use super::source_keeper::Switch;
 use super::source_state::Playing;
+use crate::capture::Source;
 use crate::config::outputs::OutputsPlan;
 use crate::control::contract::{
     Change, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch, SourceRequest,
@@ -20,7 +21,7 @@ use crate::control::contract::{
 };
 use crate::control::{self, ApiError, ApiFuture, ApiResult, run_blocking};
 use crate::engine::{Answer, Control};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::metrics::Counters;
 use crate::output::{Admitted, Naming, Output, Outputs, Preview, PreviewOf, Viewer, WebRtc};
 use crate::style::{Look, LookPatch};
@@ -44,8 +45,8 @@ pub struct Handle {
     pub counters: Arc<Counters>,
     pub preview: Arc<Preview>,
     pub recorder: Arc<Recorder>,
-    /// The source that plays now, without passwords.
-    pub source: Arc<Mutex<String>>,
+    /// The source that plays now.
+    pub source: Arc<Mutex<Source>>,
     pub output_keeper: Arc<OutputKeeper>,
     /// WIDTHxHEIGHT of every output.
     pub picture: String,
@@ -104,14 +105,15 @@ impl Handle {
     /// comes with its first picture, or says why it does not open: then the old one stays.
     ///
     /// # Errors
-    /// The source does not open, or is a virtual camera of this stream.
+    /// The source does not open, or is an output of this stream.
     pub async fn take_source(&self, playing: Playing, is_configured: bool) -> Result<()> {
         self.output_keeper.refuse_own(&playing.source)?;
         let (reply, answer) = oneshot::channel();
         // A keeper that is gone drops the reply.
         let _ = self.switch.send(Switch { playing, is_configured, reply });
         answer.await.map_err(|_| {
-            Error::conflict("the stream ended before it took the source; if it starts anew, try again then")
+            let what = "the stream ended before it took the source; if it starts anew, try again then";
+            Error::conflict(Conflict::Ended, what)
         })?
     }
 
@@ -122,6 +124,15 @@ impl Handle {
         let changed = run_blocking(move || Ok(keeper.change(&plan, again))).await;
         self.changed();
         changed.unwrap_or_else(|refusal| vec![refusal.into()])
+    }
+
+    /// Goes over to what the config changed of network and look; it answers as for a look.
+    pub async fn configure(&self, network: Option<String>, look: LookPatch) -> ApiResult<Change<LookNow>> {
+        let answer = self.ask(|control| match network {
+            Some(network) => control.configure(&network, &look),
+            None => control.patch_look(&look),
+        });
+        self.look_now(answer.map(|answer| vec![answer])).await
     }
 
     fn changed(&self) {
@@ -230,7 +241,7 @@ impl control::Stream for Handle {
             bounding_box: painting.bounding_box,
             mirrored: painting.mirrored,
             paused: painting.paused,
-            source: self.source.locked().clone(),
+            source: self.source.locked().to_string(),
             picture: self.picture.clone(),
             nominal_fps: self.nominal_fps,
             sound: self.sound,
@@ -281,8 +292,8 @@ impl control::Stream for Handle {
 
     fn undo(&self) -> ApiFuture<'_, Change<LookNow>> {
         let Some(before) = self.history.locked().back() else {
-            let nothing = ApiError::Conflict("nothing is left to undo: the look is as it was at the start".into());
-            return Box::pin(std::future::ready(Err(nothing)));
+            let nothing = "nothing is left to undo: the look is as it was at the start";
+            return Box::pin(std::future::ready(Err(ApiError::Conflict(Conflict::NothingToUndo, nothing.into()))));
         };
         let answers = paint(&self.control, before);
         Box::pin(self.look_now(answers))
@@ -331,8 +342,9 @@ impl control::Stream for Handle {
 
     fn add_output(&self, wish: OutputWish) -> ApiFuture<'_, Vec<OutputState>> {
         let (keeper, name) = (Arc::clone(&self.output_keeper), self.name.clone());
+        let source = self.source.locked().clone();
         Box::pin(async move {
-            run_blocking(move || keeper.add(wish, &name)).await?;
+            run_blocking(move || keeper.add(wish, &name, &source)).await?;
             self.changed();
             Ok(self.outputs())
         })

@@ -36,9 +36,18 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    streams: BTreeMap<String, Remembered>,
+    /// What the file held at the start.
+    before: BTreeMap<String, Remembered>,
+    /// What was noted since.
+    noted: BTreeMap<String, Remembered>,
     is_dirty: bool,
     closing: bool,
+}
+
+impl State {
+    fn get(&self, name: &str) -> Option<&Remembered> {
+        self.noted.get(name).or_else(|| self.before.get(name))
+    }
 }
 
 /// One stream.
@@ -66,11 +75,11 @@ impl Memory {
     /// The thread does not start.
     pub fn open(folder: &Path) -> Result<Self> {
         let file = folder.join(FILE);
-        let streams = read(&file).unwrap_or_else(|error| {
+        let before = read(&file).unwrap_or_else(|error| {
             tracing::warn!("{}: {error}; all streams start as configured", file.display());
             BTreeMap::new()
         });
-        let state = State { streams, ..State::default() };
+        let state = State { before, ..State::default() };
         let shared = Arc::new(Shared { file, state: Mutex::new(state), changed: Condvar::new() });
         let writer = Arc::clone(&shared);
         let spawned = std::thread::Builder::new().name("memory".into()).spawn(move || writer.write_changes());
@@ -83,8 +92,8 @@ impl Memory {
         let Some(shared) = &self.shared else { return };
         let now = Remembered { configured: config.paint.clone(), painted, mirrored, outputs };
         let mut state = shared.state.locked();
-        if state.streams.get(&config.name) != Some(&now) {
-            state.streams.insert(config.name.clone(), now);
+        if state.get(&config.name) != Some(&now) {
+            state.noted.insert(config.name.clone(), now);
             state.is_dirty = true;
             shared.changed.notify_all();
         }
@@ -95,7 +104,7 @@ impl Memory {
     pub fn recall(&self, config: &StreamConfig) -> Option<(StreamConfig, bool)> {
         let state = self.shared.as_ref()?.state.locked();
         let Remembered { painted: Painted { look, network, size }, mirrored, .. } =
-            state.streams.get(&config.name).filter(|known| known.configured == config.paint)?;
+            state.get(&config.name).filter(|known| known.configured == config.paint)?;
         // A network that is named by its path is known by that alone.
         let is_path = Path::new(&config.paint.network).exists();
         let network = if is_path { config.paint.network.clone() } else { network.clone() };
@@ -107,7 +116,7 @@ impl Memory {
     /// The outputs that were added to the stream of that name.
     pub fn outputs(&self, name: &str) -> Vec<OutputWish> {
         let Some(shared) = &self.shared else { return Vec::new() };
-        shared.state.locked().streams.get(name).map_or(Vec::new(), |known| known.outputs.clone())
+        shared.state.locked().get(name).map_or(Vec::new(), |known| known.outputs.clone())
     }
 
     /// Writes what is not written yet; waits no longer than a disk that works takes.
@@ -133,13 +142,13 @@ impl Shared {
             // More may change, or the disk have room, in a moment.
             let waiting = self.changed.wait_timeout_while(state, WRITE_INTERVAL, |state| !state.closing);
             let (state, _) = waiting.unwrap_or_else(PoisonError::into_inner);
-            let (streams, is_dirty, closing) = (state.streams.clone(), state.is_dirty, state.closing);
+            let (noted, is_dirty, closing) = (state.noted.clone(), state.is_dirty, state.closing);
             drop(state);
-            let written = if is_dirty { self.write(&streams) } else { Ok(()) };
+            let written = if is_dirty { self.write(&noted) } else { Ok(()) };
             let mut state = self.state.locked();
             match written {
                 Ok(()) => {
-                    state.is_dirty = state.streams != streams;
+                    state.is_dirty = state.noted != noted;
                     was_told = false;
                 }
                 Err(error) => {
@@ -160,8 +169,11 @@ impl Shared {
         }
     }
 
-    fn write(&self, streams: &BTreeMap<String, Remembered>) -> std::io::Result<()> {
-        atomic_file::replace(&self.file, &serde_json::to_vec_pretty(streams)?)
+    /// Writes what was noted, beside what another daemon wrote of its streams meanwhile.
+    fn write(&self, noted: &BTreeMap<String, Remembered>) -> std::io::Result<()> {
+        let mut all = read(&self.file).unwrap_or_default();
+        all.extend(noted.clone());
+        atomic_file::replace(&self.file, &serde_json::to_vec_pretty(&all)?)
     }
 }
 
@@ -208,6 +220,23 @@ mod tests {
         assert_eq!(memory.recall(&other), None);
         assert_eq!(memory.recall(&StreamConfig { name: "lobby".into(), ..config() }), None);
         assert_eq!(Memory::none().recall(&config()), None);
+    }
+
+    #[test]
+    fn two_daemons_with_one_folder_leave_each_other_s_streams_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [hall, lobby] = ["hall", "lobby"].map(|name| StreamConfig { name: name.into(), ..config() });
+        let first = Memory::open(folder.path()).unwrap();
+        first.note(&hall, painted("a"), false, Vec::new());
+        first.close();
+        let (first, second) = (Memory::open(folder.path()).unwrap(), Memory::open(folder.path()).unwrap());
+        first.note(&hall, painted("b"), false, Vec::new());
+        first.close();
+        second.note(&lobby, painted("c"), false, Vec::new());
+        second.close();
+        let both = Memory::open(folder.path()).unwrap();
+        let look = |config| both.recall(config).map(|(config, _)| config.paint.look());
+        assert_eq!((look(&hall), look(&lobby)), (Some(painted("b").look), Some(painted("c").look)));
     }
 
     #[test]

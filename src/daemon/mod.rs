@@ -3,6 +3,7 @@
 mod change;
 mod descriptors;
 mod entry;
+mod file_watch;
 mod handle;
 mod history;
 mod life;
@@ -96,6 +97,7 @@ pub struct RunOptions {
 /// network, an output that failed. File descriptors that run out. A signal that came before any stream ran, or a second
 /// one while outputs were being finished.
 pub fn run(settings: Settings, options: RunOptions) -> Result<()> {
+    Descriptors::check_limit()?;
     let lasting = settings.file.is_some() && !options.once;
     let reload = Reload::new(settings, lasting);
     let plan = reload.plan()?;
@@ -120,7 +122,7 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
 
     // Before networks are loaded, so that a port that is taken is told at once.
     let listener = http::open(&plan.http).await?;
-    let web = listener.as_ref().map(|listener| format!("http://{}", http::address_of(listener)));
+    let web = listener.as_ref().map(http::address_of);
     let hub = Hub::default();
     hub.set_config(ConfigState { file: reload.file_name(), ..ConfigState::default() });
     if let Some(listener) = listener {

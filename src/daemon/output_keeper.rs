@@ -10,8 +10,8 @@ use super::recorder::Recorder;
 use crate::capture::Source;
 use crate::config::outputs::{OutputPlan, OutputsPlan, WishSettings, refuse_own};
 use crate::control::contract::OutputWish;
-use crate::control::{ApiError, ApiResult};
-use crate::error::{Error, Result};
+use crate::control::{ApiError, ApiResult, PreviewAddress};
+use crate::error::{Conflict, Error, Result};
 use crate::gst::template::Templates;
 use crate::output::{Claim, Naming, Output, Outputs, Push, Rtsp, Servers, StreamFormat, VirtualCamera, WebRtc};
 use crate::sync::Locked;
@@ -33,6 +33,7 @@ pub struct OutputKeeper {
     open: Mutex<Vec<Opened>>,
     by_hand: Arc<Mutex<ByHand>>,
     settings: Mutex<WishSettings>,
+    preview: Option<PreviewAddress>,
     /// The source may be released while nobody watches.
     on_demand: Arc<AtomicBool>,
 }
@@ -107,9 +108,10 @@ impl OutputKeeper {
         format: StreamFormat,
         templates: Templates,
         by_hand: Arc<Mutex<ByHand>>,
+        preview: Option<PreviewAddress>,
     ) -> Self {
         let (open, settings, on_demand) = Default::default();
-        Self { outputs, recorder, servers, format, templates, open, by_hand, settings, on_demand }
+        Self { outputs, recorder, servers, format, templates, open, by_hand, settings, preview, on_demand }
     }
 
     /// Opens what a stream that begins has. What was added by hand and cannot be had now is told, and tried again.
@@ -129,18 +131,20 @@ impl OutputKeeper {
         })
     }
 
-    /// Opens one more output.
+    /// Opens one more output of the stream that plays `source`.
     ///
     /// # Errors
-    /// One is there already, or it cannot be opened.
-    pub fn add(&self, wish: OutputWish, stream: &str) -> ApiResult<()> {
+    /// One is there already, it is what the source reads, or it cannot be opened.
+    pub fn add(&self, wish: OutputWish, stream: &str, source: &Source) -> ApiResult<()> {
         let settings = self.settings.locked().clone();
         let Some(wanted) = OutputPlan::wished(&wish, stream, &settings)? else {
             unreachable!("the recorder sees to recordings")
         };
+        refuse_own(source, std::iter::once(&wanted), None)?;
         let mut open = self.opened();
         if open.iter().any(|opened| opened.plan.clashes_with(&wanted)) {
-            return Err(ApiError::Conflict("there is such an output already; remove it first".into()));
+            let what = "there is such an output already; remove it first";
+            return Err(ApiError::Conflict(Conflict::Exists, what.into()));
         }
         open.push(self.open_one(&wanted)?);
         let mut by_hand = self.by_hand.locked();
@@ -243,9 +247,9 @@ impl OutputKeeper {
     }
 
     /// # Errors
-    /// The source is one of the outputs that are open.
+    /// The source is one of the outputs that are open, or the preview.
     pub fn refuse_own(&self, source: &Source) -> Result<()> {
-        refuse_own(source, self.opened().iter().map(|opened| &opened.plan))
+        refuse_own(source, self.opened().iter().map(|opened| &opened.plan), self.preview.as_ref())
     }
 
     /// Whether it could be opened now, as far as that can be seen while another one is in its place.

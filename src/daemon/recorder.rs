@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::control::ApiError;
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::gst::template::Templates;
 use crate::output::{Claim, Container, Naming, Output, Outputs, Record, StreamFormat};
 use crate::sync::Locked;
@@ -51,13 +51,14 @@ enum Phase {
 }
 
 /// Why something is not done now.
-type Refusal = String;
+type Refusal = (Conflict, String);
 
 impl Phase {
     /// A start is asked for.
     fn start(&mut self, file: &Path) -> Result<(), Refusal> {
         if let Some(file) = self.file() {
-            return Err(format!("a recording into {} is in progress; stop it first", file.display()));
+            let what = format!("a recording into {} is in progress; stop it first", file.display());
+            return Err((Conflict::Recording, what));
         }
         *self = Self::Starting(file.to_path_buf());
         Ok(())
@@ -75,10 +76,15 @@ impl Phase {
                 *self = Self::Ending(std::mem::take(file));
                 Ok(())
             }
-            Self::Starting(file) => Err(format!("the recording into {} is just beginning; try again", file.display())),
-            Self::Ending(file) => Err(format!("the recording into {} is being finished", file.display())),
-            Self::Broken(why) => Err(why.clone()),
-            Self::Idle => Err("no recording is in progress".into()),
+            Self::Starting(file) => {
+                let what = format!("the recording into {} is just beginning; try again", file.display());
+                Err((Conflict::Recording, what))
+            }
+            Self::Ending(file) => {
+                Err((Conflict::Recording, format!("the recording into {} is being finished", file.display())))
+            }
+            Self::Broken(why) => Err((Conflict::NotRecording, why.clone())),
+            Self::Idle => Err((Conflict::NotRecording, "no recording is in progress".into())),
         }
     }
 
@@ -134,7 +140,7 @@ impl Recorder {
     /// One is in progress already, the name is taken, or the file cannot be written.
     pub fn start(&self, path: &Path, naming: Naming) -> Result<PathBuf, ApiError> {
         self.settle();
-        self.state().phase.start(path).map_err(ApiError::Conflict)?;
+        self.state().phase.start(path).map_err(in_the_way)?;
         let opened = self.open(path, naming);
         let mut state = self.state();
         state.phase.started(opened.as_ref().ok().map(|(file, _)| file.clone()));
@@ -149,7 +155,8 @@ impl Recorder {
         Container::of(path)?;
         let claim = Claim::new(path, naming)?.ok_or_else(|| {
             let path = path.display();
-            ApiError::Conflict(format!("{path} is there already, or is being recorded into; choose another name"))
+            let what = format!("{path} is there already, or is being recorded into; choose another name");
+            ApiError::Conflict(Conflict::Exists, what)
         })?;
         let file = claim.path().to_path_buf();
         let format = self.outputs.format_now(&self.format);
@@ -164,7 +171,7 @@ impl Recorder {
         self.settle();
         let output = {
             let mut state = self.state();
-            state.phase.stop().map_err(ApiError::Conflict)?;
+            state.phase.stop().map_err(in_the_way)?;
             state.output.take()
         };
         let Some(output) = output else { unreachable!("a recording has an output") };
@@ -220,11 +227,17 @@ impl Recorder {
     }
 }
 
+fn in_the_way((what, text): Refusal) -> ApiError {
+    ApiError::Conflict(what, text)
+}
+
 impl From<ApiError> for Error {
     /// For callers on the command line, whom it ends.
     fn from(refusal: ApiError) -> Self {
         match refusal {
-            ApiError::NotFound(what) | ApiError::Conflict(what) | ApiError::Later(what) => Self::output(what),
+            ApiError::NotFound(what) | ApiError::Conflict(_, what) | ApiError::Busy(what) | ApiError::Down(what) => {
+                Self::output(what)
+            }
             ApiError::Failed(error) => error,
         }
     }
@@ -268,19 +281,20 @@ mod tests {
     fn each_phase_refuses_what_cannot_be() {
         let [idle, starting, recording, ending, broken] = phases();
         for busy in [&starting, &recording, &ending] {
-            assert!(after(busy.clone(), Event::Start).unwrap_err().contains("into a is in progress; stop it first"));
+            assert!(after(busy.clone(), Event::Start).unwrap_err().1.contains("into a is in progress; stop it first"));
         }
         for free in [&idle, &broken] {
             assert_eq!(after(free.clone(), Event::Start), Ok(Phase::Starting("new".into())));
         }
         assert_eq!(after(recording.clone(), Event::Stop), Ok(ending.clone()));
         for (phase, words) in [
-            (&idle, "no recording"),
-            (&starting, "just beginning"),
-            (&ending, "being finished"),
-            (&broken, "disk full"),
+            (&idle, (Conflict::NotRecording, "no recording")),
+            (&starting, (Conflict::Recording, "just beginning")),
+            (&ending, (Conflict::Recording, "being finished")),
+            (&broken, (Conflict::NotRecording, "disk full")),
         ] {
-            assert!(after(phase.clone(), Event::Stop).unwrap_err().contains(words), "{phase:?}");
+            let (what, text) = after(phase.clone(), Event::Stop).unwrap_err();
+            assert!(what == words.0 && text.contains(words.1), "{phase:?}");
         }
         assert_eq!(after(recording, Event::Break), Ok(broken));
         assert_eq!(after(ending.clone(), Event::Break), Ok(ending), "who ends it is told");

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
+use super::file_watch::Stamp;
 use super::source_state::{Playing, Reading, SourceState, Step};
-use crate::capture::{Capture, End, Wiring};
+use crate::capture::{Capture, End, Source, Wiring};
 use crate::engine::{Feed, Inlet};
 use crate::error::Error;
 use crate::metrics::Counters;
@@ -54,8 +55,8 @@ impl Open {
 /// The thread body that owns the capture of a live stream.
 pub struct SourceKeeper {
     pub state: SourceState,
-    /// The name of the source, for those who ask.
-    pub shown_source: Arc<Mutex<String>>,
+    /// The source that plays, for those who ask.
+    pub shown_source: Arc<Mutex<Source>>,
     pub switches: Receiver<Switch>,
     pub inlet: Arc<Inlet>,
     pub wiring: Wiring,
@@ -91,7 +92,16 @@ impl SourceKeeper {
         let captured = self.counters.captured.load(Ordering::Relaxed);
         let on_demand = self.on_demand.load(Ordering::Relaxed);
         let length = open.and_then(|open| open.capture.round());
-        Reading { now: Instant::now(), captured, usage: self.outputs.usage(), on_demand, length }
+        let playing = self.state.playing();
+        // What plays once has been read by its end; a picture has none.
+        let is_endless = playing.looped || open.is_some_and(|open| open.capture.is_still());
+        let file = playing.stamp().filter(|_| is_endless);
+        Reading { now: Instant::now(), captured, usage: self.outputs.usage(), on_demand, length, file }
+    }
+
+    /// What plays is open since then; `file` is what it was before.
+    fn opened(&mut self, file: Option<Stamp>) {
+        self.state.opened(Reading { file, ..self.reading(None) });
     }
 
     /// Waits a moment for the end of the capture, or for shutdown.
@@ -110,14 +120,19 @@ impl SourceKeeper {
 
     /// Does what was decided; says how the stream ends if it ends with this.
     fn take(&mut self, mut step: Step, open: &mut Option<Open>) -> Option<Result<(), Error>> {
-        if step == Step::Stay {
-            return None;
+        match step {
+            Step::Stay => return None,
+            Step::Renew => {
+                self.renew(open);
+                return None;
+            }
+            _ => {}
         }
         loop {
             *open = None;
             let source = &self.state.playing().source;
             match step {
-                Step::Stay => return None,
+                Step::Stay | Step::Renew => return None,
                 Step::Rest => {
                     tracing::info!("nobody watches: {source} is released");
                     self.outputs.rest(true);
@@ -144,10 +159,11 @@ impl SourceKeeper {
                 }
                 Step::Open => {}
             }
+            let file = self.state.playing().stamp();
             match self.open(self.state.playing()) {
                 Ok(opened) => {
                     *open = Some(opened);
-                    self.state.opened(self.reading(None));
+                    self.opened(file);
                     return None;
                 }
                 Err(error) => {
@@ -159,8 +175,7 @@ impl SourceKeeper {
     }
 
     fn show_source(&self) {
-        let shown = self.state.playing().source.to_string();
-        *self.shown_source.locked() = shown;
+        self.shown_source.locked().clone_from(&self.state.playing().source);
         self.changes.notify_one();
     }
 
@@ -170,40 +185,66 @@ impl SourceKeeper {
         Ok(open)
     }
 
-    /// Opens the source that was wished for while the one before plays on, until the first picture of the new one.
-    fn switch(&mut self, Switch { mut playing, is_configured, reply }: Switch, open: &mut Option<Open>) {
-        let opened = self.open(&playing).and_then(|new| match self.wait_for_picture(&playing, &new) {
-            Ok(()) => Ok(new),
-            Err(error) => {
-                // Closed first: from then on it cannot take over.
-                drop(new);
-                if let Some(Open { feed, .. }) = open {
-                    feed.show();
-                }
-                Err(error)
+    /// Opens a source while the one before plays on, until the first picture of the new one. If none comes, the one before
+    /// stays.
+    fn take_over(&self, playing: &Playing, open: &mut Option<Open>) -> Result<(), Error> {
+        let new = self.open(playing)?;
+        let waited = self.wait_for_picture(playing, &new);
+        if waited.is_ok() {
+            *open = Some(new);
+        } else {
+            // Closed first: from then on it cannot take over.
+            drop(new);
+            if let Some(Open { feed, .. }) = open {
+                feed.show();
             }
-        });
-        let outcome = opened.map(|new| {
+        }
+        waited
+    }
+
+    /// Goes over to the source that was wished for.
+    fn switch(&mut self, Switch { mut playing, is_configured, reply }: Switch, open: &mut Option<Open>) {
+        let file = playing.stamp();
+        let outcome = self.take_over(&playing, open).map(|()| {
             self.outputs.rest(false);
             tracing::info!("the source is now {}", playing.source);
-            playing.source = new.capture.this_again(playing.source);
-            *open = Some(new);
-            self.state.switched(playing, is_configured, self.reading(None));
+            if let Some(Open { capture, .. }) = open {
+                playing.source = capture.this_again(playing.source);
+            }
+            self.state.switched(playing, is_configured, Reading { file, ..self.reading(None) });
             self.show_source();
         });
         // Nobody may be waiting any more.
         let _ = reply.send(outcome);
     }
 
+    /// Shows the file that plays as it is by now.
+    fn renew(&mut self, open: &mut Option<Open>) {
+        let (playing, file) = (self.state.playing().clone(), self.state.playing().stamp());
+        match self.take_over(&playing, open) {
+            Ok(()) => {
+                tracing::info!("{} was written anew: it is shown from its beginning", playing.source);
+                self.opened(file);
+            }
+            Err(error) => {
+                tracing::warn!("it was written anew, but cannot be shown, and what it was before plays on: {error}");
+                self.state.not_renewed(Reading { file, ..self.reading(None) });
+            }
+        }
+    }
+
     fn wait_for_picture(&self, playing: &Playing, open: &Open) -> Result<(), Error> {
-        let begun = Instant::now();
+        let (begun, mut advice) = (Instant::now(), playing.source.advice());
         while begun.elapsed() < SWITCH_PATIENCE && !self.shutdown.is_given() {
             if open.feed.is_shown() {
                 return Ok(());
             }
             match open.capture.wait_for_end(POLL) {
                 Some(End::Failed(reason)) => return Err(Error::input(reason)),
-                Some(End::Finished) => break,
+                Some(End::Finished) => {
+                    advice.clear();
+                    break;
+                }
                 None => {}
             }
         }
@@ -211,6 +252,6 @@ impl SourceKeeper {
         if open.feed.is_shown() {
             return Ok(());
         }
-        Err(Error::input(format!("{}: no picture came; the old source stays", playing.source)))
+        Err(Error::input(format!("{}: no picture came{advice}; what played before stays", playing.source)))
     }
 }

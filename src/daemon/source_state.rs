@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::file_watch::{FileWatch, Stamp};
 use crate::back_off::BackOff;
 use crate::capture::{End, Source};
 use crate::control::contract::SourceRequest;
@@ -33,6 +34,14 @@ impl Playing {
         Ok(Self { source: Source::parse(&wanted.source)?, looped: wanted.r#loop })
     }
 
+    /// The file that plays as it lies there now, if it is one.
+    pub fn stamp(&self) -> Option<Stamp> {
+        match &self.source {
+            Source::File(path) => Stamp::of(path),
+            _ => None,
+        }
+    }
+
     /// Whether it may be released while nobody watches: a file that is played once would lose its place.
     fn can_rest(&self) -> bool {
         self.looped || !matches!(self.source, Source::File(_))
@@ -50,6 +59,8 @@ pub struct Reading {
     pub on_demand: bool,
     /// How long a round of what plays takes, if it has an end.
     pub length: Option<Duration>,
+    /// The file that plays, if it is one that is shown for ever, as it lies there now.
+    pub file: Option<Stamp>,
 }
 
 /// What is to be done with the capture.
@@ -59,6 +70,8 @@ pub enum Step {
     Stay,
     /// It is closed, if it is open, and opened.
     Open,
+    /// The file that plays is another one by now: it is opened, and takes over with its first picture.
+    Renew,
     /// The outputs wake, and it is opened.
     Wake,
     /// It is closed, because nobody watches.
@@ -85,6 +98,7 @@ pub struct SourceState {
     /// Why it was lost, as it was told last.
     said: String,
     idle: IdleDetector,
+    watch: FileWatch,
 }
 
 enum Phase {
@@ -103,7 +117,8 @@ impl SourceState {
         let playing = set.unwrap_or_else(|| configured.clone());
         let (back_off, said, idle) = (BackOff::new(BACK_OFF), String::new(), IdleDetector::default());
         let (phase, has_played) = (Phase::Resting, false);
-        let mut this = Self { configured, playing, is_set, has_played, phase, back_off, said, idle };
+        let watch = FileWatch::new(reading.file, reading.now);
+        let mut this = Self { configured, playing, is_set, has_played, phase, back_off, said, idle, watch };
         this.opened(reading);
         this
     }
@@ -112,10 +127,16 @@ impl SourceState {
         &self.playing
     }
 
-    /// It is open now.
+    /// It is open now; the file of the `reading` is as it was before that.
     pub fn opened(&mut self, reading: Reading) {
-        let Reading { now, captured, .. } = reading;
+        let Reading { now, captured, file, .. } = reading;
         self.phase = Phase::Open { before: captured, captured, since: now };
+        self.watch = FileWatch::new(file, now);
+    }
+
+    /// The file that plays was to be opened anew, and cannot be: what was open goes on, until that file changes again.
+    pub fn not_renewed(&mut self, reading: Reading) {
+        self.watch = FileWatch::new(reading.file, reading.now);
     }
 
     /// Another source plays now: the configured one, or one that was set.
@@ -134,6 +155,7 @@ impl SourceState {
         let rests = reading.on_demand && self.playing.can_rest();
         let is_wanted = !rests || self.idle.note(reading.usage, reading.now);
         let patience = self.patience(reading.length);
+        let is_anew = self.watch.note(reading.file, reading.now);
         match &mut self.phase {
             Phase::Resting if is_wanted => {
                 self.back_off.reset();
@@ -144,8 +166,9 @@ impl SourceState {
                 self.phase = Phase::Resting;
                 Step::Rest
             }
-            Phase::Lost { until } if reading.now >= *until => Step::Open,
+            Phase::Lost { until } if is_anew || reading.now >= *until => Step::Open,
             Phase::Lost { .. } => Step::Stay,
+            Phase::Open { .. } if is_anew => Step::Renew,
             Phase::Open { captured, since, .. } => {
                 if *captured != reading.captured {
                     (*captured, *since, self.has_played) = (reading.captured, reading.now, true);
@@ -154,7 +177,8 @@ impl SourceState {
                 match patience {
                     Some(patience) if silent >= patience => {
                         let seconds = patience.as_secs();
-                        self.lose(format!("{} sent nothing for {seconds} s", self.playing.source), reading, jitter)
+                        let (source, advice) = (&self.playing.source, self.playing.source.advice());
+                        self.lose(format!("{source} sent nothing for {seconds} s{advice}"), reading, jitter)
                     }
                     _ => Step::Stay,
                 }
@@ -230,7 +254,14 @@ mod tests {
 
     impl Stage {
         fn new(configured: Playing, on_demand: bool) -> Self {
-            let reading = Reading { now: Instant::now(), captured: 0, usage: Usage::Watched, on_demand, length: None };
+            let reading = Reading {
+                now: Instant::now(),
+                captured: 0,
+                usage: Usage::Watched,
+                on_demand,
+                length: None,
+                file: None,
+            };
             Self { state: SourceState::new(configured, None, reading), reading }
         }
 
@@ -348,6 +379,48 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_written_anew_takes_over_while_it_plays_and_ends_the_wait_while_it_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let stamp = |text: &str| {
+            let path = folder.path().join("a.mp4");
+            std::fs::write(&path, text).unwrap();
+            Stamp::of(&path)
+        };
+        let mut stage = Stage::new(playing("a.mp4", true), true);
+        stage.reading.file = stamp("old");
+        stage.state.opened(stage.reading);
+        assert_eq!(stage.pictures(9).within(60.0), Step::Stay);
+        stage.reading.file = None;
+        assert_eq!(stage.within(60.0), Step::Stay, "it is away");
+        stage.reading.file = stamp("newer");
+        assert_eq!(stage.within(1.0), Step::Stay, "more of it may come");
+        assert_eq!(stage.within(0.2), Step::Renew);
+        // It is damaged: what was open plays on.
+        stage.state.not_renewed(stage.reading);
+        assert_eq!(stage.pictures(9).within(60.0), Step::Stay);
+        stage.reading.file = stamp("the newest");
+        assert_eq!(stage.within(1.2), Step::Renew);
+        stage.state.opened(stage.reading);
+        assert_eq!(stage.pictures(9).within(60.0), Step::Stay);
+
+        // Lost, the wait for the next try is over as soon as the file is there.
+        for _ in 0..8 {
+            assert!(matches!(stage.failed("no header"), Step::Lose(_)));
+            stage.within(31.0);
+        }
+        assert!(matches!(stage.failed("no header"), Step::Lose(_)));
+        stage.reading.file = stamp("whole");
+        assert_eq!(stage.within(1.0), Step::Stay);
+        assert_eq!(stage.within(0.2), Step::Open);
+        stage.state.opened(stage.reading);
+        // Released, it is opened when somebody watches.
+        stage.reading.usage = Usage::Absent;
+        assert_eq!(stage.within(10.0), Step::Rest);
+        stage.reading.file = stamp("whole and more");
+        assert_eq!(stage.within(60.0), Step::Stay);
+    }
+
+    #[test]
     fn whether_it_rests_is_a_matter_of_the_source_that_plays_now() {
         let absent = |stage: &mut Stage| stage.reading.usage = Usage::Absent;
         let mut stage = Stage::new(playing("a.mp4", false), true);
@@ -411,7 +484,7 @@ mod tests {
                         prop_assert!(!is_set);
                         return Ok(());
                     }
-                    Step::Stay | Step::Rest | Step::Lose(_) => {}
+                    Step::Stay | Step::Rest | Step::Renew | Step::Lose(_) => {}
                 }
             }
         }

@@ -16,7 +16,7 @@ use super::report::{Started, Status};
 use super::source_keeper::{OnEnd, Open, SourceKeeper};
 use super::source_state::{Playing, Reading, SourceState};
 use crate::capture::{Pace, Source, StreamFacts, Treatment, Wiring};
-use crate::config::outputs::RtspPlan;
+use crate::config::outputs::{RtspPlan, refuse_own};
 use crate::config::plan::StreamPlan;
 use crate::engine::{Control, FramePainter, Inlet, Live, stylise_live};
 use crate::error::{Error, Result};
@@ -54,6 +54,9 @@ impl Stream {
         on_end: OnEnd,
         changes: Arc<Notify>,
     ) -> Result<Self> {
+        let mut configured = Playing { source: plan.source.clone(), looped: plan.looped };
+        let playing = set.clone().unwrap_or_else(|| configured.clone());
+        refuse_own(&playing.source, plan.outputs.outputs.iter(), plan.preview.as_ref())?;
         let painter = plan.paint.open_painter()?;
 
         let counters = Arc::new(Counters::default());
@@ -73,8 +76,7 @@ impl Stream {
             enter_at: None,
             receiver: inlet.clone(),
         };
-        let mut configured = Playing { source: plan.source.clone(), looped: plan.looped };
-        let playing = set.clone().unwrap_or_else(|| configured.clone());
+        let file = playing.stamp();
         let open = Open::start(&playing, &inlet, &wiring)?;
         let capture = &open.capture;
         let caps = capture.first_picture(&first)?;
@@ -89,8 +91,15 @@ impl Stream {
         let (crf, templates) = (plan.outputs.crf, plan.templates.clone());
         let recorder = Arc::new(Recorder::new(Arc::clone(&outputs), format.clone(), crf, templates.clone()));
         let recording = Arc::clone(&recorder);
-        let output_keeper =
-            OutputKeeper::new(Arc::clone(&outputs), recording, servers.clone(), format.clone(), templates, by_hand);
+        let output_keeper = OutputKeeper::new(
+            Arc::clone(&outputs),
+            recording,
+            servers.clone(),
+            format.clone(),
+            templates,
+            by_hand,
+            plan.preview.clone(),
+        );
         let preview = open_outputs(&plan, &format, &outputs, &output_keeper)
             .and_then(|preview| capture.play().map(|()| preview))
             .inspect_err(|_| drop(recorder.finish().and(outputs.finish())))?;
@@ -110,7 +119,7 @@ impl Stream {
         };
         let stylise = spawn("stylise", &on_end, move || stylise_live(live))?;
         let started = started(&plan, &playing.source, &format, device, recorder.file());
-        let source = Arc::new(Mutex::new(started.source.clone()));
+        let source = Arc::new(Mutex::new(playing.source.clone()));
         let set = set.map(|set| Playing { source: capture.this_again(set.source), ..set });
         if set.is_none() {
             configured.source = capture.this_again(configured.source);
@@ -122,6 +131,7 @@ impl Stream {
             usage: outputs.usage(),
             on_demand: plan.outputs.on_demand,
             length: None,
+            file,
         };
         let (switch, switches) = std::sync::mpsc::channel();
         let keeper = SourceKeeper {

@@ -3,6 +3,7 @@
 mod reconfigure;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use super::{Event, News, Reply};
 use crate::config::plan::{RunPlan, StreamPlan, threads};
 use crate::config::{RuntimeConfig, StreamConfig};
 use crate::control::contract::StreamStatus;
-use crate::control::{ApiError, Hub, Member, Starter, Stream as _};
+use crate::control::{ApiError, Hub, Member, PreviewAddress, Starter, Stream as _};
 use crate::error::{Error, Result};
 use crate::output::Servers;
 use crate::sync::Locked;
@@ -40,8 +41,8 @@ pub struct Streams {
     memory: Memory,
     hub: Hub,
     events: UnboundedSender<Event>,
-    /// The address of the web page.
-    web: Option<String>,
+    /// Where the web page is.
+    web: Option<SocketAddr>,
     json: bool,
     /// The daemon goes on when its streams end or fail: what failed is tried again.
     lasting: bool,
@@ -58,7 +59,7 @@ impl Streams {
         memory: Memory,
         hub: Hub,
         events: UnboundedSender<Event>,
-        web: Option<String>,
+        web: Option<SocketAddr>,
         (json, lasting): (bool, bool),
     ) -> Self {
         let (runtime, servers) = (plan.runtime.clone(), Servers { ice: plan.ice.clone(), ..Servers::default() });
@@ -185,7 +186,7 @@ impl Streams {
         (entry.said, entry.told) = (None, None);
         if let Life::Running(stream) = &entry.life {
             self.hub.put(&entry.config.name, Member::Running(stream.handle()));
-            let started = Report::Started(stream.started(self.web.clone()));
+            let started = Report::Started(stream.started(self.web.map(|web| format!("http://{web}"))));
             entry.span.in_scope(|| started.tell(self.json));
         }
         // Others may have come or gone meanwhile.
@@ -263,7 +264,7 @@ impl Streams {
                 self.start_entry(place);
             }
             // Meanwhile it was started in another way, or is gone.
-            _ => drop(reply.send(Err(ApiError::Later(format!("stream `{name}` has changed; try again"))))),
+            _ => drop(reply.send(Err(ApiError::Down(format!("stream `{name}` has changed; try again"))))),
         }
     }
 
@@ -289,7 +290,7 @@ impl Streams {
                 let (reply, answer) = oneshot::channel();
                 // A daemon that stops drops the reply.
                 let _ = events.send(Event::StartWith { name, playing: Playing::parse(&wanted)?, reply });
-                answer.await.map_err(|_| ApiError::Later("the daemon stops".into()))?
+                answer.await.map_err(|_| ApiError::Down("the daemon stops".into()))?
             })
         });
         self.hub.put(&entry.config.name, entry.down(status, error, Some(start)));
@@ -342,12 +343,12 @@ impl Streams {
         // The daemon is gone only when it stops anyway.
         let on_end: OnEnd = Arc::new(move |result| drop(ended.send(result)));
         let set = entry.asked.as_ref().map(|asked| asked.playing.clone());
+        let preview = self.web.map(|socket| PreviewAddress { socket, stream: config.name.clone() });
         let (recalled, by_hand) = (self.memory.recall(&config), Arc::clone(&entry.by_hand));
         let start = move || {
             let open = |config: &StreamConfig| {
-                let plan = StreamPlan::new(config, &runtime)?;
+                let plan = StreamPlan { preview: preview.clone(), ..StreamPlan::new(config, &runtime)? };
                 by_hand.locked().restore(&plan.outputs, &plan.name);
-                set.iter().try_for_each(|set| plan.outputs.refuse_own(&set.source))?;
                 let (on_end, changes) = (Arc::clone(&on_end), Arc::clone(&changes));
                 Stream::start(plan, set.clone(), &servers, Arc::clone(&by_hand), on_end, changes).map(Box::new)
             };

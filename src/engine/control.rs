@@ -18,7 +18,7 @@ use super::receiver::ControlReceiver;
 use super::requests::Requests;
 use super::shared::{Answer, ControlState, PendingUpdate, Reply, Resize, Shared, WantedLook};
 use super::sizing::Sizing;
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::look::Mix;
 use crate::style::manifest::Manifest;
@@ -136,13 +136,25 @@ impl Control {
     pub fn set_network(&self, network: &str) -> Result<Answer> {
         let network = self.shared.catalog.named(network)?;
         let mut state = self.shared.state();
-        let mut look = state.looks.asked().look.clone();
-        look.styles.0.retain(|style, _| network.style(style).is_some());
-        // What had no weight beside others paints nothing alone.
-        if look.styles.0.values().all(|weight| *weight == 0.0) {
-            look.styles = Mix::default();
-        }
+        let look = within(network, state.looks.asked().look.clone());
         self.change_look(&mut state, look, Some(network))
+    }
+
+    /// Paints as a changed config says: with the network of that name or path, or where it names none with the one that
+    /// fits best, and with those parts of the look that changed. Other styles that the network does not have leave the mix.
+    ///
+    /// # Errors
+    /// As [`Control::set_look`]; an unknown network, or one that lacks a style of the patch.
+    pub fn configure(&self, network: &str, patch: &LookPatch) -> Result<Answer> {
+        let mut state = self.shared.state();
+        let look = state.looks.asked().look.patched(patch);
+        if network.is_empty() {
+            let network = self.shared.catalog.resolve(&look, None)?.network;
+            return self.change_look(&mut state, look, Some(&network));
+        }
+        let network = self.shared.catalog.network(network)?;
+        let look = if patch.styles.is_some() { look } else { within(&network, look) };
+        self.change_look(&mut state, look, Some(&network))
     }
 
     /// Changes the parts of the look that `patch` names; as [`Control::set_look`].
@@ -160,7 +172,7 @@ impl Control {
         look.check_live()?;
         let choice = match network {
             Some(network) => Choice::of(network, &look)?,
-            None => self.shared.catalog.resolve(&look, Some(&state.looks.asked().network.path))?,
+            None => self.shared.catalog.resolve(&look, Some(&state.looks.asked().network))?,
         };
         let path = state.network.manifest().path.clone();
         let look = Look { styles: choice.mix.clone(), ..look };
@@ -247,8 +259,19 @@ impl Control {
     }
 
     fn hand_over(&self, job: Job) -> Result<()> {
-        self.jobs.send(job).map_err(|_| Error::conflict("the stream has ended; if it starts anew, try again then"))
+        let ended = "the stream has ended; if it starts anew, try again then";
+        self.jobs.send(job).map_err(|_| Error::conflict(Conflict::Ended, ended))
     }
+}
+
+/// The look with those of its styles that the network has; none, for its first one, where nothing is left to be painted.
+fn within(network: &Manifest, mut look: Look) -> Look {
+    look.styles.0.retain(|style, _| network.style(style).is_some());
+    // What had no weight beside others paints nothing alone.
+    if look.styles.0.values().all(|weight| *weight == 0.0) {
+        look.styles = Mix::default();
+    }
+    look
 }
 
 fn same_network(choice: &Choice, path: &Path) -> bool {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::restarts::Restarts;
 use super::shared::{Reply, Shared, superseded};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::onnx::Loaded;
 use crate::style::tensor::PixelOrder;
@@ -114,7 +114,7 @@ fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
     };
     if !newest {
         if let Some(reply) = reply {
-            reply.refused(Error::conflict("a later change of the size took its place"));
+            reply.refused(Error::conflict(Conflict::Superseded, "a later change of the size took its place"));
         }
         return;
     }

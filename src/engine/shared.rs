@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::requests::Requests;
 use super::sizing::Sizing;
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::style::look::ResolvedLook;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::{Loaded, RunStop, SessionOptions};
@@ -253,9 +253,9 @@ impl Trial {
 }
 
 pub(super) fn superseded() -> Error {
-    Error::conflict("a later change of the look took its place")
+    Error::conflict(Conflict::Superseded, "a later change of the look took its place")
 }
 
 fn ended() -> Error {
-    Error::conflict("the stream ended before it took the command; if it starts anew, try again then")
+    Error::conflict(Conflict::Ended, "the stream ended before it took the command; if it starts anew, try again then")
 }

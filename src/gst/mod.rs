@@ -12,9 +12,13 @@ pub mod matroska;
 pub mod standstill;
 pub mod template;
 
+use std::sync::Mutex;
+
 use gstreamer as gst;
 
 use crate::error::{Error, Result};
+use crate::jpeg::Scans;
+use crate::sync::Locked;
 
 /// Starts GStreamer once; later calls cost little.
 pub fn init() -> Result<()> {
@@ -48,13 +52,36 @@ pub fn stop(element: &impl gst::glib::object::IsA<gst::Element>) {
 
 /// Lets no decoder that comes into `bin` decode straight into GStreamer's buffers: those of libav end the process at pixel
 /// formats that GStreamer 1.22 has no name for, gray of 10 bits or RGB of 16. Without, such a film is an error, and decoding
-/// costs 4 % more.
+/// costs 4 % more. And lets no JPEG picture come to one that would keep it busy for minutes.
 pub fn guard_decoders(bin: &gst::Bin) {
     use gst::prelude::*;
     bin.connect_deep_element_added(|_, _, element| {
         if element.find_property("direct-rendering").is_some() {
             element.set_property("direct-rendering", false);
         }
+        let is_decoder = element.factory().is_some_and(|factory| factory.has_type(gst::ElementFactoryType::DECODER));
+        if let Some(pad) = element.static_pad("sink").filter(|_| is_decoder)
+            && pad.pad_template_caps().iter().any(|caps| caps.name() == "image/jpeg")
+        {
+            guard_jpeg_decoder(&pad);
+        }
+    });
+}
+
+fn guard_jpeg_decoder(pad: &gst::Pad) {
+    use gst::prelude::*;
+    let scans = Mutex::new(Scans::default());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let taken = info.buffer().and_then(|buffer| {
+            let mut scans = scans.locked();
+            if buffer.flags().contains(gst::BufferFlags::DISCONT) {
+                *scans = Scans::default();
+            }
+            scans.take(&buffer.map_readable().ok()?).err()
+        });
+        let (Some(refusal), Some(decoder)) = (taken, pad.parent_element()) else { return gst::PadProbeReturn::Ok };
+        gst::element_error!(decoder, gst::StreamError::Decode, ("{refusal}"));
+        gst::PadProbeReturn::Drop
     });
 }
 

@@ -70,10 +70,7 @@ impl PushPlan {
             "srt" => Protocol::Srt,
             _ => return wrong("a stream is pushed to rtmp://, rtmps:// or srt://"),
         };
-        match kbps {
-            0 => Err("kbps = 0 is no rate".into()),
-            _ => Ok(Self { protocol, url: url.into(), kbps }),
-        }
+        Ok(Self { protocol, url: url.into(), kbps })
     }
 
     /// Both go to the same place, at whatever rate.

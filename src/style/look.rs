@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::manifest::{Manifest, Style};
+use super::share;
 use super::steadiness::Steadiness;
 use super::stroke::Stroke;
 use super::weights::Weights;
@@ -46,7 +47,7 @@ pub struct LookPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub styles: Option<Mix>,
     /// How much of the painted picture is seen: 0 (the source) to 1
-    #[arg(long, env = "IMPASTO_STRENGTH", value_name = "0..1")]
+    #[arg(long, env = "IMPASTO_STRENGTH", value_name = "0..1", value_parser = share::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<f32>,
     /// Paint the luminance only, and keep the colours of the source
@@ -125,9 +126,7 @@ impl Look {
             Stroke::Auto => 0.0,
         };
         for (part, value) in [("strength", self.strength), ("steadiness", steadiness), ("stroke", stroke)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(Error::usage(format!("{part} = {value}: 0 to 1 is possible")));
-            }
+            share::check(value).map_err(|what| Error::usage(format!("{part} = {what}")))?;
         }
         if self.fade_ms > MAX_FADE_MS {
             return Err(Error::usage(format!("fade_ms = {}: 0 to {MAX_FADE_MS} is possible", self.fade_ms)));
@@ -192,13 +191,18 @@ impl Mix {
     }
 
     fn check(&self) -> Result<()> {
-        if let Some((style, weight)) = self.0.iter().find(|(_, weight)| !(0.0..=MAX_WEIGHT).contains(*weight)) {
-            return Err(Error::usage(format!("weight of style `{style}` = {weight}: 0 to {MAX_WEIGHT} is possible")));
-        }
+        self.0.iter().try_for_each(|(style, weight)| check_weight(style, *weight)).map_err(Error::usage)?;
         if !self.0.is_empty() && self.0.values().all(|&weight| weight < f32::MIN_POSITIVE) {
             return Err(Error::usage("every style of the mix has the weight 0: one must have more"));
         }
         Ok(())
+    }
+}
+
+fn check_weight(style: &str, weight: f32) -> Result<(), String> {
+    match (0.0..=MAX_WEIGHT).contains(&weight) {
+        true => Ok(()),
+        false => Err(format!("weight of style `{style}` = {weight}: 0 to {MAX_WEIGHT} is possible")),
     }
 }
 
@@ -216,6 +220,7 @@ impl FromStr for Mix {
                     (style.trim(), weight)
                 }
             };
+            check_weight(style, weight)?;
             if mix.insert(style.to_string(), weight).is_some() {
                 return Err(format!("style `{style}` is named twice"));
             }
@@ -301,13 +306,11 @@ mod tests {
             (r#"{"strength": 1.5}"#, "strength = 1.5: 0 to 1 is possible"),
             (r#"{"strength": -0.1}"#, "strength = -0.1: 0 to 1"),
             (r#"{"steadiness": 1e30}"#, "steadiness = 1000000000000000000000000000000: 0 to 1"),
-            (
-                r#"{"steadiness": "still"}"#,
-                "invalid value: string \"still\", expected a number from 0 to 1, or \"flow\"",
-            ),
+            (r#"{"steadiness": "still"}"#, "`still` is neither a number from 0 to 1 nor `flow`"),
+            (r#"{"steadiness": "nan"}"#, "`nan` is neither a number"),
             (r#"{"stroke": 1.5}"#, "stroke = 1.5: 0 to 1 is possible"),
             (r#"{"stroke": "big"}"#, "`big` is neither a number from 0 to 1 nor `auto`"),
-            (r#"{"stroke": "nan"}"#, "stroke = NaN: 0 to 1"),
+            (r#"{"stroke": "nan"}"#, "`nan` is neither a number"),
             (r#"{"stroke": true}"#, "a number from 0 to 1, \"auto\" or null"),
             (r#"{"fade_ms": 60001}"#, "fade_ms = 60001: 0 to 60000"),
             (r#"{"fade_ms": -1}"#, "invalid value: integer `-1`"),

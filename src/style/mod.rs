@@ -15,6 +15,7 @@ pub mod painter;
 mod photo;
 pub mod picture_tensor;
 pub mod propose;
+pub mod share;
 pub mod size_rule;
 pub mod sized_network;
 pub mod steadiness;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::share;
+
 /// The word for [`Steadiness::Flow`].
 const FLOW: &str = "flow";
 
@@ -33,8 +35,7 @@ impl FromStr for Steadiness {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             FLOW => Ok(Self::Flow),
-            _ => text
-                .parse()
+            _ => share::parse(text)
                 .map(Self::Still)
                 .map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{FLOW}`")),
         }
@@ -84,11 +85,7 @@ impl<'de> Deserialize<'de> for Steadiness {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Steadiness, E> {
-                if text == FLOW {
-                    Ok(Steadiness::Flow)
-                } else {
-                    Err(E::invalid_value(de::Unexpected::Str(text), &self))
-                }
+                text.parse().map_err(E::custom)
             }
         }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::Size;
+use super::share;
 
 /// The word for [`Stroke::Auto`].
 const AUTO: &str = "auto";
@@ -50,9 +51,9 @@ impl FromStr for Stroke {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             AUTO => Ok(Self::Auto),
-            _ => {
-                text.parse().map(Self::Of).map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{AUTO}`"))
-            }
+            _ => share::parse(text)
+                .map(Self::Of)
+                .map_err(|_| format!("`{text}` is neither a number from 0 to 1 nor `{AUTO}`")),
         }
     }
 }

@@ -26,7 +26,7 @@ let previews = new Set();
 let gallery = null;
 let listed = null;
 const PLAIN_LOOK = { styles: {}, strength: 1, keep_colours: false, steadiness: 0, stroke: "auto", fade_ms: 0 };
-/** How photographs are painted; it begins with what the stream looks like when the tab is first seen. */
+/** How photographs are painted, and by which network; it begins with what paints the stream when the tab is first seen. */
 let photoLook = null;
 
 const view = () => document.body.dataset.view;
@@ -61,7 +61,7 @@ const look = () => (view() === "photo" ? photoLook : { ...stream.look, ...change
 
 function change(patch) {
   if (view() === "photo") {
-    photoLook = { ...photoLook, ...patch };
+    photoLook = paintable({ ...photoLook, ...patch });
     photo.paint(photoLook);
   } else if (stream) {
     changesOf(stream.name).push(patch);
@@ -71,11 +71,22 @@ function change(patch) {
 
 const panel = new LookPanel(change);
 
+const knows = (network, name) => styles.some((style) => style.network === network && style.name === name);
+
+/** A look with a network that knows its styles: whoever picks another one's style wants that. */
+function paintable(look) {
+  const knowsAll = ({ network }) => Object.keys(look.styles).every((name) => knows(network, name));
+  return knowsAll(look) ? look : { ...look, network: styles.find(knowsAll)?.network ?? "" };
+}
+
+/** The network that paints what is seen. */
+const painter = () => (view() === "photo" ? photoLook.network : stream?.network);
+
 /** The styles without those that a network of the same style hides: a name alone says what is painted. */
 function reachable() {
   const byName = new Map();
   for (const style of styles) {
-    if (!byName.has(style.name) || style.network === stream?.network) byName.set(style.name, style);
+    if (!byName.has(style.name) || style.network === painter()) byName.set(style.name, style);
   }
   return styles.filter((style) => byName.get(style.name) === style);
 }
@@ -90,8 +101,12 @@ function showLook() {
       toggle: (style) => change({ styles: toggled(normalised(look().styles), style.name) }),
     });
   }
+  const networks = [...new Set([...styles.map((style) => style.network), ...(stream ? [stream.network] : [])])];
+  showList(the("network"), networks, (value) => element("option", { value }, value));
+  if (!the("network").disabled) setValue(the("network"), painter());
+
   const { styles: mix } = look();
-  gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? stream?.network);
+  gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? painter());
   const hasStroke = all.some((style) => style.stroke && style.name in mix);
   panel.show(look(), new Map(all.map((style) => [style.name, style.title])), hasStroke);
 }
@@ -229,7 +244,13 @@ document.addEventListener("keydown", (event) => {
   else if (!event.target.matches("select")) presets.press(event.key);
 });
 
-the("network").onchange = ({ target }) => act(target, () => settings("PATCH", "", { network: target.value }));
+the("network").onchange = ({ target }) => {
+  const network = target.value;
+  if (view() !== "photo") return act(target, () => settings("PATCH", "", { network }));
+  // What it does not know leaves the mix.
+  const mix = Object.entries(photoLook.styles).filter(([name]) => knows(network, name));
+  change({ network, styles: normalised(Object.fromEntries(mix)) });
+};
 the("size").onchange = ({ target }) => act(target, () => settings("PATCH", "", { size: target.value }));
 
 const sources = new Sources(async (source) => {
@@ -255,11 +276,6 @@ function show() {
   recordings.follow([...streams.values()].map(({ recording }) => recording).join("\n"));
 
   the("undo").disabled = !stream.undo || stream.status !== "running";
-
-  const network = the("network");
-  const networks = [...new Set([...styles.map((style) => style.network), stream.network])];
-  showList(network, networks, (value) => element("option", { value }, value));
-  if (!network.disabled) setValue(network, stream.network);
 
   const size = the("size");
   const sizes = SIZES.includes(stream.size) ? SIZES : [...SIZES, stream.size];
@@ -311,7 +327,7 @@ the("stream").onchange = ({ target }) => {
 function goTo(wanted) {
   // Photographs are painted whatever becomes of the streams.
   if (!stream && wanted === "live") return;
-  photoLook ??= stream?.look ?? PLAIN_LOOK;
+  photoLook ??= paintable({ ...(stream?.look ?? PLAIN_LOOK), network: stream?.network ?? styles[0]?.network });
   document.body.dataset.view = wanted;
   document.querySelectorAll("[data-goto]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.goto === wanted));
   openPictures();

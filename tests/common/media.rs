@@ -100,3 +100,22 @@ pub fn difference(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
 }
+
+/// A progressive gray JPEG of 2000x2000 pixels, whose scans after the first say in four bytes that all blocks are as they were:
+/// decoders go over all of them each time.
+pub fn jpeg_of_scans(scans: usize) -> Vec<u8> {
+    let table = |class: u8, symbol: u8| {
+        let mut counts = [0; 16];
+        counts[0] = 1;
+        [&[0xff, 0xc4, 0, 20, class << 4], counts.as_slice(), &[symbol]].concat()
+    };
+    let scan = |first: u8, last: u8, data: &[u8]| [&[0xff, 0xda, 0, 8, 1, 1, 0, first, last, 0], data].concat();
+    let quantisation = [&[0xff, 0xdb, 0, 67, 0], [1; 64].as_slice()].concat();
+    let frame = [0xff, 0xc2, 0, 11, 8, 0x07, 0xd0, 0x07, 0xd0, 1, 1, 0x11, 0];
+    // One bit a block: no difference to the one before.
+    let head = [&[0xff, 0xd8], quantisation.as_slice(), &frame, &table(0, 0), &table(1, 0xe0)].concat();
+    let nothing = scan(0, 0, &vec![0; 62_500 / 8 + 1]);
+    // Twice 31,250 blocks without anything.
+    let again = scan(1, 63, &[0x74, 0x24, 0xe8, 0x4b]);
+    [head, nothing, again.repeat(scans - 1), vec![0xff, 0xd9]].concat()
+}

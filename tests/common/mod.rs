@@ -77,3 +77,10 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 pub fn open_files(process: u32) -> usize {
     std::fs::read_dir(format!("/proc/{process}/fd")).expect("the process runs").count()
 }
+
+/// How much memory it has, in kilobytes.
+pub fn resident_kb(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a figure");
+    resident.trim().trim_end_matches(" kB").parse().expect("a number")
+}

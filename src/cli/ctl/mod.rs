@@ -19,7 +19,7 @@ use crate::control::contract::{
 };
 use crate::error::{Error, Result};
 use crate::style::look::Mix;
-use crate::style::{LookPatch, PaintSize, Steadiness, Stroke};
+use crate::style::{LookPatch, PaintSize, Steadiness, Stroke, share};
 
 /// Where the outputs are, below the stream.
 const OUTPUTS: &str = "/outputs";
@@ -71,9 +71,12 @@ enum Command {
         styles: Vec<String>,
     },
     /// How much of the painted picture is seen: 0 (the source) to 1
-    Strength { value: f32 },
+    Strength {
+        #[arg(value_parser = share::parse)]
+        value: f32,
+    },
     /// How firmly still areas are held against flicker: 0 (not at all) to 1
-    Steadiness { value: f32 },
+    Steadiness { value: Steadiness },
     /// How large strokes and forms are: 0 (small) to 1 (large), or auto, by the size of the picture
     Stroke { value: Stroke },
     /// Keep the colours of the source, or no longer
@@ -161,6 +164,9 @@ enum Command {
         /// Style, or mix of styles
         #[arg(long)]
         style: Option<Mix>,
+        /// Network, where several know the style
+        #[arg(long, value_name = "NAME")]
+        network: Option<String>,
     },
     /// The styles that the daemon knows
     Styles,
@@ -220,9 +226,7 @@ impl CtlArgs {
                 session.change_look(&LookPatch { styles: Some(styles), ..patch })
             }
             Command::Strength { value } => session.change_look(&LookPatch { strength: Some(value), ..patch }),
-            Command::Steadiness { value } => {
-                session.change_look(&LookPatch { steadiness: Some(Steadiness::Still(value)), ..patch })
-            }
+            Command::Steadiness { value } => session.change_look(&LookPatch { steadiness: Some(value), ..patch }),
             Command::Stroke { value } => session.change_look(&LookPatch { stroke: Some(value), ..patch }),
             Command::Colours { which } => {
                 session.change_look(&LookPatch { keep_colours: Some(which == Colours::Keep), ..patch })
@@ -275,7 +279,10 @@ impl CtlArgs {
             }
             Command::Recordings => session.recordings(),
             Command::Snapshot { file } => session.snapshot(&file),
-            Command::Paint { input, output, style } => session.paint(&input, &output, style),
+            Command::Paint { input, output, style, network } => {
+                let parts = [("styles", style.map(|style| style.to_string())), ("network", network)];
+                session.paint(&input, &output, parts)
+            }
             Command::Styles => session.styles(),
             Command::Watch => session.watch(),
             Command::Doctor { paint } => super::doctor::run(*paint, &session.client, &self.server, session.json),

@@ -13,7 +13,6 @@ use crate::control::contract::{
     SourceRequest, StreamState,
 };
 use crate::error::{Error, Result};
-use crate::style::look::Mix;
 use crate::style::{Look, LookPatch};
 
 /// Where the presets are.
@@ -150,7 +149,13 @@ impl Session {
         self.save(file, &png)
     }
 
-    pub fn paint(&self, input: &std::path::Path, output: &std::path::Path, style: Option<Mix>) -> Result<()> {
+    /// With those `parts` of the query that have a value.
+    pub fn paint(
+        &self,
+        input: &std::path::Path,
+        output: &std::path::Path,
+        parts: [(&str, Option<String>); 2],
+    ) -> Result<()> {
         let ending = output.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         let accept = match ending.as_deref() {
             Some("png") => "image/png",
@@ -158,9 +163,8 @@ impl Session {
             _ => return Err(Error::usage(format!("{}: choose a file that ends in .png or .jpg", output.display()))),
         };
         let photo = std::fs::read(input).map_err(|error| Error::input(format!("{}: {error}", input.display())))?;
-        // Names that need escaping are none: the server refuses them as unknown.
-        let query = style.map(|style| format!("?styles={}", style.to_string().replace(['&', '#', ' ', '%'], "_")));
-        let path = format!("/api/v1/paint{}", query.unwrap_or_default());
+        let given = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", path_segment(&value?))));
+        let path = format!("/api/v1/paint?{}", given.collect::<Vec<_>>().join("&"));
         let painted = self.client.picture(&path, "application/octet-stream", photo, accept)?;
         self.save(output, &painted)
     }
@@ -222,7 +226,7 @@ fn preset_path(name: &str) -> String {
     format!("{PRESETS}/{}", path_segment(name))
 }
 
-/// `text` as a part of a path: what has a meaning there is escaped.
+/// `text` as a part of a path or a query: what has a meaning there is escaped.
 pub fn path_segment(text: &str) -> String {
     let escaped = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::problem::problem;
+use crate::control::contract::Code;
 use crate::suggest::suggestion;
 
 /// The largest JSON body: a look with every style of a large catalog takes a few kilobytes.
@@ -30,7 +31,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
         let (head, body) = request.into_parts();
         if !is_of_type(&head.headers, "application/json") {
             let detail = "send JSON, with the header `Content-Type: application/json`";
-            return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+            return Err(problem(Code::NotJson, detail));
         }
         let bytes = read(&head.headers, body, LARGEST_JSON, JSON_PATIENCE).await?;
         // Read as a value of its own first: a struct would be read from an array too, and of a doubled key the last counts.
@@ -38,8 +39,8 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
         read.map(Self).map_err(|error| {
             let what = error.to_string();
             let hint = suggestion(&what);
-            let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
-            problem(status, format!("the JSON body cannot be used: {what}{hint}"))
+            let code = if error.is_data() { Code::Invalid } else { Code::BadRequest };
+            problem(code, format!("the JSON body cannot be used: {what}{hint}"))
         })
     }
 }
@@ -128,7 +129,7 @@ pub fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
 pub async fn read(headers: &HeaderMap, body: Body, limit: usize, patience: Duration) -> Result<Bytes, Response> {
     let too_large = || {
         let detail = format!("the body is larger than {} KiB", limit / 1024);
-        let mut response = problem(StatusCode::PAYLOAD_TOO_LARGE, detail);
+        let mut response = problem(Code::TooLarge, detail);
         // What it still sends is not read.
         response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         response
@@ -140,11 +141,11 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize, patience: Durat
     match tokio::time::timeout(patience, to_bytes(body, limit)).await {
         Err(_) => {
             let seconds = patience.as_secs();
-            Err(problem(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {seconds} seconds")))
+            Err(problem(Code::TooSlow, format!("the body did not come within {seconds} seconds")))
         }
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_limit(&error) => Err(too_large()),
-        Ok(Err(error)) => Err(problem(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))),
+        Ok(Err(error)) => Err(problem(Code::BadRequest, format!("the body broke off: {error}"))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::Context;
 use super::problem::problem;
+use crate::control::contract::Code;
 
 /// Turns away what a page of another site could send, and whoever lacks the token; sets the headers that keep pages of
 /// other sites from showing ours.
@@ -37,7 +38,7 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
 
 fn refusal(context: &Context, headers: &HeaderMap, uri: &Uri) -> Option<Response> {
     if percent_decode_str(uri.path()).decode_utf8().is_err() {
-        return Some(problem(StatusCode::BAD_REQUEST, "the path is not text in UTF-8"));
+        return Some(problem(Code::BadRequest, "the path is not text in UTF-8"));
     }
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
     let host = uri.authority().map(axum::http::uri::Authority::as_str).or(text(header::HOST)).unwrap_or_default();
@@ -45,21 +46,21 @@ fn refusal(context: &Context, headers: &HeaderMap, uri: &Uri) -> Option<Response
         let detail = format!(
             "`{host}` is not a name of this server: use its address, or add the name to [control] hosts in the config"
         );
-        return Some(problem(StatusCode::MISDIRECTED_REQUEST, detail));
+        return Some(problem(Code::WrongHost, detail));
     }
     // Browsers tell where a request comes from; other clients send neither header.
     let elsewhere = text(header::ORIGIN).is_some_and(|origin| !is_same_origin(origin, host))
         || text(header::HeaderName::from_static("sec-fetch-site")).is_some_and(|site| site.ends_with("-site"))
             && is_guarded(uri.path());
     if elsewhere {
-        return Some(problem(StatusCode::FORBIDDEN, "pages of other sites may not use this server"));
+        return Some(problem(Code::Forbidden, "pages of other sites may not use this server"));
     }
     match &context.plan.token {
         Some(token)
             if is_guarded(uri.path()) && !shows_token(headers, token) && !context.sessions.is_shown(headers) =>
         {
             let detail = "this needs the token: send the header `Authorization: Bearer TOKEN`";
-            let mut response = problem(StatusCode::UNAUTHORIZED, detail);
+            let mut response = problem(Code::Unauthorized, detail);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             Some(response)
         }

@@ -75,7 +75,7 @@ impl Context {
     /// Takes the place of one long answer until the permit is dropped.
     fn long_answer(&self) -> ApiResult<OwnedSemaphorePermit> {
         let full =
-            || ApiError::Later(format!("{MOST_LONG_ANSWERS} event streams and previews are open, and no more fit"));
+            || ApiError::Busy(format!("{MOST_LONG_ANSWERS} event streams and previews are open, and no more fit"));
         Arc::clone(&self.long_answers).try_acquire_owned().map_err(|_| full())
     }
 }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
 use super::problem::problem;
+use crate::control::contract::Code;
 
 #[derive(RustEmbed)]
 #[folder = "src/web/"]
@@ -23,7 +24,7 @@ const GALLERY_INDEX: &str = "gallery/index.json";
 /// Everything that is no route of the API.
 pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
-        return problem(StatusCode::METHOD_NOT_ALLOWED, "pages can only be read");
+        return problem(Code::MethodNotAllowed, "pages can only be read");
     }
     let path = match uri.path() {
         "/" => "index.html",
@@ -34,7 +35,7 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     }
     let file = path.strip_prefix(GALLERY).map_or_else(|| Files::get(path), Gallery::get);
     let Some(file) = file else {
-        return problem(StatusCode::NOT_FOUND, format!("there is no page /{path}; the web page is at /"));
+        return problem(Code::NotFound, format!("there is no page /{path}; the web page is at /"));
     };
     // Browsers ask each time whether it changed: a new version is seen at once, and an old one is not sent again.
     let hash: String = file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use image::ImageFormat;
+use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::Context;
@@ -14,13 +15,14 @@ use super::body;
 use super::connections::{Connection, Place, Places};
 use super::problem::problem;
 use crate::capture::Treatment;
+use crate::control::contract::Code;
 use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures;
 use crate::error::{Error, Result};
 use crate::picture::{self, Format, Original};
 use crate::style::onnx::{Loaded, SessionOptions};
 use crate::style::tensor::{Finish, PixelOrder};
-use crate::style::{Choice, Look, LookPatch, Size, SizedNetwork};
+use crate::style::{Catalog, Choice, Look, LookPatch, Size, SizedNetwork};
 use crate::sync::Locked;
 
 /// The largest upload.
@@ -77,7 +79,7 @@ impl Photo {
                 }
             }
         };
-        let full = |_| ApiError::Later(format!("{MOST_UPLOADS} photographs are on their way; try again in a moment"));
+        let full = |_| ApiError::Busy(format!("{MOST_UPLOADS} photographs are on their way; try again in a moment"));
         tokio::time::timeout(PLACE_PATIENCE, wait).await.map_err(full)
     }
 
@@ -89,7 +91,7 @@ impl Photo {
         format: Format,
         place: OwnedSemaphorePermit,
     ) -> ApiResult<Vec<u8>> {
-        let closed = |_| ApiError::Later("the server stops".into());
+        let closed = |_| ApiError::Down("the server stops".into());
         let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(closed)?;
         let (loaded, session) = (Arc::clone(&self.loaded), self.session.clone());
         let (reply, answer) = oneshot::channel();
@@ -117,14 +119,11 @@ pub async fn paint(State(context): State<Context>, request: Request) -> Response
 }
 
 async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec<u8>), Response> {
-    let (mut head, body) = request.into_parts();
-    let patch = Query::<LookPatch>::from_request_parts(&mut head, &()).await;
-    let Query(patch) = patch.map_err(|error| problem(StatusCode::UNPROCESSABLE_ENTITY, error.body_text()))?;
-    let look = Look::default().patched(&patch);
-    let choice = context.catalog.resolve(&look, None).map_err(|error| ApiError::from(error).into_response())?;
-    let full = |_| ApiError::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
+    let (head, body) = request.into_parts();
+    let choice = choice(&context.catalog, &head.uri)?;
+    let full = |_| ApiError::Busy(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
     let connection = head.extensions.get::<Arc<Connection>>().cloned();
-    let unknown = || ApiError::Later("the connection is gone".into()).into_response();
+    let unknown = || ApiError::Down("the connection is gone".into()).into_response();
     let upload = context.photo.upload(&connection.ok_or_else(unknown)?).await.map_err(IntoResponse::into_response)?;
     let file = body::read(&head.headers, body, LARGEST_FILE, UPLOAD_PATIENCE).await?;
     let place = Arc::clone(&context.photo.waiting).try_acquire_owned().map_err(|error| full(error).into_response())?;
@@ -132,6 +131,28 @@ async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec
     let (format, kind) = wanted(&head.headers);
     let painted = context.photo.paint(file, choice, format, place).await;
     painted.map(|painted| (kind, painted)).map_err(IntoResponse::into_response)
+}
+
+/// What the query asks for: parts of a look, and `network`. That is a name of the catalog: clients open no files here.
+fn choice(catalog: &Catalog, uri: &Uri) -> Result<Choice, Response> {
+    let refused = |what: String| problem(Code::Invalid, what);
+    // A look is read strictly by itself, so the network is taken out before.
+    let is_network = |part: &&str| part.split('=').next() == Some("network");
+    let (network, look): (Vec<&str>, Vec<&str>) = uri.query().unwrap_or_default().split('&').partition(is_network);
+    let network = match network.as_slice() {
+        [] => None,
+        [one] => Some(percent_decode_str(one.split_once('=').map_or("", |(_, name)| name)).decode_utf8_lossy()),
+        _ => return Err(refused("`network` is there twice".into())),
+    };
+    let look = Uri::builder().path_and_query(format!("/?{}", look.join("&"))).build();
+    let look = look.map_err(|error| refused(error.to_string()))?;
+    let Query(look) = Query::<LookPatch>::try_from_uri(&look).map_err(|error| refused(error.body_text()))?;
+    let look = Look::default().patched(&look);
+    let choice = match network.as_deref() {
+        None | Some("") => catalog.resolve(&look, None),
+        Some(network) => catalog.named(network).and_then(|network| Choice::of(network, &look)),
+    };
+    choice.map_err(|error| ApiError::from(error).into_response())
 }
 
 /// JPEG if that is all the client takes; PNG otherwise.

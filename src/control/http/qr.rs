@@ -2,13 +2,14 @@
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 use serde::Deserialize;
 
 use super::problem::problem;
+use crate::control::contract::Code;
 
 /// The query of the code.
 #[derive(Deserialize)]
@@ -19,7 +20,7 @@ pub struct QrQuery {
 
 /// `GET /api/v1/qr?text=`: an SVG picture, dark on light with the margin that readers need.
 pub async fn show(query: Result<Query<QrQuery>, QueryRejection>) -> Response {
-    let refused = |what: String| problem(StatusCode::UNPROCESSABLE_ENTITY, what);
+    let refused = |what: String| problem(Code::Invalid, what);
     let text = match query {
         Ok(Query(QrQuery { text })) => text,
         Err(error) => return refused(error.body_text()),

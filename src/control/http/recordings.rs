@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use super::Context;
 use super::body::Json;
 use super::problem::problem;
-use crate::control::contract::{Recording, RecordingWish};
+use crate::control::contract::{Code, Recording, RecordingWish};
 use crate::control::{ApiResult, run_blocking};
 
 /// How much of a file is read at a time.
@@ -66,7 +66,7 @@ pub async fn show(State(context): State<Context>, Path(file): Path<String>, head
         Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Asked::Nothing => {
             let detail = format!("the recording has {length} bytes: there is nothing in that range");
-            let mut response = problem(StatusCode::RANGE_NOT_SATISFIABLE, detail);
+            let mut response = problem(Code::NoSuchRange, detail);
             response
                 .headers_mut()
                 .extend(format!("bytes */{length}").try_into().ok().map(|value| (header::CONTENT_RANGE, value)));

@@ -1,7 +1,7 @@
 //! What the server answers to: the table of routes and what lies behind them.
 
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
 use axum::{Json as JsonAnswer, Router, middleware};
@@ -12,7 +12,7 @@ use super::problem::problem;
 use super::{Context, events, exposition, guard, pages, photo, presets, preview, qr, recordings, session, whep};
 use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
-    Change, ConfigState, LookNow, MediaFile, OutputState, OutputWish, RecordNow, RecordRequest, SettingsNow,
+    Change, Code, ConfigState, LookNow, MediaFile, OutputState, OutputWish, RecordNow, RecordRequest, SettingsNow,
     SettingsPatch, SourceRequest, StreamState,
 };
 use crate::control::text::is_shown_as_written;
@@ -95,7 +95,7 @@ async fn no_such_route(Path(path): Path<String>) -> ApiError {
 
 async fn wrong_method() -> Response {
     let detail = "this path does not take that method; GET /api/v1/openapi.json describes what there is";
-    problem(StatusCode::METHOD_NOT_ALLOWED, detail)
+    problem(Code::MethodNotAllowed, detail)
 }
 
 async fn styles(State(context): State<Context>) -> JsonAnswer<Vec<StyleSummary>> {
@@ -236,7 +236,7 @@ async fn show_preview(
 ) -> Response {
     let which = match query {
         Ok(Query(query)) => query.which,
-        Err(_) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "`which` is `painted` or `source`"),
+        Err(_) => return problem(Code::Invalid, "`which` is `painted` or `source`"),
     };
     let place = context.long_answer();
     match place.and_then(|place| Ok((place, context.hub.get(&name)?))) {
@@ -257,7 +257,7 @@ async fn healthy() -> &'static str {
 async fn ready(State(context): State<Context>) -> Response {
     match context.hub.all().iter().any(|(_, member)| matches!(member, Member::Running(_))) {
         true => "ready\n".into_response(),
-        false => problem(StatusCode::SERVICE_UNAVAILABLE, "no stream runs; GET /api/v1/streams says why"),
+        false => problem(Code::NotRunning, "no stream runs; GET /api/v1/streams says why"),
     }
 }
 
@@ -267,8 +267,10 @@ mod tests {
 
     use serde_json::Value;
 
+    use super::super::problem::status;
     use super::*;
     use crate::control::contract::Problem;
+    use crate::error::Conflict;
 
     #[test]
     fn the_openapi_document_describes_exactly_the_routes() {
@@ -299,7 +301,8 @@ mod tests {
                     let name = response["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
                     let example = &responses[name]["content"]["application/problem+json"]["example"];
                     let example: Problem = serde_json::from_value(example.clone()).unwrap();
-                    let status = StatusCode::from_bytes(code.as_bytes()).unwrap();
+                    let status = status(example.code);
+                    assert_eq!(status.as_str(), code, "{method} {path}");
                     assert_eq!(
                         (example.status, Some(example.title.as_str())),
                         (status.as_u16(), status.canonical_reason())
@@ -307,5 +310,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_openapi_document_names_every_code() {
+        let codes = [
+            Code::BadRequest,
+            Code::Unauthorized,
+            Code::Forbidden,
+            Code::NotFound,
+            Code::MethodNotAllowed,
+            Code::TooSlow,
+            Code::TooLarge,
+            Code::NotJson,
+            Code::NoSuchRange,
+            Code::WrongHost,
+            Code::Invalid,
+            Code::Unreadable,
+            Code::NetworkFailed,
+            Code::OutputFailed,
+            Code::Busy,
+            Code::NotRunning,
+        ];
+        let conflicts = [
+            Conflict::Superseded,
+            Conflict::Ended,
+            Conflict::Exists,
+            Conflict::Full,
+            Conflict::Recording,
+            Conflict::NotRecording,
+            Conflict::NothingRecorded,
+            Conflict::NothingToUndo,
+        ];
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let named = &document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"];
+        let all: Vec<Code> = codes.into_iter().chain(conflicts.map(Code::Conflict)).collect();
+        assert_eq!(serde_json::from_value::<Vec<Code>>(named.clone()).unwrap(), all);
+        assert_eq!(&serde_json::to_value(&all).unwrap(), named);
     }
 }

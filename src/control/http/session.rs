@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::Context;
 use super::problem::problem;
+use crate::control::contract::Code;
 use crate::random;
 use crate::sync::Locked;
 
@@ -55,7 +56,7 @@ impl Sessions {
 /// `POST /api/v1/session`: opens a session for whoever shows the token. Its cookie cannot be read by scripts, and is not
 /// sent along from other sites.
 pub async fn open_session(State(context): State<Context>) -> Response {
-    let failed = |what: String| problem(StatusCode::INTERNAL_SERVER_ERROR, format!("no session can be opened: {what}"));
+    let failed = |what: String| problem(Code::OutputFailed, format!("no session can be opened: {what}"));
     let cookie = match context.sessions.open() {
         Ok(cookie) => cookie,
         Err(error) => return failed(error.to_string()),

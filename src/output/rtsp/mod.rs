@@ -8,7 +8,7 @@ mod ports;
 mod server;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,6 +20,7 @@ use gstreamer_app as gst_app;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_video as gst_video;
+use percent_encoding::percent_decode_str;
 
 use super::{Output, Place, StreamFormat, Usage, is_full, retimed, retimed_sound, sound_caps, time_in};
 use crate::error::{Error, Result};
@@ -58,12 +59,15 @@ impl RtspAddress {
         Ok(Self { socket, path: format!("/{path}") })
     }
 
-    /// Whether `url` leads here, as far as names of this machine show.
+    /// Whether `url` leads here, over whatever transport, as far as names of this machine show.
     pub fn is_at(&self, url: &str) -> bool {
-        let Some(url) = Url::parse(url).filter(|url| ["rtsp", "rtsps"].contains(&url.scheme)) else { return false };
-        let is_here = |host: IpAddr| host.is_loopback() || host.is_unspecified() || host == self.socket.ip();
-        let is_here = url.host == "localhost" || url.bare_host().parse().is_ok_and(is_here);
-        is_here && url.port == Some(self.socket.port()) && url.path == &self.path[1..]
+        let Some(url) = Url::parse(url) else { return false };
+        let scheme = url.scheme.to_ascii_lowercase();
+        let usual = if scheme.starts_with("rtsps") { 322 } else { 554 };
+        let path = percent_decode_str(url.path).decode_utf8_lossy();
+        // What follows is the name of a track.
+        let is_path = path.strip_prefix(&self.path[1..]).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        scheme.starts_with("rtsp") && is_path && url.leads_to(self.socket, usual)
     }
 }
 
@@ -390,6 +394,15 @@ mod tests {
         let address = |text| RtspAddress::for_stream(text, "lobby");
         assert_eq!(address("127.0.0.1:8554/live").unwrap().to_string(), "rtsp://127.0.0.1:8554/live");
         assert_eq!(address("rtsp://0.0.0.0:554").unwrap().path, "/lobby");
+        let live = address("127.0.0.1:8554/live").unwrap();
+        for own in
+            ["rtsp://127.0.0.1:8554/live", "RTSPT://me:pw@localhost:8554/live/", "rtspu://0.0.0.0:8554/%6cive?x=1"]
+        {
+            assert!(live.is_at(own), "{own}");
+        }
+        for other in ["rtsp://127.0.0.1:8554/live2", "rtsp://127.0.0.1/live", "http://127.0.0.1:8554/live", "live"] {
+            assert!(!live.is_at(other), "{other}");
+        }
         assert!(address("8554/live").unwrap_err().contains("127.0.0.1:8554/live"));
         assert!(address("127.0.0.1:8554/a b").is_err());
     }

@@ -10,6 +10,7 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
+use gstreamer_rtsp_server::gio::TlsCertificate;
 use gstreamer_rtsp_server::prelude::*;
 
 use super::connections::{Connection, Connections};
@@ -213,23 +214,47 @@ impl RtspAccess {
             Some((name, password)) => auth.add_digest(name, password, &token),
             None => auth.set_default_token(Some(&mut token.clone())),
         }
-        if let Some(file) = &self.certificate {
-            let unusable = |why: &dyn fmt::Display| {
-                let file = file.display();
-                Error::usage(format!("rtsp_certificate {file}: {why}; it must hold a certificate and its key (PEM)"))
-            };
-            let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
-            // Without a key it would be taken, and every client fail.
-            if !text.contains("PRIVATE KEY-----") {
-                return Err(unusable(&"there is no key in it"));
-            }
-            let certificate =
-                gst_rtsp_server::gio::TlsCertificate::from_pem(&text).map_err(|error| unusable(&error))?;
+        if let Some(certificate) = self.read_certificate()? {
+            run_default_context()?;
             auth.set_tls_certificate(Some(&certificate));
         }
         server.set_auth(Some(&auth));
         Ok(())
     }
+
+    /// # Errors
+    /// The certificate cannot be used.
+    pub fn check(&self) -> Result<()> {
+        self.read_certificate().map(drop)
+    }
+
+    fn read_certificate(&self) -> Result<Option<TlsCertificate>> {
+        let Some(file) = &self.certificate else { return Ok(None) };
+        let unusable = |why: &dyn fmt::Display| {
+            let file = file.display();
+            Error::usage(format!("rtsp_certificate {file}: {why}; it must hold a certificate and its key (PEM)"))
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
+        // Without a key it would be taken, and every client fail.
+        if !text.contains("PRIVATE KEY-----") {
+            return Err(unusable(&"there is no key in it"));
+        }
+        TlsCertificate::from_pem(&text).map(Some).map_err(|error| unusable(&error))
+    }
+}
+
+/// Runs GLib's default context for as long as the process lives. That is where it ends each TLS handshake, on whatever thread
+/// that began: one that failed would be kept for ever, with its socket and 4 MB.
+fn run_default_context() -> Result<()> {
+    static RUNS: Mutex<bool> = Mutex::new(false);
+    let mut runs = RUNS.locked();
+    if !*runs {
+        let run = || glib::MainLoop::new(None, false).run();
+        let spawned = std::thread::Builder::new().name("glib".into()).spawn(run);
+        spawned.map_err(|error| Error::output(format!("thread glib does not start: {error}")))?;
+        *runs = true;
+    }
+    Ok(())
 }
 
 /// The server's own error does not say why; binding first does.

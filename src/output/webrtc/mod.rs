@@ -15,7 +15,7 @@ use std::time::Duration;
 use gstreamer as gst;
 
 use super::{Output, Place, StreamFormat, Usage, square_size};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::gst::template::{Template, Templates};
 use crate::random;
 use crate::sync::{Locked, SharedLocked};
@@ -153,9 +153,12 @@ impl WebRtc {
         let place =
             room.places.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| (taken < most).then_some(taken + 1));
         if place.is_err() {
-            return Err(Error::conflict(format!(
-                "{most} watch over WebRTC already, and no more may ([output] webrtc_viewers); there is RTSP, and the preview"
-            )));
+            return Err(Error::conflict(
+                Conflict::Full,
+                format!(
+                    "{most} watch over WebRTC already, and no more may ([output] webrtc_viewers); there is RTSP, and the preview"
+                ),
+            ));
         }
         let admitted = self.answer(&offer);
         if admitted.is_err() {
