@@ -121,7 +121,7 @@ async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec
     let patch = Query::<LookPatch>::from_request_parts(&mut head, &()).await;
     let Query(patch) = patch.map_err(|error| problem(StatusCode::UNPROCESSABLE_ENTITY, error.body_text()))?;
     let look = Look::default().patched(&patch);
-    let choice = context.catalog.resolve(&look, None).map_err(|error| ApiError::from(error).into_response())?;
+    let choice = context.networks.now().resolve(&look, None).map_err(|error| ApiError::from(error).into_response())?;
     let full = |_| ApiError::Later(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
     let connection = head.extensions.get::<Arc<Connection>>().cloned();
     let unknown = || ApiError::Later("the connection is gone".into()).into_response();

@@ -97,7 +97,7 @@ async fn wrong_method() -> Response {
 }
 
 async fn styles(State(context): State<Context>) -> JsonAnswer<Vec<StyleSummary>> {
-    JsonAnswer(context.catalog.styles().collect())
+    JsonAnswer(context.networks.now().styles().collect())
 }
 
 async fn cameras() -> ApiResult<JsonAnswer<Vec<CameraDescription>>> {
