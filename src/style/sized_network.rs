@@ -9,7 +9,8 @@ use super::geometry::{Geometry, Size};
 use super::onnx::{Loaded, RunStop, Session};
 use super::picture_tensor::{ImageOutput, Scale};
 use super::tensor::{
-    Finish, PixelOrder, Pixels, PixelsMut, finish_pixels, pixels_to_tensor, tensor_to_pixels, tensor_to_pixels_finished,
+    Finish, PixelOrder, Pixels, PixelsMut, TensorSpec, finish_pixels, pixels_to_tensor, tensor_to_pixels,
+    tensor_to_pixels_finished,
 };
 use super::weights::Weights;
 use crate::error::{Error, Result};
@@ -150,12 +151,20 @@ impl SizedNetwork {
             }
             _ => pixels_to_tensor(source, spec, tensor),
         }
+        let fed = Extremes::of(tensor).within(spec);
         let before = begun.elapsed();
 
         let inference = self.session.run()?;
 
         let run_end = Instant::now();
         let (spec, tensor) = self.session.output();
+        if let Some(what) = Extremes::of(tensor).fault(fed) {
+            let network = self.session.loaded().manifest().model_path();
+            let network = network.display();
+            return Err(Error::model(format!(
+                "{network}: a picture came out as {what}; `impasto check {network}` tries it"
+            )));
+        }
         match &mut prepared.scaling {
             None => match finish {
                 Some(finish) => tensor_to_pixels_finished(tensor, spec, finish, painted),
@@ -170,6 +179,48 @@ impl SizedNetwork {
             }
         }
         Ok(StageTimes { before, inference, after: run_end.elapsed() })
+    }
+}
+
+/// So many values of a tensor are looked at for each picture: what is wrong with a network is wrong almost everywhere.
+const LOOKED_AT: usize = 1024;
+
+/// A picture that spans so much of the range has forms, which must leave something in what is painted.
+const HAS_FORMS: f32 = 0.25;
+
+/// The smallest and the largest of some values all over a tensor; not finite if one of them is not.
+#[derive(Clone, Copy)]
+struct Extremes {
+    least: f32,
+    most: f32,
+}
+
+impl Extremes {
+    fn of(tensor: &[f32]) -> Self {
+        // Odd, so that it does not walk along one column.
+        let step = (tensor.len() / LOOKED_AT) | 1;
+        let none = Self { least: f32::INFINITY, most: f32::NEG_INFINITY };
+        tensor.iter().step_by(step).fold(none, |Self { least, most }, &value| match value.is_nan() {
+            true => Self { least: f32::NEG_INFINITY, most: f32::INFINITY },
+            false => Self { least: least.min(value), most: most.max(value) },
+        })
+    }
+
+    /// The share of the range of `spec` between them.
+    fn within(self, spec: &TensorSpec) -> f32 {
+        let [low, high] = spec.ranges[0];
+        (self.most - self.least) / (high - low).abs()
+    }
+
+    /// What cannot be a painting of a picture that spans `fed` of its range.
+    fn fault(self, fed: f32) -> Option<&'static str> {
+        match self {
+            Self { least, most } if !least.is_finite() || !most.is_finite() => {
+                Some("values that are no numbers (NaN or infinite)")
+            }
+            Self { least, most } if least == most && fed >= HAS_FORMS => Some("one value everywhere"),
+            _ => None,
+        }
     }
 }
 
