@@ -18,6 +18,7 @@ pub mod picture_tensor;
 pub mod propose;
 pub mod size_rule;
 pub mod sized_network;
+pub mod state;
 pub mod steadiness;
 pub mod stroke;
 pub mod tensor;

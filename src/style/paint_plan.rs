@@ -36,8 +36,13 @@ impl PaintPlan {
         let mut choice = self.choice.clone();
         choice.resolved.steadiness = Steadiness::NONE;
         let mut painter = Painter::open(&choice, self.size.bounding_box(), &self.session.for_pictures())?;
-        painter.bound(MOST_PICTURE_PIXELS);
+        painter.paint_alone(MOST_PICTURE_PIXELS);
         Ok(painter)
+    }
+
+    /// How a picture is painted depends on those before it.
+    pub fn remembers(&self) -> bool {
+        self.look.steadiness.remembers() || !self.choice.network.states.is_empty()
     }
 
     /// What of the look its network cannot do.

@@ -23,6 +23,10 @@ pub struct SizedNetwork {
     requested: Option<Size>,
     /// Pictures of more pixels are scaled down for painting, unless a box is requested.
     most_pixels: usize,
+    /// No picture has to do with the one before.
+    are_alone: bool,
+    /// What of the last picture tells whether the next one goes on from it; only for a network that hands something on.
+    last_fed: Option<Vec<f32>>,
     prepared: Option<Prepared>,
 }
 
@@ -64,13 +68,15 @@ impl SizedNetwork {
     /// No memory for the network's inputs.
     pub fn new(network: Loaded, requested: Option<Size>) -> Result<Self> {
         let rows = network.manifest().style_input.as_ref().map_or(0, |input| input.count);
+        let last_fed = (!network.manifest().states.is_empty()).then(Vec::new);
         let (session, weights) = (Session::new(network)?, Weights::none(rows));
-        Ok(Self { session, weights, requested, most_pixels: usize::MAX, prepared: None })
+        Ok(Self { session, weights, requested, most_pixels: usize::MAX, are_alone: false, last_fed, prepared: None })
     }
 
-    /// Bounds the memory that painting takes: larger pictures are scaled down for it, and back.
-    pub fn bound(&mut self, most_pixels: usize) {
-        self.most_pixels = most_pixels;
+    /// From now on, each picture is for itself. Bounds the memory that painting takes: larger ones are scaled down for it, and
+    /// back.
+    pub fn paint_alone(&mut self, most_pixels: usize) {
+        (self.most_pixels, self.are_alone) = (most_pixels, true);
     }
 
     /// The size that a picture is painted at for that reason; `None` for its own.
@@ -119,6 +125,9 @@ impl SizedNetwork {
         self.prepared = None;
         self.session.set_weights(self.weights.for_picture(geometry.painted));
         self.session.prepare(geometry.tensor, geometry.border)?;
+        // What was tried counts for nothing.
+        self.session.forget();
+        self.last_fed.iter_mut().for_each(Vec::clear);
         let output = &self.network().manifest().output;
         let direct = geometry.is_direct() && output.scale == Scale::ONE;
         let scaling = (!direct).then(|| Scaling::new(&geometry, output, order));
@@ -152,6 +161,11 @@ impl SizedNetwork {
             _ => pixels_to_tensor(source, spec, tensor),
         }
         let fed = Extremes::of(tensor).within(spec);
+        if let Some(last) = &mut self.last_fed
+            && (is_cut(spec, tensor, last) || self.are_alone)
+        {
+            self.session.forget();
+        }
         let before = begun.elapsed();
 
         let inference = self.session.run()?;
@@ -182,6 +196,28 @@ impl SizedNetwork {
     }
 }
 
+/// A picture is another one, and not the same a moment later, if its values differ by so much of the range on average.
+const CUT: f32 = 0.15;
+
+/// Whether `tensor` is another picture than the one whose values are in `last`; keeps its own there.
+fn is_cut(spec: &TensorSpec, tensor: &[f32], last: &mut Vec<f32>) -> bool {
+    let [low, high] = spec.ranges[0];
+    let mut apart = 0.0;
+    for (last, now) in last.iter_mut().zip(some_of(tensor)) {
+        apart += (std::mem::replace(last, now) - now).abs();
+    }
+    if last.is_empty() {
+        last.extend(some_of(tensor));
+    }
+    apart > CUT * (high - low).abs() * last.len() as f32
+}
+
+/// Values all over a tensor.
+fn some_of(tensor: &[f32]) -> impl Iterator<Item = f32> {
+    // Odd, so that it does not walk along one column.
+    tensor.iter().copied().step_by((tensor.len() / LOOKED_AT) | 1)
+}
+
 /// So many values of a tensor are looked at for each picture: what is wrong with a network is wrong almost everywhere.
 const LOOKED_AT: usize = 1024;
 
@@ -197,10 +233,8 @@ struct Extremes {
 
 impl Extremes {
     fn of(tensor: &[f32]) -> Self {
-        // Odd, so that it does not walk along one column.
-        let step = (tensor.len() / LOOKED_AT) | 1;
         let none = Self { least: f32::INFINITY, most: f32::NEG_INFINITY };
-        tensor.iter().step_by(step).fold(none, |Self { least, most }, &value| match value.is_nan() {
+        some_of(tensor).fold(none, |Self { least, most }, value| match value.is_nan() {
             true => Self { least: f32::NEG_INFINITY, most: f32::INFINITY },
             false => Self { least: least.min(value), most: most.max(value) },
         })

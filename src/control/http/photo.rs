@@ -158,7 +158,7 @@ fn paint_file(
     let (picture, _) = pictures::lay_on_background(picture, Treatment::default(), format != Format::Jpeg);
 
     let mut loaded = loaded.locked();
-    let network = match loaded.take().filter(|loaded| loaded.manifest().path == choice.network.path) {
+    let network = match loaded.take().filter(|loaded| loaded.is_current(&choice.network)) {
         Some(network) => network,
         None => Loaded::open(&choice.network, &session.for_pictures())?,
     };
