@@ -103,7 +103,7 @@ fn the_page_shows_a_style_that_comes() {
     let studio = Studio::open(&[]);
     let Some(browser) = studio.visit() else { return };
     add_style(studio.networks.path());
-    browser.wait_for("document.querySelector('[data-style=after]')");
+    browser.wait_for("document.querySelector('[data-style=after]') !== null");
     browser.wait_for("[...document.querySelectorAll('#network option')].some((option) => option.value === 'after')");
     browser.click("[data-style=after]");
     studio.api.wait_for_state("it paints", |state| state["look"]["styles"]["after"] == 1.0);
