@@ -167,6 +167,35 @@ fn a_network_that_makes_no_numbers_paints_nothing() {
     assert!(!painted.exists());
 }
 
+/// Networks that load, run, and give nothing that can be seen as soon as a picture comes.
+#[test]
+fn a_network_that_fails_at_real_pictures_ends_a_conversion_and_lets_a_stream_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("bars.mkv");
+    let bars = ["-f", "lavfi", "-i", "smptebars=s=64x48:r=10:d=1", "-c:v", "ffv1"];
+    common::ffmpeg(&[&bars[..], &[film.to_str().unwrap()]].concat());
+    let picture = project("models/showcase/astronaut.jpg");
+    let signed = onnx::manifest("net").replace("[0, 255]", "[-1, 1]");
+    let roots = onnx::network(&[onnx::node("Sqrt", &["image"], &["painted"], &[])], &PICTURE, &PICTURE);
+    let nothing = onnx::network(&[onnx::node("Sub", &["image", "image"], &["painted"], &[])], &PICTURE, &PICTURE);
+    for (network, what) in [(roots, "no numbers (NaN or infinite)"), (nothing, "one value everywhere")] {
+        let file = onnx::write(folder.path(), "net", &network, &signed);
+        let network = ["--network", file.to_str().unwrap()];
+        for (input, output) in [(film.as_path(), "out.mkv"), (&picture, "out.png")] {
+            let output = folder.path().join(output);
+            refused_by(&[&["file", input.to_str().unwrap(), output.to_str().unwrap()], &network[..]].concat(), what);
+            assert!(!output.exists());
+        }
+        let source = ["--source", "test", "--rtsp", "off", "--size", "64x48"];
+        let (run, api) = Api::start(&[&source[..], &network].concat());
+        until("frames pass unpainted", || api.state()["counts"]["unpainted"].as_u64().unwrap() > 5);
+        assert!(api.preview("painted").pixels().any(|pixel| pixel.0[0] > 200), "the source is seen");
+        let ended = run.interrupt();
+        assert!(ended.errors.contains(what), "{}", ended.errors);
+        assert_eq!(ended.errors.matches("frames pass unpainted").count(), 1, "told once: {}", ended.errors);
+    }
+}
+
 /// `check net.onnx > net.toml` as the shell runs it, and `--save`.
 #[test]
 fn a_proposed_manifest_is_saved_and_fits() {

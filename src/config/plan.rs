@@ -75,12 +75,10 @@ impl RunPlan {
             let clash = |other: &StreamPlan| other.outputs.leaves_room_for(&plan.outputs, [&other.name, &plan.name]);
             plans[..place].iter().try_for_each(clash)?;
         }
-        let mut networks = plans.into_iter().map(|plan| plan.paint);
-        let mut all = match networks.next() {
-            Some(paint) => paint.catalog,
-            None => catalog(&config.runtime).unwrap_or_default(),
-        };
-        networks.for_each(|paint| all.add_fallback(paint.choice.network));
+        let mut catalog = catalog(&config.runtime).unwrap_or_default();
+        let networks = plans.into_iter().rev().map(|plan| plan.paint.choice.network);
+        let elsewhere = networks.filter(|network| catalog.at(&network.path).is_none()).collect::<Vec<_>>();
+        elsewhere.into_iter().for_each(|network| catalog.add(network));
         let ControlConfig { http, token, hosts, recordings, sources, media, state, remember, stun, turn } =
             &config.control;
         let ice = IceServers::new(stun, turn).map_err(|what| Error::usage(format!("[control] {what}")))?;
@@ -96,7 +94,7 @@ impl RunPlan {
                 "[control] remember = true: there is no folder to remember in; set [control] state",
             ));
         }
-        Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog: all, http, ice })
+        Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog, http, ice })
     }
 }
 
@@ -172,13 +170,10 @@ pub fn paint_plan(paint: &PaintConfig, runtime: &RuntimeConfig) -> Result<PaintP
     let network = (!paint.network.is_empty()).then_some(paint.network.as_str());
     let is_path = network.is_some_and(|network| Path::new(network).exists());
     let catalog = catalog(runtime);
-    let mut catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
+    let catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
     let look = paint.look();
     let choice = catalog.choose(network, &look)?;
-    if is_path {
-        catalog.add(choice.network.clone());
-    }
-    Ok(PaintPlan { look, choice, catalog, size: paint.size, session: session_options(runtime) })
+    Ok(PaintPlan { look, choice, size: paint.size, session: session_options(runtime) })
 }
 
 /// How the settings say that a network shall run.

@@ -305,7 +305,7 @@ pub enum Code {
     MethodNotAllowed,
     TooSlow,
     TooLarge,
-    NotJson,
+    WrongType,
     NoSuchRange,
     WrongHost,
     /// What is asked for cannot be.

@@ -10,7 +10,7 @@ use super::text::is_shown_as_written;
 use super::{ApiError, ApiResult};
 use crate::atomic_file;
 use crate::error::{Conflict, Error, Result};
-use crate::style::Catalog;
+use crate::style::{Catalog, Networks};
 use crate::suggest::did_you_mean;
 use crate::sync::Locked;
 
@@ -32,7 +32,7 @@ pub struct Presets {
 struct Shared {
     /// None if there is no folder for it.
     file: Option<PathBuf>,
-    catalog: Arc<Catalog>,
+    networks: Networks,
     /// As the file had them when it was read or written last.
     list: Mutex<Vec<Preset>>,
     /// Taken while the file is changed, which takes longer than a look at the list may wait.
@@ -43,24 +43,27 @@ struct Shared {
 impl Presets {
     /// Those of the file in `folder`; `changes` is notified when they change. A file that cannot be read is left as it
     /// is, and told.
-    pub fn open(folder: Option<&Path>, catalog: Arc<Catalog>, changes: Arc<Notify>) -> Self {
+    pub fn open(folder: Option<&Path>, networks: Networks, changes: Arc<Notify>) -> Self {
         let file = folder.map(|folder| folder.join(FILE));
         let read = file.as_deref().map_or(Ok(Vec::new()), read);
         let list = read.inspect_err(|error| tracing::warn!("{error}")).unwrap_or_default();
-        let list = Mutex::new(marked(list, &catalog));
-        Self { shared: Arc::new(Shared { file, catalog, list, turn: Mutex::default(), changes }) }
+        let list = Mutex::new(list);
+        Self { shared: Arc::new(Shared { file, networks, list, turn: Mutex::default(), changes }) }
     }
 
     /// All of them, with what is missing of each.
     pub fn all(&self) -> Vec<Preset> {
-        self.shared.list.locked().clone()
+        self.marked(self.shared.list.locked().clone())
     }
 
     /// # Errors
     /// There is none of that name.
     pub fn get(&self, name: &str) -> ApiResult<Preset> {
-        let list = self.shared.list.locked();
-        Ok(list[place_of(&list, name)?].clone())
+        let found = {
+            let list = self.shared.list.locked();
+            list[place_of(&list, name)?].clone()
+        };
+        Ok(self.marked(vec![found]).remove(0))
     }
 
     /// Makes a preset, or changes one; may block until it is on disk.
@@ -85,16 +88,21 @@ impl Presets {
         Ok(self.all())
     }
 
+    /// With what is missing of each now.
+    fn marked(&self, list: Vec<Preset>) -> Vec<Preset> {
+        marked(list, &self.shared.networks.now())
+    }
+
     /// Changes what the file holds now: another daemon, or a hand, may have written it too.
     fn change<T>(&self, change: impl FnOnce(&mut Vec<Preset>) -> ApiResult<T>) -> ApiResult<T> {
-        let Shared { file, catalog, list, turn, changes } = &*self.shared;
+        let Shared { file, list, turn, changes, .. } = &*self.shared;
         let no_folder = || Error::usage("there is no folder for presets: set [control] state in the config, or HOME");
         let file = file.as_deref().ok_or_else(no_folder)?;
         let _turn = turn.locked();
         let mut now = read(file)?;
         let result = change(&mut now)?;
         write(file, &now)?;
-        *list.locked() = marked(now, catalog);
+        *list.locked() = now;
         changes.notify_one();
         Ok(result)
     }
@@ -208,7 +216,7 @@ mod tests {
     use crate::style::Look;
 
     fn open(folder: &Path) -> Presets {
-        Presets::open(Some(folder), Arc::default(), Arc::default())
+        Presets::open(Some(folder), Networks::default(), Arc::default())
     }
 
     fn painted(style: &str) -> PresetWish {
@@ -269,7 +277,7 @@ mod tests {
         let refused = presets.put("night", painted("wave")).unwrap_err();
         assert!(format!("{refused:?}").contains("mend the file"), "{refused:?}");
         assert_eq!(std::fs::read_to_string(folder.path().join(FILE)).unwrap(), "[{");
-        let nowhere = Presets::open(None, Arc::default(), Arc::default());
+        let nowhere = Presets::open(None, Networks::default(), Arc::default());
         assert!(format!("{:?}", nowhere.put("a", painted("wave"))).contains("[control] state"));
     }
 }

@@ -112,7 +112,7 @@ pub fn paint(conversion: &Conversion, segment: Segment, shutdown: &Shutdown, pro
         }
     }
     std::fs::create_dir_all(output).map_err(|error| Error::output(format!("{}: {error}", output.display())))?;
-    if conversion.paint.look.steadiness.remembers() && segment.number > 1 {
+    if conversion.paint.remembers() && segment.number > 1 {
         progress.note("for steadiness, some seconds before the segment are painted too");
     }
     let parts = Parts::open(&folder, &job, !conversion.options.overwrite)?;

@@ -266,7 +266,7 @@ struct Entry {
 /// Reads the file up to the first picture to paint, without decoding all that lies before it where that is possible.
 fn enter(conversion: &Conversion, before: &Index, in_place: bool, shutdown: &Shutdown) -> Result<Entry> {
     let cut = conversion.options.cut;
-    let recalls = in_place && conversion.paint.look.steadiness.remembers();
+    let recalls = in_place && conversion.paint.remembers();
     let read_from = if recalls { cut.just_before(RECALLED_TIME) } else { cut }.read_from(&conversion.input);
     let entry = enter_at(read_from, conversion, before, in_place, shutdown)?;
     if entry.gate.is_late() { enter_at(None, conversion, before, in_place, shutdown) } else { Ok(entry) }
@@ -282,7 +282,7 @@ fn enter_at(
     let (input, cut) = (&conversion.input, conversion.options.cut);
     let last = before.last.map(|packet| packet.pts);
     let rate = conversion.options.rate;
-    let remembers = conversion.paint.look.steadiness.remembers();
+    let remembers = conversion.paint.remembers();
     let part = Part { cut, rate, entered: read_from.is_some(), in_place, from_first: !has_index(input), remembers };
     let (gate, opener) = ResumeGate::new(Timeline::of(input), part, before.frames, last);
     let wiring = Wiring {

@@ -27,7 +27,7 @@ pub struct Workers {
 pub fn open(plan: &PaintPlan, options: &Options, picture: Size) -> Result<(Workers, Vec<Painter>)> {
     let threads = plan.session.thread_count();
     // Steadiness remembers the frame before: all frames must pass one painter.
-    let wanted = if plan.look.steadiness.remembers() { Some(1) } else { options.workers };
+    let wanted = if plan.remembers() { Some(1) } else { options.workers };
     let mut workers = divide(threads, picture, wanted);
     let mut plan = plan.clone();
     plan.session.threads = Some(workers.threads);

@@ -135,6 +135,20 @@ impl Handle {
         self.look_now(answer.map(|answer| vec![answer])).await
     }
 
+    /// Loads the network that paints again if its files have changed; the old one paints on until the new one does.
+    ///
+    /// # Errors
+    /// The new one cannot be used.
+    pub async fn renew_network(&self) -> Result<()> {
+        let control = self.control.clone();
+        // The folder of the network may lie on a slow disk.
+        let answer = run_blocking(move || control.renew_network().map_err(Into::into)).await?;
+        match answer {
+            Some(answer) => self.applied(vec![answer]).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     fn changed(&self) {
         self.changes.notify_one();
     }
@@ -186,7 +200,8 @@ impl Handle {
         self.changed();
         let (frame, took_ms) = self.applied(answers).await?;
         let painting = self.control.painting();
-        let network = self.control.catalog().named(&painting.network);
+        let catalog = self.control.catalog();
+        let network = catalog.named(&painting.network);
         let note = network.ok().and_then(|network| painting.look.note_on(network));
         let now = LookNow { look: painting.look, network: painting.network, note };
         Ok(Change { now, frame, took_ms })

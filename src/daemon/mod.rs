@@ -8,6 +8,7 @@ mod handle;
 mod history;
 mod life;
 mod memory;
+mod networks_folder;
 mod output_keeper;
 mod recorder;
 mod reload;
@@ -32,6 +33,7 @@ use crate::error::{Error, Result};
 use crate::machine::give_back_free_memory;
 use crate::output::recover_dated;
 use crate::shutdown::ONE_SIGNAL;
+use crate::style::Networks;
 use descriptors::Descriptors;
 use memory::Memory;
 use reload::{Reload, Reread};
@@ -63,6 +65,8 @@ enum Event {
     StartWith { name: String, playing: Playing, reply: Reply },
     /// The config was read again.
     Reread(Result<Reread>),
+    /// Networks came, went, or are others.
+    Networks,
 }
 
 /// Where the answer to a request goes.
@@ -124,10 +128,11 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
     let listener = http::open(&plan.http).await?;
     let web = listener.as_ref().map(http::address_of);
     let hub = Hub::default();
+    let networks = Networks::new(plan.catalog.clone());
     hub.set_config(ConfigState { file: reload.file_name(), ..ConfigState::default() });
     if let Some(listener) = listener {
         let session = isolated_session_options(&plan.runtime);
-        tokio::spawn(http::serve(listener, hub.clone(), plan.catalog.clone(), session, plan.http.clone()));
+        tokio::spawn(http::serve(listener, hub.clone(), networks.clone(), session, plan.http.clone()));
     }
 
     recover_dated(&plan.control.recordings);
@@ -136,7 +141,8 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
         None => Memory::none(),
     };
     let (events, mut incoming) = mpsc::unbounded_channel();
-    let streams = Streams::start(&plan, memory, hub.clone(), events.clone(), web, (json, lasting));
+    networks_folder::follow(networks.clone(), events.clone());
+    let streams = Streams::start(&plan, networks, memory, hub.clone(), events.clone(), web, (json, lasting));
     reload.watch(&plan, events)?;
     let mut daemon = Daemon { streams, hub, service: None, descriptors: Descriptors::default(), duration, json };
     let ended = daemon.watch(&mut incoming, &mut signals).await;
@@ -233,6 +239,11 @@ impl Daemon {
                     config.applied += 1;
                     (config.error, config.restart) = (None, restart);
                 });
+            }
+            Event::Networks => {
+                self.hub.changes().notify_one();
+                self.streams.renew_networks();
+                return None;
             }
             Event::Reread(Err(error)) => self.note_config(|config| config.error = Some(error.to_string())),
         }

@@ -25,7 +25,7 @@ use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
 use crate::output::{Outputs, Preview, Servers, StreamFormat};
 use crate::shutdown::Shutdown;
-use crate::style::{Choice, PaintPlan};
+use crate::style::{Choice, Networks, PaintPlan};
 
 /// Slots of a live ring: one is filled, one waits, one is painted.
 const LIVE_SLOTS: usize = 3;
@@ -50,6 +50,7 @@ impl Stream {
         plan: StreamPlan,
         set: Option<Playing>,
         servers: &Servers,
+        networks: Networks,
         by_hand: Arc<Mutex<ByHand>>,
         on_end: OnEnd,
         changes: Arc<Notify>,
@@ -87,7 +88,8 @@ impl Stream {
 
         let mut frame_painter = FramePainter::new(painter, &caps)?;
         let frame_interval = Duration::from_secs(1) / format.fps;
-        let (control, commands, loader) = Control::new(&mut frame_painter, plan.paint.clone(), frame_interval)?;
+        let (control, commands, loader) =
+            Control::new(&mut frame_painter, plan.paint.clone(), networks, frame_interval)?;
         let (crf, templates) = (plan.outputs.crf, plan.templates.clone());
         let recorder = Arc::new(Recorder::new(Arc::clone(&outputs), format.clone(), crf, templates.clone()));
         let recording = Arc::clone(&recorder);

@@ -28,6 +28,7 @@ use crate::control::contract::StreamStatus;
 use crate::control::{ApiError, Hub, Member, PreviewAddress, Starter, Stream as _};
 use crate::error::{Error, Result};
 use crate::output::Servers;
+use crate::style::Networks;
 use crate::sync::Locked;
 
 /// A stream that ran for so long is tried again at once when it fails.
@@ -38,6 +39,7 @@ pub struct Streams {
     entries: Vec<Entry>,
     runtime: RuntimeConfig,
     servers: Servers,
+    networks: Networks,
     memory: Memory,
     hub: Hub,
     events: UnboundedSender<Event>,
@@ -56,6 +58,7 @@ impl Streams {
     /// Starts all streams of the plan.
     pub fn start(
         plan: &RunPlan,
+        networks: Networks,
         memory: Memory,
         hub: Hub,
         events: UnboundedSender<Event>,
@@ -69,6 +72,7 @@ impl Streams {
             entries,
             runtime,
             servers,
+            networks,
             memory,
             hub,
             events,
@@ -225,6 +229,20 @@ impl Streams {
         self.memory.note(&entry.config, handle.painted(), handle.is_mirrored(), outputs);
     }
 
+    /// Other networks lie in the models folder: those that paint are loaded again if they are among them.
+    pub fn renew_networks(&self) {
+        for entry in &self.entries {
+            if let Life::Running(stream) = &entry.life {
+                let (handle, span) = (stream.handle(), entry.span.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = handle.renew_network().await {
+                        span.in_scope(|| tracing::warn!("the network that paints stays as it was loaded: {error}"));
+                    }
+                });
+            }
+        }
+    }
+
     /// How often the stylise thread of each running stream took a turn.
     pub fn turns(&self) -> BTreeMap<String, u64> {
         let running = self.entries.iter().filter_map(|entry| match &entry.life {
@@ -337,7 +355,8 @@ impl Streams {
         let status = if error.is_some() { StreamStatus::Failed } else { StreamStatus::Starting };
         self.hub.put(&entry.config.name, entry.down(status, error, None));
 
-        let (run, config, span, servers) = (entry.run, entry.config.clone(), entry.span.clone(), self.servers.clone());
+        let (run, config, span) = (entry.run, entry.config.clone(), entry.span.clone());
+        let (servers, networks) = (self.servers.clone(), self.networks.clone());
         let (events, changes) = (self.events.clone(), self.hub.changes());
         let (ended, mut endings) = mpsc::unbounded_channel();
         // The daemon is gone only when it stops anyway.
@@ -348,9 +367,11 @@ impl Streams {
         let start = move || {
             let open = |config: &StreamConfig| {
                 let plan = StreamPlan { preview: preview.clone(), ..StreamPlan::new(config, &runtime)? };
+                networks.add(&plan.paint.choice.network);
                 by_hand.locked().restore(&plan.outputs, &plan.name);
                 let (on_end, changes) = (Arc::clone(&on_end), Arc::clone(&changes));
-                Stream::start(plan, set.clone(), &servers, Arc::clone(&by_hand), on_end, changes).map(Box::new)
+                Stream::start(plan, set.clone(), &servers, networks.clone(), Arc::clone(&by_hand), on_end, changes)
+                    .map(Box::new)
             };
             match recalled.map(|(recalled, mirrored)| (open(&recalled), mirrored)) {
                 Some((Err(error @ (Error::Usage(_) | Error::Model(_))), _)) => {

@@ -3,7 +3,6 @@
 //! What the network at hand can do goes straight into a one-slot mailbox. Another network, or another inference
 //! size, is loaded and warmed up on the loader thread first, while the old one paints. The newest command wins.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
@@ -22,7 +21,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::look::Mix;
 use crate::style::manifest::Manifest;
-use crate::style::{Catalog, Look, LookPatch, PaintPlan, PaintSize};
+use crate::style::{Catalog, Look, LookPatch, Networks, PaintPlan, PaintSize};
 use crate::sync::Locked;
 
 /// Commands to one live stream; clones speak to the same stream.
@@ -50,7 +49,7 @@ pub struct Painting {
 }
 
 impl Control {
-    /// Takes over `frame_painter`, which paints the look of `plan`. Returns the handle, the stylise thread's end, and the
+    /// Takes over `frame_painter`, which paints the look of `plan`; later looks may take any of `networks`. Returns the handle, the stylise thread's end, and the
     /// loader thread, which ends after [`Control::close`].
     ///
     /// # Errors
@@ -58,10 +57,11 @@ impl Control {
     pub fn new(
         frame_painter: &mut FramePainter,
         plan: PaintPlan,
+        networks: Networks,
         frame_interval: Duration,
     ) -> Result<(Self, ControlReceiver, JoinHandle<()>)> {
         let (jobs, incoming) = std::sync::mpsc::channel();
-        let PaintPlan { look, choice, catalog, size, session } = plan;
+        let PaintPlan { look, choice, size, session } = plan;
         let look = Look { styles: choice.mix, ..look };
         let state = ControlState {
             looks: Requests::new(WantedLook { look, network: frame_painter.painter().network().manifest().clone() }),
@@ -73,7 +73,7 @@ impl Control {
             pending: PendingUpdate { auto: Some(size == PaintSize::Auto), ..PendingUpdate::default() },
         };
         let shared = Arc::new(Shared {
-            catalog,
+            networks,
             session: Mutex::new(session),
             info: frame_painter.info().clone(),
             state: Mutex::new(state),
@@ -90,9 +90,9 @@ impl Control {
         Ok((Self { shared, jobs }, commands, thread))
     }
 
-    /// All networks and styles that [`Control::set_look`] knows.
-    pub fn catalog(&self) -> &Catalog {
-        &self.shared.catalog
+    /// All networks and styles that [`Control::set_look`] knows now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.shared.networks.now()
     }
 
     pub fn painting(&self) -> Painting {
@@ -124,8 +124,8 @@ impl Control {
     /// # Errors
     /// As [`Control::set_look`]; an unknown network, or one that lacks a style.
     pub fn set_look_on(&self, network: &str, look: Look) -> Result<Answer> {
-        let network = self.shared.catalog.named(network)?;
-        self.change_look(&mut self.shared.state(), look, Some(network))
+        let catalog = self.catalog();
+        self.change_look(&mut self.shared.state(), look, Some(catalog.named(network)?))
     }
 
     /// Paints with the network of that name. Styles that it does not have leave the mix; without any, it paints its
@@ -134,10 +134,35 @@ impl Control {
     /// # Errors
     /// An unknown network.
     pub fn set_network(&self, network: &str) -> Result<Answer> {
-        let network = self.shared.catalog.named(network)?;
-        let mut state = self.shared.state();
+        self.change_network(&mut self.shared.state(), self.catalog().named(network)?)
+    }
+
+    /// Loads the network that was asked for last again if it is not what its files hold now. One whose files are gone paints
+    /// on, and so does one of which the new files cannot be used.
+    ///
+    /// # Errors
+    /// As [`Control::set_network`].
+    pub fn renew_network(&self) -> Result<Option<Answer>> {
+        let (loaded, path) = {
+            let state = self.shared.state();
+            (state.network.clone(), state.looks.asked().network.path.clone())
+        };
+        let catalog = self.catalog();
+        match catalog.at(&path) {
+            Some(network) if loaded.manifest().path == path && !loaded.is_current(network) => {
+                if loaded.manifest() != network {
+                    return self.change_network(&mut self.shared.state(), network).map(Some);
+                }
+                self.hand_over(Job::Reopen)?;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn change_network(&self, state: &mut ControlState, network: &Manifest) -> Result<Answer> {
         let look = within(network, state.looks.asked().look.clone());
-        self.change_look(&mut state, look, Some(network))
+        self.change_look(state, look, Some(network))
     }
 
     /// Paints as a changed config says: with the network of that name or path, or where it names none with the one that
@@ -149,10 +174,11 @@ impl Control {
         let mut state = self.shared.state();
         let look = state.looks.asked().look.patched(patch);
         if network.is_empty() {
-            let network = self.shared.catalog.resolve(&look, None)?.network;
+            let network = self.catalog().resolve(&look, None)?.network;
             return self.change_look(&mut state, look, Some(&network));
         }
-        let network = self.shared.catalog.network(network)?;
+        let network = self.catalog().network(network)?;
+        self.shared.networks.add(&network);
         let look = if patch.styles.is_some() { look } else { within(&network, look) };
         self.change_look(&mut state, look, Some(&network))
     }
@@ -172,14 +198,14 @@ impl Control {
         look.check_live()?;
         let choice = match network {
             Some(network) => Choice::of(network, &look)?,
-            None => self.shared.catalog.resolve(&look, Some(&state.looks.asked().network))?,
+            None => self.catalog().resolve(&look, Some(&state.looks.asked().network))?,
         };
-        let path = state.network.manifest().path.clone();
+        let is_loaded = *state.network.manifest() == choice.network;
         let look = Look { styles: choice.mix.clone(), ..look };
         let (reply, answer) = Reply::new();
         let ticket = state.looks.ask(WantedLook { look, network: choice.network.clone() });
         self.shared.give_up_older_look();
-        if same_network(&choice, &path) {
+        if is_loaded {
             self.shared.send_look(state, choice.resolved, None, reply);
         } else {
             self.hand_over(Job::Load { ticket, choice: Box::new(choice), reply })?;
@@ -272,8 +298,4 @@ fn within(network: &Manifest, mut look: Look) -> Look {
         look.styles = Mix::default();
     }
     look
-}
-
-fn same_network(choice: &Choice, path: &Path) -> bool {
-    choice.network.path == path
 }

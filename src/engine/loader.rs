@@ -22,7 +22,7 @@ pub(super) enum Job {
     Load { ticket: u64, choice: Box<Choice>, reply: Reply },
     /// Prepare the network for the box that the control state says.
     Resize { ticket: u64, reply: Option<Reply> },
-    /// Load the network that paints again, because sessions shall run in another way.
+    /// Load the network that paints again, because sessions shall run in another way, or its file is another.
     Reopen,
     /// The worker process of the network that paints crashed: load it again after a while.
     Crashed(Error),
@@ -78,7 +78,7 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, choice: Choice
         return reply.refused(superseded());
     }
     let bounding_box = shared.state().sizing.painted_box();
-    let known = spare.take().filter(|spare| spare.manifest().path == choice.network.path);
+    let known = spare.take().filter(|spare| spare.is_current(&choice.network));
     let sized = prepare(shared, Some(ticket), bounding_box, &choice.resolved.weights, || match known {
         Some(spare) => Ok(spare),
         None => Loaded::open(&choice.network, &shared.session()),
@@ -136,7 +136,7 @@ fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
 
 fn reopen(shared: &Shared) {
     if let Err(error) = reload(shared) {
-        tracing::warn!("the threads of inference stay as they are: {error}");
+        tracing::warn!("the network that paints stays as it was loaded: {error}");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::style::look::ResolvedLook;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::{Loaded, RunStop, SessionOptions};
 use crate::style::weights::Weights;
-use crate::style::{Catalog, Look, PaintSize, Size, SizedNetwork};
+use crate::style::{Look, Networks, PaintSize, Size, SizedNetwork};
 use crate::sync::Locked;
 
 /// What a command came to.
@@ -38,7 +38,8 @@ pub struct Answer(oneshot::Receiver<Result<Applied>>);
 
 /// What the handles, the loader and the stylise thread share. The lock is held for moments only, never while painting.
 pub(super) struct Shared {
-    pub(super) catalog: Catalog,
+    /// Those that a live change of the look may take.
+    pub(super) networks: Networks,
     pub(super) session: Mutex<SessionOptions>,
     pub(super) info: gst_video::VideoInfo,
     pub(super) state: Mutex<ControlState>,

@@ -1,5 +1,6 @@
 //! The catalog: every network with a manifest in the models folder, and finding one by style or name.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::look::{Look, Mix, ResolvedLook};
@@ -56,6 +57,33 @@ impl Catalog {
         Ok(Self { folder: folder.to_path_buf(), networks })
     }
 
+    /// The same networks as they are on disk now. One that lies elsewhere and cannot be read is left out.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn read_again(&self) -> Result<Self> {
+        let mut read = Self::open(&self.folder)?;
+        let elsewhere = self.networks.iter().rev().filter(|network| network.path.parent() != Some(&self.folder));
+        for network in elsewhere {
+            match Manifest::read(&network.path) {
+                Ok(network) => read.add(network),
+                Err(error) => tracing::warn!("left out: {error}"),
+            }
+        }
+        Ok(read)
+    }
+
+    /// The folders that its networks lie in.
+    pub fn folders(&self) -> BTreeSet<PathBuf> {
+        let parents = self.networks.iter().filter_map(|network| network.path.parent());
+        parents.chain([self.folder.as_path()]).filter(|folder| folder.is_dir()).map(Path::to_path_buf).collect()
+    }
+
+    /// The network whose manifest lies there.
+    pub fn at(&self, path: &Path) -> Option<&Manifest> {
+        self.networks.iter().find(|network| network.path == path)
+    }
+
     pub fn styles(&self) -> impl Iterator<Item = StyleSummary> + '_ {
         self.networks.iter().flat_map(Manifest::summaries)
     }
@@ -77,21 +105,15 @@ impl Catalog {
         self.networks.insert(0, network);
     }
 
-    /// Adds a network behind the others, if it is not among them.
-    pub fn add_fallback(&mut self, network: Manifest) {
-        if self.networks.iter().all(|known| known.path != network.path) {
-            self.networks.push(network);
-        }
-    }
-
-    /// Finds the network that paints `look`: the first one that has all its styles, `preferred` before those of the catalog.
-    /// Without a style it is the first that paints of the first network.
+    /// Finds the network that paints `look`: the first one that has all its styles, `preferred` before the others, also where
+    /// its files are gone by now. Without a style it is the first that paints of the first network.
     ///
     /// # Errors
     /// Numbers that cannot be; unknown styles come with the nearest valid name; styles of several networks.
     pub fn resolve(&self, look: &Look, preferred: Option<&Manifest>) -> Result<Choice> {
         look.check()?;
-        let mut in_order = preferred.into_iter().chain(&self.networks);
+        let first = preferred.map(|network| self.at(&network.path).unwrap_or(network));
+        let mut in_order = first.into_iter().chain(&self.networks);
         let network = in_order.find(|network| look.styles.names().all(|name| network.style(name).is_some()));
         match network {
             Some(network) => choice(network, look),
@@ -246,5 +268,27 @@ mod tests {
         refused("wavse", "unknown style `wavse`; did you mean `waves`?");
         refused("stars=0.5,../../etc/passwd=0.5", "unknown style `../../etc/passwd`");
         refused("waves,dots", "only styles of one network can be mixed, but `dots` is of `fine`, `waves` is of `lite`");
+    }
+
+    #[test]
+    fn it_is_read_again_with_what_lies_elsewhere_and_a_network_that_is_gone_paints_on() {
+        let (folder, mut catalog) = catalog();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let text = std::fs::read_to_string(folder.path().join("fine.toml")).unwrap().replace("dots", "lines");
+        std::fs::write(elsewhere.path().join("own.toml"), text.replace("\"fine\"", "\"own\"")).unwrap();
+        catalog.add(Manifest::read(&elsewhere.path().join("own.toml")).unwrap());
+        let names = |catalog: &Catalog| catalog.networks.iter().map(|network| network.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&catalog), ["own", "lite", "fine"]);
+        assert_eq!(catalog.folders(), [folder.path(), elsewhere.path()].map(Path::to_path_buf).into());
+
+        let fine = catalog.named("fine").unwrap().clone();
+        std::fs::remove_file(&fine.path).unwrap();
+        let catalog = catalog.read_again().unwrap();
+        assert_eq!(names(&catalog), ["own", "lite"]);
+        let look = Look { styles: Mix::only("dots"), ..Look::default() };
+        assert_eq!(catalog.resolve(&look, Some(&fine)).unwrap().network, fine);
+        assert!(catalog.resolve(&look, None).is_err());
+        std::fs::remove_file(elsewhere.path().join("own.toml")).unwrap();
+        assert_eq!(names(&catalog.read_again().unwrap()), ["lite"]);
     }
 }

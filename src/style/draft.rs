@@ -24,12 +24,18 @@ pub struct Draft<'a> {
     pub path: &'a Path,
     pub input: Picture<'a>,
     pub output: Picture<'a>,
-    /// All inputs but the picture.
+    /// All inputs but the picture and the states.
     pub others: Vec<&'a TensorInfo>,
+    /// Inputs that are taken to be fed with what came out for the picture before, each with that output.
+    pub states: Vec<(&'a TensorInfo, &'a TensorInfo)>,
+    /// The sides of states beside those of the picture.
+    pub state_scale: Scale,
     /// Free sides are multiples of it.
     pub multiple_of: usize,
     pub scale: Scale,
     pub trim: usize,
+    /// So far the edges of a picture are seen in what is painted.
+    pub border: usize,
 }
 
 /// Networks look this far at least; smaller pictures are continued by reflection.
@@ -116,7 +122,7 @@ impl Draft<'_> {
     }
 
     fn size(&self) -> String {
-        let border = self.trim.next_multiple_of(8);
+        let border = self.trim.next_multiple_of(8).max(self.border);
         let border = if border > 0 { format!(", border = {border}") } else { String::new() };
         let multiple_of = self.multiple_of;
         match self.input.tensor.sides(self.input.layout) {
@@ -151,6 +157,13 @@ impl Draft<'_> {
                         element => constants += &format!("type = \"{}\"\nvalue = 1\n", element.name()),
                     }
                 }
+            }
+        }
+        for (input, output) in &self.states {
+            constants += "\n[[state]] # assumed: what came out for the picture before\n";
+            constants += &format!("input = {}\noutput = {}\n", quoted(&input.name), quoted(&output.name));
+            if self.state_scale != Scale::ONE {
+                constants += &format!("scale = {}\n", self.state_scale);
             }
         }
         let Some((weights, count)) = weights else {

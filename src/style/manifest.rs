@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::constant::Constant;
 use super::picture_tensor::{ImageInput, ImageOutput};
+use super::state::State;
 use crate::error::{Error, Result};
 use crate::suggest::explain;
 
@@ -31,6 +32,9 @@ pub struct Manifest {
     /// Inputs that are fed with the same values for every frame.
     #[serde(default, rename = "constant")]
     pub constants: Vec<Constant>,
+    /// Inputs that are fed with what came out for the picture before.
+    #[serde(default, rename = "state")]
+    pub states: Vec<State>,
     #[serde(rename = "style")]
     pub styles: Vec<Style>,
     /// Where the manifest was read from.

@@ -2,7 +2,7 @@
 
 use super::geometry::PaintSize;
 use super::onnx::SessionOptions;
-use super::{Catalog, Choice, Look, Painter, Steadiness};
+use super::{Choice, Look, Painter, Steadiness};
 use crate::error::Result;
 
 /// Networks take about a hundred bytes for each pixel: so many take two and a half gigabytes. Their norms go over the whole
@@ -14,8 +14,6 @@ pub const MOST_PICTURE_PIXELS: usize = 25_000_000;
 pub struct PaintPlan {
     pub look: Look,
     pub choice: Choice,
-    /// All networks that a live change of the look may take.
-    pub catalog: Catalog,
     pub size: PaintSize,
     pub session: SessionOptions,
 }
@@ -38,8 +36,13 @@ impl PaintPlan {
         let mut choice = self.choice.clone();
         choice.resolved.steadiness = Steadiness::NONE;
         let mut painter = Painter::open(&choice, self.size.bounding_box(), &self.session.for_pictures())?;
-        painter.bound(MOST_PICTURE_PIXELS);
+        painter.paint_alone(MOST_PICTURE_PIXELS);
         Ok(painter)
+    }
+
+    /// How a picture is painted depends on those before it.
+    pub fn remembers(&self) -> bool {
+        self.look.steadiness.remembers() || !self.choice.network.states.is_empty()
     }
 
     /// What of the look its network cannot do.

@@ -65,9 +65,9 @@ impl Painter {
         })
     }
 
-    /// Bounds the memory that painting takes: pictures of more pixels are scaled down for it, and back.
-    pub fn bound(&mut self, most_pixels: usize) {
-        self.sized.bound(most_pixels);
+    /// As [`SizedNetwork::paint_alone`].
+    pub fn paint_alone(&mut self, most_pixels: usize) {
+        self.sized.paint_alone(most_pixels);
     }
 
     /// The size that a picture is painted at for that reason; `None` for its own.

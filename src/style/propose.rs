@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::catalog::Choice;
 use super::draft::{Draft, Picture};
+use super::element::Element;
 use super::geometry::{Geometry, Size};
 use super::likeness::Likeness;
 use super::look::Look;
 use super::manifest::Manifest;
 use super::onnx::inspect::{NetworkInfo, TensorInfo};
+use super::onnx::operators::Operators;
 use super::onnx::{Session, SessionOptions};
 use super::photo::photo;
 use super::picture_tensor::Scale;
@@ -23,6 +25,9 @@ const PHOTO: Size = Size::new(248, 200);
 
 /// The multiples that free sides are tried with.
 const MULTIPLES: [usize; 4] = [8, 16, 32, 64];
+
+/// What is handed on is so many times smaller than the picture.
+const STATE_SCALES: [usize; 5] = [1, 2, 4, 8, 16];
 
 /// A network that takes so long to refuse a size is not tried with another.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,23 +105,27 @@ pub fn propose(info: &NetworkInfo, path: &Path, options: &SessionOptions, take: 
         return Err(fail("no output is a picture"));
     }
     let others: Vec<_> = info.inputs.iter().filter(|other| other.name != input.tensor.name).collect();
-    for other in &others {
-        if other.element.is_none() {
-            return Err(fail(&format!("input {other} has a type that no manifest names")));
-        }
-        if is_second_picture(other) {
+    if let Some(other) = others.iter().find(|other| other.element.is_none()) {
+        return Err(fail(&format!("input {other} has a type that no manifest names")));
+    }
+    let operators = Operators::of(path);
+    let mut drafts = Vec::new();
+    let mut ways = Vec::new();
+    for output in outputs {
+        let states = handed_on(info, &others, &output);
+        let is_state = |other: &TensorInfo| states.iter().any(|(input, _)| input.name == other.name);
+        let others: Vec<_> = others.iter().copied().filter(|other| !is_state(other)).collect();
+        if let Some(other) = others.iter().find(|other| is_second_picture(other)) {
             return Err(fail(&format!(
                 "input {other} is a second picture (a style to take over, or what was painted last), and only one is fed"
             )));
         }
-    }
-    let mut drafts = Vec::new();
-    let mut ways = Vec::new();
-    for output in outputs {
-        let (multiple_of, scale, trim) = (MULTIPLES[0], Scale::ONE, 0);
-        let mut draft = Draft { info, path, input, output, others: others.clone(), multiple_of, scale, trim };
+        let (multiple_of, scale, state_scale) = (MULTIPLES[0], Scale::ONE, Scale::ONE);
+        let draft =
+            Draft { info, path, input, output, others, states, state_scale, multiple_of, scale, trim: 0, border: 0 };
+        let mut draft = draft;
         find_size(&mut draft, options)?;
-        try_ways(&draft, drafts.len(), options, &mut ways)?;
+        try_ways(&draft, &operators, drafts.len(), options, &mut ways)?;
         drafts.push(draft);
     }
     let ways = best_of(ways);
@@ -132,12 +141,49 @@ pub fn propose(info: &NetworkInfo, path: &Path, options: &SessionOptions, take: 
             format!(" # {}: looks most like a painting of the test photograph; see --preview", certainty.words())
         }
     };
-    let text = drafts[way.output].write(&way.variant, &why);
+    let draft = &mut drafts[way.output];
+    if !way.likeness.flat {
+        draft.border = border(draft, &way.variant, options)?;
+    }
+    let text = draft.write(&way.variant, &why);
     let trial = match way.likeness.flat {
         true => Err(fail("it paints the same colour everywhere")),
         false => try_out(&text, path, options),
     };
     Ok(Proposal { text, ways, certainty, trial })
+}
+
+/// Names of inputs that take another picture than what came out before.
+const OTHER_PICTURES: [&str; 5] = ["style", "reference", "exemplar", "example", "guide"];
+
+/// The inputs, of `others`, that an output of the same type and shape can be handed on to: of those that are not painted, each
+/// one; otherwise `painted`.
+fn handed_on<'a>(
+    info: &'a NetworkInfo,
+    others: &[&'a TensorInfo],
+    painted: &Picture<'a>,
+) -> Vec<(&'a TensorInfo, &'a TensorInfo)> {
+    let mut states: Vec<(&TensorInfo, &TensorInfo)> = Vec::new();
+    for input in
+        others.iter().filter(|input| input.shape.len() == 4 && input.element.is_some_and(Element::holds_pictures))
+    {
+        let name = input.name.to_lowercase();
+        let fits = |output: &&TensorInfo| {
+            let sides = input.shape.iter().zip(&output.shape);
+            output.element == input.element
+                && output.shape.len() == input.shape.len()
+                && sides.into_iter().all(|(a, b)| a.is_none() || b.is_none() || a == b)
+        };
+        let is_free = |output: &&TensorInfo| {
+            output.name != painted.tensor.name && states.iter().all(|(_, taken)| taken.name != output.name)
+        };
+        let last = Some(painted.tensor).filter(|output| output.element == Some(Element::F32));
+        let output = info.outputs.iter().filter(is_free).find(fits).or_else(|| last.filter(fits));
+        if let (Some(output), false) = (output, OTHER_PICTURES.iter().any(|word| name.contains(word))) {
+            states.push((input, output));
+        }
+    }
+    states
 }
 
 /// True for a tensor that looks like the picture: its sides are not those of a list of numbers.
@@ -159,8 +205,8 @@ fn plain() -> Variant {
 }
 
 /// A session for the network as drafted, prepared for the photograph.
-fn prepared(draft: &Draft, options: &SessionOptions) -> Result<(Session, Geometry, Manifest)> {
-    let manifest = Manifest::parse(&draft.write(&plain(), ""), &draft.path.with_extension("toml"))?;
+fn prepared(draft: &Draft, variant: &Variant, options: &SessionOptions) -> Result<(Session, Geometry, Manifest)> {
+    let manifest = Manifest::parse(&draft.write(variant, ""), &draft.path.with_extension("toml"))?;
     let mut session = Session::open(&manifest, options)?;
     let geometry = Geometry::new(PHOTO, None, &manifest.input.size)?;
     session.set_weights(Choice::of(&manifest, &Look::default())?.resolved.weights.for_picture(geometry.painted));
@@ -176,10 +222,15 @@ fn find_size(draft: &mut Draft, options: &SessionOptions) -> Result<()> {
     let is_fixed = draft.input.tensor.sides(draft.input.layout).iter().all(Option::is_some);
     let begun = Instant::now();
     let mut refusal = Error::model(format!("{}: its output fits its input at no size", draft.path.display()));
-    for multiple_of in MULTIPLES.into_iter().take(if is_fixed { 1 } else { MULTIPLES.len() }) {
+    let multiples = MULTIPLES.into_iter().take(if is_fixed { 1 } else { MULTIPLES.len() });
+    let state_scales = if draft.states.is_empty() { &STATE_SCALES[..1] } else { &STATE_SCALES };
+    for (multiple_of, over) in
+        multiples.flat_map(|multiple_of| state_scales.iter().map(move |over| (multiple_of, *over)))
+    {
+        let state_scale = Scale::between(over, 1).unwrap_or_default();
         // As small as an output can be: this one is not looked at, only measured.
-        *draft = Draft { multiple_of, scale: Scale::SMALLEST, trim: 0, ..draft.clone() };
-        let (mut session, geometry, _) = match prepared(draft, options) {
+        *draft = Draft { multiple_of, state_scale, scale: Scale::SMALLEST, trim: 0, ..draft.clone() };
+        let (mut session, geometry, _) = match prepared(draft, &plain(), options) {
             Ok(prepared) => prepared,
             Err(error) if begun.elapsed() > PATIENCE => return Err(error),
             Err(error) => {
@@ -213,8 +264,14 @@ fn beside(input: Size, output: Size) -> Option<(Scale, usize)> {
 }
 
 /// Paints the photograph in all ways.
-fn try_ways(draft: &Draft, place: usize, options: &SessionOptions, ways: &mut Vec<Way>) -> Result<()> {
-    let (mut session, geometry, manifest) = prepared(draft, options)?;
+fn try_ways(
+    draft: &Draft,
+    operators: &Operators,
+    place: usize,
+    options: &SessionOptions,
+    ways: &mut Vec<Way>,
+) -> Result<()> {
+    let (mut session, geometry, manifest) = prepared(draft, &plain(), options)?;
     let size = geometry.painted;
     let bytes = photo(size)?;
     let pixels = Pixels::new(&bytes, size.width, size.height, 3 * size.width, PixelOrder::Rgb);
@@ -223,17 +280,24 @@ fn try_ways(draft: &Draft, place: usize, options: &SessionOptions, ways: &mut Ve
     let noted = draft.info.note("Image.NominalPixelRange").map(variants::noted);
     let is_tried = |values: &Values| noted.is_none_or(|noted| noted == *values);
     let (input, output) = (draft.input, draft.output);
+    let first = operators.first(&input.tensor.name);
+    let given = operators.last(&output.tensor.name).and_then(variants::given_by).filter(|_| !output.is_bytes());
     for order in orders(draft) {
         for values in variants::inputs(input.channels(order), input.is_bytes()).filter(is_tried) {
             let (spec, tensor) = session.input();
             let channels = input.channels(order);
             pixels_to_tensor(&pixels, &TensorSpec { channels, ranges: values.ranges(channels), ..*spec }, tensor);
+            session.forget();
             session.try_run()?;
             let (spec, tensor) = session.output();
             let painted_size = manifest.output.painted(size);
             let channels = output.channels(order);
             let fits = |values: &Values| values.mean.is_none() || channels.colours() == 3;
-            for result in variants::outputs(values, output.is_bytes()).filter(is_tried).filter(fits) {
+            for result in variants::outputs(values, output.is_bytes())
+                .filter(is_tried)
+                .filter(fits)
+                .filter(|values| given.is_none_or(|given| given == *values))
+            {
                 let spec = TensorSpec { channels, ranges: wide(result.ranges(channels)), ..*spec };
                 let painted = painted(tensor, &spec, painted_size, size)?;
                 let likeness = Likeness::of(&original, &painted, size.width, channels.count() > 1);
@@ -243,12 +307,61 @@ fn try_ways(draft: &Draft, place: usize, options: &SessionOptions, ways: &mut Ve
                     1 => variant.to_string(),
                     _ => format!("{variant} `{}`", output.tensor.name),
                 };
-                let score = likeness.score - variant.doubt();
+                let score = likeness.score - variant.doubt(first);
                 ways.push(Way { variant, output: place, label, likeness, score, picture, size });
             }
         }
     }
     Ok(())
+}
+
+/// How far the crop's edges lie from those of the whole picture, which itself is painted otherwise at its edges; and how far
+/// they are looked for in what is painted.
+const MARGIN: usize = 32;
+const FARTHEST: usize = 48;
+
+/// An edge is seen where the painting of a crop differs from that of the whole by so much of the range more than farther inside.
+const SEEN: f64 = 4.0 / 255.0;
+
+/// How far the edges of a picture are seen in what is painted, in pixels, a multiple of 8: a crop of the photograph is painted,
+/// and held against the same part of the whole. 0 for a network of one size.
+fn border(draft: &Draft, variant: &Variant, options: &SessionOptions) -> Result<usize> {
+    let is_free = draft.input.tensor.sides(draft.input.layout) == [None, None];
+    let crop = Size::new(PHOTO.width - 2 * MARGIN, PHOTO.height - 2 * MARGIN);
+    if !is_free || draft.multiple_of > 8 || draft.trim > 0 {
+        return Ok(0);
+    }
+    let (mut session, whole, manifest) = prepared(draft, variant, options)?;
+    let bytes = photo(whole.painted)?;
+    let row = 3 * PHOTO.width;
+    let mut paint = |bytes: &[u8], size: Size| {
+        let geometry = Geometry::new(size, None, &manifest.input.size)?;
+        session.prepare(geometry.tensor, geometry.border)?;
+        session.forget();
+        let pixels = Pixels::new(bytes, size.width, size.height, row, PixelOrder::Rgb);
+        let (spec, tensor) = session.input();
+        pixels_to_tensor(&pixels.ok_or_else(|| Error::model("the test photograph has no pixels"))?, spec, tensor);
+        session.try_run()?;
+        let (spec, tensor) = session.output();
+        painted(tensor, &TensorSpec { ranges: wide(spec.ranges), ..*spec }, manifest.output.painted(size), size)
+    };
+    let of_whole = paint(&bytes, PHOTO)?;
+    let of_crop = paint(&bytes[MARGIN * row + 3 * MARGIN..], crop)?;
+    // The mean difference at each distance from the edges.
+    let mut rings = [(0.0, 0.0); FARTHEST + 8];
+    for (number, colours) in of_crop.iter().enumerate() {
+        let (x, y) = (number % crop.width, number / crop.width);
+        let distance = x.min(y).min(crop.width - 1 - x).min(crop.height - 1 - y);
+        if let Some((sum, count)) = rings.get_mut(distance) {
+            let same = of_whole[(y + MARGIN) * PHOTO.width + x + MARGIN];
+            *sum += colours.iter().zip(same).map(|(a, b)| (a - b).abs()).sum::<f64>();
+            *count += 3.0;
+        }
+    }
+    let apart = rings.map(|(sum, count)| sum / f64::max(count, 1.0));
+    let inside = apart[FARTHEST..].iter().sum::<f64>() / 8.0;
+    let seen = apart[..FARTHEST].iter().rposition(|apart| *apart > inside + SEEN);
+    Ok(seen.map_or(0, |distance| (distance + 1).next_multiple_of(8)))
 }
 
 /// The orders of colours to be tried: what the network says, otherwise both.

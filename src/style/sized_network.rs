@@ -9,7 +9,8 @@ use super::geometry::{Geometry, Size};
 use super::onnx::{Loaded, RunStop, Session};
 use super::picture_tensor::{ImageOutput, Scale};
 use super::tensor::{
-    Finish, PixelOrder, Pixels, PixelsMut, finish_pixels, pixels_to_tensor, tensor_to_pixels, tensor_to_pixels_finished,
+    Finish, PixelOrder, Pixels, PixelsMut, TensorSpec, finish_pixels, pixels_to_tensor, tensor_to_pixels,
+    tensor_to_pixels_finished,
 };
 use super::weights::Weights;
 use crate::error::{Error, Result};
@@ -22,6 +23,10 @@ pub struct SizedNetwork {
     requested: Option<Size>,
     /// Pictures of more pixels are scaled down for painting, unless a box is requested.
     most_pixels: usize,
+    /// No picture has to do with the one before.
+    are_alone: bool,
+    /// What of the last picture tells whether the next one goes on from it; only for a network that hands something on.
+    last_fed: Option<Vec<f32>>,
     prepared: Option<Prepared>,
 }
 
@@ -63,13 +68,15 @@ impl SizedNetwork {
     /// No memory for the network's inputs.
     pub fn new(network: Loaded, requested: Option<Size>) -> Result<Self> {
         let rows = network.manifest().style_input.as_ref().map_or(0, |input| input.count);
+        let last_fed = (!network.manifest().states.is_empty()).then(Vec::new);
         let (session, weights) = (Session::new(network)?, Weights::none(rows));
-        Ok(Self { session, weights, requested, most_pixels: usize::MAX, prepared: None })
+        Ok(Self { session, weights, requested, most_pixels: usize::MAX, are_alone: false, last_fed, prepared: None })
     }
 
-    /// Bounds the memory that painting takes: larger pictures are scaled down for it, and back.
-    pub fn bound(&mut self, most_pixels: usize) {
-        self.most_pixels = most_pixels;
+    /// From now on, each picture is for itself. Bounds the memory that painting takes: larger ones are scaled down for it, and
+    /// back.
+    pub fn paint_alone(&mut self, most_pixels: usize) {
+        (self.most_pixels, self.are_alone) = (most_pixels, true);
     }
 
     /// The size that a picture is painted at for that reason; `None` for its own.
@@ -118,6 +125,9 @@ impl SizedNetwork {
         self.prepared = None;
         self.session.set_weights(self.weights.for_picture(geometry.painted));
         self.session.prepare(geometry.tensor, geometry.border)?;
+        // What was tried counts for nothing.
+        self.session.forget();
+        self.last_fed.iter_mut().for_each(Vec::clear);
         let output = &self.network().manifest().output;
         let direct = geometry.is_direct() && output.scale == Scale::ONE;
         let scaling = (!direct).then(|| Scaling::new(&geometry, output, order));
@@ -150,12 +160,25 @@ impl SizedNetwork {
             }
             _ => pixels_to_tensor(source, spec, tensor),
         }
+        let fed = Extremes::of(tensor).within(spec);
+        if let Some(last) = &mut self.last_fed
+            && (is_cut(spec, tensor, last) || self.are_alone)
+        {
+            self.session.forget();
+        }
         let before = begun.elapsed();
 
         let inference = self.session.run()?;
 
         let run_end = Instant::now();
         let (spec, tensor) = self.session.output();
+        if let Some(what) = Extremes::of(tensor).fault(fed) {
+            let network = self.session.loaded().manifest().model_path();
+            let network = network.display();
+            return Err(Error::model(format!(
+                "{network}: a picture came out as {what}; `impasto check {network}` tries it"
+            )));
+        }
         match &mut prepared.scaling {
             None => match finish {
                 Some(finish) => tensor_to_pixels_finished(tensor, spec, finish, painted),
@@ -170,6 +193,68 @@ impl SizedNetwork {
             }
         }
         Ok(StageTimes { before, inference, after: run_end.elapsed() })
+    }
+}
+
+/// A picture is another one, and not the same a moment later, if its values differ by so much of the range on average.
+const CUT: f32 = 0.15;
+
+/// Whether `tensor` is another picture than the one whose values are in `last`; keeps its own there.
+fn is_cut(spec: &TensorSpec, tensor: &[f32], last: &mut Vec<f32>) -> bool {
+    let [low, high] = spec.ranges[0];
+    let mut apart = 0.0;
+    for (last, now) in last.iter_mut().zip(some_of(tensor)) {
+        apart += (std::mem::replace(last, now) - now).abs();
+    }
+    if last.is_empty() {
+        last.extend(some_of(tensor));
+    }
+    apart > CUT * (high - low).abs() * last.len() as f32
+}
+
+/// Values all over a tensor.
+fn some_of(tensor: &[f32]) -> impl Iterator<Item = f32> {
+    // Odd, so that it does not walk along one column.
+    tensor.iter().copied().step_by((tensor.len() / LOOKED_AT) | 1)
+}
+
+/// So many values of a tensor are looked at for each picture: what is wrong with a network is wrong almost everywhere.
+const LOOKED_AT: usize = 1024;
+
+/// A picture that spans so much of the range has forms, which must leave something in what is painted.
+const HAS_FORMS: f32 = 0.25;
+
+/// The smallest and the largest of some values all over a tensor; not finite if one of them is not.
+#[derive(Clone, Copy)]
+struct Extremes {
+    least: f32,
+    most: f32,
+}
+
+impl Extremes {
+    fn of(tensor: &[f32]) -> Self {
+        let none = Self { least: f32::INFINITY, most: f32::NEG_INFINITY };
+        some_of(tensor).fold(none, |Self { least, most }, value| match value.is_nan() {
+            true => Self { least: f32::NEG_INFINITY, most: f32::INFINITY },
+            false => Self { least: least.min(value), most: most.max(value) },
+        })
+    }
+
+    /// The share of the range of `spec` between them.
+    fn within(self, spec: &TensorSpec) -> f32 {
+        let [low, high] = spec.ranges[0];
+        (self.most - self.least) / (high - low).abs()
+    }
+
+    /// What cannot be a painting of a picture that spans `fed` of its range.
+    fn fault(self, fed: f32) -> Option<&'static str> {
+        match self {
+            Self { least, most } if !least.is_finite() || !most.is_finite() => {
+                Some("values that are no numbers (NaN or infinite)")
+            }
+            Self { least, most } if least == most && fed >= HAS_FORMS => Some("one value everywhere"),
+            _ => None,
+        }
     }
 }
 

@@ -47,14 +47,17 @@ impl Values {
 }
 
 impl Variant {
-    /// What likeness is taken off because few networks are so.
-    pub fn doubt(&self) -> f64 {
+    /// What likeness is taken off because few networks are so. One whose `first` operator reckons with the values of the picture
+    /// itself brings them into its own range: pixels go in as they are.
+    pub fn doubt(&self, first: Option<&str>) -> f64 {
+        let reckons = matches!(first, Some("Div" | "Mul" | "Sub" | "Add"));
         let plain = match (self.input == self.output, self.input) {
             (true, BYTES) => 0.0,
             (true, UNIT | SIGNED) => 0.1,
             (false, BYTES) => 0.3,
             _ => 1.0,
         };
+        let plain = if reckons && self.input != BYTES { plain + 1.0 } else { plain };
         PLAINNESS * (plain + if self.channels == Channels::Bgr && self.input != CAFFE { 0.5 } else { 0.0 })
     }
 }
@@ -88,6 +91,15 @@ pub fn inputs(channels: Channels, bytes: bool) -> impl Iterator<Item = Values> {
 pub fn outputs(input: Values, bytes: bool) -> impl Iterator<Item = Values> {
     let all = [BYTES, UNIT, SIGNED, IMAGENET, CAFFE];
     all.into_iter().filter(move |values| *values == BYTES || !bytes && (values.mean.is_none() || *values == input))
+}
+
+/// The values that an operator gives, where it says so.
+pub fn given_by(operator: &str) -> Option<Values> {
+    match operator {
+        "Tanh" => Some(SIGNED),
+        "Sigmoid" | "HardSigmoid" => Some(UNIT),
+        _ => None,
+    }
 }
 
 /// The values that a network notes, in the words of Windows.

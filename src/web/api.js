@@ -47,7 +47,7 @@ export const askJson = async (...request) => (await ask(...request)).json();
 /**
  * Follows the states of all streams while the page is seen, and connects again whenever the daemon was gone.
  * `on.streams(map)` gets all of it after each event, `on.config(state)` what is
- * known of the config file, `on.presets(list)` the presets, `on.cameras()` is called when some came or went; `on.link(status)` gets "live", "lost" or "locked" (it asks for
+ * known of the config file, `on.presets(list)` the presets, `on.cameras()` and `on.styles()` are called when some came or went; `on.link(status)` gets "live", "lost" or "locked" (it asks for
  * the token: call the returned function when it was shown).
  */
 export function follow(on) {
@@ -65,6 +65,7 @@ export function follow(on) {
       streams.set(stream, { ...streams.get(stream), ...changed });
     },
     cameras: () => on.cameras(),
+    styles: () => on.styles(),
     alive() {},
   };
 

@@ -358,6 +358,7 @@ async function learn() {
 const reconnect = follow({
   presets: (list) => presets.show(list),
   cameras: () => sources.refresh(),
+  styles: () => learn().then(show, (problem) => notice(problem.message)),
   config({ error, restart }) {
     const text = error ? `The changed config was not taken: ${error}` : restart ? `The config was taken, but ${restart}.` : "";
     the("config").textContent = text;

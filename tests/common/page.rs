@@ -13,7 +13,7 @@ pub struct Studio {
     pub api: Api,
     args: Vec<String>,
     pub folder: tempfile::TempDir,
-    _networks: tempfile::TempDir,
+    pub networks: tempfile::TempDir,
 }
 
 impl Studio {
@@ -37,7 +37,7 @@ impl Studio {
         let args: Vec<String> =
             ["--config", config.to_str().unwrap()].iter().chain(more).map(|arg| arg.to_string()).collect();
         let (run, api) = Api::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        Self { run, api, args, folder, _networks: networks }
+        Self { run, api, args, folder, networks }
     }
 
     /// Opens its page and waits until the picture is seen.

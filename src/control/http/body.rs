@@ -31,7 +31,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
         let (head, body) = request.into_parts();
         if !is_of_type(&head.headers, "application/json") {
             let detail = "send JSON, with the header `Content-Type: application/json`";
-            return Err(problem(Code::NotJson, detail));
+            return Err(problem(Code::WrongType, detail));
         }
         let bytes = read(&head.headers, body, LARGEST_JSON, JSON_PATIENCE).await?;
         // Read as a value of its own first: a struct would be read from an array too, and of a doubled key the last counts.

@@ -15,6 +15,7 @@ use super::Context;
 use crate::capture::camera::fingerprint;
 use crate::control::presets::Presets;
 use crate::control::{ApiResult, Hub};
+use crate::style::Networks;
 
 /// How often figures are told; other changes at once.
 const FIGURES_INTERVAL: Duration = Duration::from_millis(500);
@@ -30,7 +31,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    pub fn start(hub: Hub, presets: Presets) -> Self {
+    pub fn start(hub: Hub, networks: Networks, presets: Presets) -> Self {
         let feed = Self { latest: watch::Sender::default(), wanted: Arc::new(Notify::new()) };
         let this = feed.clone();
         tokio::spawn(async move {
@@ -39,7 +40,7 @@ impl Feed {
                 if this.latest.receiver_count() == 0 {
                     this.wanted.notified().await;
                 }
-                this.latest.send_replace(Arc::new(state(&hub, &presets)));
+                this.latest.send_replace(Arc::new(state(&hub, &networks, &presets)));
                 tokio::select! {
                     () = changes.notified() => {}
                     () = tokio::time::sleep(FIGURES_INTERVAL) => {}
@@ -56,14 +57,21 @@ impl Feed {
     }
 }
 
-/// Each stream's state under its name, the state of the config, the presets, and what changes when cameras come or go.
-fn state(hub: &Hub, presets: &Presets) -> Value {
+/// Each stream's state under its name, the state of the config, the presets, and what changes when styles or cameras come
+/// or go.
+fn state(hub: &Hub, networks: &Networks, presets: &Presets) -> Value {
     // By way of the text, so that 0.3 is told as 0.3 here too: as a `Value`, an f32 shows digits that it has not.
     fn value(of: &impl Serialize) -> Value {
         serde_json::from_str(&serde_json::to_string(of).unwrap_or_default()).unwrap_or_default()
     }
     let streams: Map<_, _> = hub.all().into_iter().map(|(name, member)| (name, value(&member.state()))).collect();
-    json!({ "streams": streams, "config": hub.config(), "presets": value(&presets.all()), "devices": fingerprint() })
+    json!({
+        "streams": streams,
+        "config": hub.config(),
+        "presets": value(&presets.all()),
+        "styles": value(&networks.now().styles().collect::<Vec<_>>()),
+        "devices": fingerprint(),
+    })
 }
 
 /// One who listens. A slow one misses states in between, and never makes anything wait or grow.
@@ -80,7 +88,7 @@ pub async fn events(State(context): State<Context>) -> ApiResult<Sse<impl Stream
     let place = context.long_answer()?;
     let mut feed = context.feed.listen();
     feed.mark_unchanged();
-    let told = Arc::new(state(&context.hub, &context.presets));
+    let told = Arc::new(state(&context.hub, &context.networks, &context.presets));
     let pending = vec![whole(&told)];
     let listener = Listener { feed, told, pending, _place: place };
     let events = stream::unfold(listener, |mut listener| async move {
@@ -105,17 +113,18 @@ fn whole(state: &Value) -> Event {
         .data(json!({ "streams": streams, "config": &state["config"], "presets": &state["presets"] }).to_string())
 }
 
-/// The event `cameras` if some came or went; for each stream that changed the event `change` with the parts that did; `state` again if streams came or went, or
+/// The events `styles` and `cameras` if some came or went; for each stream that changed the event `change` with the parts that did; `state` again if streams came or went, or
 /// config or presets changed.
 fn changes(before: &Value, now: &Value) -> Vec<Event> {
     let none = Map::new();
     let streams = now["streams"].as_object().unwrap_or(&none);
     let known = before["streams"].as_object().unwrap_or(&none);
     let is_other = |part: &str| before[part] != now[part];
+    let news = [("styles", "styles"), ("devices", "cameras")].into_iter().filter(|(part, _)| is_other(part));
+    let news = news.map(|(_, event)| Event::default().event(event).data("{}"));
     if !known.keys().eq(streams.keys()) || is_other("config") || is_other("presets") {
-        return vec![whole(now)];
+        return news.chain([whole(now)]).collect();
     }
-    let cameras = is_other("devices").then(|| Event::default().event("cameras").data("{}"));
     let changed = |(name, now): (&String, &Value)| {
         let changed: Map<String, Value> = now
             .as_object()?
@@ -126,5 +135,5 @@ fn changes(before: &Value, now: &Value) -> Vec<Event> {
         let data = json!({ "stream": name, "changed": &changed }).to_string();
         (!changed.is_empty()).then(|| Event::default().event("change").data(data))
     };
-    cameras.into_iter().chain(streams.iter().filter_map(changed)).collect()
+    news.chain(streams.iter().filter_map(changed)).collect()
 }

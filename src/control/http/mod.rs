@@ -33,7 +33,7 @@ use super::presets::Presets;
 use super::recordings::Recordings;
 use super::{ApiError, ApiResult, Hub};
 use crate::error::{Error, Result};
-use crate::style::Catalog;
+use crate::style::Networks;
 use crate::style::onnx::SessionOptions;
 
 use connections::{Connection, Places};
@@ -61,7 +61,7 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Context {
     hub: Hub,
-    catalog: Arc<Catalog>,
+    networks: Networks,
     plan: Arc<HttpPlan>,
     feed: events::Feed,
     photo: Arc<photo::Photo>,
@@ -113,17 +113,16 @@ pub fn address_of(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
-/// Answers on `listener` with the streams of `hub`, photographs painted with `catalog` on `session`'s device, for as long as the runtime runs.
-pub async fn serve(listener: TcpListener, hub: Hub, catalog: Catalog, session: SessionOptions, plan: HttpPlan) {
-    let catalog = Arc::new(catalog);
-    let presets = Presets::open(plan.state.as_deref(), Arc::clone(&catalog), hub.changes());
+/// Answers on `listener` with the streams of `hub`, photographs painted with `networks` on `session`'s device, for as long as the runtime runs.
+pub async fn serve(listener: TcpListener, hub: Hub, networks: Networks, session: SessionOptions, plan: HttpPlan) {
+    let presets = Presets::open(plan.state.as_deref(), networks.clone(), hub.changes());
     let context = Context {
-        feed: events::Feed::start(hub.clone(), presets.clone()),
+        feed: events::Feed::start(hub.clone(), networks.clone(), presets.clone()),
         hub,
         photo: Arc::new(photo::Photo::new(session)),
         presets,
         recordings: Arc::new(Recordings::new(plan.recordings.clone())),
-        catalog,
+        networks,
         plan: Arc::new(plan),
         long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),
         sessions: Arc::new(session::Sessions::new(address_of(&listener).port())),

@@ -120,7 +120,7 @@ pub async fn paint(State(context): State<Context>, request: Request) -> Response
 
 async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec<u8>), Response> {
     let (head, body) = request.into_parts();
-    let choice = choice(&context.catalog, &head.uri)?;
+    let choice = choice(&context.networks.now(), &head.uri)?;
     let full = |_| ApiError::Busy(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
     let connection = head.extensions.get::<Arc<Connection>>().cloned();
     let unknown = || ApiError::Down("the connection is gone".into()).into_response();
@@ -179,7 +179,7 @@ fn paint_file(
     let (picture, _) = pictures::lay_on_background(picture, Treatment::default(), format != Format::Jpeg);
 
     let mut loaded = loaded.locked();
-    let network = match loaded.take().filter(|loaded| loaded.manifest().path == choice.network.path) {
+    let network = match loaded.take().filter(|loaded| loaded.is_current(&choice.network)) {
         Some(network) => network,
         None => Loaded::open(&choice.network, &session.for_pictures())?,
     };

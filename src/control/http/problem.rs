@@ -64,7 +64,7 @@ pub fn status(code: Code) -> StatusCode {
         Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::Conflict(_) => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::WrongType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::NoSuchRange => StatusCode::RANGE_NOT_SATISFIABLE,
         Code::WrongHost => StatusCode::MISDIRECTED_REQUEST,
         Code::Invalid | Code::Unreadable => StatusCode::UNPROCESSABLE_ENTITY,

@@ -99,7 +99,7 @@ async fn wrong_method() -> Response {
 }
 
 async fn styles(State(context): State<Context>) -> JsonAnswer<Vec<StyleSummary>> {
-    JsonAnswer(context.catalog.styles().collect())
+    JsonAnswer(context.networks.now().styles().collect())
 }
 
 async fn cameras() -> ApiResult<JsonAnswer<Vec<CameraDescription>>> {
@@ -322,7 +322,7 @@ mod tests {
             Code::MethodNotAllowed,
             Code::TooSlow,
             Code::TooLarge,
-            Code::NotJson,
+            Code::WrongType,
             Code::NoSuchRange,
             Code::WrongHost,
             Code::Invalid,

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::problem::problem;
 use super::{Context, body};
 use crate::control::ApiResult;
+use crate::control::contract::Code;
 
 /// The content type of offers and answers.
 const SDP: &str = "application/sdp";
@@ -24,14 +25,14 @@ pub async fn admit(State(context): State<Context>, Path(name): Path<String>, req
     let (head, sent) = request.into_parts();
     if !body::is_of_type(&head.headers, SDP) {
         let detail = "send an SDP offer, with the header `Content-Type: application/sdp`";
-        return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+        return problem(Code::WrongType, detail);
     }
     let offer = match body::read(&head.headers, sent, LARGEST_OFFER, OFFER_PATIENCE).await {
         Ok(offer) => offer,
         Err(refusal) => return refusal,
     };
     let Ok(offer) = String::from_utf8(offer.into()) else {
-        return problem(StatusCode::UNPROCESSABLE_ENTITY, "this is no SDP offer: it is not text in UTF-8");
+        return problem(Code::Invalid, "this is no SDP offer: it is not text in UTF-8");
     };
     let admitted = match context.hub.get(&name) {
         Ok(stream) => stream.admit(offer).await,

@@ -14,9 +14,10 @@ use crate::error::{Error, Result};
 use crate::style::element::Element;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
+use crate::style::state::State;
 use crate::style::tensor::{Channels, Layout};
 
-/// An image, style weights and up to six constants.
+/// An image, style weights, constants and states, all in all.
 pub(super) const MAX_INPUTS: usize = 8;
 
 /// How many notes are kept.
@@ -118,15 +119,34 @@ impl NetworkInfo {
             }
             fed.push(&constant.name);
         }
+        for state in &manifest.states {
+            self.hands_on(state, manifest)?;
+            fed.push(&state.input);
+        }
         if fed.len() > MAX_INPUTS {
             return Err(format!("{} inputs are more than the {MAX_INPUTS} that are supported", fed.len()));
         }
         match self.inputs.iter().find(|input| !fed.contains(&input.name.as_str())) {
-            Some(unfed) => {
-                Err(format!("input `{}` is not described; add it as [[constant]] or [style_input]", unfed.name))
-            }
+            Some(unfed) => Err(format!(
+                "input `{}` is not described; add it as [[constant]], [[state]] or [style_input]",
+                unfed.name
+            )),
             None => Ok(()),
         }
+    }
+
+    /// What `state` names exists, and can be handed on.
+    fn hands_on(&self, state: &State, manifest: &Manifest) -> Result<(), String> {
+        let input = named("input", &self.inputs, &state.input)?;
+        let output = named("output", &self.outputs, &state.output)?;
+        let is_painted = state.output == manifest.output.name;
+        if input.element != output.element || is_painted && input.element != Some(Element::F32) {
+            return Err(format!("[[state]] input {input} cannot take what output {output} gives"));
+        }
+        if !output.shape.is_empty() && output.shape.len() != input.shape.len() {
+            return Err(format!("[[state]] input {input} has another rank than output {output}"));
+        }
+        Ok(())
     }
 }
 
@@ -152,7 +172,7 @@ pub(super) fn free_dimensions(session: &OrtSession, manifest: &Manifest, size: S
 }
 
 impl TensorInfo {
-    fn of(outlet: &Outlet) -> Self {
+    pub(super) fn of(outlet: &Outlet) -> Self {
         let kind = outlet.dtype();
         Self {
             name: outlet.name().to_string(),
@@ -211,11 +231,15 @@ fn element(kind: TensorElementType) -> Option<Element> {
     })
 }
 
-fn find<'a>(kind: &str, there: &'a [TensorInfo], name: &str, element: Element) -> Result<&'a TensorInfo, String> {
-    let Some(found) = there.iter().find(|tensor| tensor.name == name) else {
+fn named<'a>(kind: &str, there: &'a [TensorInfo], name: &str) -> Result<&'a TensorInfo, String> {
+    there.iter().find(|tensor| tensor.name == name).ok_or_else(|| {
         let names: Vec<_> = there.iter().map(|tensor| format!("`{}`", tensor.name)).collect();
-        return Err(format!("it has no {kind} `{name}`; its {kind}s are: {}", names.join(", ")));
-    };
+        format!("it has no {kind} `{name}`; its {kind}s are: {}", names.join(", "))
+    })
+}
+
+fn find<'a>(kind: &str, there: &'a [TensorInfo], name: &str, element: Element) -> Result<&'a TensorInfo, String> {
+    let found = named(kind, there, name)?;
     if found.element != Some(element) {
         let hint = found.element.map(|is| format!("; write type = \"{}\"", is.name())).unwrap_or_default();
         return Err(format!("{kind} `{name}` is {}, not {}{hint}", found.kind, element.name()));

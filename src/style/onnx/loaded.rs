@@ -72,6 +72,11 @@ impl Loaded {
         &self.0.manifest
     }
 
+    /// It is the network of `manifest`, as its file is now.
+    pub fn is_current(&self, manifest: &Manifest) -> bool {
+        self.0.manifest == *manifest && self.0.written == written(manifest)
+    }
+
     /// What really runs this network; the CPU as long as no size was prepared.
     pub fn backend(&self) -> Backend {
         self.0.measured.get().map_or(Backend::CPU, |measured| measured.backend)

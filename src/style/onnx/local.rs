@@ -10,9 +10,11 @@ use ort::AsPointer;
 use ort::memory::{Allocator, MemoryInfo};
 use ort::session::Session as OrtSession;
 use ort::value::{DynValue, Shape, Tensor, TensorRefMut, ValueType};
+use smallvec::SmallVec;
 
 use super::cast::{CastTensor, constant_tensor, is_broken};
-use super::inspect::{MAX_INPUTS, manifest_mismatch};
+use super::handed_on::HandedOn;
+use super::inspect::{MAX_INPUTS, TensorInfo, manifest_mismatch};
 use super::loaded::Loaded;
 use super::provider::Backend;
 use super::shared_memory::SharedMemory;
@@ -47,6 +49,7 @@ struct Tensors {
     /// Where the network's elements are not f32: what it really reads and writes.
     input_cast: Option<CastTensor>,
     output_cast: Option<CastTensor>,
+    handed_on: HandedOn,
     input_spec: TensorSpec,
     output_spec: TensorSpec,
 }
@@ -61,10 +64,11 @@ enum PictureTensor {
     },
 }
 
-/// Input and output names as C strings; inputs are image, weights (if any), constants.
+/// Input and output names as C strings; inputs are image, weights (if any), constants, states; outputs are the painted picture
+/// and the states that are not that picture.
 struct Names {
     inputs: Vec<CString>,
-    output: CString,
+    outputs: Vec<CString>,
 }
 
 impl LocalSession {
@@ -143,8 +147,23 @@ impl LocalSession {
             cast.write(input_tensor.values());
         }
 
-        let painted = self.run_to_new_output(&running, input_ptr(&input_tensor, input_cast.as_ref()))?;
+        let input_value = input_ptr(&input_tensor, input_cast.as_ref());
+        let inputs: Vec<_> = running.inputs().iter().map(TensorInfo::of).collect();
+        let initial = HandedOn::initial(&self.loaded.0.manifest, &inputs, size)?;
+        let tried = self.run_to_new_outputs(&running, input_value, &initial);
+        let mut given = match initial.is_empty() {
+            true => tried?,
+            false => tried.map_err(|what| format!("{what}; is the scale of each [[state]] right?"))?,
+        };
+        let painted = given.remove(0);
         let shape = painted.shape().to_vec();
+        let handed_on = match initial.is_empty() {
+            true => HandedOn::default(),
+            false => {
+                let second = self.run_to_new_outputs(&running, input_value, &initial)?.split_off(1);
+                HandedOn::new(&self.loaded.0.manifest, initial, given, second, &shape)?
+            }
+        };
         let painted_size = picture_size(&shape, output)?;
         if is_broken(&painted) {
             return Err(format!("[output] `{}` holds values that are no numbers (NaN or infinite)", output.name));
@@ -154,8 +173,17 @@ impl LocalSession {
         let output_tensor = picture_tensor(&output_spec, &shape)?;
         let output_cast = CastTensor::new(output.element, &shape)?;
         let (input, output) = (input_tensor, output_tensor);
-        self.tensors =
-            Some(Tensors { backend, running, input, output, input_cast, output_cast, input_spec, output_spec });
+        self.tensors = Some(Tensors {
+            backend,
+            running,
+            input,
+            output,
+            input_cast,
+            output_cast,
+            handed_on,
+            input_spec,
+            output_spec,
+        });
         Ok(())
     }
 
@@ -178,16 +206,28 @@ impl LocalSession {
         if let Some(cast) = &mut tensors.input_cast {
             cast.write(tensors.input.values());
         }
-        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("it was there just now"));
+        tensors.handed_on.take_painted(tensors.output.values());
         let output = tensors.output_cast.as_ref().map_or_else(|| tensors.output.ptr(), CastTensor::ptr);
+        let mut outputs: Pointers<_> = std::iter::once(output.cast_mut()).chain(tensors.handed_on.outputs()).collect();
+        let tensors = self.tensors.as_ref().unwrap_or_else(|| unreachable!("it was there just now"));
         let input = input_ptr(&tensors.input, tensors.input_cast.as_ref());
-        let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
-        self.run_raw(&tensors.running, &inputs, &mut output.cast_mut())
+        let inputs = self.input_values(input, tensors.handed_on.inputs());
+        self.run_raw(&tensors.running, &inputs, &mut outputs)
             .map_err(|reason| Error::model(format!("{}: {reason}", self.loaded.0.manifest.model_path().display())))?;
-        if let Some(Tensors { output, output_cast: Some(cast), .. }) = &mut self.tensors {
-            cast.read(output.values_mut());
+        if let Some(Tensors { output, output_cast, handed_on, .. }) = &mut self.tensors {
+            if let Some(cast) = output_cast {
+                cast.read(output.values_mut());
+            }
+            handed_on.hand_on();
         }
         Ok(begun.elapsed())
+    }
+
+    /// Nothing of the pictures before counts for the next one.
+    pub fn forget(&mut self) {
+        if let Some(tensors) = &mut self.tensors {
+            tensors.handed_on.forget();
+        }
     }
 
     /// As [`LocalSession::run`], and gives up after a while: nobody knows yet whether the network comes to an end.
@@ -199,15 +239,34 @@ impl LocalSession {
         self.run()
     }
 
-    /// Tries the network once, with an output that ONNX Runtime allocates; its shape is the network's true one.
-    fn run_to_new_output(&self, running: &OrtSession, input: *const ort::sys::OrtValue) -> Result<DynValue, String> {
-        let inputs = InputValues::new(input, self.weights.as_ref(), &self.constants);
-        let mut output = ptr::null_mut();
+    /// Tries the network once, with outputs that ONNX Runtime allocates; their shapes are the network's true ones.
+    fn run_to_new_outputs(
+        &self,
+        running: &OrtSession,
+        input: *const ort::sys::OrtValue,
+        states: &[DynValue],
+    ) -> Result<Vec<DynValue>, String> {
+        let inputs = self.input_values(input, states.iter().map(AsPointer::ptr));
+        let mut outputs: Pointers<_> = self.names.outputs.iter().map(|_| ptr::null_mut()).collect();
         let _limit = self.stop.after(TRIAL_LIMIT).map_err(|error| error.to_string())?;
-        self.run_raw(running, &inputs, &mut output)?;
-        let output = ptr::NonNull::new(output).ok_or("no output came back")?;
-        // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
-        Ok(unsafe { DynValue::from_ptr(output, Some(running.allocator())) })
+        self.run_raw(running, &inputs, &mut outputs)?;
+        let owned = outputs.into_iter().map(|output| {
+            let output = ptr::NonNull::new(output).ok_or("no output came back")?;
+            // SAFETY: this session just made the value with its own allocator and gave it to us; nothing else owns it.
+            Ok(unsafe { DynValue::from_ptr(output, Some(running.allocator())) })
+        });
+        owned.collect()
+    }
+
+    /// What the network is fed with.
+    fn input_values(
+        &self,
+        image: *const ort::sys::OrtValue,
+        states: impl Iterator<Item = *const ort::sys::OrtValue>,
+    ) -> Pointers<*const ort::sys::OrtValue> {
+        let weights = self.weights.iter().map(AsPointer::ptr);
+        let constants = self.constants.iter().map(AsPointer::ptr);
+        std::iter::once(image).chain(weights).chain(constants).chain(states).collect()
     }
 
     /// Calls `OrtApi::Run` on values that exist already.
@@ -217,28 +276,26 @@ impl LocalSession {
     fn run_raw(
         &self,
         running: &OrtSession,
-        inputs: &InputValues,
-        output: &mut *mut ort::sys::OrtValue,
+        inputs: &[*const ort::sys::OrtValue],
+        outputs: &mut [*mut ort::sys::OrtValue],
     ) -> Result<(), String> {
-        let mut names = [ptr::null(); MAX_INPUTS];
-        for (name, owned) in names.iter_mut().zip(&self.names.inputs) {
-            *name = owned.as_ptr();
-        }
-        let output_names = [self.names.output.as_ptr()];
-        // SAFETY: names are NUL-terminated and live in `self`; the first `inputs.count` values point to live
-        // tensors; `output` is null (ONNX Runtime allocates) or a live tensor of the network's output shape,
-        // which no other thread touches because one thread owns this `Session`; the network itself, which other
-        // sessions may share, is documented to run on many threads at once; the options live in `self` too.
+        let names: Pointers<_> = self.names.inputs.iter().map(|name| name.as_ptr()).collect();
+        let output_names: Pointers<_> = self.names.outputs.iter().map(|name| name.as_ptr()).collect();
+        // SAFETY: names are NUL-terminated and live in `self`, one for each value; the values of `inputs` point to live
+        // tensors; those of `outputs` are null (ONNX Runtime allocates) or live tensors of the network's output shapes,
+        // which no other thread touches because one thread owns this `Session`, and which no input is; the network
+        // itself, which other sessions may share, is documented to run on many threads at once; the options live in
+        // `self` too.
         let status = unsafe {
             (ort::api::ort().Run)(
                 running.ptr().cast_mut(),
                 self.stop.options(),
                 names.as_ptr(),
-                inputs.values.as_ptr(),
-                inputs.count,
+                inputs.as_ptr(),
+                inputs.len(),
                 output_names.as_ptr(),
-                output_names.len(),
-                output,
+                outputs.len(),
+                outputs.as_mut_ptr(),
             )
         };
         // SAFETY: the status came from ONNX Runtime just now and is freed by this conversion.
@@ -307,32 +364,20 @@ impl Deref for PictureTensor {
     }
 }
 
-/// The raw input pointers of one run, on the stack.
-struct InputValues {
-    values: [*const ort::sys::OrtValue; MAX_INPUTS],
-    count: usize,
-}
-
-impl InputValues {
-    fn new(image: *const ort::sys::OrtValue, weights: Option<&Tensor<f32>>, constants: &[DynValue]) -> Self {
-        let mut values = [ptr::null(); MAX_INPUTS];
-        let mut count = 0;
-        let (weights, constants) = (weights.map(AsPointer::ptr), constants.iter().map(AsPointer::ptr));
-        for tensor in std::iter::once(image).chain(weights).chain(constants) {
-            values[count] = tensor;
-            count += 1;
-        }
-        Self { values, count }
-    }
-}
+/// The raw pointers of one run, on the stack.
+type Pointers<T> = SmallVec<[T; MAX_INPUTS]>;
 
 impl Names {
     fn new(manifest: &Manifest) -> Self {
         let c_string = |name: &str| CString::new(name.replace('\0', "")).unwrap_or_default();
         let style = manifest.style_input.iter().map(|input| input.name.as_str());
         let constants = manifest.constants.iter().map(|constant| constant.name.as_str());
-        let inputs = std::iter::once(manifest.input.name.as_str()).chain(style).chain(constants);
-        Self { inputs: inputs.map(c_string).collect(), output: c_string(&manifest.output.name) }
+        let states = manifest.states.iter().map(|state| state.input.as_str());
+        let inputs = std::iter::once(manifest.input.name.as_str()).chain(style).chain(constants).chain(states);
+        let painted = manifest.output.name.as_str();
+        let given = manifest.states.iter().map(|state| state.output.as_str()).filter(|output| *output != painted);
+        let outputs = std::iter::once(painted).chain(given);
+        Self { inputs: inputs.map(c_string).collect(), outputs: outputs.map(c_string).collect() }
     }
 }
 

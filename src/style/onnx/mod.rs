@@ -1,11 +1,13 @@
 //! ONNX Runtime: the only place that knows `ort`. Finding the library, choosing a provider, running a network.
 
 mod cast;
+mod handed_on;
 pub mod inspect;
 pub mod library;
 mod loaded;
 mod local;
 mod measure;
+pub mod operators;
 mod options;
 pub mod provider;
 mod session;

@@ -105,6 +105,14 @@ impl Session {
         }
     }
 
+    /// Nothing of the pictures before counts for the next one, where the network hands something on.
+    pub fn forget(&mut self) {
+        match self {
+            Self::Local(local) => local.forget(),
+            Self::Remote(remote) => remote.forget(),
+        }
+    }
+
     /// The input tensor, to be filled by the pixel pass.
     pub fn input(&mut self) -> (&TensorSpec, &mut [f32]) {
         match self {

@@ -10,7 +10,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use super::super::inspect::NetworkInfo;
 use super::super::loaded::Loaded;
 use super::super::local::LocalSession;
-use super::protocol::{Answer, LONGEST, RAN, RUN, Request, TENSORS, parse, receive, send_bytes, tell};
+use super::protocol::{Answer, LONGEST, RAN, RUN, RUN_ANEW, Request, TENSORS, parse, receive, send_bytes, tell};
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 
@@ -63,12 +63,15 @@ fn leave_with(daemon: BorrowedFd) {
 fn answer_requests(daemon: BorrowedFd) -> io::Result<()> {
     let mut buffer = vec![0; LONGEST];
     let mut weights = Vec::new();
-    let mut session = None;
+    let mut session: Option<LocalSession> = None;
     loop {
         let length = receive(daemon, &mut buffer, &mut [const { None }; TENSORS])?;
         match &buffer[..length] {
             [] => return Ok(()),
-            [RUN, bytes @ ..] => {
+            [kind @ (RUN | RUN_ANEW), bytes @ ..] => {
+                if let (RUN_ANEW, Some(session)) = (*kind, &mut session) {
+                    session.forget();
+                }
                 weights.clear();
                 weights.extend(
                     bytes.chunks_exact(4).map(|value| f32::from_ne_bytes([value[0], value[1], value[2], value[3]])),

@@ -24,6 +24,9 @@ pub const LONGEST: usize = 128 * 1024;
 /// The first byte of a request to run, which its weights follow; all others are JSON.
 pub const RUN: u8 = b'R';
 
+/// The same, for a picture that has nothing to do with those before.
+pub const RUN_ANEW: u8 = b'A';
+
 /// The first byte of the answer to it, which the time in nanoseconds follows; an [`Answer`] otherwise.
 pub const RAN: u8 = b'T';
 

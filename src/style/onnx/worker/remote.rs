@@ -10,7 +10,7 @@ use super::super::local::TRIAL_LIMIT;
 use super::super::options::SessionOptions;
 use super::super::shared_memory::SharedMemory;
 use super::link::{Link, OPEN_LIMIT, Process};
-use super::protocol::{Answer, RAN, RUN, Request, TENSORS, parse};
+use super::protocol::{Answer, RAN, RUN, RUN_ANEW, Request, TENSORS, parse};
 use crate::error::{Error, Result};
 use crate::style::geometry::Size;
 use crate::style::tensor::TensorSpec;
@@ -53,7 +53,7 @@ impl RemoteSession {
         let link = Link::start(program, network)?;
         let weights = loaded.manifest().style_input.as_ref().map_or(0, |style| style.count);
         let mut run = vec![0; 1 + weights * size_of::<f32>()];
-        run[0] = RUN;
+        run[0] = RUN_ANEW;
         let mut this = Self { loaded, link, run, tensors: None, run_limit: TRIAL_LIMIT };
         let (manifest, options) = (Box::new(this.loaded.0.manifest.clone()), this.loaded.0.options.clone());
         let options = SessionOptions { worker: None, ..options };
@@ -79,6 +79,11 @@ impl RemoteSession {
     pub fn set_weights(&mut self, weights: impl Iterator<Item = f32>) {
         let places = self.run[1..].chunks_exact_mut(size_of::<f32>());
         places.zip(weights).for_each(|(place, weight)| place.copy_from_slice(&weight.to_ne_bytes()));
+    }
+
+    /// The next run tells it.
+    pub fn forget(&mut self) {
+        self.run[0] = RUN_ANEW;
     }
 
     pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
@@ -126,7 +131,10 @@ impl RemoteSession {
     fn run_within(&mut self, limit: Duration) -> Result<Duration> {
         let begun = Instant::now();
         match self.link.exchange(&self.run, limit)? {
-            [RAN, ..] => Ok(begun.elapsed()),
+            [RAN, ..] => {
+                self.run[0] = RUN;
+                Ok(begun.elapsed())
+            }
             packet => match parse(packet) {
                 Ok(Answer::Failed(why)) => Err(Error::model(why)),
                 _ => Err(self.link.crashed(ANSWERED_ELSE)),
