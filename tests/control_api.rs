@@ -295,14 +295,17 @@ fn what_cannot_be_now_is_a_conflict() {
     assert_eq!(api.json("POST", "/api/v1/streams/live/pause", "{}").status, 200);
     assert_eq!(api.json("POST", "/api/v1/streams/live/record", "{}").status, 200);
     let code = |method: &str, path: &str, body: &str| api.json(method, path, body).value()["code"].clone();
-    assert_eq!(code("POST", "/api/v1/streams/live/record", "{}"), "recording");
-    api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#).assert_problem(409, "nothing was recorded");
+    let nothing = api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#);
+    nothing.assert_problem(409, "nothing was recorded");
+    assert_eq!(nothing.value()["code"], "nothing-recorded");
     assert_eq!(code("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#), "not-recording");
     assert_eq!(code("POST", "/api/v1/streams/live/undo", "{}"), "nothing-to-undo");
     assert_eq!(code("PATCH", LOOK, r#"{"styles": "sam"}"#), "invalid");
     assert_eq!(code("POST", "/api/v1/streams/live/source", r#"{"source": "/none.mp4"}"#), "unreadable");
     assert_eq!(code("GET", "/api/v1/streams/lobby", ""), "not-found");
     assert_eq!(api.json("POST", "/api/v1/streams/live/resume", "{}").status, 200);
+    assert_eq!(api.json("POST", "/api/v1/streams/live/record", r#"{"file": "a.mkv"}"#).status, 200);
+    assert_eq!(code("POST", "/api/v1/streams/live/record", r#"{"file": "b.mkv"}"#), "recording");
     // Of two looks at once, which both need another network, the older one loses.
     let both = std::thread::scope(|scope| {
         let ask = |style| scope.spawn(move || api.json("PATCH", LOOK, &json!({ "styles": style }).to_string()).value());

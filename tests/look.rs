@@ -272,7 +272,6 @@ fn a_style_that_does_not_load_leaves_the_old_one_painting() {
     assert_eq!(studio.control.painting(), before);
     for (styles, message) in [
         ("negatve", "unknown style `negatve`; did you mean `negative`?"),
-        ("same=nan", "weight of style `same` = NaN"),
         ("same,plain", "only styles of one network can be mixed"),
     ] {
         let error = studio.control.patch_look(&LookPatch { styles: self::styles(styles), ..Default::default() });

@@ -13,9 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::Context;
 use super::body;
 use super::connections::{Connection, Place, Places};
-use super::problem::problem;
 use crate::capture::Treatment;
-use crate::control::contract::Code;
 use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures;
 use crate::error::{Error, Result};
@@ -120,7 +118,7 @@ pub async fn paint(State(context): State<Context>, request: Request) -> Response
 
 async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec<u8>), Response> {
     let (head, body) = request.into_parts();
-    let choice = choice(&context.networks.now(), &head.uri)?;
+    let choice = choice(&context.networks.now(), &head.uri).map_err(|error| ApiError::from(error).into_response())?;
     let full = |_| ApiError::Busy(format!("{MOST_WAITING} photographs wait to be painted; try again in a moment"));
     let connection = head.extensions.get::<Arc<Connection>>().cloned();
     let unknown = || ApiError::Down("the connection is gone".into()).into_response();
@@ -134,25 +132,25 @@ async fn answer(context: Context, request: Request) -> Result<(&'static str, Vec
 }
 
 /// What the query asks for: parts of a look, and `network`. That is a name of the catalog: clients open no files here.
-fn choice(catalog: &Catalog, uri: &Uri) -> Result<Choice, Response> {
-    let refused = |what: String| problem(Code::Invalid, what);
+///
+/// # Errors
+/// An unknown part, or a value that cannot be; an unknown style or network, or a network that lacks a style.
+fn choice(catalog: &Catalog, uri: &Uri) -> Result<Choice> {
     // A look is read strictly by itself, so the network is taken out before.
     let is_network = |part: &&str| part.split('=').next() == Some("network");
     let (network, look): (Vec<&str>, Vec<&str>) = uri.query().unwrap_or_default().split('&').partition(is_network);
     let network = match network.as_slice() {
         [] => None,
         [one] => Some(percent_decode_str(one.split_once('=').map_or("", |(_, name)| name)).decode_utf8_lossy()),
-        _ => return Err(refused("`network` is there twice".into())),
+        _ => return Err(Error::usage("`network` is there twice")),
     };
-    let look = Uri::builder().path_and_query(format!("/?{}", look.join("&"))).build();
-    let look = look.map_err(|error| refused(error.to_string()))?;
-    let Query(look) = Query::<LookPatch>::try_from_uri(&look).map_err(|error| refused(error.body_text()))?;
+    let look = Uri::builder().path_and_query(format!("/?{}", look.join("&"))).build().map_err(Error::usage)?;
+    let Query(look) = Query::<LookPatch>::try_from_uri(&look).map_err(|error| Error::usage(error.body_text()))?;
     let look = Look::default().patched(&look);
-    let choice = match network.as_deref() {
+    match network.as_deref() {
         None | Some("") => catalog.resolve(&look, None),
-        Some(network) => catalog.named(network).and_then(|network| Choice::of(network, &look)),
-    };
-    choice.map_err(|error| ApiError::from(error).into_response())
+        Some(network) => Choice::of(catalog.named(network)?, &look),
+    }
 }
 
 /// JPEG if that is all the client takes; PNG otherwise.
