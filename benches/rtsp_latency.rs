@@ -13,6 +13,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
 use impasto::gst::{shared_clock, template::Templates};
 use impasto::metrics::{median_ms, percentile_ms};
 use impasto::output::{Output, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat};

@@ -49,7 +49,10 @@ const PAGE: &str = "<!doctype html><script>
     const answer = await fetch('/', { method: 'POST', body: peer.localDescription.sdp });
     await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
   }
-  for (let viewer = 0; viewer < Number(location.hash.slice(1)); viewer++) watch(viewer === 0);
+  // Before that, videos without pictures would hold up the page.
+  addEventListener('load', () => {
+    for (let viewer = 0; viewer < Number(location.hash.slice(1)); viewer++) watch(viewer === 0);
+  });
 </script>";
 
 fn main() {

@@ -3,7 +3,6 @@
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
-use gstreamer_video::prelude::*;
 
 /// The side of a block, in pixels, and how many bits a number has.
 pub const BLOCK: usize = 16;
@@ -45,7 +44,7 @@ impl Pictures {
 
 /// A photograph as packed BGRx, twice as wide as the picture, so that it can pass by.
 fn photograph(width: usize, height: usize) -> Vec<u8> {
-    let coffee = image::load_from_memory(include_bytes!("../models/showcase/coffee.jpg")).expect("a photograph");
+    let coffee = image::load_from_memory(include_bytes!("../../models/showcase/coffee.jpg")).expect("a photograph");
     let (wide, height) = (2 * width as u32, height as u32);
     let coffee = coffee.resize_exact(wide, height, image::imageops::FilterType::Triangle).to_rgb8();
     coffee.pixels().flat_map(|pixel| [pixel[2], pixel[1], pixel[0], 255]).collect()

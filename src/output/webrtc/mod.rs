@@ -132,6 +132,7 @@ impl WebRtc {
     /// # Errors
     /// An element that is not installed: which package brings it.
     pub fn check() -> Result<()> {
+        crate::gst::init()?;
         for (element, package) in [("nicesink", "gstreamer1.0-nice"), ("webrtcbin", "gstreamer1.0-plugins-bad")] {
             if gst::ElementFactory::find(element).is_none() {
                 return Err(Error::usage(format!(
