@@ -23,8 +23,9 @@ pub fn is_still(path: &Path) -> bool {
 /// The file is damaged, or its picture too large to be painted.
 pub fn show_in(bin: &gst::Bin, path: &Path) -> Result<()> {
     let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
-    let source = bin
-        .by_name("picture")
+    let source = ["picture", "animation"]
+        .iter()
+        .find_map(|name| bin.by_name(name))
         .and_then(|element| element.downcast::<gst_app::AppSrc>().ok())
         .unwrap_or_else(|| unreachable!("checked by build"));
     let Original { picture, notes, .. } = Original::read(path, MAX_SIDE * MAX_SIDE).map_err(unreadable)?;

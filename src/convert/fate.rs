@@ -3,8 +3,9 @@
 use gstreamer as gst;
 use serde::Serialize;
 
-use super::survey::kind;
+use super::survey::{Track, kind};
 use crate::error::{Error, Result};
+use crate::ffmpeg;
 use crate::output::Container;
 
 /// What to do with sound: `--audio`.
@@ -49,46 +50,48 @@ impl Audio {
 }
 
 impl Fate {
-    /// What becomes of a track of `caps`, and what the user should know of it.
+    /// What becomes of a track, and what the user should know of it.
     ///
     /// # Errors
     /// The sound cannot get into this container in the way that was asked for.
-    pub fn of(caps: &gst::Caps, container: Container, audio: Audio) -> Result<(Self, Option<String>)> {
-        let (kind, name) = (kind(caps), container.name());
-        if kind.starts_with("video/") || kind.starts_with("image/") {
+    pub fn of(track: &Track, container: Container, audio: Audio) -> Result<(Self, Option<String>)> {
+        let (caps, kind, container_name) = (&track.caps, track.name(), container.name());
+        if track.is_picture() {
             return Ok((Self::Paint, None));
         }
-        if !kind.starts_with("audio/") {
-            return Ok(if takes(container, "subtitle_%u", caps) {
-                (Self::Copy, None)
-            } else {
-                (Self::LeaveOut, Some(format!("a track ({kind}) is left out: {name} does not take this kind")))
+        if !track.is_sound() {
+            let left_out = || format!("a track ({kind}) is left out: {container_name} does not take this kind");
+            return Ok(match takes(container, "subtitle_%u", caps) {
+                true => (Self::Copy, None),
+                // ffmpeg brings it later, or tells that it does not.
+                false => (Self::LeaveOut, (!ffmpeg::is_installed()).then(left_out)),
             });
         }
-        let copied = takes(container, "audio_%u", &in_files(caps)) && !is_spoilt_by_muxer(caps, container);
+        let is_taken = takes(container, "audio_%u", &in_files(caps)) && !is_spoilt_by_muxer(caps, container);
+        let copied = is_taken && track.decoded_from.is_none();
         let other = if container == Container::Matroska { "another kind of file" } else { ".mkv, which takes most" };
         let refused = |why: &str| Error::usage(format!("sound ({kind}): {why}; write {other}, or choose --audio"));
+        let as_it_is = format!("{container_name} does not take it as it is");
         match audio {
             Audio::None => Ok((Self::LeaveOut, None)),
             Audio::Auto | Audio::Copy if copied => Ok((Self::Copy, None)),
-            Audio::Copy => Err(refused(&format!("{name} does not take it as it is"))),
-            _ if !is_decodable(caps) => {
-                Err(refused(&format!("{name} does not take it as it is, and nothing installed decodes it")))
-            }
+            Audio::Copy => Err(refused(&as_it_is)),
+            _ if !is_decodable(caps) => Err(refused(&format!("{as_it_is}, and nothing installed decodes it"))),
             Audio::Auto => {
-                let encoder = container.sound_encoder();
-                let note = format!("sound ({kind}) is encoded anew: {name} does not take it as it is");
+                let lossless = container.lossless_sound_encoder().filter(|_| track.is_lossless());
+                let (how, encoder) = match lossless {
+                    Some((codec, encoder)) => (format!(" as {codec}, without loss"), encoder),
+                    None if track.is_lossless() => (", with loss".into(), container.sound_encoder()),
+                    None => (String::new(), container.sound_encoder()),
+                };
+                let note = format!("sound ({kind}) is encoded anew{how}: {as_it_is}");
                 Ok((Self::Encode(encoder), Some(note)))
             }
             _ => {
                 let (encoder, made) = audio.encoder().unwrap_or_else(|| unreachable!("the others were matched"));
                 let made = made.parse::<gst::Caps>().map_err(Error::output)?;
-                let fits = takes(container, "audio_%u", &made);
-                if fits {
-                    Ok((Self::Encode(encoder), None))
-                } else {
-                    Err(refused(&format!("{name} holds no such sound")))
-                }
+                let fits = takes(container, "audio_%u", &made) && !is_spoilt_by_muxer(&made, container);
+                if fits { Ok((Self::Encode(encoder), None)) } else { Err(refused(&format!("{container_name} holds no such sound"))) }
             }
         }
     }
@@ -116,6 +119,7 @@ fn is_spoilt_by_muxer(caps: &gst::CapsRef, container: Container) -> bool {
     // AAC in LATM packets would have to be unpacked.
     sound.get::<&str>("stream-format").is_ok_and(|format| format == "loas")
         || in_boxes && sound.name() == "audio/x-eac3"
+        || container == Container::Mov && sound.name() == "audio/x-opus"
 }
 
 fn takes(container: Container, template: &str, caps: &gst::Caps) -> bool {
@@ -148,7 +152,8 @@ mod tests {
     fn every_sound_finds_a_way_into_every_container_or_is_refused() {
         crate::gst::init().unwrap();
         let fate = |caps: &str, container, audio| {
-            Fate::of(&caps.parse().unwrap(), container, audio).map(|(fate, note)| (fate, note.is_some()))
+            let track = Track::of_form(caps.parse().unwrap());
+            Fate::of(&track, container, audio).map(|(fate, note)| (fate, note.is_some()))
         };
         let (aac, opus) = (Container::Mp4.sound_encoder(), Container::WebM.sound_encoder());
         let adts = "audio/mpeg,mpegversion=4,stream-format=adts,rate=48000,channels=2";

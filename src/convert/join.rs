@@ -16,9 +16,9 @@ use super::container_args::ContainerArgs;
 use super::cut::Window;
 use super::fate::Audio;
 use super::link::{Linker, Tracks, as_plain_text, request};
-use super::parts::{Index, PacketReader};
+use super::parts::{Index, Job, PacketReader};
 use super::remux::Remux;
-use super::survey::Survey;
+use super::survey::{Survey, splitter};
 use super::timeline::{self, Timeline};
 use crate::capture::animation;
 use crate::error::{Error, Result};
@@ -47,6 +47,10 @@ const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 /// What to join.
 pub struct Join<'a> {
     pub input: &'a Path,
+    /// The file that sound and subtitles are read from: IN, or what ffmpeg took out of it.
+    pub beside: &'a Path,
+    /// What the packets were painted of.
+    pub job: &'a Job,
     pub output: &'a Path,
     pub container: Container,
     pub index: &'a Index,
@@ -76,6 +80,7 @@ impl Join<'_> {
             let _ = std::fs::remove_file(&part);
         }
         let notes = result?;
+        self.job.check_input(self.input).inspect_err(|_| drop(std::fs::remove_file(&part)))?;
         std::fs::rename(&part, self.output).map_err(|error| self.failure(&error.to_string()))?;
         Ok(notes)
     }
@@ -142,7 +147,7 @@ impl Join<'_> {
     fn verify(&self, part: &Path, sounds: &[Span]) -> Result<()> {
         let (frames, tracks) = (self.index.frames, sounds.iter().filter(|span| !span.length().is_zero()).count());
         let length: gst::ClockTime = sounds.iter().map(Span::length).sum();
-        let found = Contents::of(part, self.container, READ_PATIENCE)
+        let found = Contents::of(part, self.container.demuxer(), READ_PATIENCE)
             .and_then(|found| if found.whole { Ok(found) } else { Err("it cannot be read to its end".into()) })
             .map_err(|reason| self.failure(&format!("the finished file cannot be opened: {reason}")))?;
         if (found.pictures, found.sounds) != (frames, tracks) {
@@ -231,13 +236,13 @@ impl Join<'_> {
         tracks: &Arc<Mutex<Tracks>>,
     ) -> Result<Receiver<()>> {
         let source = make("filesrc")?;
-        source.set_property("location", self.input);
-        let streams = make("parsebin")?;
+        source.set_property("location", self.beside);
+        let streams = splitter()?;
         // Only the limit on buffers gives way where another track has nothing, because it ended or comes later.
         let queue = make("multiqueue")?;
         queue.set_property("max-size-time", 0u64);
         queue.set_property("max-size-bytes", 0u32);
-        let edit_lists = EditLists::of(self.input);
+        let edit_lists = EditLists::of(self.beside);
         if let Some(edit_lists) = &edit_lists {
             edit_lists.hide_from(&source);
         }
@@ -260,7 +265,7 @@ impl Join<'_> {
             survey: self.survey.clone(),
         };
         let tracks = Arc::clone(tracks);
-        let timeline = Timeline::of(self.input);
+        let timeline = Timeline::of(self.beside);
         let (window, end) = (self.window, self.index.end());
         streams.connect_pad_added(move |_, pad| {
             // parsebin holds the data back until it has shown every pad.

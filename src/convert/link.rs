@@ -8,7 +8,7 @@ use gstreamer::prelude::*;
 
 use super::chapters::Chapter;
 use super::fate::{Audio, Fate, is_aac, plain_text};
-use super::survey::{Survey, kind};
+use super::survey::{Survey, Track, kind};
 use crate::output::{Container, Span};
 
 /// What became of the source's streams.
@@ -47,8 +47,10 @@ pub(super) struct Linker {
 
 impl Linker {
     pub fn link(&self, pad: &gst::Pad, tracks: &mut Tracks) {
-        let caps = plain_text(&self.survey.caps_of(pad).unwrap_or_else(|| pad.query_caps(None)));
-        let linked = match Fate::of(&caps, self.container, self.audio) {
+        let unknown = || Track::of_form(pad.query_caps(None));
+        let track = self.survey.track_of(pad).cloned().unwrap_or_else(unknown);
+        let caps = plain_text(&track.caps);
+        let linked = match Fate::of(&track, self.container, self.audio) {
             Ok((Fate::Copy, _)) if kind(&caps).starts_with("audio/") => {
                 let linked = self.link_to_muxer(pad, unpacker(&caps), "audio_%u");
                 linked.map(|end| tracks.sounds.push(Span::of(&end)))

@@ -16,6 +16,8 @@ pub enum Timeline {
     /// The time of the buffer. The Matroska demuxer lets its stream time count from the first frame, although the
     /// file may say that it comes later.
     BufferTime,
+    /// The time at which it is shown: what comes through a pipe.
+    RunningTime,
 }
 
 impl Timeline {
@@ -23,19 +25,24 @@ impl Timeline {
         if is_matroska(input) { Self::BufferTime } else { Self::StreamTime }
     }
 
-    /// Where a decoded picture lies in the file.
+    /// Where a decoded picture lies in the file; `None` where that is its running time.
     pub fn place(self, sample: &gst::Sample) -> Option<gst::ClockTime> {
         let pts = sample.buffer()?.pts()?;
         match self {
             Self::StreamTime => sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_stream_time(pts),
             Self::BufferTime => Some(pts),
+            Self::RunningTime => None,
         }
     }
 
     /// Changes the segment of a stream so that its running time, which muxers write, is its place in the file.
     pub fn apply(self, event: &mut gst::Event) {
         change_segment(event, |segment| {
-            segment.set_base(if self == Self::BufferTime { segment.start() } else { segment.time() }?);
+            segment.set_base(match self {
+                Self::StreamTime => segment.time()?,
+                Self::BufferTime => segment.start()?,
+                Self::RunningTime => return None,
+            });
             Some(())
         });
     }

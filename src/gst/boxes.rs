@@ -13,6 +13,11 @@ pub fn is_in_boxes(path: &Path) -> bool {
     read_moov(path).is_some()
 }
 
+/// True for a film whose packets are listed piece by piece.
+pub fn is_fragmented(path: &Path) -> bool {
+    read_moov(path).is_some_and(|(moov, _)| find(&moov, 0..moov.len(), b"mvex").is_some())
+}
+
 /// The box `moov` without its header, and where it lies in the file.
 pub fn read_moov(path: &Path) -> Option<(Vec<u8>, u64)> {
     let mut file = File::open(path).ok()?;

@@ -1,0 +1,159 @@
+//! Who reads a film: GStreamer its pictures and what lies beside them, and ffmpeg, where it is installed, what GStreamer does not
+//! read of either.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use gstreamer as gst;
+use tempfile::TempPath;
+
+use super::survey::{Survey, Track};
+use super::fate::Audio;
+use super::target::Target;
+use super::timeline::Timeline;
+use crate::capture::{Reader, Treatment, animation, probe};
+use crate::error::{Error, Result};
+use crate::ffmpeg::{self, Probed, Stream, as_file, ffmpeg, run};
+use crate::gst::boxes::is_fragmented;
+use crate::gst::template::Templates;
+use crate::output::Contents;
+
+/// How long counting the pictures of a film by GStreamer may take.
+const COUNT_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(300);
+
+/// Sound that Matroska holds and GStreamer reads there: ffmpeg copies it. It decodes all other.
+const COPIED: [&str; 9] = ["aac", "ac3", "eac3", "mp2", "mp3", "dts", "flac", "opus", "vorbis"];
+
+/// The first bytes of files whose pictures GStreamer may not read to their end.
+const JPEG: &[u8; 3] = b"\xff\xd8\xff";
+const FLV: &[u8; 3] = b"FLV";
+
+/// How a film is read.
+pub struct Reading {
+    pub pictures: Reader,
+    /// What lies beside the pictures.
+    pub survey: Survey,
+    /// Where that is read; `None` for the film itself. Gone when this is.
+    beside: Option<TempPath>,
+    /// What the user should know of it.
+    pub notes: Vec<String>,
+}
+
+impl Reading {
+    /// Looks into the film `input`; a file that is needed on the way lies beside `output`.
+    ///
+    /// # Errors
+    /// There are no pictures in it that can be read.
+    pub fn of(input: &Path, output: &Path, target: Target, audio: Audio, templates: &Templates) -> Result<Self> {
+        let (pictures, survey) = (reader_of(input, templates)?, Survey::of(input)?);
+        let mut this = Self { pictures, survey, beside: None, notes: Vec::new() };
+        if animation::is_animation(input) || !matches!(target, Target::Film(_)) {
+            return Ok(this);
+        }
+        let is_read = |track: &&Track| track.is_sound() && track.has_packets && target.fate(track, audio).is_ok();
+        let read = this.survey.tracks.iter().filter(is_read).count();
+        let Ok(probed) = ffmpeg::probe(input) else {
+            this.notes.extend(this.survey.unread.iter().map(|kind| {
+                format!("a track ({kind}) is left out: nothing installed reads it; ffmpeg may: `apt install ffmpeg`")
+            }));
+            return Ok(this);
+        };
+        let sounds: Vec<_> = probed.streams.iter().filter(|stream| stream.is_sound()).collect();
+        if sounds.len() > read || pictures != Reader::GStreamer && !sounds.is_empty() {
+            this.take_by_ffmpeg(input, output, &sounds, &probed, templates)?;
+        }
+        Ok(this)
+    }
+
+    /// The file that the tracks beside the pictures are read from.
+    pub fn beside<'a>(&'a self, input: &'a Path) -> &'a Path {
+        self.beside.as_deref().unwrap_or(input)
+    }
+
+    /// Lets ffmpeg copy the sound into a Matroska file, decoded where GStreamer would not read it there either.
+    fn take_by_ffmpeg(
+        &mut self,
+        input: &Path,
+        output: &Path,
+        sounds: &[&Stream],
+        probed: &Probed,
+        templates: &Templates,
+    ) -> Result<()> {
+        let failed = |reason: String| Error::input(format!("{}: its sound: {reason}", input.display()));
+        let mut prefix = OsString::from(".");
+        prefix.push(output.file_name().unwrap_or_default());
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new().prefix(&prefix).suffix(".sound.mkv").tempfile_in(folder);
+        let file = file.map_err(|error| Error::output(format!("{}: {error}", folder.display())))?.into_temp_path();
+
+        let mut command = ffmpeg();
+        ffmpeg::read(&mut command, input);
+        for (number, sound) in sounds.iter().enumerate() {
+            let codec = if is_copied(sound) { "copy" } else { "flac" };
+            command.args(["-map", &format!("0:{}", sound.index), &format!("-c:a:{number}"), codec]);
+        }
+        let shift = match self.pictures {
+            Reader::GStreamer => shift(input, probed, templates)?,
+            Reader::Ffmpeg | Reader::FfmpegDecoder => 0.0,
+        };
+        command.args(["-output_ts_offset", &format!("{shift:.6}"), "-f", "matroska"]);
+        run(command.arg(as_file(&file))).map_err(failed)?;
+        let mut taken = Survey::of(&file)?;
+        // Their names end with their numbers.
+        taken.tracks.sort_by(|one, other| one.id.cmp(&other.id));
+        for (track, sound) in taken.tracks.iter_mut().zip(sounds) {
+            track.decoded_from = (!is_copied(sound)).then(|| sound.codec_name.clone());
+        }
+        // Without these, there would be no picture to tell that one alone is painted.
+        taken.tracks.splice(..0, self.survey.tracks.iter().filter(|track| !track.is_sound()).cloned());
+        (self.survey, self.beside) = (taken, Some(file));
+        Ok(())
+    }
+}
+
+/// Who reads the pictures of `input`.
+///
+/// # Errors
+/// Nobody can.
+pub fn reader_of(input: &Path, templates: &Templates) -> Result<Reader> {
+    match animation::is_animation(input) {
+        true => Ok(Reader::GStreamer),
+        false if reads_on_where_gstreamer_stops(input) => Ok(Reader::Ffmpeg),
+        false => probe::reader_of(input, templates.clone()),
+    }
+}
+
+fn is_copied(sound: &Stream) -> bool {
+    COPIED.contains(&sound.codec_name.as_str())
+}
+
+/// By how much what GStreamer says of the times of pictures is later than what ffmpeg says, in seconds.
+fn shift(input: &Path, probed: &Probed, templates: &Templates) -> Result<f64> {
+    let pictures = probed.streams.iter().find(|stream| stream.is_film());
+    let told = pictures.and_then(|pictures| pictures.start_time.parse::<f64>().ok());
+    let Some(told) = told else { return Ok(0.0) };
+    let (first, _) = probe::picture_at(input, Duration::ZERO, Treatment::default(), templates.clone())?;
+    let seen = Timeline::of(input).place(&first).unwrap_or_default();
+    Ok(seen.nseconds() as f64 / 1e9 - (told - probed.start()))
+}
+
+/// True for a film of a kind that GStreamer may give up too early, if ffmpeg finds more pictures in it.
+fn reads_on_where_gstreamer_stops(input: &Path) -> bool {
+    let mut start = [0; 3];
+    if File::open(input).and_then(|mut file| file.read_exact(&mut start)).is_err() {
+        return false;
+    }
+    let demuxer = match &start {
+        // One picture is a film too.
+        JPEG => return ffmpeg::count_pictures(input).is_ok_and(|count| count > 1),
+        FLV => "flvdemux",
+        _ if is_fragmented(input) => "qtdemux",
+        _ => return false,
+    };
+    let Ok(wanted) = ffmpeg::count_pictures(input) else { return false };
+    let found = Contents::of(input, demuxer, COUNT_PATIENCE).map_or(0, |found| found.pictures);
+    wanted > found
+}
