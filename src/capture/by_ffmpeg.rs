@@ -56,7 +56,8 @@ impl Reading {
             true => command.args(["-c:v", "copy"]),
             false => command
                 .args(["-vf", &format!("scale=out_range=limited,format={}", lossless_format(&pictures.pix_fmt))])
-                .args(["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-strict", "experimental"])
+                // Later levels have a head that GStreamer does not find in this container.
+                .args(["-c:v", "ffv1", "-level", "1", "-g", "1", "-strict", "experimental"])
                 .args(["-fps_mode", "passthrough", "-enc_time_base", "-1"]),
         };
         command.args(["-movflags", "frag_keyframe+delay_moov+default_base_moof", "-movie_timescale", "90000"]);

@@ -320,6 +320,8 @@ fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<Strea
     let seeks = Arc::clone(seeks);
     bus.set_sync_handler(move |_, message| {
         match message.view() {
+            // What is missing is told elsewhere, and it may be no picture.
+            gst::MessageView::Warning(warning) if warning.error().matches(gst::StreamError::CodecNotFound) => {}
             gst::MessageView::Warning(warning) => {
                 let element = message.src().map(|source| source.name().to_string()).unwrap_or_default();
                 facts.locked().warning.get_or_insert_with(|| format!("{element}: {}", warning.error().message()));

@@ -61,7 +61,9 @@ impl Fate {
         }
         if !track.is_sound() {
             let left_out = || format!("a track ({kind}) is left out: {container_name} does not take this kind");
-            return Ok(match takes(container, "subtitle_%u", caps) {
+            // The muxer waits for ever for those that it takes and does not know.
+            let is_known = track.kind() != "application/x-subtitle-unknown";
+            return Ok(match is_known && takes(container, "subtitle_%u", caps) {
                 true => (Self::Copy, None),
                 // ffmpeg brings it later, or tells that it does not.
                 false => (Self::LeaveOut, (!ffmpeg::is_installed()).then(left_out)),
@@ -120,6 +122,7 @@ fn is_spoilt_by_muxer(caps: &gst::CapsRef, container: Container) -> bool {
     sound.get::<&str>("stream-format").is_ok_and(|format| format == "loas")
         || in_boxes && sound.name() == "audio/x-eac3"
         || container == Container::Mov && sound.name() == "audio/x-opus"
+        || !in_boxes && sound.name() == "audio/x-speex"
 }
 
 fn takes(container: Container, template: &str, caps: &gst::Caps) -> bool {

@@ -107,6 +107,10 @@ impl Join<'_> {
             self.add_tags(part, sound_is_copied, &mut notes)?;
         }
         let sounds = if left_out { Vec::new() } else { std::mem::take(&mut tracks.locked().sounds) };
+        let is_empty = |(_, span): &&(String, Span)| span.length().is_zero();
+        notes.extend(sounds.iter().filter(is_empty).map(|(name, _)| {
+            format!("a track ({name}) is left out: not one packet of it could be read")
+        }));
         self.verify(part, &sounds)?;
         let chapters = std::mem::take(&mut tracks.locked().chapters);
         if !chapters.is_empty() {
@@ -144,9 +148,9 @@ impl Join<'_> {
     }
 
     /// Compares the finished file with what was painted and what went into the muxer.
-    fn verify(&self, part: &Path, sounds: &[Span]) -> Result<()> {
-        let (frames, tracks) = (self.index.frames, sounds.iter().filter(|span| !span.length().is_zero()).count());
-        let length: gst::ClockTime = sounds.iter().map(Span::length).sum();
+    fn verify(&self, part: &Path, sounds: &[(String, Span)]) -> Result<()> {
+        let (frames, tracks) = (self.index.frames, sounds.iter().filter(|(_, span)| !span.length().is_zero()).count());
+        let length: gst::ClockTime = sounds.iter().map(|(_, span)| span.length()).sum();
         let found = Contents::of(part, self.container.demuxer(), READ_PATIENCE)
             .and_then(|found| if found.whole { Ok(found) } else { Err("it cannot be read to its end".into()) })
             .map_err(|reason| self.failure(&format!("the finished file cannot be opened: {reason}")))?;

@@ -15,8 +15,8 @@ use crate::output::{Container, Span};
 #[derive(Default)]
 pub(super) struct Tracks {
     pub notes: Vec<String>,
-    /// The sound tracks that are on their way into OUT.
-    pub sounds: Vec<Span>,
+    /// The sound tracks that are on their way into OUT, by their names.
+    pub sounds: Vec<(String, Span)>,
     /// Some of them are encoded anew.
     pub encoded: bool,
     /// Chapters that the muxer cannot write.
@@ -50,17 +50,22 @@ impl Linker {
         let unknown = || Track::of_form(pad.query_caps(None));
         let track = self.survey.track_of(pad).cloned().unwrap_or_else(unknown);
         let caps = plain_text(&track.caps);
+        if tracks.complete.is_none() && !track.is_picture() {
+            // The head of the file lists the tracks that there were.
+            tracks.notes.push(format!("a track ({}) is left out: it begins after the others", track.name()));
+            return discard(pad);
+        }
         let linked = match Fate::of(&track, self.container, self.audio) {
             Ok((Fate::Copy, _)) if kind(&caps).starts_with("audio/") => {
                 let linked = self.link_to_muxer(pad, unpacker(&caps), "audio_%u");
-                linked.map(|end| tracks.sounds.push(Span::of(&end)))
+                linked.map(|end| tracks.sounds.push((track.name(), Span::of(&end))))
             }
             Ok((Fate::Copy, _)) => self.link_to_muxer(pad, &[], "subtitle_%u").map(drop),
             Ok((Fate::Encode(encoder), _)) => {
                 let between = ["decodebin name=first ! audioconvert ! audioresample", encoder];
                 let linked = self.link_to_muxer(pad, &between, "audio_%u");
                 tracks.encoded = true;
-                linked.map(|end| tracks.sounds.push(Span::of(&end)))
+                linked.map(|end| tracks.sounds.push((track.name(), Span::of(&end))))
             }
             Ok((Fate::Paint | Fate::LeaveOut, _)) => return discard(pad),
             Err(error) => Err(error.to_string()),

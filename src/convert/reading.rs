@@ -53,7 +53,7 @@ impl Reading {
         if animation::is_animation(input) || !matches!(target, Target::Film(_)) {
             return Ok(this);
         }
-        let is_read = |track: &&Track| track.is_sound() && track.has_packets && target.fate(track, audio).is_ok();
+        let is_read = |track: &&Track| track.is_sound() && track.is_read && target.fate(track, audio).is_ok();
         let read = this.survey.tracks.iter().filter(is_read).count();
         let Ok(probed) = ffmpeg::probe(input) else {
             this.notes.extend(this.survey.unread.iter().map(|kind| {
@@ -95,10 +95,14 @@ impl Reading {
             let codec = if is_copied(sound) { "copy" } else { "flac" };
             command.args(["-map", &format!("0:{}", sound.index), &format!("-c:a:{number}"), codec]);
         }
-        let shift = match self.pictures {
+        let mut shift = match self.pictures {
             Reader::GStreamer => shift(input, probed, templates)?,
             Reader::Ffmpeg | Reader::FfmpegDecoder => 0.0,
         };
+        if shift < 0.0 {
+            // Sound has no times before the beginning, so ffmpeg has to tell those of the pictures too.
+            (self.pictures, shift) = (Reader::Ffmpeg, 0.0);
+        }
         command.args(["-output_ts_offset", &format!("{shift:.6}"), "-f", "matroska"]);
         run(command.arg(as_file(&file))).map_err(failed)?;
         let mut taken = Survey::of(&file)?;

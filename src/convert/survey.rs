@@ -38,8 +38,8 @@ pub struct Track {
     /// GStreamer's name for the stream, the same each time the file is read.
     pub id: String,
     pub caps: gst::Caps,
-    /// A packet came of it.
-    pub has_packets: bool,
+    /// Packets come of it, from the beginning on.
+    pub is_read: bool,
     /// What it was before ffmpeg decoded it, as ffmpeg names it: "adpcm_swf".
     pub decoded_from: Option<String>,
 }
@@ -50,6 +50,8 @@ struct Seen {
     /// A packet came, so that its form is settled; or none will come.
     settled: bool,
     has_packets: bool,
+    /// It appeared when those of others had come.
+    is_late: bool,
 }
 
 impl Survey {
@@ -109,13 +111,14 @@ impl Survey {
 impl Track {
     /// A track of this form.
     pub fn of_form(caps: gst::Caps) -> Self {
-        Self { id: String::new(), caps, has_packets: true, decoded_from: None }
+        Self { id: String::new(), caps, is_read: true, decoded_from: None }
     }
 
     fn of(seen: &Seen) -> Option<Self> {
         let pad = &seen.pad;
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-        Some(Self { id: pad.stream_id()?.to_string(), caps, has_packets: seen.has_packets, decoded_from: None })
+        let is_read = seen.has_packets && !seen.is_late;
+        Some(Self { id: pad.stream_id()?.to_string(), caps, is_read, decoded_from: None })
     }
 
     /// "audio/x-opus".
@@ -180,7 +183,8 @@ fn is_settled(tracks: &[Seen]) -> bool {
 fn watch(pad: &gst::Pad, seen: &Arc<Mutex<Vec<Seen>>>) {
     let number = {
         let mut seen = seen.locked();
-        seen.push(Seen { pad: pad.clone(), settled: false, has_packets: false });
+        let is_late = seen.iter().any(|other| other.settled);
+        seen.push(Seen { pad: pad.clone(), settled: false, has_packets: false, is_late });
         seen.len() - 1
     };
     let seen = Arc::downgrade(seen);
