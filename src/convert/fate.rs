@@ -80,22 +80,44 @@ impl Fate {
             Audio::Copy => Err(refused(&as_it_is)),
             _ if !is_decodable(caps) => Err(refused(&format!("{as_it_is}, and nothing installed decodes it"))),
             Audio::Auto => {
-                let lossless = container.lossless_sound_encoder().filter(|_| track.is_lossless());
-                let (how, encoder) = match lossless {
-                    Some((codec, encoder)) => (format!(" as {codec}, without loss"), encoder),
-                    None if track.is_lossless() => (", with loss".into(), container.sound_encoder()),
-                    None => (String::new(), container.sound_encoder()),
+                let packed = container.lossless_sound_encoder();
+                let without_loss = match track.is_float() {
+                    true => container.float_sound_encoder().map(|encoder| ("PCM", encoder)),
+                    false => packed.filter(|_| track.is_lossless()),
                 };
-                let note = format!("sound ({kind}) is encoded anew{how}: {as_it_is}");
+                let (how, encoder) = match (without_loss, packed) {
+                    (Some((codec, encoder)), _) => (format!(" as {codec}, without loss"), encoder),
+                    (None, Some((codec, encoder))) if track.is_float() => (format!(" as {codec}, in whole numbers"), encoder),
+                    _ if track.is_lossless() => (", with loss".into(), container.sound_encoder()),
+                    _ => (String::new(), container.sound_encoder()),
+                };
+                let fewer = fewer_channels(track, encoder);
+                let note = format!("sound ({kind}) is encoded anew{how}{fewer}: {as_it_is}");
                 Ok((Self::Encode(encoder), Some(note)))
             }
             _ => {
                 let (encoder, made) = audio.encoder().unwrap_or_else(|| unreachable!("the others were matched"));
                 let made = made.parse::<gst::Caps>().map_err(Error::output)?;
                 let fits = takes(container, "audio_%u", &made) && !is_spoilt_by_muxer(&made, container);
-                if fits { Ok((Self::Encode(encoder), None)) } else { Err(refused(&format!("{container_name} holds no such sound"))) }
+                let fewer = fewer_channels(track, encoder);
+                let note = (!fewer.is_empty()).then(|| format!("sound ({kind}) is encoded anew{fewer}"));
+                if fits { Ok((Self::Encode(encoder), note)) } else { Err(refused(&format!("{container_name} holds no such sound"))) }
             }
         }
+    }
+}
+
+/// ", its 8 channels as 6", for an encoder that takes no more.
+fn fewer_channels(track: &Track, encoder: &str) -> String {
+    let factory = encoder.split_whitespace().next().and_then(gst::ElementFactory::find);
+    let Some((channels, factory)) = track.channels().zip(factory) else { return String::new() };
+    let takes = |count: &i32| {
+        let caps = gst::Caps::builder("audio/x-raw").field("channels", *count).build();
+        factory.can_sink_any_caps(&caps)
+    };
+    match (1..=channels).rev().find(takes) {
+        Some(most) if most < channels => format!(", its {channels} channels as {most}"),
+        _ => String::new(),
     }
 }
 

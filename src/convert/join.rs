@@ -15,7 +15,7 @@ use super::chapters;
 use super::container_args::ContainerArgs;
 use super::cut::Window;
 use super::fate::Audio;
-use super::link::{Linker, Tracks, as_plain_text, request};
+use super::link::{Linker, Sound, Tracks, as_plain_text, request};
 use super::parts::{Index, Job, PacketReader};
 use super::remux::Remux;
 use super::survey::{Survey, splitter};
@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::gst::boxes::mend_opus_headers;
 use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
-use crate::output::{Container, Contents, Span, part_path};
+use crate::output::{Container, Contents, part_path};
 use crate::shutdown::Shutdown;
 use crate::sync::Locked;
 
@@ -103,13 +103,12 @@ impl Join<'_> {
             mend_opus_headers(part).map_err(|error| self.failure(&error.to_string()))?;
         }
         if wanted.is_some() || !self.container_args.is_empty() {
-            let sound_is_copied = !left_out && !tracks.locked().encoded;
-            self.add_tags(part, sound_is_copied, &mut notes)?;
+            let encoded: Vec<_> = tracks.locked().sounds.iter().map(|sound| sound.is_encoded && !left_out).collect();
+            self.add_tags(part, &encoded, &mut notes)?;
         }
         let sounds = if left_out { Vec::new() } else { std::mem::take(&mut tracks.locked().sounds) };
-        let is_empty = |(_, span): &&(String, Span)| span.length().is_zero();
-        notes.extend(sounds.iter().filter(is_empty).map(|(name, _)| {
-            format!("a track ({name}) is left out: not one packet of it could be read")
+        notes.extend(sounds.iter().filter(|sound| sound.span.length().is_zero()).map(|sound| {
+            format!("a track ({}) is left out: not one packet of it could be read", sound.name)
         }));
         self.verify(part, &sounds)?;
         let chapters = std::mem::take(&mut tracks.locked().chapters);
@@ -126,13 +125,13 @@ impl Join<'_> {
     }
 
     /// Adds what GStreamer's muxers do not write; without `ffmpeg`, or with a source that it does not read, there is a note.
-    fn add_tags(&self, part: &Path, sound_is_copied: bool, notes: &mut Vec<String>) -> Result<()> {
+    fn add_tags(&self, part: &Path, encoded: &[bool], notes: &mut Vec<String>) -> Result<()> {
         let tagged = part.with_extension("tagged");
         let &Self { container, window, container_args, .. } = self;
         // Not every animation is read by ffmpeg, and none has tags that a film takes.
         let source = if animation::is_animation(self.input) { part } else { self.input };
         let timescale = &self.index.timescale;
-        match (Remux { source, container, timescale, window, container_args, sound_is_copied }).run(part, &tagged) {
+        match (Remux { source, container, timescale, window, container_args, encoded }).run(part, &tagged) {
             Ok(lost) => {
                 notes.extend(lost);
                 std::fs::rename(&tagged, part).map_err(|error| self.failure(&error.to_string()))
@@ -148,9 +147,9 @@ impl Join<'_> {
     }
 
     /// Compares the finished file with what was painted and what went into the muxer.
-    fn verify(&self, part: &Path, sounds: &[(String, Span)]) -> Result<()> {
-        let (frames, tracks) = (self.index.frames, sounds.iter().filter(|(_, span)| !span.length().is_zero()).count());
-        let length: gst::ClockTime = sounds.iter().map(|(_, span)| span.length()).sum();
+    fn verify(&self, part: &Path, sounds: &[Sound]) -> Result<()> {
+        let (frames, tracks) = (self.index.frames, sounds.iter().filter(|sound| !sound.span.length().is_zero()).count());
+        let length: gst::ClockTime = sounds.iter().map(|sound| sound.span.length()).sum();
         let found = Contents::of(part, self.container.demuxer(), READ_PATIENCE)
             .and_then(|found| if found.whole { Ok(found) } else { Err("it cannot be read to its end".into()) })
             .map_err(|reason| self.failure(&format!("the finished file cannot be opened: {reason}")))?;

@@ -11,7 +11,7 @@ use gstreamer as gst;
 use tempfile::TempPath;
 
 use super::survey::{Survey, Track};
-use super::fate::Audio;
+use super::fate::{Audio, Fate};
 use super::target::Target;
 use super::timeline::Timeline;
 use crate::capture::{Reader, Treatment, animation, probe};
@@ -53,7 +53,11 @@ impl Reading {
         if animation::is_animation(input) || !matches!(target, Target::Film(_)) {
             return Ok(this);
         }
-        let is_read = |track: &&Track| track.is_sound() && track.is_read && target.fate(track, audio).is_ok();
+        let is_read = |track: &&Track| {
+            let fate = target.fate(track, audio);
+            let is_mixed = matches!(fate, Ok((Fate::Encode(_), _))) && track.has_channels_anywhere();
+            track.is_sound() && track.is_read && fate.is_ok() && !is_mixed
+        };
         let read = this.survey.tracks.iter().filter(is_read).count();
         let Ok(probed) = ffmpeg::probe(input) else {
             this.notes.extend(this.survey.unread.iter().map(|kind| {
@@ -63,7 +67,8 @@ impl Reading {
         };
         let sounds: Vec<_> = probed.streams.iter().filter(|stream| stream.is_sound()).collect();
         if sounds.len() > read || pictures != Reader::GStreamer && !sounds.is_empty() {
-            this.take_by_ffmpeg(input, output, &sounds, &probed, templates)?;
+            let taken = this.take_by_ffmpeg(input, output, &sounds, &probed, templates);
+            this.notes.extend(taken.err().map(|reason| format!("some of its sound may be left out: {reason}")));
         }
         Ok(this)
     }
@@ -81,13 +86,13 @@ impl Reading {
         sounds: &[&Stream],
         probed: &Probed,
         templates: &Templates,
-    ) -> Result<()> {
-        let failed = |reason: String| Error::input(format!("{}: its sound: {reason}", input.display()));
+    ) -> Result<(), String> {
+        let failed = |error: Error| error.to_string();
         let mut prefix = OsString::from(".");
         prefix.push(output.file_name().unwrap_or_default());
         let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = tempfile::Builder::new().prefix(&prefix).suffix(".sound.mkv").tempfile_in(folder);
-        let file = file.map_err(|error| Error::output(format!("{}: {error}", folder.display())))?.into_temp_path();
+        let file = file.map_err(|error| format!("{}: {error}", folder.display()))?.into_temp_path();
 
         let mut command = ffmpeg();
         ffmpeg::read(&mut command, input);
@@ -96,7 +101,7 @@ impl Reading {
             command.args(["-map", &format!("0:{}", sound.index), &format!("-c:a:{number}"), codec]);
         }
         let mut shift = match self.pictures {
-            Reader::GStreamer => shift(input, probed, templates)?,
+            Reader::GStreamer => shift(input, probed, templates).map_err(failed)?,
             Reader::Ffmpeg | Reader::FfmpegDecoder => 0.0,
         };
         if shift < 0.0 {
@@ -104,8 +109,8 @@ impl Reading {
             (self.pictures, shift) = (Reader::Ffmpeg, 0.0);
         }
         command.args(["-output_ts_offset", &format!("{shift:.6}"), "-f", "matroska"]);
-        run(command.arg(as_file(&file))).map_err(failed)?;
-        let mut taken = Survey::of(&file)?;
+        run(command.arg(as_file(&file)))?;
+        let mut taken = Survey::of(&file).map_err(failed)?;
         // Their names end with their numbers.
         taken.tracks.sort_by(|one, other| one.id.cmp(&other.id));
         for (track, sound) in taken.tracks.iter_mut().zip(sounds) {

@@ -9,6 +9,7 @@ use gstreamer as gst;
 use super::container_args::ContainerArgs;
 use super::covers;
 use super::cut::{Window, has_index};
+use super::link::priming;
 use super::subtitles::{self, is_styled};
 use super::timecode;
 use super::timescale::Timescale;
@@ -16,6 +17,9 @@ use crate::ffmpeg::{Stream, as_file, ffmpeg, probe, read, run};
 use crate::gst::edit_list::is_in_one_piece;
 use crate::gst::matroska::is_matroska;
 use crate::output::Container;
+
+/// Differences between times that mean nothing, in seconds.
+const ROUNDING: f64 = 0.002;
 
 /// Tags that describe the packets of the source's pictures, or how to turn them; the painted ones are others.
 const OF_THE_SOURCES_PICTURES: [&str; 9] = [
@@ -45,8 +49,8 @@ pub struct Remux<'a> {
     pub timescale: &'a Timescale,
     pub window: Option<Window>,
     pub container_args: &'a ContainerArgs,
-    /// All sound is the source's.
-    pub sound_is_copied: bool,
+    /// Which of the sound tracks are encoded anew.
+    pub encoded: &'a [bool],
 }
 
 impl Remux<'_> {
@@ -56,7 +60,7 @@ impl Remux<'_> {
     /// # Errors
     /// Why not, in words; nothing of `joined` has changed then.
     pub fn run(&self, joined: &Path, output: &Path) -> Result<Vec<String>, String> {
-        let &Self { source, container, timescale, window, container_args, sound_is_copied } = self;
+        let &Self { source, container, timescale, window, container_args, encoded } = self;
         let (ours, theirs) = (probe(joined)?.streams, probe(source)?.streams);
         let kinds = |streams: &[Stream], kind: &str| streams.iter().filter(|stream| stream.codec_type == kind).count();
         let both_matroska = container == Container::Matroska && is_matroska(source);
@@ -68,19 +72,37 @@ impl Remux<'_> {
         let texts: Vec<_> = theirs.iter().filter(|stream| stream.codec_type == "subtitle").collect();
         let held: Vec<_> =
             texts.iter().filter_map(|text| Some((*text, subtitles::codec(text, container)?))).collect();
-        // Streams without an index count their times from anywhere.
-        let offset = if has_index(source) { Some(0.0) } else { offset(&ours, &theirs).filter(|_| window.is_none()) };
+        // Streams count their times from anywhere, and GStreamer's muxers from the first packet of all.
+        let offset = match window {
+            None => offset(&ours, &theirs),
+            Some(_) => has_index(source).then_some(0.0),
+        };
         // The subtitles of a part are cut already; those that came through with their styles stay so.
         let is_wanted = both_matroska && window.is_none() || held.len() > kinds(&ours, "subtitle") || both_matroska && !is_same("subtitle");
         let fetches_subtitles = is_wanted && !held.is_empty() && offset.is_some();
         // Decoders need the packet before the beginning, which GStreamer's muxers have no time for.
         let both_in_boxes = matches!(container, Container::Mp4 | Container::Mov) && is_in_one_piece(source);
-        let fetches_sound = both_in_boxes && sound_is_copied && window.is_none() && is_same("audio");
+        let fetches_sound = both_in_boxes && !encoded.contains(&true) && window.is_none() && is_same("audio");
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         // Times are those of the joined file, to the tick; it begins with no negative ones.
         add(&["-copyts", "-avoid_negative_ts", "disabled", "-map", "0:v"]);
-        add(&["-map", if fetches_sound { "1:a?" } else { "0:a?" }]);
+        let sounds: Vec<_> = ours.iter().filter(|stream| stream.codec_type == "audio").collect();
+        let primed = |(number, sound): (usize, &&Stream)| {
+            let samples = if encoded.get(number) == Some(&true) { priming(&sound.codec_name) } else { 0 };
+            samples as f64 / sound.sample_rate.parse::<f64>().unwrap_or(1.0)
+        };
+        // MP4 holds what encoders put before the sound, and says that it is not heard; Matroska is given none.
+        let in_boxes = matches!(container, Container::Mp4 | Container::Mov);
+        let primings: Vec<_> = sounds.iter().enumerate().map(primed).map(|time| if in_boxes { time } else { 0.0 }).collect();
+        match fetches_sound {
+            true => add(&["-map", "1:a?"]),
+            false => (0..sounds.len()).for_each(|number| {
+                let file = primings[..number].iter().filter(|time| **time > 0.0).count() + 2;
+                let file = if primings[number] > 0.0 { file } else { 0 };
+                add(&["-map", &format!("{file}:a:{number}")]);
+            }),
+        }
         if fetches_subtitles {
             held.iter().for_each(|(text, _)| add(&["-map", &format!("1:{}", text.index)]));
         } else {
@@ -129,7 +151,9 @@ impl Remux<'_> {
             add(&["-metadata:s:v:0", &format!("{tag}=")]);
         }
         let folder = tempfile::tempdir().map_err(|error| format!("temporary folder: {error}"))?;
-        let covers: Vec<_> = theirs.iter().filter(|stream| stream.is_cover()).collect();
+        // GStreamer's muxer for MP4 has written them already.
+        let has_covers = ours.iter().any(Stream::is_cover);
+        let covers: Vec<_> = theirs.iter().filter(|stream| stream.is_cover() && !has_covers).collect();
         let attachments = if both_matroska { kinds(&theirs, "attachment") } else { 0 };
         let brought = covers::arguments(source, &covers, container, attachments, folder.path())?;
         let loses_covers = brought.is_none() && !covers.is_empty();
@@ -148,6 +172,9 @@ impl Remux<'_> {
             (None, offset) => command.args(["-itsoffset", &format!("{:.6}", offset.unwrap_or_default())]),
         };
         read(&mut command, source);
+        for time in primings.iter().filter(|time| **time > 0.0) {
+            read(command.args(["-itsoffset", &format!("-{time:.9}")]), joined);
+        }
         run(command.args(arguments).arg(as_file(output))).inspect_err(|_| drop(std::fs::remove_file(output)))?;
         let lost = [
             (attachments < kinds(&theirs, "attachment"), "fonts and other attachments are left out"),
@@ -170,7 +197,9 @@ impl Remux<'_> {
 /// How much later a film's times are in OUT than in the film, by its first picture, in seconds.
 fn offset(ours: &[Stream], theirs: &[Stream]) -> Option<f64> {
     let start = |streams: &[Stream]| streams.iter().find(|stream| stream.is_film())?.start_time.parse::<f64>().ok();
-    Some(start(ours)? - start(theirs)?)
+    let offset = start(ours)? - start(theirs)?;
+    // Times are rounded, to milliseconds by Matroska.
+    Some(if offset.abs() < ROUNDING { 0.0 } else { offset })
 }
 
 /// "1.500000000", as ffmpeg reads it to the nanosecond.

@@ -135,7 +135,25 @@ impl Track {
     pub fn is_lossless(&self) -> bool {
         let kind = self.name();
         let name = kind.trim_start_matches("audio/x-");
-        name.starts_with("pcm") || LOSSLESS.contains(&name)
+        name.starts_with("pcm") || name.contains("lpcm") || LOSSLESS.contains(&name)
+    }
+
+    /// Sound in floating-point numbers, which no packed codec keeps as they are.
+    pub fn is_float(&self) -> bool {
+        let format = self.caps.structure(0).and_then(|sound| sound.get::<String>("format").ok());
+        self.kind() == "audio/x-raw" && format.is_some_and(|format| format.starts_with('F'))
+    }
+
+    /// How many channels sound has, where that is told.
+    pub fn channels(&self) -> Option<i32> {
+        self.caps.structure(0)?.get("channels").ok()
+    }
+
+    /// Channels of which is not told where they are heard: they cannot be mixed, nor brought into an order.
+    pub fn has_channels_anywhere(&self) -> bool {
+        let mask = self.caps.structure(0).and_then(|sound| sound.get::<gst::Bitmask>("channel-mask").ok());
+        let is_told = mask.is_some_and(|mask| mask.0 != 0);
+        self.kind() == "audio/x-raw" && self.channels() > Some(2) && !is_told
     }
 
     pub fn is_sound(&self) -> bool {

@@ -104,6 +104,11 @@ impl Container {
         )))
     }
 
+    /// Launch text for floating-point sound that cannot be copied, where this container holds such.
+    pub fn float_sound_encoder(self) -> Option<&'static str> {
+        (self == Self::Matroska).then_some("capsfilter caps=audio/x-raw,format={F32LE,F64LE}")
+    }
+
     /// Codec and launch text for lossless sound that cannot be copied, where players of this container know one.
     pub fn lossless_sound_encoder(self) -> Option<(&'static str, &'static str)> {
         match self {
