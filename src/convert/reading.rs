@@ -17,7 +17,7 @@ use super::timeline::Timeline;
 use crate::capture::{Reader, Treatment, animation, probe};
 use crate::error::{Error, Result};
 use crate::ffmpeg::{self, Probed, Stream, as_file, ffmpeg, run};
-use crate::gst::boxes::is_fragmented;
+use crate::gst::boxes::{is_fragmented, unreadable_from};
 use crate::gst::template::Templates;
 use crate::output::Contents;
 
@@ -36,6 +36,8 @@ pub struct Reading {
     pub pictures: Reader,
     /// What lies beside the pictures.
     pub survey: Survey,
+    /// How many pictures there are, where they were counted.
+    pub expected: Option<u64>,
     /// Where that is read; `None` for the film itself. Gone when this is.
     beside: Option<TempPath>,
     /// What the user should know of it.
@@ -48,8 +50,13 @@ impl Reading {
     /// # Errors
     /// There are no pictures in it that can be read.
     pub fn of(input: &Path, output: &Path, target: Target, audio: Audio, templates: &Templates) -> Result<Self> {
-        let (pictures, survey) = (reader_of(input, templates)?, Survey::of(input)?);
-        let mut this = Self { pictures, survey, beside: None, notes: Vec::new() };
+        let counts = counts(input);
+        let (pictures, survey) = (reader_by(counts, input, templates)?, Survey::of(input)?);
+        let notes = unreadable_from(input).map(|(from, length)| {
+            format!("the input is damaged: what comes after {from} of its {length} bytes cannot be read")
+        });
+        let notes = notes.into_iter().collect();
+        let mut this = Self { pictures, survey, expected: counts.map(|(wanted, _)| wanted), beside: None, notes };
         if animation::is_animation(input) || !matches!(target, Target::Film(_)) {
             return Ok(this);
         }
@@ -128,10 +135,14 @@ impl Reading {
 /// # Errors
 /// Nobody can.
 pub fn reader_of(input: &Path, templates: &Templates) -> Result<Reader> {
-    match animation::is_animation(input) {
-        true => Ok(Reader::GStreamer),
-        false if reads_on_where_gstreamer_stops(input) => Ok(Reader::Ffmpeg),
-        false => probe::reader_of(input, templates.clone()),
+    reader_by(counts(input), input, templates)
+}
+
+fn reader_by(counts: Option<(u64, u64)>, input: &Path, templates: &Templates) -> Result<Reader> {
+    match counts {
+        _ if animation::is_animation(input) => Ok(Reader::GStreamer),
+        Some((wanted, found)) if wanted > found => Ok(Reader::Ffmpeg),
+        _ => probe::reader_of(input, templates.clone()),
     }
 }
 
@@ -149,20 +160,19 @@ fn shift(input: &Path, probed: &Probed, templates: &Templates) -> Result<f64> {
     Ok(seen.nseconds() as f64 / 1e9 - (told - probed.start()))
 }
 
-/// True for a film of a kind that GStreamer may give up too early, if ffmpeg finds more pictures in it.
-fn reads_on_where_gstreamer_stops(input: &Path) -> bool {
+/// How many pictures a film of a kind that GStreamer may give up too early has, as ffmpeg and as GStreamer count them; `None` for
+/// other kinds, and without ffmpeg.
+fn counts(input: &Path) -> Option<(u64, u64)> {
     let mut start = [0; 3];
-    if File::open(input).and_then(|mut file| file.read_exact(&mut start)).is_err() {
-        return false;
-    }
+    File::open(input).and_then(|mut file| file.read_exact(&mut start)).ok()?;
     let demuxer = match &start {
-        // One picture is a film too.
-        JPEG => return ffmpeg::count_pictures(input).is_ok_and(|count| count > 1),
-        FLV => "flvdemux",
-        _ if is_fragmented(input) => "qtdemux",
-        _ => return false,
+        JPEG => None,
+        FLV => Some("flvdemux"),
+        _ if is_fragmented(input) => Some("qtdemux"),
+        _ => return None,
     };
-    let Ok(wanted) = ffmpeg::count_pictures(input) else { return false };
-    let found = Contents::of(input, demuxer, COUNT_PATIENCE).map_or(0, |found| found.pictures);
-    wanted > found
+    let wanted = ffmpeg::count_pictures(input).ok()?;
+    let found = demuxer.map(|demuxer| Contents::of(input, demuxer, COUNT_PATIENCE));
+    // Of pictures one after the other, the first is taken for all.
+    Some((wanted, found.map_or(1, |found| found.map_or(0, |found| found.pictures))))
 }

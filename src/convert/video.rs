@@ -81,6 +81,11 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
             progress.note(&format!("{damage}; the {} frames before that are converted", index.frames));
         }
         let window = painted.window;
+        let is_whole = options.cut.is_whole() && options.rate.is_none();
+        if let Some(expected) = reading.expected.filter(|expected| is_whole && *expected > index.frames) {
+            let lost = expected - index.frames;
+            progress.note(&format!("{lost} of {expected} pictures of the input are damaged and could not be decoded"));
+        }
         let notes = match target {
             Target::Film(container) => {
                 let (audio, container_args) = (options.audio, &options.container_args);
