@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::path::Path;
+use std::io::{BufRead, BufReader};
 use std::process::Command;
 
 use common::studio::{Studio, levels};
@@ -133,8 +133,6 @@ fn subtitles_never_cost_the_sound() {
     // Pictures of text: kept where they can be, told where not.
     let plain = make(&studio, "plain.mkv", &with(&format!("{all} -c:s srt")));
     let pictures = studio.path("pictures.mkv");
-    let canvas = "-f lavfi -i testsrc2=s=160x96:r=25:d=2";
-    let _ = canvas;
     let made = finish(Command::new("ffmpeg").args(["-v", "error", "-y", "-i", &plain, "-c", "copy", "-c:s", "dvbsub", &pictures]));
     if made.code == 0 {
         let (file, _) = good(&studio, &pictures, "out.mkv", &[]);
@@ -207,4 +205,88 @@ fn covers_come_along() {
     }
     let (_, said) = good(&studio, &with_cover, "out.mov", &[]);
     assert!(said.contains("cover pictures are left out: MOV does not hold them"), "{said}");
+}
+
+/// When the sound that begins after half a second is heard, and how long all of it is, in seconds.
+fn onset_and_length(file: &str) -> (f64, f64) {
+    let samples: Vec<_> = heard(file, 0).chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect();
+    let first = samples.iter().position(|sample| sample.unsigned_abs() > 4000).expect("it is heard");
+    (first as f64 / 48_000.0, samples.len() as f64 / 48_000.0)
+}
+
+#[test]
+fn sound_that_is_encoded_anew_is_heard_when_it_was() {
+    let studio = Studio::new();
+    let beep = "-f lavfi -i aevalsrc=0.8*sin(2*PI*1000*t)*gte(t\\,0.5):s=48000:d=2";
+    let input = make(&studio, "beep.mkv", &format!("{{v}} {beep} {{x}} -c:a flac"));
+    for (output, audio) in [("out.mp4", "aac"), ("out.mov", "aac"), ("out.mp4", "mp3"), ("out.mkv", "aac"), ("out.mkv", "mp3")] {
+        let (file, _) = good(&studio, &input, output, &["--audio", audio]);
+        let (onset, length) = onset_and_length(&file);
+        assert!((onset - 0.5).abs() < 0.002, "{output}, {audio}: heard at {onset} s");
+        assert!((1.99..2.03).contains(&length), "{output}, {audio}: {length} s");
+    }
+}
+
+#[test]
+fn lossless_sound_stays_so_or_it_is_told() {
+    let studio = Studio::new();
+    for (name, codec, output, expected, words) in [
+        ("a.mov", "alac", "out.mkv", "flac", "audio/x-alac) is encoded anew as FLAC, without loss"),
+        ("w.mkv", "wavpack", "out.mov", "alac", "encoded anew as ALAC, without loss"),
+        ("f.mov", "pcm_f32be", "out.mkv", "pcm_f32le", "encoded anew as PCM, without loss"),
+        ("b.m2ts", "pcm_bluray", "out.mkv", "flac", "encoded anew as FLAC, without loss"),
+        ("x.mkv", "flac", "out.mp4", "aac", "encoded anew, with loss: MP4 does not take it as it is"),
+    ] {
+        let input = make(&studio, name, &format!("{{v}} {{a}} {{x}} -c:a {codec}"));
+        let (file, said) = good(&studio, &input, output, &[]);
+        assert_eq!(codecs(&file, "a"), [expected], "{name} -> {output}: {said}");
+        assert!(said.contains(words), "{name} -> {output}: {said}");
+        if expected != "aac" {
+            assert!(heard(&file, 0) == heard(&input, 0), "{name} -> {output}: other samples");
+        }
+    }
+    let eight = "-f lavfi -i sine=d=2:r=48000,aformat=channel_layouts=7.1";
+    for (name, codec) in [("eight.mkv", "flac"), ("eight.mov", "pcm_s16le")] {
+        let input = make(&studio, name, &format!("{{v}} {eight} {{x}} -c:a {codec}"));
+        let (file, said) = good(&studio, &input, "out.mp4", &[]);
+        assert_eq!(probe(&file, "a", "stream=channels"), "6", "{name}: {said}");
+        assert!(said.contains("its 8 channels as 6"), "{name}: {said}");
+    }
+    // ffmpeg says that MOV does not hold it.
+    let input = make(&studio, "o.mkv", "{v} {a} {x} -c:a libopus");
+    let (file, said) = good(&studio, &input, "out.mov", &[]);
+    assert_eq!(codecs(&file, "a"), ["aac"], "{said}");
+    assert!(said.contains("audio/x-opus) is encoded anew: MOV does not take it as it is"), "{said}");
+}
+
+#[test]
+fn a_film_that_is_cut_while_it_is_painted_is_no_whole_one() {
+    let studio = Studio::new();
+    let input = studio.film("film.mkv", "-g 25 -c:a aac");
+    let mut command = impasto();
+    let output = studio.path("out.mkv");
+    command.args(["--log", "warn", "file", "--json", &input, &output, "--network", &studio.path("identity.onnx")]);
+    let mut running = command.stdout(std::process::Stdio::piped()).spawn().expect("it runs");
+    let lines = BufReader::new(running.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    for line in lines {
+        if line.contains("\"start\"") {
+            std::fs::File::options().write(true).open(&input).expect("there").set_len(1000).expect("cut");
+        }
+    }
+    assert_eq!(running.wait().expect("ended").code(), Some(3));
+    assert!(!std::path::Path::new(&output).exists());
+}
+
+#[test]
+fn a_picture_becomes_an_upright_film() {
+    let studio = Studio::new();
+    let picture = studio.path("photo.jpg");
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc2=s=160x96", "-frames:v", "1", "-f", "mjpeg", &picture]);
+    let mut file = std::fs::read(&picture).expect("a picture");
+    let turned = b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    file.splice(2..2, turned.iter().copied());
+    std::fs::write(&picture, file).expect("written");
+    let (film, _) = good(&studio, &picture, "out.mp4", &[]);
+    assert_eq!(probe(&film, "v", "stream=width,height"), "96,160");
+    assert_eq!(packet_times(&film, "v").len(), 1);
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::ffmpeg::{Stream, as_file, ffmpeg, read, run};
 use crate::output::Container;
 
-/// Arguments for ffmpeg, which reads the film as its file 1, that bring its covers along; `None` where the container holds none.
-/// Those of `attachments` that were mapped before, and files in `folder`, which must last until ffmpeg has run.
+/// Arguments for ffmpeg, which reads the film as its file 1, that bring its covers along, where the container holds
+/// such. So many `attachments` are mapped before; `folder` must last until ffmpeg has run.
 ///
 /// # Errors
 /// A cover cannot be read: in words.
@@ -17,7 +17,7 @@ pub fn arguments(
     container: Container,
     attachments: usize,
     folder: &Path,
-) -> Result<Option<Vec<OsString>>, String> {
+) -> Result<Vec<OsString>, String> {
     let mut arguments: Vec<OsString> = Vec::new();
     match container {
         Container::Mp4 => {
@@ -39,7 +39,7 @@ pub fn arguments(
                 arguments.extend([&place, &format!("mimetype={kind}"), &place, &format!("filename={usual}")].map(OsString::from));
             }
         }
-        Container::Mov | Container::WebM => return Ok(None),
+        Container::Mov | Container::WebM => {}
     }
-    Ok(Some(arguments))
+    Ok(arguments)
 }

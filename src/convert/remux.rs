@@ -156,8 +156,9 @@ impl Remux<'_> {
         let covers: Vec<_> = theirs.iter().filter(|stream| stream.is_cover() && !has_covers).collect();
         let attachments = if both_matroska { kinds(&theirs, "attachment") } else { 0 };
         let brought = covers::arguments(source, &covers, container, attachments, folder.path())?;
-        let loses_covers = brought.is_none() && !covers.is_empty();
-        arguments.extend(brought.into_iter().flatten());
+        let holds_covers = matches!(container, Container::Mp4 | Container::Matroska);
+        let loses_covers = !holds_covers && theirs.iter().any(Stream::is_cover);
+        arguments.extend(brought);
         arguments.extend(container_args.words().into_iter().map(OsString::from));
         arguments.extend(["-f", container.ffmpeg_name()].map(OsString::from));
 

@@ -208,6 +208,8 @@ fn watch(pad: &gst::Pad, seen: &Arc<Mutex<Vec<Seen>>>) {
     let seen = Arc::downgrade(seen);
     pad.add_probe(gst::PadProbeType::DATA_DOWNSTREAM, move |_, info| {
         let is_packet = matches!(&info.data, Some(gst::PadProbeData::Buffer(_) | gst::PadProbeData::BufferList(_)));
+        // What has no time cannot be written.
+        let has_time = info.buffer().is_none_or(|packet| packet.pts().is_some());
         let is_end =
             matches!(&info.data, Some(gst::PadProbeData::Event(event)) if event.type_() == gst::EventType::Eos);
         if (is_packet || is_end)
@@ -215,7 +217,7 @@ fn watch(pad: &gst::Pad, seen: &Arc<Mutex<Vec<Seen>>>) {
             && let Some(track) = seen.locked().get_mut(number)
         {
             track.settled = true;
-            track.has_packets |= is_packet;
+            track.has_packets |= is_packet && has_time;
         }
         // `Drop` would free the data twice with this version of the bindings.
         info.flow_res = Ok(gst::FlowSuccess::Ok);
