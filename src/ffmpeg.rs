@@ -100,7 +100,8 @@ pub fn probe(file: &Path) -> Result<Probed, String> {
 /// # Errors
 /// As [`probe`].
 pub fn count_pictures(file: &Path) -> Result<u64, String> {
-    let wanted = ["-select_streams", "V:0", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"];
+    let wanted =
+        ["-select_streams", "V:0", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"];
     let text = run(ffprobe().args(wanted).arg(as_file(file)))?;
     let text = String::from_utf8_lossy(&text);
     text.trim().trim_end_matches(',').parse().map_err(|_| "ffprobe counts nothing".into())

@@ -21,7 +21,7 @@ const SOUND: &str = "-f lavfi -i sine=d=0.4:r=48000";
 const FAST: &str = "-c:v libx264 -preset ultrafast -bf 0 -pix_fmt yuv420p";
 
 /// Films: what they are, the name, and how ffmpeg makes them. `{v}`, `{a}` and `{x}` stand for the constants above.
-const FILMS: [(&str, &str, &str); 59] = [
+const FILMS: [(&str, &str, &str); 69] = [
     ("H.264, AAC", "h264-aac.mp4", "{v} {a} {x} -c:a aac"),
     ("H.264 with B-frames, AAC", "h264-b.mp4", "{v} {a} -c:v libx264 -bf 3 -pix_fmt yuv420p -c:a aac"),
     ("H.264, AAC", "h264-aac.mov", "{v} {a} {x} -c:a aac"),
@@ -119,6 +119,16 @@ const FILMS: [(&str, &str, &str); 59] = [
     ("FFV1, FLAC", "ffv1.mkv", "{v} {a} -c:v ffv1 -c:a flac"),
     ("HuffYUV", "huffyuv.avi", "{v} -c:v huffyuv -pix_fmt yuv422p"),
     ("not compressed", "raw.avi", "{v} -c:v rawvideo -pix_fmt yuv420p"),
+    ("H.264, AAC", "h264-aac.m2ts", "{v} {a} {x} -c:a aac"),
+    ("H.264, DTS", "h264-dts.ts", "{v} {a} {x} -c:a dca -strict -2"),
+    ("H.264, ADPCM", "h264-adpcm.flv", "{v} {a} {x} -c:a adpcm_swf -ar 44100"),
+    ("H.264, Speex", "h264-speex.mkv", "{v} {a} {x} -c:a libspeex -ar 16000"),
+    ("H.264, PCM in floating point", "h264-float.mov", "{v} {a} {x} -c:a pcm_f32be"),
+    ("MPEG-2, MP2", "mpeg2.wtv", "{v} {a} -c:v mpeg2video -c:a mp2"),
+    ("MPEG-2, two sound tracks", "two-sounds.vob", "{v} {a} {a} -map 0 -map 1 -map 2 -c:v mpeg2video -c:a ac3 -f vob"),
+    ("H.264, subtitles of web pages", "web.mkv", "{v} {a} -i words.vtt {x} -c:a aac -c:s webvtt -map 0 -map 1 -map 2"),
+    ("FFV1, gray, 10 bits", "gray-10.mkv", "{v} -c:v ffv1 -strict -2 -pix_fmt gray10le"),
+    ("Motion JPEG without a container", "raw.mjpeg", "{v} -c:v mjpeg -pix_fmt yuvj420p"),
     ("animated GIF", "moving.gif", "{v}"),
     ("animated PNG", "moving.apng", "{v} -plays 0 -f apng"),
 ];
@@ -327,6 +337,7 @@ fn films(studio: &Studio) -> String {
     std::fs::write(studio.path("words.srt"), "1\n00:00:00,100 --> 00:00:00,300\nwords\n").expect("written");
     let list = ";FFMETADATA1\ntitle=My Film\n[CHAPTER]\nTIMEBASE=1/10\nSTART=0\nEND=2\ntitle=one\n\
                 [CHAPTER]\nTIMEBASE=1/10\nSTART=2\nEND=4\ntitle=two\n";
+    std::fs::write(studio.path("words.vtt"), "WEBVTT\n\n00:00.100 --> 00:00.300\nwords\n").expect("written");
     std::fs::write(studio.path("list.txt"), list).expect("written");
     std::fs::write(studio.path("font.ttf"), b"\0\x01\0\0 some font").expect("written");
     std::fs::create_dir(studio.path("films")).expect("made");

@@ -54,7 +54,20 @@ fn lead(file: &str, sound: usize) -> f64 {
 /// The sound as it is decoded.
 fn heard(file: &str, sound: usize) -> Vec<u8> {
     let mut decode = Command::new("ffmpeg");
-    decode.args(["-v", "error", "-nostdin", "-i", file, "-map", &format!("0:a:{sound}"), "-f", "s16le", "-"]);
+    decode.args([
+        "-v",
+        "error",
+        "-nostdin",
+        "-i",
+        file,
+        "-map",
+        &format!("0:a:{sound}"),
+        "-ar",
+        "48000",
+        "-f",
+        "s16le",
+        "-",
+    ]);
     decode.output().expect("ffmpeg runs").stdout
 }
 
@@ -101,7 +114,9 @@ fn sound_that_gstreamer_does_not_read_comes_along_on_time() {
     let (file, _) = good(&studio, &studio.path("two.vob"), "out.mkv", &[]);
     assert_ne!(heard(&file, 0), heard(&file, 1));
     let told = without_ffmpeg(&studio, &studio.path("speex.mkv"), "out.mkv");
-    assert!(told.code == 0 && told.stderr.contains("ffmpeg may: `apt install ffmpeg`"), "{}", told.stderr);
+    assert!(told.code == 2 && told.stderr.contains("ffmpeg may: `apt install ffmpeg`"), "{}", told.stderr);
+    let told = without_ffmpeg(&studio, &studio.path("aac.m2ts"), "out.mkv");
+    assert!(told.code == 0 && told.stderr.contains("ffmpeg finds more kinds"), "{}", told.stderr);
 }
 
 #[test]
@@ -122,7 +137,11 @@ fn subtitles_never_cost_the_sound() {
         let (file, said) = good(&studio, &input, output, &[]);
         assert_eq!(codecs(&file, "s"), expected, "{name} -> {output}: {said}");
         let packets = |file: &str| packet_times(file, "a").len();
-        assert_eq!((packet_times(&file, "v").len(), packets(&file)), (50, packets(&input)), "{name} -> {output}: {said}");
+        assert_eq!(
+            (packet_times(&file, "v").len(), packets(&file)),
+            (50, packets(&input)),
+            "{name} -> {output}: {said}"
+        );
         let text = studio.path("text.srt");
         ffmpeg(&["-i", &file, "-map", "0:s:0", &text]);
         let text = std::fs::read_to_string(text).expect("text");
@@ -133,10 +152,15 @@ fn subtitles_never_cost_the_sound() {
     // Pictures of text: kept where they can be, told where not.
     let plain = make(&studio, "plain.mkv", &with(&format!("{all} -c:s srt")));
     let pictures = studio.path("pictures.mkv");
-    let made = finish(Command::new("ffmpeg").args(["-v", "error", "-y", "-i", &plain, "-c", "copy", "-c:s", "dvbsub", &pictures]));
+    let made = finish(
+        Command::new("ffmpeg").args(["-v", "error", "-y", "-i", &plain, "-c", "copy", "-c:s", "dvbsub", &pictures]),
+    );
     if made.code == 0 {
         let (file, _) = good(&studio, &pictures, "out.mkv", &[]);
-        assert_eq!((codecs(&file, "s"), codecs(&file, "a")), (vec!["dvb_subtitle".to_string()], vec!["aac".to_string()]));
+        assert_eq!(
+            (codecs(&file, "s"), codecs(&file, "a")),
+            (vec!["dvb_subtitle".to_string()], vec!["aac".to_string()])
+        );
     }
 }
 
@@ -157,7 +181,10 @@ fn pixel_formats_that_gstreamer_cannot_name_are_decoded_by_ffmpeg() {
         assert_eq!(said.contains(&format!("has {bits} bits a colour")), bits > 8, "{format}: {said}");
         let refused = without_ffmpeg(&studio, &film, "out.mkv");
         if refused.code != 0 {
-            assert!(refused.code == 3 && refused.stderr.contains("ffmpeg reads more kinds of films"), "{format}: {refused:?}");
+            assert!(
+                refused.code == 3 && refused.stderr.contains("ffmpeg reads more kinds of films"),
+                "{format}: {refused:?}"
+            );
         }
     }
 }
@@ -196,7 +223,9 @@ fn covers_come_along() {
     ffmpeg(&["-f", "lavfi", "-i", "testsrc2=s=64x64:d=0.04", "-frames:v", "1", &cover]);
     let maps = ["-map", "0", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic"];
     ffmpeg(&[&["-i", &film, "-i", &cover][..], &maps, &[&with_cover]].concat());
-    for (input, output) in [(with_cover.as_str(), "out.mkv"), (&studio.path("out.mkv"), "out.mp4"), (&with_cover, "again.mp4")] {
+    for (input, output) in
+        [(with_cover.as_str(), "out.mkv"), (&studio.path("out.mkv"), "out.mp4"), (&with_cover, "again.mp4")]
+    {
         let (file, _) = good(&studio, input, output, &[]);
         let found = studio.path("found.jpg");
         ffmpeg(&["-i", &file, "-map", "0:v:1", "-c", "copy", "-frames:v", "1", "-f", "image2", &found]);
@@ -209,7 +238,8 @@ fn covers_come_along() {
 
 /// When the sound that begins after half a second is heard, and how long all of it is, in seconds.
 fn onset_and_length(file: &str) -> (f64, f64) {
-    let samples: Vec<_> = heard(file, 0).chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect();
+    let samples: Vec<_> =
+        heard(file, 0).chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect();
     let first = samples.iter().position(|sample| sample.unsigned_abs() > 4000).expect("it is heard");
     (first as f64 / 48_000.0, samples.len() as f64 / 48_000.0)
 }
@@ -219,7 +249,9 @@ fn sound_that_is_encoded_anew_is_heard_when_it_was() {
     let studio = Studio::new();
     let beep = "-f lavfi -i aevalsrc=0.8*sin(2*PI*1000*t)*gte(t\\,0.5):s=48000:d=2";
     let input = make(&studio, "beep.mkv", &format!("{{v}} {beep} {{x}} -c:a flac"));
-    for (output, audio) in [("out.mp4", "aac"), ("out.mov", "aac"), ("out.mp4", "mp3"), ("out.mkv", "aac"), ("out.mkv", "mp3")] {
+    for (output, audio) in
+        [("out.mp4", "aac"), ("out.mov", "aac"), ("out.mp4", "mp3"), ("out.mkv", "aac"), ("out.mkv", "mp3")]
+    {
         let (file, _) = good(&studio, &input, output, &["--audio", audio]);
         let (onset, length) = onset_and_length(&file);
         assert!((onset - 0.5).abs() < 0.002, "{output}, {audio}: heard at {onset} s");
@@ -234,7 +266,7 @@ fn lossless_sound_stays_so_or_it_is_told() {
         ("a.mov", "alac", "out.mkv", "flac", "audio/x-alac) is encoded anew as FLAC, without loss"),
         ("w.mkv", "wavpack", "out.mov", "alac", "encoded anew as ALAC, without loss"),
         ("f.mov", "pcm_f32be", "out.mkv", "pcm_f32le", "encoded anew as PCM, without loss"),
-        ("b.m2ts", "pcm_bluray", "out.mkv", "flac", "encoded anew as FLAC, without loss"),
+        ("b.m2ts", "pcm_bluray", "out.mkv", "flac", "pcm_bluray) is encoded anew as FLAC, without loss"),
         ("x.mkv", "flac", "out.mp4", "aac", "encoded anew, with loss: MP4 does not take it as it is"),
     ] {
         let input = make(&studio, name, &format!("{{v}} {{a}} {{x}} -c:a {codec}"));

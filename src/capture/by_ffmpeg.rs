@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 use crate::ffmpeg::{self, Stream, ffmpeg, read};
 
 /// Codecs whose packets go through the pipe as they are: GStreamer decodes them in whatever file they lie.
-const COPIED: [&str; 9] =
-    ["h264", "hevc", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores", "dnxhd"];
+const COPIED: [&str; 9] = ["h264", "hevc", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores", "dnxhd"];
 
 /// Who reads the pictures of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -28,15 +28,19 @@ pub fn arguments(
         }
         Container::Matroska => {
             for (number, cover) in covers.iter().enumerate() {
-                let (ending, kind) = if cover.codec_name == "png" { ("png", "image/png") } else { ("jpg", "image/jpeg") };
-                let usual = if number == 0 { format!("cover.{ending}") } else { format!("cover-{}.{ending}", number + 1) };
+                let (ending, kind) =
+                    if cover.codec_name == "png" { ("png", "image/png") } else { ("jpg", "image/jpeg") };
+                let usual =
+                    if number == 0 { format!("cover.{ending}") } else { format!("cover-{}.{ending}", number + 1) };
                 let file = folder.join(&usual);
                 let (map, place) = (format!("0:{}", cover.index), format!("-metadata:s:t:{}", attachments + number));
                 let mut extract = ffmpeg();
                 read(&mut extract, film).args(["-map", &map, "-c", "copy", "-frames:v", "1", "-f", "image2"]);
                 run(extract.args(["-update", "1"]).arg(as_file(&file)))?;
                 arguments.extend(["-attach".into(), as_file(&file)]);
-                arguments.extend([&place, &format!("mimetype={kind}"), &place, &format!("filename={usual}")].map(OsString::from));
+                arguments.extend(
+                    [&place, &format!("mimetype={kind}"), &place, &format!("filename={usual}")].map(OsString::from),
+                );
             }
         }
         Container::Mov | Container::WebM => {}

@@ -78,7 +78,10 @@ impl Fate {
             Audio::None => Ok((Self::LeaveOut, None)),
             Audio::Auto | Audio::Copy if copied => Ok((Self::Copy, None)),
             Audio::Copy => Err(refused(&as_it_is)),
-            _ if !is_decodable(caps) => Err(refused(&format!("{as_it_is}, and nothing installed decodes it"))),
+            _ if !is_decodable(caps) => {
+                let advice = if ffmpeg::is_installed() { "" } else { " (ffmpeg may: `apt install ffmpeg`)" };
+                Err(refused(&format!("{as_it_is}, and nothing installed decodes it{advice}")))
+            }
             Audio::Auto => {
                 let packed = container.lossless_sound_encoder();
                 let without_loss = match track.is_float() {
@@ -87,7 +90,9 @@ impl Fate {
                 };
                 let (how, encoder) = match (without_loss, packed) {
                     (Some((codec, encoder)), _) => (format!(" as {codec}, without loss"), encoder),
-                    (None, Some((codec, encoder))) if track.is_float() => (format!(" as {codec}, in whole numbers"), encoder),
+                    (None, Some((codec, encoder))) if track.is_float() => {
+                        (format!(" as {codec}, in whole numbers"), encoder)
+                    }
                     _ if track.is_lossless() => (", with loss".into(), container.sound_encoder()),
                     _ => (String::new(), container.sound_encoder()),
                 };
@@ -101,7 +106,11 @@ impl Fate {
                 let fits = takes(container, "audio_%u", &made) && !is_spoilt_by_muxer(&made, container);
                 let fewer = fewer_channels(track, encoder);
                 let note = (!fewer.is_empty()).then(|| format!("sound ({kind}) is encoded anew{fewer}"));
-                if fits { Ok((Self::Encode(encoder), note)) } else { Err(refused(&format!("{container_name} holds no such sound"))) }
+                if fits {
+                    Ok((Self::Encode(encoder), note))
+                } else {
+                    Err(refused(&format!("{container_name} holds no such sound")))
+                }
             }
         }
     }

@@ -107,9 +107,12 @@ impl Join<'_> {
             self.add_tags(part, &encoded, &mut notes)?;
         }
         let sounds = if left_out { Vec::new() } else { std::mem::take(&mut tracks.locked().sounds) };
-        notes.extend(sounds.iter().filter(|sound| sound.span.length().is_zero()).map(|sound| {
-            format!("a track ({}) is left out: not one packet of it could be read", sound.name)
-        }));
+        notes.extend(
+            sounds
+                .iter()
+                .filter(|sound| sound.span.length().is_zero())
+                .map(|sound| format!("a track ({}) is left out: not one packet of it could be read", sound.name)),
+        );
         self.verify(part, &sounds)?;
         let chapters = std::mem::take(&mut tracks.locked().chapters);
         if !chapters.is_empty() {
@@ -148,7 +151,8 @@ impl Join<'_> {
 
     /// Compares the finished file with what was painted and what went into the muxer.
     fn verify(&self, part: &Path, sounds: &[Sound]) -> Result<()> {
-        let (frames, tracks) = (self.index.frames, sounds.iter().filter(|sound| !sound.span.length().is_zero()).count());
+        let (frames, tracks) =
+            (self.index.frames, sounds.iter().filter(|sound| !sound.span.length().is_zero()).count());
         let length: gst::ClockTime = sounds.iter().map(|sound| sound.span.length()).sum();
         let found = Contents::of(part, self.container.demuxer(), READ_PATIENCE)
             .and_then(|found| if found.whole { Ok(found) } else { Err("it cannot be read to its end".into()) })

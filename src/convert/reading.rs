@@ -10,8 +10,8 @@ use std::time::Duration;
 use gstreamer as gst;
 use tempfile::TempPath;
 
-use super::survey::{Survey, Track};
 use super::fate::{Audio, Fate};
+use super::survey::{Survey, Track};
 use super::target::Target;
 use super::timeline::Timeline;
 use crate::capture::{Reader, Treatment, animation, probe};
@@ -63,10 +63,15 @@ impl Reading {
         let is_read = |track: &&Track| {
             let fate = target.fate(track, audio);
             let is_mixed = matches!(fate, Ok((Fate::Encode(_), _))) && track.has_channels_anywhere();
-            track.is_sound() && track.is_read && fate.is_ok() && !is_mixed
+            // Of one channel, GStreamer makes two.
+            let is_mistaken = track.kind().ends_with("lpcm");
+            track.is_sound() && track.is_read && fate.is_ok() && !is_mixed && !is_mistaken
         };
         let read = this.survey.tracks.iter().filter(is_read).count();
         let Ok(probed) = ffmpeg::probe(input) else {
+            if read == 0 && audio != Audio::None && !ffmpeg::is_installed() {
+                this.notes.push("no sound is found in it; ffmpeg finds more kinds: `apt install ffmpeg`".into());
+            }
             this.notes.extend(this.survey.unread.iter().map(|kind| {
                 format!("a track ({kind}) is left out: nothing installed reads it; ffmpeg may: `apt install ffmpeg`")
             }));

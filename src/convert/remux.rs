@@ -70,15 +70,16 @@ impl Remux<'_> {
         };
         let is_same = |kind: &str| codecs(&ours, kind) == codecs(&theirs, kind);
         let texts: Vec<_> = theirs.iter().filter(|stream| stream.codec_type == "subtitle").collect();
-        let held: Vec<_> =
-            texts.iter().filter_map(|text| Some((*text, subtitles::codec(text, container)?))).collect();
+        let held: Vec<_> = texts.iter().filter_map(|text| Some((*text, subtitles::codec(text, container)?))).collect();
         // Streams count their times from anywhere, and GStreamer's muxers from the first packet of all.
         let offset = match window {
             None => offset(&ours, &theirs),
             Some(_) => has_index(source).then_some(0.0),
         };
         // The subtitles of a part are cut already; those that came through with their styles stay so.
-        let is_wanted = both_matroska && window.is_none() || held.len() > kinds(&ours, "subtitle") || both_matroska && !is_same("subtitle");
+        let is_wanted = both_matroska && window.is_none()
+            || held.len() > kinds(&ours, "subtitle")
+            || both_matroska && !is_same("subtitle");
         let fetches_subtitles = is_wanted && !held.is_empty() && offset.is_some();
         // Decoders need the packet before the beginning, which GStreamer's muxers have no time for.
         let both_in_boxes = matches!(container, Container::Mp4 | Container::Mov) && is_in_one_piece(source);
@@ -94,7 +95,8 @@ impl Remux<'_> {
         };
         // MP4 holds what encoders put before the sound, and says that it is not heard; Matroska is given none.
         let in_boxes = matches!(container, Container::Mp4 | Container::Mov);
-        let primings: Vec<_> = sounds.iter().enumerate().map(primed).map(|time| if in_boxes { time } else { 0.0 }).collect();
+        let primings: Vec<_> =
+            sounds.iter().enumerate().map(primed).map(|time| if in_boxes { time } else { 0.0 }).collect();
         match fetches_sound {
             true => add(&["-map", "1:a?"]),
             false => (0..sounds.len()).for_each(|number| {
@@ -144,7 +146,8 @@ impl Remux<'_> {
             }
         }
         let pictures = theirs.iter().find(|stream| stream.is_film());
-        if let Some(timecode) = window.zip(pictures).and_then(|(window, pictures)| timecode_at(pictures, window.begin)) {
+        if let Some(timecode) = window.zip(pictures).and_then(|(window, pictures)| timecode_at(pictures, window.begin))
+        {
             add(&["-metadata:s:v:0", &format!("timecode={timecode}")]);
         }
         for tag in OF_THE_SOURCES_PICTURES {
@@ -179,7 +182,10 @@ impl Remux<'_> {
         run(command.args(arguments).arg(as_file(output))).inspect_err(|_| drop(std::fs::remove_file(output)))?;
         let lost = [
             (attachments < kinds(&theirs, "attachment"), "fonts and other attachments are left out"),
-            (container != Container::Matroska && held.iter().any(|(text, _)| is_styled(text)), "subtitles lose their styles"),
+            (
+                container != Container::Matroska && held.iter().any(|(text, _)| is_styled(text)),
+                "subtitles lose their styles",
+            ),
             (loses_covers, "cover pictures are left out"),
         ];
         let lost = lost.iter().filter(|(is_lost, _)| *is_lost).map(|(_, what)| what.to_string());
@@ -189,7 +195,12 @@ impl Remux<'_> {
             lost.chain(unheld).map(|what| format!("{what}: {} does not hold them", container.name())).collect();
         let brought = if fetches_subtitles { held.len() } else { kinds(&ours, "subtitle") };
         if brought < held.len() {
-            notes.push(format!("{} of {} subtitles are left out: {}", held.len() - brought, texts.len(), "their times are not known"));
+            notes.push(format!(
+                "{} of {} subtitles are left out: {}",
+                held.len() - brought,
+                texts.len(),
+                "their times are not known"
+            ));
         }
         Ok(notes)
     }

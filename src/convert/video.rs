@@ -73,7 +73,15 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
     }
 
     reading.notes.iter().chain(&notes).for_each(|note| progress.note(note));
-    let painted = paint(conversion, reading.pictures, Some(target), &encoder, &parts, &before, shutdown, progress);
+    let work = Work {
+        conversion,
+        reader: reading.pictures,
+        target: Some(target),
+        encoder: &encoder,
+        parts: &parts,
+        before: &before,
+    };
+    let painted = paint(&work, shutdown, progress);
     let result = painted.and_then(|painted| {
         job.check_input(input)?;
         let index = parts.index()?;
@@ -119,7 +127,8 @@ pub fn paint_segment(
     progress: &mut Progress,
 ) -> Result<u64> {
     let reader = reader_of(&conversion.input, &conversion.templates)?;
-    let painted = paint(conversion, reader, None, encoder, parts, &parts.index()?, shutdown, progress);
+    let work = Work { conversion, reader, target: None, encoder, parts, before: &parts.index()? };
+    let painted = paint(&work, shutdown, progress);
     if painted.is_err() {
         keep_or_remove(parts, "the same command goes on with them", progress);
     }
@@ -144,18 +153,21 @@ fn keep_or_remove(parts: &Parts, advice: &str, progress: &Progress) {
     }
 }
 
-/// Paints every frame that is not painted yet, for `target`, or without one as a segment, where they keep their times.
-#[allow(clippy::too_many_arguments, reason = "each is one thing, and it is called twice")]
-fn paint(
-    conversion: &Conversion,
+/// What to paint, and into what.
+struct Work<'a> {
+    conversion: &'a Conversion,
+    /// Who reads the pictures.
     reader: Reader,
+    /// `None` for a segment, where frames keep their times.
     target: Option<Target>,
-    encoder: &Encoder,
-    parts: &Parts,
-    before: &Index,
-    shutdown: &Shutdown,
-    progress: &mut Progress,
-) -> Result<Painted> {
+    encoder: &'a Encoder,
+    parts: &'a Parts,
+    before: &'a Index,
+}
+
+/// Paints every frame that is not painted yet.
+fn paint(work: &Work, shutdown: &Shutdown, progress: &mut Progress) -> Result<Painted> {
+    let &Work { conversion, reader, target, encoder, parts, before } = work;
     let Entry { gate, capture, opener, first } = enter(conversion, reader, before, target.is_none(), shutdown)?;
     let Some(mut caps) = first else {
         // Everything was painted before; only the joining is left.

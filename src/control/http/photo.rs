@@ -155,7 +155,8 @@ fn paint_file(
     if !matches!(image::guess_format(file), Ok(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) {
         return Err(unreadable("is no JPEG, PNG or WebP file".into()));
     }
-    let Original { picture, tags, .. } = Original::decode(file, Bounds { side: MAX_SIDE, pixels: MOST_PIXELS }).map_err(unreadable)?;
+    let Original { picture, tags, .. } =
+        Original::decode(file, Bounds { side: MAX_SIDE, pixels: MOST_PIXELS }).map_err(unreadable)?;
     let (picture, _) = pictures::lay_on_background(picture, Treatment::default(), format != Format::Jpeg);
 
     let mut loaded = loaded.locked();
