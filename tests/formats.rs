@@ -230,14 +230,14 @@ fn webp_times(file: &Path) -> Vec<f64> {
     begins.collect()
 }
 
-/// MD5 of every packet of sound.
-fn sound_packets(file: &Path) -> Vec<String> {
+/// MD5 of every packet of sound, which is of the kind `codec`.
+fn sound_packets(file: &Path, codec: &str) -> Vec<String> {
     let mut command = Command::new("ffmpeg");
     // Those that players skip at the ends of an MP4 too.
     let is_boxes = file.extension().is_some_and(|end| ["mp4", "mov", "m4v", "3gp"].iter().any(|boxes| end == *boxes));
     command.args(["-v", "error"]).args(if is_boxes { &["-ignore_editlist", "1"][..] } else { &[] }).arg("-i").arg(file);
     // AAC in streams has heads that files do not have.
-    let is_stream = file.extension().is_some_and(|end| end == "ts");
+    let is_stream = codec == "aac" && file.extension().is_some_and(|end| end == "ts" || end == "m2ts");
     command.args(["-map", "0:a?", "-c", "copy"]).args(if is_stream { &["-bsf:a", "aac_adtstoasc"][..] } else { &[] });
     let text = finish(command.args(["-f", "framemd5", "-"]).stdin(Stdio::null())).stdout;
     let packets = text.lines().filter(|line| !line.starts_with('#'));
@@ -280,7 +280,7 @@ fn sound(input: &Path, output: &Path, probed: [&Probed; 2]) -> String {
     if had != has {
         return format!("{} → {}", had.join(", "), has.join(", "));
     }
-    let (before, after) = (sound_packets(input), sound_packets(output));
+    let [before, after] = [input, output].map(|file| sound_packets(file, had[0]));
     let kept = after.iter().filter(|packet| before.contains(packet)).count();
     match (kept == after.len(), before.len() - kept.min(before.len())) {
         (true, 0) => format!("{}, every packet", has.join(", ")),
