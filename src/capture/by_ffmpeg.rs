@@ -105,11 +105,12 @@ fn bits(format: &str) -> u32 {
     if name.ends_with("48") || name.ends_with("64") || name == "ya16" {
         return 16;
     }
-    let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    match name[name.len() - digits..].parse() {
-        Ok(bits @ 9..=16) => bits,
-        _ => 8,
+    // "nv12" is named by the bits of a whole pixel.
+    if name.starts_with("nv1") || name.starts_with("nv2") {
+        return 8;
     }
+    let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    name[name.len() - digits..].parse().ok().filter(|bits| (9..=16).contains(bits)).unwrap_or(8)
 }
 
 /// The format that GStreamer knows and that keeps most of `format`, of those that FFV1 codes.
@@ -117,11 +118,11 @@ fn lossless_format(format: &str) -> &'static str {
     let begins = |kinds: &[&str]| kinds.iter().any(|kind| format.starts_with(kind));
     let is_deep = bits(format) > 8;
     match is_deep {
-        _ if begins(&["gbrap", "rgba", "argb", "bgra", "abgr"]) && is_deep => "gbrap10le",
-        _ if begins(&["gbrap", "rgba", "argb", "bgra", "abgr", "ya"]) => "bgra",
+        _ if begins(&["yuva"]) => "yuva444p10le",
+        true if begins(&["gbrap", "rgba", "argb", "bgra", "abgr", "ya"]) => "gbrap10le",
+        false if begins(&["gbrap", "rgba", "argb", "bgra", "abgr", "ya"]) => "bgra",
         true if begins(&["gbr", "rgb", "bgr"]) => "gbrp10le",
         false if begins(&["gbr", "rgb", "bgr", "pal"]) => "bgr0",
-        _ if begins(&["yuva"]) => "yuva444p10le",
         true if begins(&["gray", "yuv420", "yuvj420", "p0"]) => "yuv420p10le",
         false if begins(&["gray", "yuv420", "yuvj420", "nv"]) => "yuv420p",
         true if begins(&["yuv422"]) => "yuv422p10le",
@@ -143,5 +144,30 @@ pub fn instead<T>(film: &Path, error: Error, read: impl FnOnce() -> Result<T>) -
             Err(Error::input(format!("{reason}; ffmpeg reads more kinds of films: `apt install ffmpeg`")))
         }
         _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_of_pixels_are_known_by_their_names() {
+        for (format, expected, lossless) in [
+            ("gray10le", 10, "yuv420p10le"),
+            ("gray16be", 16, "yuv420p10le"),
+            ("yuv440p", 8, "yuv444p"),
+            ("yuv422p", 8, "yuv422p"),
+            ("yuv444p16le", 16, "yuv444p10le"),
+            ("rgb48le", 16, "gbrp10le"),
+            ("rgb24", 8, "bgr0"),
+            ("nv12", 8, "yuv420p"),
+            ("rgba64le", 16, "gbrap10le"),
+            ("ya8", 8, "bgra"),
+            ("ya16be", 16, "gbrap10le"),
+            ("yuva422p", 8, "yuva444p10le"),
+        ] {
+            assert_eq!((bits(format), lossless_format(format)), (expected, lossless), "{format}");
+        }
     }
 }

@@ -315,7 +315,7 @@ fn enter_at(
     let rate = conversion.options.rate;
     let remembers = conversion.paint.look.steadiness.remembers();
     let part = Part { cut, rate, entered: read_from.is_some(), in_place, from_first: !has_index(input), remembers };
-    let timeline = if reader == Reader::GStreamer { Timeline::of(input) } else { Timeline::RunningTime };
+    let timeline = if reader == Reader::GStreamer { Timeline::of(input) } else { Timeline::Running };
     let (gate, opener) = ResumeGate::new(timeline, part, before.frames, last);
     let wiring = Wiring {
         templates: conversion.templates.clone(),
