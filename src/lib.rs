@@ -15,6 +15,7 @@ pub mod convert;
 pub mod daemon;
 pub mod engine;
 pub mod error;
+mod ffmpeg;
 pub mod frame;
 pub mod gst;
 mod jpeg;

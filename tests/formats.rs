@@ -21,7 +21,7 @@ const SOUND: &str = "-f lavfi -i sine=d=0.4:r=48000";
 const FAST: &str = "-c:v libx264 -preset ultrafast -bf 0 -pix_fmt yuv420p";
 
 /// Films: what they are, the name, and how ffmpeg makes them. `{v}`, `{a}` and `{x}` stand for the constants above.
-const FILMS: [(&str, &str, &str); 59] = [
+const FILMS: [(&str, &str, &str); 69] = [
     ("H.264, AAC", "h264-aac.mp4", "{v} {a} {x} -c:a aac"),
     ("H.264 with B-frames, AAC", "h264-b.mp4", "{v} {a} -c:v libx264 -bf 3 -pix_fmt yuv420p -c:a aac"),
     ("H.264, AAC", "h264-aac.mov", "{v} {a} {x} -c:a aac"),
@@ -119,6 +119,16 @@ const FILMS: [(&str, &str, &str); 59] = [
     ("FFV1, FLAC", "ffv1.mkv", "{v} {a} -c:v ffv1 -c:a flac"),
     ("HuffYUV", "huffyuv.avi", "{v} -c:v huffyuv -pix_fmt yuv422p"),
     ("not compressed", "raw.avi", "{v} -c:v rawvideo -pix_fmt yuv420p"),
+    ("H.264, AAC", "h264-aac.m2ts", "{v} {a} {x} -c:a aac"),
+    ("H.264, DTS", "h264-dts.ts", "{v} {a} {x} -c:a dca -strict -2"),
+    ("H.264, ADPCM", "h264-adpcm.flv", "{v} {a} {x} -c:a adpcm_swf -ar 44100"),
+    ("H.264, Speex", "h264-speex.mkv", "{v} {a} {x} -c:a libspeex -ar 16000"),
+    ("H.264, PCM in floating point", "h264-float.mov", "{v} {a} {x} -c:a pcm_f32be"),
+    ("MPEG-2, MP2", "mpeg2.wtv", "{v} {a} -c:v mpeg2video -c:a mp2"),
+    ("MPEG-2, two sound tracks", "two-sounds.vob", "{v} {a} {a} -map 0 -map 1 -map 2 -c:v mpeg2video -c:a ac3 -f vob"),
+    ("H.264, subtitles of web pages", "web.mkv", "{v} {a} -i words.vtt {x} -c:a aac -c:s webvtt -map 0 -map 1 -map 2"),
+    ("FFV1, gray, 10 bits", "gray-10.mkv", "{v} -c:v ffv1 -strict -2 -pix_fmt gray10le"),
+    ("Motion JPEG without a container", "raw.mjpeg", "{v} -c:v mjpeg -pix_fmt yuvj420p"),
     ("animated GIF", "moving.gif", "{v}"),
     ("animated PNG", "moving.apng", "{v} -plays 0 -f apng"),
 ];
@@ -220,14 +230,14 @@ fn webp_times(file: &Path) -> Vec<f64> {
     begins.collect()
 }
 
-/// MD5 of every packet of sound.
-fn sound_packets(file: &Path) -> Vec<String> {
+/// MD5 of every packet of sound, which is of the kind `codec`.
+fn sound_packets(file: &Path, codec: &str) -> Vec<String> {
     let mut command = Command::new("ffmpeg");
     // Those that players skip at the ends of an MP4 too.
     let is_boxes = file.extension().is_some_and(|end| ["mp4", "mov", "m4v", "3gp"].iter().any(|boxes| end == *boxes));
     command.args(["-v", "error"]).args(if is_boxes { &["-ignore_editlist", "1"][..] } else { &[] }).arg("-i").arg(file);
     // AAC in streams has heads that files do not have.
-    let is_stream = file.extension().is_some_and(|end| end == "ts");
+    let is_stream = codec == "aac" && file.extension().is_some_and(|end| end == "ts" || end == "m2ts");
     command.args(["-map", "0:a?", "-c", "copy"]).args(if is_stream { &["-bsf:a", "aac_adtstoasc"][..] } else { &[] });
     let text = finish(command.args(["-f", "framemd5", "-"]).stdin(Stdio::null())).stdout;
     let packets = text.lines().filter(|line| !line.starts_with('#'));
@@ -270,7 +280,7 @@ fn sound(input: &Path, output: &Path, probed: [&Probed; 2]) -> String {
     if had != has {
         return format!("{} → {}", had.join(", "), has.join(", "));
     }
-    let (before, after) = (sound_packets(input), sound_packets(output));
+    let [before, after] = [input, output].map(|file| sound_packets(file, had[0]));
     let kept = after.iter().filter(|packet| before.contains(packet)).count();
     match (kept == after.len(), before.len() - kept.min(before.len())) {
         (true, 0) => format!("{}, every packet", has.join(", ")),
@@ -327,6 +337,7 @@ fn films(studio: &Studio) -> String {
     std::fs::write(studio.path("words.srt"), "1\n00:00:00,100 --> 00:00:00,300\nwords\n").expect("written");
     let list = ";FFMETADATA1\ntitle=My Film\n[CHAPTER]\nTIMEBASE=1/10\nSTART=0\nEND=2\ntitle=one\n\
                 [CHAPTER]\nTIMEBASE=1/10\nSTART=2\nEND=4\ntitle=two\n";
+    std::fs::write(studio.path("words.vtt"), "WEBVTT\n\n00:00.100 --> 00:00.300\nwords\n").expect("written");
     std::fs::write(studio.path("list.txt"), list).expect("written");
     std::fs::write(studio.path("font.ttf"), b"\0\x01\0\0 some font").expect("written");
     std::fs::create_dir(studio.path("films")).expect("made");

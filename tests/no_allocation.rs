@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use common::{Killed, PATIENCE, free_port};
 use gstreamer as gst;
-use impasto::capture::{Capture, Pace, Receiver, Source, Treatment, Wiring};
+use impasto::capture::{Capture, Pace, Reader, Receiver, Source, Treatment, Wiring};
 use impasto::config::{Config, plan};
 use impasto::engine::{Control, FramePainter, Inlet, Live, stylise_live};
 use impasto::error::{Error, Result};
@@ -169,6 +169,7 @@ fn run(worker: Option<PathBuf>) -> (u64, u64) {
         sound: false,
         requested: ("640x360".parse().unwrap(), 30),
         fixed_caps: None,
+        reader: Reader::default(),
         enter_at: None,
         treatment: Treatment::default(),
         receiver: Arc::new(WatchedInlet { inlet: Arc::clone(&inlet), watch: Arc::clone(&capturing) }),

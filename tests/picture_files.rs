@@ -260,3 +260,18 @@ fn a_huge_picture_is_painted_smaller_and_comes_out_as_large_as_it_was() {
         assert_near(painted.get_pixel(x, y).0, level(x, y), 2);
     }
 }
+
+#[test]
+fn a_panorama_wider_than_a_network_takes_is_painted_smaller() {
+    let studio = Studio::new();
+    let input = studio.path("panorama.png");
+    let level = |x: u32, _: u32| [(x / 64) as u8, 90, 128];
+    RgbImage::from_fn(12_000, 300, |x, y| Rgb(level(x, y))).save(&input).expect("saved");
+    let (file, said) = studio.good(&input, "painted.png");
+    assert!(said.stderr.contains("it is painted at 8192x204 and scaled back to 12000x300"), "{}", said.stderr);
+    let painted = image::open(file).expect("a picture").into_rgb8();
+    assert_eq!(painted.dimensions(), (12_000, 300));
+    for (x, y) in [(0, 0), (11_999, 299), (6000, 100)] {
+        assert_near(painted.get_pixel(x, y).0, level(x, y), 2);
+    }
+}

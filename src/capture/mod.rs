@@ -5,6 +5,7 @@
 
 pub mod animation;
 mod branches;
+pub mod by_ffmpeg;
 pub mod camera;
 mod caps;
 mod looping;
@@ -16,6 +17,7 @@ mod source;
 mod still;
 pub mod treatment;
 
+pub use by_ffmpeg::Reader;
 pub use source::Source;
 pub use treatment::Treatment;
 
@@ -75,6 +77,8 @@ pub struct Wiring {
     /// The caps of an earlier run of this source: later pictures are fitted into that size.
     pub fixed_caps: Option<gst::Caps>,
     pub treatment: Treatment,
+    /// Who reads the pictures of a file.
+    pub reader: Reader,
     /// A file that is read as fast as it goes is entered at the key frame before this time, if it can be.
     pub enter_at: Option<gst::ClockTime>,
     pub receiver: Arc<dyn Receiver>,
@@ -120,6 +124,7 @@ pub struct Capture {
     treatment: Treatment,
     camera: Option<camera::CameraThread>,
     is_still: bool,
+    reading: Option<by_ffmpeg::Reading>,
     /// Makes it begin again at its end.
     looping: Option<Looping>,
     /// Length by the edit lists that the demuxer does not see.
@@ -153,8 +158,17 @@ impl Capture {
         let entry = branches.entry()?;
         let seeks = Arc::default();
         watch_bus(&pipeline, &entry, &facts, &seeks);
-        let edit_lists = source.edit_lists();
-        let head = source.build(wiring, edit_lists.as_ref())?;
+        let reading = match (source, wiring.reader) {
+            (Source::File(path), Reader::Ffmpeg | Reader::FfmpegDecoder) => {
+                Some(by_ffmpeg::Reading::start(path, wiring.reader == Reader::FfmpegDecoder)?)
+            }
+            _ => None,
+        };
+        let edit_lists = source.edit_lists().filter(|_| reading.is_none());
+        let head = match &reading {
+            Some(reading) => source::media(&wiring.templates, &reading.uri(), None)?,
+            None => source.build(wiring, edit_lists.as_ref())?,
+        };
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
         branches.connect(&head, edit_lists.as_ref(), wiring.enter_at.is_some())?;
 
@@ -175,6 +189,7 @@ impl Capture {
             treatment,
             camera,
             is_still,
+            reading,
             looping,
             edited_duration,
             seeks,
@@ -239,11 +254,16 @@ impl Capture {
     /// What is known of the stream; complete once the first picture has come.
     pub fn facts(&self) -> StreamFacts {
         let mut facts = self.facts.locked().clone();
-        facts.duration = self.edited_duration.or_else(|| self.pipeline.query_duration::<gst::ClockTime>());
+        let told = self.reading.as_ref().and_then(by_ffmpeg::Reading::duration);
+        facts.duration = self.edited_duration.or(told).or_else(|| self.pipeline.query_duration::<gst::ClockTime>());
         if let Some(decoded) = &facts.decoded {
             let flatten = self.pipeline.by_name("flatten");
             let transparent = flatten.is_some_and(|flatten| flatten.property("transparent"));
-            facts.notes = self.treatment.notes(decoded, transparent);
+            let bits = self.reading.as_ref().and_then(by_ffmpeg::Reading::bits).unwrap_or(decoded.comp_depth(0));
+            facts.notes = self.treatment.notes(decoded, bits, transparent);
+        }
+        if let Some(reading) = &self.reading {
+            facts.warning = reading.complaint().or(facts.warning);
         }
         facts
     }
@@ -308,6 +328,8 @@ fn watch_bus(pipeline: &gst::Pipeline, entry: &gst::Pad, facts: &Arc<Mutex<Strea
     let seeks = Arc::clone(seeks);
     bus.set_sync_handler(move |_, message| {
         match message.view() {
+            // What is missing is told elsewhere, and it may be no picture.
+            gst::MessageView::Warning(warning) if warning.error().matches(gst::StreamError::CodecNotFound) => {}
             gst::MessageView::Warning(warning) => {
                 let element = message.src().map(|source| source.name().to_string()).unwrap_or_default();
                 facts.locked().warning.get_or_insert_with(|| format!("{element}: {}", warning.error().message()));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::{Capture, End, Pace, Receiver, Source, StreamFacts, Treatment, Wiring};
+use super::{Capture, End, Pace, Reader, Receiver, Source, StreamFacts, Treatment, Wiring, by_ffmpeg};
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::style::Size;
@@ -21,9 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// Why it cannot be painted: no media, damaged from the beginning, or without a picture.
 pub fn first_picture_of(path: &Path, templates: Templates) -> Result<StreamFacts> {
-    let (capture, first, _) = open(path, Treatment::default(), templates)?;
-    capture.first_picture(&first)?;
+    let (capture, ..) = open(path, Treatment::default(), templates)?;
     Ok(capture.facts())
+}
+
+/// Who reads the pictures of the film: GStreamer, where it can.
+///
+/// # Errors
+/// As [`first_picture_of`].
+pub fn reader_of(path: &Path, templates: Templates) -> Result<Reader> {
+    open(path, Treatment::default(), templates).map(|(.., reader)| reader)
 }
 
 /// The picture that a film shows at `at`, BGRx, and the notes on it.
@@ -37,8 +44,7 @@ pub fn picture_at(
     templates: Templates,
 ) -> Result<(gst::Sample, Vec<String>)> {
     let at = gst::ClockTime::try_from(at).map_err(Error::input)?;
-    let (capture, first, shown) = open(path, treatment, templates)?;
-    capture.first_picture(&first)?;
+    let (capture, shown, _) = open(path, treatment, templates)?;
     let fail = |what: String| Error::input(format!("{}: {what}", path.display()));
     let seconds = |time: gst::ClockTime| time.nseconds() as f64 / 1e9;
     if let Some(duration) = capture.facts().duration.filter(|duration| at >= *duration && !at.is_zero()) {
@@ -54,12 +60,19 @@ pub fn picture_at(
     Ok((shown, capture.facts().notes))
 }
 
-/// A capture of the file with what comes through it first: the caps, and once it plays a picture.
-fn open(
+/// A capture of the file that waits at its first picture, and what comes through it first once it plays. ffmpeg reads what GStreamer
+/// does not.
+fn open(path: &Path, treatment: Treatment, templates: Templates) -> Result<(Capture, Channel<gst::Sample>, Reader)> {
+    let open = |reader| open_with(reader, path, treatment, templates.clone());
+    open(Reader::GStreamer).or_else(|error| by_ffmpeg::instead(path, error, || open(Reader::FfmpegDecoder)))
+}
+
+fn open_with(
+    reader: Reader,
     path: &Path,
     treatment: Treatment,
     templates: Templates,
-) -> Result<(Capture, Channel<gst::Caps>, Channel<gst::Sample>)> {
+) -> Result<(Capture, Channel<gst::Sample>, Reader)> {
     let (found, first) = mpsc::sync_channel(1);
     let (taken, shown) = mpsc::sync_channel(1);
     let wiring = Wiring {
@@ -70,10 +83,13 @@ fn open(
         requested: (Size::new(640, 360), 30),
         fixed_caps: None,
         treatment,
+        reader,
         enter_at: None,
         receiver: Arc::new(First { found, taken }),
     };
-    Ok((Capture::start(&Source::File(path.to_path_buf()), &wiring)?, first, shown))
+    let capture = Capture::start(&Source::File(path.to_path_buf()), &wiring)?;
+    capture.first_picture(&first)?;
+    Ok((capture, shown, reader))
 }
 
 struct First {

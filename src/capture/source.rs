@@ -167,9 +167,14 @@ impl Source {
                 animation::play_into(&bin, path, wiring.looped && wiring.pace == Pace::RealTime)?;
                 Ok(bin)
             }
-            // Painted as fast as it goes, a picture is one frame and no stream.
-            Self::File(path) if wiring.pace == Pace::RealTime && still::is_still(path) => {
-                let bin = templates.load("capture/still", &[("fps", &fps)])?.build(&[("picture", "appsrc")])?;
+            Self::File(path) if still::is_still(path) => {
+                // Painted as fast as it goes, a picture is one frame and no stream.
+                let bin = match wiring.pace {
+                    Pace::RealTime => {
+                        templates.load("capture/still", &[("fps", &fps)])?.build(&[("picture", "appsrc")])?
+                    }
+                    Pace::Unlimited => templates.load("capture/animation", &[])?.build(&[("animation", "appsrc")])?,
+                };
                 still::show_in(&bin, path)?;
                 Ok(bin)
             }
@@ -213,7 +218,8 @@ const RTSP_TIMEOUT_US: u64 = 5_000_000;
 /// Lists of addresses that GStreamer would follow: HLS, DASH, Smooth Streaming.
 const LISTS: [&str; 3] = ["application/x-hls", "application/dash+xml", "application/vnd.ms-sstr+xml"];
 
-fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLists>) -> Result<gst::Bin> {
+/// The head of a pipeline that reads `uri`.
+pub(super) fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLists>) -> Result<gst::Bin> {
     let bin = templates.load("capture/media", &[])?.build(&[("source", "uridecodebin")])?;
     let decoder = bin.by_name("source").unwrap_or_else(|| unreachable!("checked by build"));
     decoder.set_property("uri", uri);

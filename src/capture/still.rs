@@ -8,8 +8,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
-use crate::picture::{self, Original};
-use crate::style::geometry::MAX_SIDE;
+use crate::picture::{self, Bounds, Original};
 
 /// True if `path` holds a picture, as its first bytes tell. Several in one file are a film in JPEG pictures.
 pub fn is_still(path: &Path) -> bool {
@@ -23,11 +22,12 @@ pub fn is_still(path: &Path) -> bool {
 /// The file is damaged, or its picture too large to be painted.
 pub fn show_in(bin: &gst::Bin, path: &Path) -> Result<()> {
     let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
-    let source = bin
-        .by_name("picture")
+    let source = ["picture", "animation"]
+        .iter()
+        .find_map(|name| bin.by_name(name))
         .and_then(|element| element.downcast::<gst_app::AppSrc>().ok())
         .unwrap_or_else(|| unreachable!("checked by build"));
-    let Original { picture, notes, .. } = Original::read(path, MAX_SIDE * MAX_SIDE).map_err(unreadable)?;
+    let Original { picture, notes, .. } = Original::read(path, Bounds::SHOWN).map_err(unreadable)?;
     for note in notes {
         tracing::warn!("{}: {note}", path.display());
     }

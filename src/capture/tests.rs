@@ -54,6 +54,7 @@ fn wiring(looped: bool, receiver: Arc<dyn Receiver>) -> Wiring {
         requested: (Size::new(64, 36), 30),
         fixed_caps: None,
         treatment: Treatment::default(),
+        reader: Reader::default(),
         enter_at: None,
         receiver,
     }

@@ -84,8 +84,9 @@ impl Treatment {
         }
     }
 
-    /// What the user should know of a stream of such pictures; `transparent` if a pixel of them was.
-    pub(super) fn notes(&self, decoded: &gst_video::VideoInfo, transparent: bool) -> Vec<String> {
+    /// What the user should know of a stream of such pictures, which has so many `bits` for each value; `transparent` if a pixel
+    /// of them was.
+    pub(super) fn notes(&self, decoded: &gst_video::VideoInfo, bits: u32, transparent: bool) -> Vec<String> {
         let mut notes = Vec::new();
         if is_interlaced(decoded) {
             notes.push(match self.deinterlace {
@@ -99,8 +100,8 @@ impl Treatment {
         }
         if is_high_dynamic_range(decoded) {
             notes.push("the source has a high dynamic range: it is mapped to the usual one, BT.709".into());
-        } else if decoded.comp_depth(0) > 8 {
-            notes.push(format!("the source has {} bits a colour: it is painted with 8", decoded.comp_depth(0)));
+        } else if bits > 8 {
+            notes.push(format!("the source has {bits} bits a colour: it is painted with 8"));
         }
         if transparent {
             notes.push(self.laid_on());

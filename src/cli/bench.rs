@@ -9,7 +9,7 @@ use gstreamer_video as gst_video;
 use serde::Serialize;
 
 use super::{PaintArgs, print_json, say, tell};
-use crate::capture::{Capture, Pace, Source, Treatment, Wiring};
+use crate::capture::{Capture, Pace, Reader, Source, Treatment, Wiring};
 use crate::config::Config;
 use crate::config::plan::{self, templates};
 use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
@@ -146,6 +146,7 @@ impl BenchArgs {
             requested: (self.picture, 30),
             fixed_caps: None,
             treatment: Treatment::default(),
+            reader: Reader::default(),
             enter_at: None,
             receiver: inlet.clone(),
         };

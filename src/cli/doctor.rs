@@ -29,7 +29,11 @@ const ELEMENTS: [(&str, &[&str]); 6] = [
 
 /// Programs that conversions call where they are there.
 const PROGRAMS: [(&str, &str, &str); 2] = [
-    ("ffmpeg", "ffmpeg", "without it, conversions lose dates, places, styled subtitles and fonts, and say so"),
+    (
+        "ffmpeg",
+        "ffmpeg",
+        "without it, conversions lose dates, places, styled subtitles, fonts and sound of rarer kinds, and say so",
+    ),
     ("heif-convert", "libheif-examples", "without it, HEIC and AVIF pictures are not read"),
 ];
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::config::{RuntimeConfig, plan};
 use crate::convert::{Audio, ContainerArgs, Joining, Progress, behind_links, has_folder, refuse_pipes};
 use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
@@ -51,7 +52,8 @@ impl JoinArgs {
         let shutdown = Shutdown::on_signals()?;
         let (segments, output) = (self.segments, behind_links(&self.output));
         let container_args = self.container_args.unwrap_or_default();
-        let joining = Joining { segments, output, input: self.input, audio: self.audio, container_args };
+        let templates = plan::templates(&RuntimeConfig::default());
+        let joining = Joining { segments, output, input: self.input, audio: self.audio, container_args, templates };
         joining.run(&shutdown, &mut Progress::new(self.json))
     }
 }

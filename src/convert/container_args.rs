@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::tools::{as_file, run};
 use crate::error::{Error, Result};
+use crate::ffmpeg::{as_file, ffmpeg, run};
 use crate::output::Container;
 
 /// Names and values.
@@ -62,8 +62,8 @@ impl ContainerArgs {
             Container::Mp4 | Container::Mov => "aac",
             Container::Matroska | Container::WebM => "opus",
         };
-        let mut trial = Command::new("ffmpeg");
-        trial.args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", "anullsrc=r=48000", "-t", "0.1"]);
+        let mut trial = ffmpeg();
+        trial.args(["-f", "lavfi", "-i", "anullsrc=r=48000", "-t", "0.1"]);
         trial.args(["-c:a", sound, "-strict", "-2"]).args(self.words()).args(["-f", muxer]);
         run(trial.arg(as_file(&folder.path().join("trial")))).map(drop).map_err(|reason| wrong(&reason))
     }

@@ -12,6 +12,7 @@ use super::forecast::{Forecast, TrackForecast};
 use super::parts::Index;
 use super::pictures::{self, Easel};
 use super::progress::{Kept, Progress};
+use super::reading::Reading;
 use super::survey::Survey;
 use super::target::Target;
 use super::{Conversion, Kind, Options, video};
@@ -121,7 +122,8 @@ impl DryRun {
 fn film(sample: &Conversion, shutdown: &Shutdown) -> Result<Forecast> {
     let Conversion { input, options, templates, .. } = sample;
     let target = Target::of(&sample.output)?;
-    let tracks = tracks(&Survey::of(input)?, target, options)?;
+    let reading = Reading::of(input, &sample.output, target, options.audio, templates)?;
+    let tracks = tracks(&reading.survey, target, options)?;
     let whole = match animation::is_animation(input) {
         true => Some(animation::delays(input)?.into_iter().sum()),
         false => probe::first_picture_of(input, templates.clone())?.duration,

@@ -3,8 +3,9 @@
 use gstreamer as gst;
 use serde::Serialize;
 
-use super::survey::kind;
+use super::survey::{Track, kind};
 use crate::error::{Error, Result};
+use crate::ffmpeg;
 use crate::output::Container;
 
 /// What to do with sound: `--audio`.
@@ -49,48 +50,83 @@ impl Audio {
 }
 
 impl Fate {
-    /// What becomes of a track of `caps`, and what the user should know of it.
+    /// What becomes of a track, and what the user should know of it.
     ///
     /// # Errors
     /// The sound cannot get into this container in the way that was asked for.
-    pub fn of(caps: &gst::Caps, container: Container, audio: Audio) -> Result<(Self, Option<String>)> {
-        let (kind, name) = (kind(caps), container.name());
-        if kind.starts_with("video/") || kind.starts_with("image/") {
+    pub fn of(track: &Track, container: Container, audio: Audio) -> Result<(Self, Option<String>)> {
+        let (caps, kind, container_name) = (&track.caps, track.name(), container.name());
+        if track.is_picture() {
             return Ok((Self::Paint, None));
         }
-        if !kind.starts_with("audio/") {
-            return Ok(if takes(container, "subtitle_%u", caps) {
-                (Self::Copy, None)
-            } else {
-                (Self::LeaveOut, Some(format!("a track ({kind}) is left out: {name} does not take this kind")))
+        if !track.is_sound() {
+            let left_out = || format!("a track ({kind}) is left out: {container_name} does not take this kind");
+            // The muxer waits for ever for those that it takes and does not know.
+            let is_known = track.kind() != "application/x-subtitle-unknown";
+            return Ok(match is_known && takes(container, "subtitle_%u", caps) {
+                true => (Self::Copy, None),
+                // ffmpeg brings it later, or tells that it does not.
+                false => (Self::LeaveOut, (!ffmpeg::is_installed()).then(left_out)),
             });
         }
-        let copied = takes(container, "audio_%u", &in_files(caps)) && !is_spoilt_by_muxer(caps, container);
+        let is_taken = takes(container, "audio_%u", &in_files(caps)) && !is_spoilt_by_muxer(caps, container);
+        let copied = is_taken && track.decoded_from.is_none();
         let other = if container == Container::Matroska { "another kind of file" } else { ".mkv, which takes most" };
         let refused = |why: &str| Error::usage(format!("sound ({kind}): {why}; write {other}, or choose --audio"));
+        let as_it_is = format!("{container_name} does not take it as it is");
         match audio {
             Audio::None => Ok((Self::LeaveOut, None)),
             Audio::Auto | Audio::Copy if copied => Ok((Self::Copy, None)),
-            Audio::Copy => Err(refused(&format!("{name} does not take it as it is"))),
+            Audio::Copy => Err(refused(&as_it_is)),
             _ if !is_decodable(caps) => {
-                Err(refused(&format!("{name} does not take it as it is, and nothing installed decodes it")))
+                let advice = if ffmpeg::is_installed() { "" } else { " (ffmpeg may: `apt install ffmpeg`)" };
+                Err(refused(&format!("{as_it_is}, and nothing installed decodes it{advice}")))
             }
             Audio::Auto => {
-                let encoder = container.sound_encoder();
-                let note = format!("sound ({kind}) is encoded anew: {name} does not take it as it is");
+                let packed = container.lossless_sound_encoder();
+                let without_loss = match track.is_float() {
+                    true => container.float_sound_encoder().map(|encoder| ("PCM", encoder)),
+                    false => packed.filter(|_| track.is_lossless()),
+                };
+                let (how, encoder) = match (without_loss, packed) {
+                    (Some((codec, encoder)), _) => (format!(" as {codec}, without loss"), encoder),
+                    (None, Some((codec, encoder))) if track.is_float() => {
+                        (format!(" as {codec}, in whole numbers"), encoder)
+                    }
+                    _ if track.is_lossless() => (", with loss".into(), container.sound_encoder()),
+                    _ => (String::new(), container.sound_encoder()),
+                };
+                let fewer = fewer_channels(track, encoder);
+                let note = format!("sound ({kind}) is encoded anew{how}{fewer}: {as_it_is}");
                 Ok((Self::Encode(encoder), Some(note)))
             }
             _ => {
                 let (encoder, made) = audio.encoder().unwrap_or_else(|| unreachable!("the others were matched"));
                 let made = made.parse::<gst::Caps>().map_err(Error::output)?;
-                let fits = takes(container, "audio_%u", &made);
+                let fits = takes(container, "audio_%u", &made) && !is_spoilt_by_muxer(&made, container);
+                let fewer = fewer_channels(track, encoder);
+                let note = (!fewer.is_empty()).then(|| format!("sound ({kind}) is encoded anew{fewer}"));
                 if fits {
-                    Ok((Self::Encode(encoder), None))
+                    Ok((Self::Encode(encoder), note))
                 } else {
-                    Err(refused(&format!("{name} holds no such sound")))
+                    Err(refused(&format!("{container_name} holds no such sound")))
                 }
             }
         }
+    }
+}
+
+/// ", its 8 channels as 6", for an encoder that takes no more.
+fn fewer_channels(track: &Track, encoder: &str) -> String {
+    let factory = encoder.split_whitespace().next().and_then(gst::ElementFactory::find);
+    let Some((channels, factory)) = track.channels().zip(factory) else { return String::new() };
+    let takes = |count: &i32| {
+        let caps = gst::Caps::builder("audio/x-raw").field("channels", *count).build();
+        factory.can_sink_any_caps(&caps)
+    };
+    match (1..=channels).rev().find(takes) {
+        Some(most) if most < channels => format!(", its {channels} channels as {most}"),
+        _ => String::new(),
     }
 }
 
@@ -116,6 +152,8 @@ fn is_spoilt_by_muxer(caps: &gst::CapsRef, container: Container) -> bool {
     // AAC in LATM packets would have to be unpacked.
     sound.get::<&str>("stream-format").is_ok_and(|format| format == "loas")
         || in_boxes && sound.name() == "audio/x-eac3"
+        || container == Container::Mov && sound.name() == "audio/x-opus"
+        || !in_boxes && sound.name() == "audio/x-speex"
 }
 
 fn takes(container: Container, template: &str, caps: &gst::Caps) -> bool {
@@ -148,7 +186,8 @@ mod tests {
     fn every_sound_finds_a_way_into_every_container_or_is_refused() {
         crate::gst::init().unwrap();
         let fate = |caps: &str, container, audio| {
-            Fate::of(&caps.parse().unwrap(), container, audio).map(|(fate, note)| (fate, note.is_some()))
+            let track = Track::of_form(caps.parse().unwrap());
+            Fate::of(&track, container, audio).map(|(fate, note)| (fate, note.is_some()))
         };
         let (aac, opus) = (Container::Mp4.sound_encoder(), Container::WebM.sound_encoder());
         let adts = "audio/mpeg,mpegversion=4,stream-format=adts,rate=48000,channels=2";

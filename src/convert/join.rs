@@ -15,17 +15,17 @@ use super::chapters;
 use super::container_args::ContainerArgs;
 use super::cut::Window;
 use super::fate::Audio;
-use super::link::{Linker, Tracks, as_plain_text, request};
-use super::parts::{Index, PacketReader};
+use super::link::{Linker, Sound, Tracks, as_plain_text, request};
+use super::parts::{Index, Job, PacketReader};
 use super::remux::Remux;
-use super::survey::Survey;
+use super::survey::{Survey, splitter};
 use super::timeline::{self, Timeline};
 use crate::capture::animation;
 use crate::error::{Error, Result};
 use crate::gst::boxes::mend_opus_headers;
 use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
-use crate::output::{Container, Contents, Span, part_path};
+use crate::output::{Container, Contents, part_path};
 use crate::shutdown::Shutdown;
 use crate::sync::Locked;
 
@@ -47,6 +47,10 @@ const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 /// What to join.
 pub struct Join<'a> {
     pub input: &'a Path,
+    /// The file that sound and subtitles are read from: IN, or what ffmpeg took out of it.
+    pub beside: &'a Path,
+    /// What the packets were painted of.
+    pub job: &'a Job,
     pub output: &'a Path,
     pub container: Container,
     pub index: &'a Index,
@@ -76,6 +80,7 @@ impl Join<'_> {
             let _ = std::fs::remove_file(&part);
         }
         let notes = result?;
+        self.job.check_input(self.input).inspect_err(|_| drop(std::fs::remove_file(&part)))?;
         std::fs::rename(&part, self.output).map_err(|error| self.failure(&error.to_string()))?;
         Ok(notes)
     }
@@ -98,10 +103,16 @@ impl Join<'_> {
             mend_opus_headers(part).map_err(|error| self.failure(&error.to_string()))?;
         }
         if wanted.is_some() || !self.container_args.is_empty() {
-            let sound_is_copied = !left_out && !tracks.locked().encoded;
-            self.add_tags(part, sound_is_copied, &mut notes)?;
+            let encoded: Vec<_> = tracks.locked().sounds.iter().map(|sound| sound.is_encoded && !left_out).collect();
+            self.add_tags(part, &encoded, &mut notes)?;
         }
         let sounds = if left_out { Vec::new() } else { std::mem::take(&mut tracks.locked().sounds) };
+        notes.extend(
+            sounds
+                .iter()
+                .filter(|sound| sound.span.length().is_zero())
+                .map(|sound| format!("a track ({}) is left out: not one packet of it could be read", sound.name)),
+        );
         self.verify(part, &sounds)?;
         let chapters = std::mem::take(&mut tracks.locked().chapters);
         if !chapters.is_empty() {
@@ -117,13 +128,13 @@ impl Join<'_> {
     }
 
     /// Adds what GStreamer's muxers do not write; without `ffmpeg`, or with a source that it does not read, there is a note.
-    fn add_tags(&self, part: &Path, sound_is_copied: bool, notes: &mut Vec<String>) -> Result<()> {
+    fn add_tags(&self, part: &Path, encoded: &[bool], notes: &mut Vec<String>) -> Result<()> {
         let tagged = part.with_extension("tagged");
         let &Self { container, window, container_args, .. } = self;
         // Not every animation is read by ffmpeg, and none has tags that a film takes.
         let source = if animation::is_animation(self.input) { part } else { self.input };
         let timescale = &self.index.timescale;
-        match (Remux { source, container, timescale, window, container_args, sound_is_copied }).run(part, &tagged) {
+        match (Remux { source, container, timescale, window, container_args, encoded }).run(part, &tagged) {
             Ok(lost) => {
                 notes.extend(lost);
                 std::fs::rename(&tagged, part).map_err(|error| self.failure(&error.to_string()))
@@ -139,10 +150,11 @@ impl Join<'_> {
     }
 
     /// Compares the finished file with what was painted and what went into the muxer.
-    fn verify(&self, part: &Path, sounds: &[Span]) -> Result<()> {
-        let (frames, tracks) = (self.index.frames, sounds.iter().filter(|span| !span.length().is_zero()).count());
-        let length: gst::ClockTime = sounds.iter().map(Span::length).sum();
-        let found = Contents::of(part, self.container, READ_PATIENCE)
+    fn verify(&self, part: &Path, sounds: &[Sound]) -> Result<()> {
+        let (frames, tracks) =
+            (self.index.frames, sounds.iter().filter(|sound| !sound.span.length().is_zero()).count());
+        let length: gst::ClockTime = sounds.iter().map(|sound| sound.span.length()).sum();
+        let found = Contents::of(part, self.container.demuxer(), READ_PATIENCE)
             .and_then(|found| if found.whole { Ok(found) } else { Err("it cannot be read to its end".into()) })
             .map_err(|reason| self.failure(&format!("the finished file cannot be opened: {reason}")))?;
         if (found.pictures, found.sounds) != (frames, tracks) {
@@ -231,13 +243,13 @@ impl Join<'_> {
         tracks: &Arc<Mutex<Tracks>>,
     ) -> Result<Receiver<()>> {
         let source = make("filesrc")?;
-        source.set_property("location", self.input);
-        let streams = make("parsebin")?;
+        source.set_property("location", self.beside);
+        let streams = splitter()?;
         // Only the limit on buffers gives way where another track has nothing, because it ended or comes later.
         let queue = make("multiqueue")?;
         queue.set_property("max-size-time", 0u64);
         queue.set_property("max-size-bytes", 0u32);
-        let edit_lists = EditLists::of(self.input);
+        let edit_lists = EditLists::of(self.beside);
         if let Some(edit_lists) = &edit_lists {
             edit_lists.hide_from(&source);
         }
@@ -260,7 +272,7 @@ impl Join<'_> {
             survey: self.survey.clone(),
         };
         let tracks = Arc::clone(tracks);
-        let timeline = Timeline::of(self.input);
+        let timeline = Timeline::of(self.beside);
         let (window, end) = (self.window, self.index.end());
         streams.connect_pad_added(move |_, pad| {
             // parsebin holds the data back until it has shown every pad.

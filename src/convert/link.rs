@@ -8,21 +8,27 @@ use gstreamer::prelude::*;
 
 use super::chapters::Chapter;
 use super::fate::{Audio, Fate, is_aac, plain_text};
-use super::survey::{Survey, kind};
+use super::survey::{Survey, Track};
 use crate::output::{Container, Span};
 
 /// What became of the source's streams.
 #[derive(Default)]
 pub(super) struct Tracks {
     pub notes: Vec<String>,
-    /// The sound tracks that are on their way into OUT.
-    pub sounds: Vec<Span>,
-    /// Some of them are encoded anew.
-    pub encoded: bool,
+    /// Those that are on their way into OUT.
+    pub sounds: Vec<Sound>,
     /// Chapters that the muxer cannot write.
     pub chapters: Vec<Chapter>,
     /// Lets the painted video flow; gone once it does.
     pub complete: Option<Sender<()>>,
+}
+
+/// A sound track of OUT.
+pub(super) struct Sound {
+    /// What it was in the source: "audio/x-dts".
+    pub name: String,
+    pub span: Span,
+    pub is_encoded: bool,
 }
 
 impl Tracks {
@@ -47,25 +53,38 @@ pub(super) struct Linker {
 
 impl Linker {
     pub fn link(&self, pad: &gst::Pad, tracks: &mut Tracks) {
-        let caps = plain_text(&self.survey.caps_of(pad).unwrap_or_else(|| pad.query_caps(None)));
-        let linked = match Fate::of(&caps, self.container, self.audio) {
-            Ok((Fate::Copy, _)) if kind(&caps).starts_with("audio/") => {
-                let linked = self.link_to_muxer(pad, unpacker(&caps), "audio_%u");
-                linked.map(|end| tracks.sounds.push(Span::of(&end)))
-            }
-            Ok((Fate::Copy, _)) => self.link_to_muxer(pad, &[], "subtitle_%u").map(drop),
+        let unknown = || Track::of_form(pad.query_caps(None));
+        let track = self.survey.track_of(pad).cloned().unwrap_or_else(unknown);
+        let caps = plain_text(&track.caps);
+        if tracks.complete.is_none() && !track.is_picture() {
+            // The head of the file lists the tracks that there were.
+            tracks.notes.push(format!("a track ({}) is left out: it begins after the others", track.name()));
+            return discard(pad);
+        }
+        let linked = match Fate::of(&track, self.container, self.audio) {
+            Ok((Fate::Copy, _)) if track.is_sound() => self.link_to_muxer(pad, unpacker(&caps), "audio_%u"),
+            Ok((Fate::Copy, _)) => self.link_to_muxer(pad, &[], "subtitle_%u"),
             Ok((Fate::Encode(encoder), _)) => {
                 let between = ["decodebin name=first ! audioconvert ! audioresample", encoder];
-                let linked = self.link_to_muxer(pad, &between, "audio_%u");
-                tracks.encoded = true;
-                linked.map(|end| tracks.sounds.push(Span::of(&end)))
+                self.link_to_muxer(pad, &between, "audio_%u").inspect(|end| {
+                    if matches!(self.container, Container::Matroska | Container::WebM) {
+                        take_off_priming(end);
+                    }
+                })
             }
             Ok((Fate::Paint | Fate::LeaveOut, _)) => return discard(pad),
             Err(error) => Err(error.to_string()),
         };
-        if let Err(reason) = linked {
-            tracks.notes.push(format!("a track ({}) is left out: {reason}", kind(&caps)));
-            discard(pad);
+        match linked {
+            Ok(end) if track.is_sound() => {
+                let is_encoded = matches!(Fate::of(&track, self.container, self.audio), Ok((Fate::Encode(_), _)));
+                tracks.sounds.push(Sound { name: track.name(), span: Span::of(&end), is_encoded });
+            }
+            Ok(_) => {}
+            Err(reason) => {
+                tracks.notes.push(format!("a track ({}) is left out: {reason}", track.name()));
+                discard(pad);
+            }
         }
     }
 
@@ -96,6 +115,46 @@ impl Linker {
         let source = self.queue.static_pad(&sink.name().replace("sink", "src"))?;
         Some((sink, source))
     }
+}
+
+/// The samples with which encoders begin, before the sound itself: those of AAC, and of MP3 with what its decoders add.
+pub fn priming(codec: &str) -> u64 {
+    match codec {
+        "aac" => 1024,
+        "mp3" => 576 + 529,
+        _ => 0,
+    }
+}
+
+/// Lets encoded sound at `pad` be heard when it is to be, without the samples that its encoder has put before it: its packets are
+/// moved forward, and those leave that lie before the beginning then.
+fn take_off_priming(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
+        let caps = pad.current_caps();
+        let Some(sound) = caps.as_ref().and_then(|caps| caps.structure(0)) else { return gst::PadProbeReturn::Ok };
+        let codec = match sound.name().as_str() {
+            "audio/mpeg" if sound.get("mpegversion") == Ok(1) => "mp3",
+            "audio/mpeg" => "aac",
+            _ => return gst::PadProbeReturn::Remove,
+        };
+        let rate = sound.get::<i32>("rate").ok().and_then(|rate| u64::try_from(rate).ok()).unwrap_or(1);
+        let early = gst::ClockTime::SECOND.mul_div_floor(priming(codec), rate).unwrap_or_default();
+        let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data else { return gst::PadProbeReturn::Ok };
+        match buffer.pts().map(|pts| pts.checked_sub(early)) {
+            Some(Some(pts)) => {
+                let times = buffer.make_mut();
+                times.set_pts(pts);
+                times.set_dts(None::<gst::ClockTime>);
+                gst::PadProbeReturn::Ok
+            }
+            Some(None) => {
+                // `Drop` would free the data twice with this version of the bindings.
+                info.flow_res = Ok(gst::FlowSuccess::Ok);
+                gst::PadProbeReturn::Handled
+            }
+            None => gst::PadProbeReturn::Ok,
+        }
+    });
 }
 
 /// Lets a stream that is not wanted end here; unlinked, it would stop the demuxer.

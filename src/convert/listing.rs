@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::picture::{Format, is_named_so};
 
 /// Endings of the films that are taken out of folders; one that is named is tried whatever its ending is.
-const FILMS: [&str; 25] = [
-    "3gp", "apng", "asf", "avi", "dv", "f4v", "flv", "gif", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg",
-    "mts", "mxf", "ogm", "ogv", "rm", "ts", "vob", "webm", "wmv",
+const FILMS: [&str; 28] = [
+    "3gp", "apng", "asf", "avi", "dv", "f4v", "flv", "gif", "m2ts", "m2v", "m4v", "mjpeg", "mjpg", "mkv", "mov", "mp4",
+    "mpeg", "mpg", "mts", "mxf", "ogm", "ogv", "rm", "ts", "vob", "webm", "wmv", "wtv",
 ];
 
 /// A file to paint, and its name below the folder of the batch.

@@ -108,6 +108,22 @@ impl Job {
         })
     }
 
+    /// Looks at the film again after it has been read.
+    ///
+    /// # Errors
+    /// It has been emptied, cut or taken away meanwhile.
+    pub fn check_input(&self, input: &Path) -> Result<()> {
+        let name = input.display();
+        match std::fs::metadata(input).map(|metadata| metadata.len()) {
+            Ok(bytes) if bytes >= self.input_bytes => Ok(()),
+            Ok(bytes) => Err(Error::input(format!(
+                "{name}: it was cut from {} to {bytes} bytes while it was painted; paint it again when it is whole",
+                self.input_bytes
+            ))),
+            Err(error) => Err(Error::input(format!("{name}: it was there when painting began: {error}"))),
+        }
+    }
+
     /// What the packets in `folder` were painted of.
     ///
     /// # Errors

@@ -21,8 +21,7 @@ use crate::gst::flatten::lay_on;
 use crate::gst::template::Templates;
 use crate::output::part_path;
 use crate::picture::tags::Tags;
-use crate::picture::{self, Format, Original};
-use crate::style::geometry::MAX_SIDE;
+use crate::picture::{self, Bounds, Format, Original};
 use crate::style::tensor::{PixelOrder, Pixels, PixelsMut};
 use crate::style::{MOST_PICTURE_PIXELS, PaintPlan, Painter, Size};
 
@@ -194,7 +193,7 @@ fn paint(input: &Path, output: &Path, treatment: Treatment, painter: &mut Painte
 /// Reads a picture file.
 fn read(path: &Path) -> Result<Original> {
     let unreadable = |what: String| Error::input(format!("{}: {what}", path.display()));
-    Original::read(path, MAX_SIDE * MAX_SIDE).map_err(unreadable)
+    Original::read(path, Bounds::FILE).map_err(unreadable)
 }
 
 /// Paints a picture with `paint`. Pictures with transparency keep it: the network paints their colours only.

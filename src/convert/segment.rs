@@ -12,12 +12,13 @@ use super::fate::Audio;
 use super::join::Join;
 use super::parts::{Index, Job, Parts};
 use super::progress::Progress;
-use super::survey::Survey;
+use super::reading::Reading;
 use super::target::Target;
 use super::{Conversion, Options, refuse_pipes, video};
 use crate::capture::{animation, probe};
 use crate::error::{Error, Result};
 use crate::gst::encoder::Encoder;
+use crate::gst::template::Templates;
 use crate::shutdown::Shutdown;
 
 /// More segments are shorter than the encoder's groups of pictures.
@@ -117,6 +118,7 @@ pub fn paint(conversion: &Conversion, segment: Segment, shutdown: &Shutdown, pro
     }
     let parts = Parts::open(&folder, &job, !conversion.options.overwrite)?;
     let frames = video::paint_segment(&conversion, &encoder, &parts, shutdown, progress)?;
+    job.check_input(input)?;
     parts.keep_as(&folder)?;
     progress.done(folder.display().to_string(), frames);
     Ok(())
@@ -131,6 +133,7 @@ pub struct Joining {
     pub input: Option<PathBuf>,
     pub audio: Audio,
     pub container_args: ContainerArgs,
+    pub templates: Templates,
 }
 
 impl Joining {
@@ -153,12 +156,12 @@ impl Joining {
             )));
         }
         self.container_args.check(container)?;
-        let survey = Survey::of(&input)?;
-        let notes = Target::Film(container).notes(&survey, self.audio)?;
-        notes.iter().for_each(|note| progress.note(note));
         let Self { output, audio, container_args, .. } = self;
-        let (input, index, survey, audio) = (&input, &index, &survey, *audio);
-        let join = Join { input, output, container, index, audio, container_args, survey, window: None };
+        let (input, index, audio, target) = (&input, &index, *audio, Target::Film(container));
+        let reading = Reading::of(input, output, target, audio, &self.templates)?;
+        reading.notes.iter().chain(&target.notes(&reading.survey, audio)?).for_each(|note| progress.note(note));
+        let (beside, survey) = (reading.beside(input), &reading.survey);
+        let join = Join { input, beside, job, output, container, index, audio, container_args, survey, window: None };
         join.run(shutdown)?.iter().for_each(|note| progress.note(note));
         progress.done(output.display().to_string(), index.frames);
         Ok(())

@@ -79,7 +79,7 @@ impl Target {
     /// Sound cannot get into this kind of file in the way that was asked for.
     pub fn fate(self, track: &Track, audio: Audio) -> Result<(Fate, Option<String>)> {
         match (self, audio) {
-            (Self::Film(container), _) => Fate::of(&track.caps, container, audio),
+            (Self::Film(container), _) => Fate::of(track, container, audio),
             (Self::Animation(_), _) if track.is_picture() => Ok((Fate::Paint, None)),
             (Self::Animation(_), Audio::None) => Ok((Fate::LeaveOut, None)),
             (Self::Animation(animation), Audio::Auto) => {

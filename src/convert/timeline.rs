@@ -12,30 +12,37 @@ use crate::gst::matroska::is_matroska;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeline {
     /// The stream time: MP4 with its edit lists, and streams that begin anywhere.
-    StreamTime,
+    Stream,
     /// The time of the buffer. The Matroska demuxer lets its stream time count from the first frame, although the
     /// file may say that it comes later.
-    BufferTime,
+    Buffer,
+    /// The time at which it is shown: what comes through a pipe.
+    Running,
 }
 
 impl Timeline {
     pub fn of(input: &Path) -> Self {
-        if is_matroska(input) { Self::BufferTime } else { Self::StreamTime }
+        if is_matroska(input) { Self::Buffer } else { Self::Stream }
     }
 
-    /// Where a decoded picture lies in the file.
+    /// Where a decoded picture lies in the file; `None` where that is its running time.
     pub fn place(self, sample: &gst::Sample) -> Option<gst::ClockTime> {
         let pts = sample.buffer()?.pts()?;
         match self {
-            Self::StreamTime => sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_stream_time(pts),
-            Self::BufferTime => Some(pts),
+            Self::Stream => sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_stream_time(pts),
+            Self::Buffer => Some(pts),
+            Self::Running => None,
         }
     }
 
     /// Changes the segment of a stream so that its running time, which muxers write, is its place in the file.
     pub fn apply(self, event: &mut gst::Event) {
         change_segment(event, |segment| {
-            segment.set_base(if self == Self::BufferTime { segment.start() } else { segment.time() }?);
+            segment.set_base(match self {
+                Self::Stream => segment.time()?,
+                Self::Buffer => segment.start()?,
+                Self::Running => return None,
+            });
             Some(())
         });
     }

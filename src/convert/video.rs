@@ -14,12 +14,12 @@ use super::encode::Encode;
 use super::join::Join;
 use super::parts::{Index, Job, Parts};
 use super::progress::{Event, Progress};
+use super::reading::{Reading, reader_of};
 use super::resume_gate::{Opener, Part, RECALLED_TIME, ResumeGate};
-use super::survey::Survey;
 use super::target::Target;
 use super::timeline::Timeline;
 use super::workers::{self, Workers};
-use crate::capture::{Capture, End, Pace, Source, Wiring};
+use crate::capture::{Capture, End, Pace, Reader, Source, Wiring};
 use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -63,27 +63,43 @@ pub fn convert(conversion: &Conversion, shutdown: &Shutdown, progress: &mut Prog
     let target = Target::of(output)?;
     let encoder = conversion.encoder()?;
     target.check_args(&options.container_args)?;
-    let survey = Survey::of(input)?;
-    let notes = target.notes(&survey, options.audio)?;
-    let parts = Parts::open(output, &Job::of(conversion, &encoder.launch)?, options.resume)?;
+    let reading = Reading::of(input, output, target, options.audio, &conversion.templates)?;
+    let notes = target.notes(&reading.survey, options.audio)?;
+    let job = Job::of(conversion, &encoder.launch)?;
+    let parts = Parts::open(output, &job, options.resume)?;
     let before = parts.index()?;
     if options.resume && before.frames == 0 {
         progress.note("there is nothing to resume: beginning anew");
     }
 
-    notes.iter().for_each(|note| progress.note(note));
-    let painted = paint(conversion, Some(target), &encoder, &parts, &before, shutdown, progress);
+    reading.notes.iter().chain(&notes).for_each(|note| progress.note(note));
+    let work = Work {
+        conversion,
+        reader: reading.pictures,
+        target: Some(target),
+        encoder: &encoder,
+        parts: &parts,
+        before: &before,
+    };
+    let painted = paint(&work, shutdown, progress);
     let result = painted.and_then(|painted| {
+        job.check_input(input)?;
         let index = parts.index()?;
         if let Some(damage) = painted.damage {
             progress.note(&format!("{damage}; the {} frames before that are converted", index.frames));
         }
         let window = painted.window;
+        let is_whole = options.cut.is_whole() && options.rate.is_none();
+        if let Some(expected) = reading.expected.filter(|expected| is_whole && *expected > index.frames) {
+            let lost = expected - index.frames;
+            progress.note(&format!("{lost} of {expected} pictures of the input are damaged and could not be decoded"));
+        }
         let notes = match target {
             Target::Film(container) => {
                 let (audio, container_args) = (options.audio, &options.container_args);
-                let (index, survey) = (&index, &survey);
-                Join { input, output, container, index, audio, container_args, survey, window }.run(shutdown)?
+                let (index, survey, beside) = (&index, &reading.survey, reading.beside(input));
+                Join { input, beside, job: &job, output, container, index, audio, container_args, survey, window }
+                    .run(shutdown)?
             }
             Target::Animation(animation) => animation.write(&index, output, shutdown)?,
         };
@@ -110,7 +126,9 @@ pub fn paint_segment(
     shutdown: &Shutdown,
     progress: &mut Progress,
 ) -> Result<u64> {
-    let painted = paint(conversion, None, encoder, parts, &parts.index()?, shutdown, progress);
+    let reader = reader_of(&conversion.input, &conversion.templates)?;
+    let work = Work { conversion, reader, target: None, encoder, parts, before: &parts.index()? };
+    let painted = paint(&work, shutdown, progress);
     if painted.is_err() {
         keep_or_remove(parts, "the same command goes on with them", progress);
     }
@@ -135,17 +153,22 @@ fn keep_or_remove(parts: &Parts, advice: &str, progress: &Progress) {
     }
 }
 
-/// Paints every frame that is not painted yet, for `target`, or without one as a segment, where they keep their times.
-fn paint(
-    conversion: &Conversion,
+/// What to paint, and into what.
+struct Work<'a> {
+    conversion: &'a Conversion,
+    /// Who reads the pictures.
+    reader: Reader,
+    /// `None` for a segment, where frames keep their times.
     target: Option<Target>,
-    encoder: &Encoder,
-    parts: &Parts,
-    before: &Index,
-    shutdown: &Shutdown,
-    progress: &mut Progress,
-) -> Result<Painted> {
-    let Entry { gate, capture, opener, first } = enter(conversion, before, target.is_none(), shutdown)?;
+    encoder: &'a Encoder,
+    parts: &'a Parts,
+    before: &'a Index,
+}
+
+/// Paints every frame that is not painted yet.
+fn paint(work: &Work, shutdown: &Shutdown, progress: &mut Progress) -> Result<Painted> {
+    let &Work { conversion, reader, target, encoder, parts, before } = work;
+    let Entry { gate, capture, opener, first } = enter(conversion, reader, before, target.is_none(), shutdown)?;
     let Some(mut caps) = first else {
         // Everything was painted before; only the joining is left.
         return Ok(Painted { window: gate.window(), frames: 0, damage: None });
@@ -264,16 +287,24 @@ struct Entry {
 }
 
 /// Reads the file up to the first picture to paint, without decoding all that lies before it where that is possible.
-fn enter(conversion: &Conversion, before: &Index, in_place: bool, shutdown: &Shutdown) -> Result<Entry> {
+fn enter(
+    conversion: &Conversion,
+    reader: Reader,
+    before: &Index,
+    in_place: bool,
+    shutdown: &Shutdown,
+) -> Result<Entry> {
     let cut = conversion.options.cut;
     let recalls = in_place && conversion.paint.remembers();
-    let read_from = if recalls { cut.just_before(RECALLED_TIME) } else { cut }.read_from(&conversion.input);
-    let entry = enter_at(read_from, conversion, before, in_place, shutdown)?;
-    if entry.gate.is_late() { enter_at(None, conversion, before, in_place, shutdown) } else { Ok(entry) }
+    let part = if recalls { cut.just_before(RECALLED_TIME) } else { cut };
+    let read_from = (reader == Reader::GStreamer).then(|| part.read_from(&conversion.input)).flatten();
+    let entry = enter_at(read_from, reader, conversion, before, in_place, shutdown)?;
+    if entry.gate.is_late() { enter_at(None, reader, conversion, before, in_place, shutdown) } else { Ok(entry) }
 }
 
 fn enter_at(
     read_from: Option<gst::ClockTime>,
+    reader: Reader,
     conversion: &Conversion,
     before: &Index,
     in_place: bool,
@@ -284,7 +315,8 @@ fn enter_at(
     let rate = conversion.options.rate;
     let remembers = conversion.paint.remembers();
     let part = Part { cut, rate, entered: read_from.is_some(), in_place, from_first: !has_index(input), remembers };
-    let (gate, opener) = ResumeGate::new(Timeline::of(input), part, before.frames, last);
+    let timeline = if reader == Reader::GStreamer { Timeline::of(input) } else { Timeline::Running };
+    let (gate, opener) = ResumeGate::new(timeline, part, before.frames, last);
     let wiring = Wiring {
         templates: conversion.templates.clone(),
         pace: Pace::Unlimited,
@@ -293,6 +325,7 @@ fn enter_at(
         requested: (Size::new(640, 360), 30),
         fixed_caps: None,
         treatment: conversion.options.treatment,
+        reader,
         enter_at: read_from,
         receiver: gate.clone(),
     };

@@ -15,7 +15,7 @@ use super::recorder::Recorder;
 use super::report::{Started, Status};
 use super::source_keeper::{OnEnd, Open, SourceKeeper};
 use super::source_state::{Playing, Reading, SourceState};
-use crate::capture::{Pace, Source, StreamFacts, Treatment, Wiring};
+use crate::capture::{Pace, Reader, Source, StreamFacts, Treatment, Wiring};
 use crate::config::outputs::{RtspPlan, refuse_own};
 use crate::config::plan::StreamPlan;
 use crate::engine::{Control, FramePainter, Inlet, Live, stylise_live};
@@ -74,6 +74,7 @@ impl Stream {
             requested: plan.requested,
             fixed_caps: None,
             treatment: Treatment::default(),
+            reader: Reader::default(),
             enter_at: None,
             receiver: inlet.clone(),
         };

@@ -13,6 +13,37 @@ pub fn is_in_boxes(path: &Path) -> bool {
     read_moov(path).is_some()
 }
 
+/// True for a film whose packets are listed piece by piece.
+pub fn is_fragmented(path: &Path) -> bool {
+    read_moov(path).is_some_and(|(moov, _)| find(&moov, 0..moov.len(), b"mvex").is_some())
+}
+
+/// Where the pieces of a film end too early, and how long its file is; `None` for whole ones, and for others.
+pub fn unreadable_from(path: &Path) -> Option<(u64, u64)> {
+    is_fragmented(path).then_some(())?;
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let mut place = 0;
+    while place < length {
+        let mut header = [0; 16];
+        file.seek(SeekFrom::Start(place)).ok()?;
+        let read = file.read(&mut header).ok()?;
+        let (short, kind) = (be32(&header, 0)?, &header[4..8]);
+        let size = if short == 1 { be64(&header, 8)? } else { u64::from(short) };
+        // The last may reach to the end of the file, and have no length.
+        let is_last = short == 0 && kind == b"mdat";
+        let is_whole = read >= 8 && size >= 8 && place.checked_add(size).is_some_and(|end| end <= length);
+        if is_last {
+            return None;
+        }
+        if !is_whole || !kind.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+            return Some((place, length));
+        }
+        place += size;
+    }
+    None
+}
+
 /// The box `moov` without its header, and where it lies in the file.
 pub fn read_moov(path: &Path) -> Option<(Vec<u8>, u64)> {
     let mut file = File::open(path).ok()?;

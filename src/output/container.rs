@@ -104,6 +104,20 @@ impl Container {
         )))
     }
 
+    /// Launch text for floating-point sound that cannot be copied, where this container holds such.
+    pub fn float_sound_encoder(self) -> Option<&'static str> {
+        (self == Self::Matroska).then_some("capsfilter caps=audio/x-raw,format={F32LE,F64LE}")
+    }
+
+    /// Codec and launch text for lossless sound that cannot be copied, where players of this container know one.
+    pub fn lossless_sound_encoder(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Matroska => Some(("FLAC", "flacenc ! flacparse")),
+            Self::Mov => Some(("ALAC", "avenc_alac")),
+            Self::Mp4 | Self::WebM => None,
+        }
+    }
+
     /// Launch text for sound that cannot be copied. AAC is asked for in the form that files hold: a parser that is not
     /// linked yet would settle on ADTS.
     pub fn sound_encoder(self) -> &'static str {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::Container;
 use crate::gst::edit_list::EditLists;
 use crate::gst::{bus, make};
 use crate::sync::Locked;
@@ -25,14 +24,14 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Reads through the file for at most `patience`.
+    /// Reads through the file for at most `patience`, by the GStreamer element `demuxer`.
     ///
     /// # Errors
     /// Why it does not play.
-    pub fn of(file: &Path, container: Container, patience: gst::ClockTime) -> Result<Self, String> {
+    pub fn of(file: &Path, demuxer: &str, patience: gst::ClockTime) -> Result<Self, String> {
         let failed = |error: crate::error::Error| error.to_string();
         let pipeline = gst::Pipeline::new();
-        let (source, demuxer) = (make("filesrc").map_err(failed)?, make(container.demuxer()).map_err(failed)?);
+        let (source, demuxer) = (make("filesrc").map_err(failed)?, make(demuxer).map_err(failed)?);
         source.set_property("location", file);
         if let Some(edit_lists) = EditLists::of(file) {
             edit_lists.hide_from(&source);
@@ -124,6 +123,7 @@ fn drain(pipeline: &gst::Pipeline, pad: &gst::Pad, tracks: &Arc<Mutex<Vec<Track>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Container;
 
     const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
@@ -145,12 +145,12 @@ mod tests {
             bus::wait_for_end(&pipeline.bus().unwrap(), PATIENCE).unwrap().unwrap();
             pipeline.set_state(gst::State::Null).unwrap();
             assert_eq!(
-                Contents::of(&file, container, PATIENCE),
+                Contents::of(&file, container.demuxer(), PATIENCE),
                 Ok(Contents { pictures: 7, sounds: 0, sound: gst::ClockTime::ZERO, whole: true }),
                 "{name}"
             );
             std::fs::write(&file, b"\0\0\0\x20ftypmp42\0\0\0\0mp42mp41isomiso2").unwrap();
-            assert!(Contents::of(&file, container, PATIENCE).is_err(), "{name}");
+            assert!(Contents::of(&file, container.demuxer(), PATIENCE).is_err(), "{name}");
         }
     }
 }

@@ -185,7 +185,7 @@ impl Record {
     /// Reads the closed file and gives it its name.
     fn publish(&self) -> Result<PathBuf> {
         let expected = self.encoded.load(Ordering::Relaxed);
-        let found = Contents::of(self.claim.part(), self.container, READ_PATIENCE)
+        let found = Contents::of(self.claim.part(), self.container.demuxer(), READ_PATIENCE)
             .and_then(|found| if found.pictures > 0 { Ok(found) } else { Err("there is no picture in it".into()) })
             .map_err(|reason| self.failure(&format!("it does not play: {reason}")))?;
         let path = self.claim.publish();

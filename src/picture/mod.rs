@@ -22,6 +22,22 @@ const JPEG_QUALITY: u8 = 95;
 /// What a picture may unpack besides its pixels, such as a colour profile: a small file may hold gigabytes.
 const MOST_UNPACKED_BYTES: u64 = 64 << 20;
 
+/// How large a picture may be that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub side: usize,
+    pub pixels: usize,
+}
+
+impl Bounds {
+    /// What can be painted and shown at its own size.
+    pub const SHOWN: Self = Self { side: MAX_SIDE, pixels: MAX_SIDE * MAX_SIDE };
+
+    /// A picture file that becomes another: large ones are painted smaller and scaled back. Reading, painting and writing takes up
+    /// to 20 bytes for each of these pixels.
+    pub const FILE: Self = Self { side: 65_535, pixels: 120_000_000 };
+}
+
 /// Endings of pictures that are read but not written.
 const READ_ONLY: [&str; 6] = ["bmp", "tif", "tiff", "heic", "heif", "avif"];
 
@@ -67,29 +83,29 @@ pub struct Original {
 }
 
 impl Original {
-    /// Reads the picture file at `path`, of at most `most_pixels`.
+    /// Reads the picture file at `path`.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn read(path: &Path, most_pixels: usize) -> Result<Self, String> {
+    pub fn read(path: &Path, bounds: Bounds) -> Result<Self, String> {
         let file = std::fs::read(path).map_err(|error| error.to_string())?;
         match file.as_slice() {
             [] => Err("is empty (0 bytes)".into()),
-            start if heif::is_heif(start) => Self::decode_as(&heif::to_png(path)?, most_pixels, true),
-            file => Self::decode(file, most_pixels),
+            start if heif::is_heif(start) => Self::decode_as(&heif::to_png(path)?, bounds, true),
+            file => Self::decode(file, bounds),
         }
     }
 
-    /// Decodes a file with a picture of at most `most_pixels`, and turns it upright by its EXIF orientation.
+    /// Decodes a file with a picture, and turns it upright by its EXIF orientation.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn decode(file: &[u8], most_pixels: usize) -> Result<Self, String> {
-        Self::decode_as(file, most_pixels, false)
+    pub fn decode(file: &[u8], bounds: Bounds) -> Result<Self, String> {
+        Self::decode_as(file, bounds, false)
     }
 
     /// As [`Original::decode`]; one that `is_upright` stays as it is, whatever EXIF says.
-    fn decode_as(file: &[u8], most_pixels: usize, is_upright: bool) -> Result<Self, String> {
+    fn decode_as(file: &[u8], bounds: Bounds, is_upright: bool) -> Result<Self, String> {
         let mut reader =
             ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| error.to_string())?;
         let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
@@ -101,11 +117,11 @@ impl Original {
         reader.limits(limits);
         let mut decoder = reader.into_decoder().map_err(|error| in_words(&error))?;
         let (width, height) = decoder.dimensions();
-        if width as usize > MAX_SIDE || height as usize > MAX_SIDE {
-            return Err(format!("a picture of {width}x{height} cannot be painted; sides up to {MAX_SIDE} can"));
+        if width.max(height) as usize > bounds.side {
+            return Err(format!("a picture of {width}x{height} cannot be painted; sides up to {} can", bounds.side));
         }
-        if width as usize * height as usize > most_pixels {
-            let millions = most_pixels / 1_000_000;
+        if width as usize * height as usize > bounds.pixels {
+            let millions = bounds.pixels / 1_000_000;
             return Err(format!(
                 "a picture of {width}x{height} is too large; up to {millions} million pixels can be painted"
             ));
@@ -214,7 +230,7 @@ mod tests {
             let tags = Tags { icc_profile: Some(vec![0; bytes]), ..Tags::default() };
             encode(&mut file, Format::Png, DynamicImage::new_rgb8(8, 8), &tags).unwrap();
             assert!(file.len() < 1 << 20);
-            Original::decode(&file, 64)
+            Original::decode(&file, Bounds::SHOWN)
         };
         // It says nothing about colours, and is no profile that could be kept.
         let small = with_profile(1000).unwrap();

@@ -127,14 +127,12 @@ impl Geometry {
     /// a network with a fixed size, or one fixed side, gets the picture scaled into that.
     ///
     /// # Errors
-    /// A side of 0 or above [`MAX_SIDE`].
+    /// A side of 0, or to be painted with one above [`MAX_SIDE`].
     pub fn new(picture: Size, requested: Option<Size>, rule: &SizeRule) -> Result<Self> {
-        for side in [picture.width, picture.height] {
-            if !(1..=MAX_SIDE).contains(&side) {
-                return Err(Error::input(format!(
-                    "a picture of {picture} cannot be painted; sides from 1 to {MAX_SIDE} can"
-                )));
-            }
+        let too_large =
+            || Error::input(format!("a picture of {picture} cannot be painted; sides from 1 to {MAX_SIDE} can"));
+        if picture.width == 0 || picture.height == 0 {
+            return Err(too_large());
         }
         let border = rule.border;
         let step = rule.multiple_of.unwrap_or(1);
@@ -154,6 +152,9 @@ impl Geometry {
             }
             _ => picture,
         };
+        if painted.width > MAX_SIDE || painted.height > MAX_SIDE {
+            return Err(too_large());
+        }
         Ok(Self { picture, painted, tensor: Size::new(grow(painted.width), grow(painted.height)), border })
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::geometry::{Geometry, Size};
+use super::geometry::{Geometry, MAX_SIDE, Size};
 use super::onnx::{Loaded, RunStop, Session};
 use super::picture_tensor::{ImageOutput, Scale};
 use super::tensor::{
@@ -81,9 +81,11 @@ impl SizedNetwork {
 
     /// The size that a picture is painted at for that reason; `None` for its own.
     pub fn smaller_size(&self, picture: Size) -> Option<Size> {
-        let too_large = self.requested.is_none() && picture.width * picture.height > self.most_pixels;
-        too_large.then(|| {
-            let factor = (self.most_pixels as f64 / (picture.width * picture.height) as f64).sqrt();
+        let (pixels, longest) = (picture.width * picture.height, picture.width.max(picture.height));
+        let is_bounded = self.requested.is_none() && self.most_pixels < usize::MAX;
+        (is_bounded && (pixels > self.most_pixels || longest > MAX_SIDE)).then(|| {
+            let by_pixels = (self.most_pixels as f64 / pixels as f64).sqrt();
+            let factor = by_pixels.min(MAX_SIDE as f64 / longest as f64);
             let [width, height] = [picture.width, picture.height].map(|side| (side as f64 * factor) as usize);
             Size::new(width.max(1), height.max(1))
         })

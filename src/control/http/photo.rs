@@ -17,7 +17,8 @@ use crate::capture::Treatment;
 use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures;
 use crate::error::{Error, Result};
-use crate::picture::{self, Format, Original};
+use crate::picture::{self, Bounds, Format, Original};
+use crate::style::geometry::MAX_SIDE;
 use crate::style::onnx::{Loaded, SessionOptions};
 use crate::style::tensor::{Finish, PixelOrder};
 use crate::style::{Catalog, Choice, Look, LookPatch, Size, SizedNetwork};
@@ -173,7 +174,8 @@ fn paint_file(
     if !matches!(image::guess_format(file), Ok(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) {
         return Err(unreadable("is no JPEG, PNG or WebP file".into()));
     }
-    let Original { picture, tags, .. } = Original::decode(file, MOST_PIXELS).map_err(unreadable)?;
+    let Original { picture, tags, .. } =
+        Original::decode(file, Bounds { side: MAX_SIDE, pixels: MOST_PIXELS }).map_err(unreadable)?;
     let (picture, _) = pictures::lay_on_background(picture, Treatment::default(), format != Format::Jpeg);
 
     let mut loaded = loaded.locked();
