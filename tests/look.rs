@@ -22,7 +22,7 @@ use impasto::frame::ring::{Producer, ring};
 use impasto::metrics::Counters;
 use impasto::output::{Naming, Output, Outputs};
 use impasto::style::look::Mix;
-use impasto::style::{Look, LookPatch, PaintSize, Size, Steadiness, Stroke};
+use impasto::style::{Look, LookPatch, Networks, PaintSize, Size, Steadiness, Stroke};
 
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -74,7 +74,8 @@ impl Studio {
         let plan = plan::paint_plan(&paint, &runtime).unwrap();
         let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Bgrx, width, height).build().unwrap();
         let mut frame_painter = FramePainter::new(plan.open_painter().unwrap(), &info.to_caps().unwrap()).unwrap();
-        let (control, commands, loader) = Control::new(&mut frame_painter, plan, frame_interval).unwrap();
+        let all = Networks::new(plan::catalog(&runtime).unwrap());
+        let (control, commands, loader) = Control::new(&mut frame_painter, plan, all, frame_interval).unwrap();
         let (sender, shown) = channel();
         let outputs = Arc::new(Outputs::default());
         outputs.add(Arc::new(Collector(sender)));
@@ -585,9 +586,9 @@ fn a_running_stream_takes_every_command() {
     let plan = StreamPlan::new(&config.streams()[0], &config.runtime).unwrap();
     let (on_end, ended) = std::sync::mpsc::channel();
     let on_end = std::sync::Arc::new(move |result| drop(on_end.send(result)));
-    let stream =
-        impasto::daemon::Stream::start(plan, None, &Default::default(), Default::default(), on_end, Default::default())
-            .unwrap();
+    let (servers, all) = (Default::default(), Networks::new(plan::catalog(&config.runtime).unwrap()));
+    let start = impasto::daemon::Stream::start;
+    let stream = start(plan, None, &servers, all, Default::default(), on_end, Default::default()).unwrap();
     let handle = stream.handle();
     let control = handle.control.clone();
 

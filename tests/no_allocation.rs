@@ -29,6 +29,7 @@ use impasto::metrics::Counters;
 use impasto::output::{
     Claim, Naming, Output, Outputs, Record, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat,
 };
+use impasto::style::Networks;
 
 /// The system's allocator, counting calls for each thread.
 struct Counting;
@@ -178,7 +179,8 @@ fn run(worker: Option<PathBuf>) -> (u64, u64) {
     let caps = first.recv_timeout(PATIENCE).unwrap();
     let frame_interval = Duration::from_millis(33);
     let mut frame_painter = FramePainter::new(paint.open_painter().unwrap(), &caps).unwrap();
-    let (control, commands, loader) = Control::new(&mut frame_painter, paint, frame_interval).unwrap();
+    let (control, commands, loader) =
+        Control::new(&mut frame_painter, paint, Networks::default(), frame_interval).unwrap();
     let format = StreamFormat { caps, fps: 30, sound: false };
     let address = format!("127.0.0.1:{port}/live");
     outputs.add(Arc::new(
