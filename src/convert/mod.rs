@@ -8,6 +8,7 @@ mod covers;
 mod cut;
 mod dry_run;
 mod encode;
+mod entry;
 mod fate;
 mod forecast;
 mod join;
@@ -32,6 +33,7 @@ mod timeline;
 mod timescale;
 mod video;
 mod watch;
+mod watchdog;
 mod words;
 mod workers;
 

@@ -1,25 +1,24 @@
 //! A recorded video: decoder -> rings -> frame painters side by side -> encoder -> packets on disk -> joined file.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
 use super::Conversion;
-use super::cut::{Window, has_index};
+use super::cut::Window;
 use super::encode::Encode;
+use super::entry::{Entry, enter};
 use super::join::Join;
 use super::parts::{Index, Job, Parts};
 use super::progress::{Event, Progress};
 use super::reading::{Reading, reader_of};
-use super::resume_gate::{Opener, Part, RECALLED_TIME, ResumeGate};
 use super::target::Target;
-use super::timeline::Timeline;
+use super::watchdog::Watchdog;
 use super::workers::{self, Workers};
-use crate::capture::{Capture, End, Pace, Reader, Source, Wiring};
+use crate::capture::{End, Pace, Reader};
 use crate::engine::{FramePainter, Inlet, Worker, stylise_in_order};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -32,13 +31,6 @@ use crate::style::onnx::Backend;
 
 /// Slots of each worker's ring: one is painted, one waits.
 const SLOTS: usize = 2;
-
-/// How often the state is looked at.
-const POLL: Duration = Duration::from_millis(50);
-
-/// Decoder or encoder may do nothing for so long before they count as stuck; the network may take ten times that
-/// for one frame.
-const STALL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pictures that end so long before the file says are worth a note.
 const MISSING_WORTH_A_NOTE: gst::ClockTime = gst::ClockTime::from_seconds(1);
@@ -226,7 +218,7 @@ fn paint(work: &Work, shutdown: &Shutdown, progress: &mut Progress) -> Result<Pa
             encode.push(buffer.clone(), begin, Some(rate.time(slot + 1) - begin))
         })
     };
-    let mut watch = Watch {
+    let mut watchdog = Watchdog {
         conversion,
         capture: &capture,
         gate: &gate,
@@ -241,7 +233,7 @@ fn paint(work: &Work, shutdown: &Shutdown, progress: &mut Progress) -> Result<Pa
     };
     let (painted, end) = std::thread::scope(|scope| {
         let painting = scope.spawn(|| stylise_in_order(workers, &counters, &publish, &|| inlet.close()));
-        let end = watch.run(&painting, shutdown, progress);
+        let end = watchdog.run(&painting, shutdown, progress);
         (painting.join().unwrap_or_else(|_| Err(Error::model("a stylise thread panicked"))), end)
     });
     let position = encode.position().saturating_sub(from);
@@ -274,214 +266,6 @@ fn paint(work: &Work, shutdown: &Shutdown, progress: &mut Progress) -> Result<Pa
         progress.note(&format!("parts of the input could not be decoded: {warning}"));
     }
     Ok(Painted { window: gate.window(), frames, damage })
-}
-
-/// A file whose first picture to paint has come.
-struct Entry {
-    gate: Arc<ResumeGate>,
-    capture: Capture,
-    /// Behind the capture: whatever fails, the gate must open before that stops, whose thread may be waiting there.
-    opener: Opener,
-    /// Its caps; `None` if none is left after those painted before.
-    first: Option<gst::Caps>,
-}
-
-/// Reads the file up to the first picture to paint, without decoding all that lies before it where that is possible.
-fn enter(
-    conversion: &Conversion,
-    reader: Reader,
-    before: &Index,
-    in_place: bool,
-    shutdown: &Shutdown,
-) -> Result<Entry> {
-    let cut = conversion.options.cut;
-    let recalls = in_place && conversion.paint.remembers();
-    let part = if recalls { cut.just_before(RECALLED_TIME) } else { cut };
-    let read_from = (reader == Reader::GStreamer).then(|| part.read_from(&conversion.input)).flatten();
-    let entry = enter_at(read_from, reader, conversion, before, in_place, shutdown)?;
-    if entry.gate.is_late() { enter_at(None, reader, conversion, before, in_place, shutdown) } else { Ok(entry) }
-}
-
-fn enter_at(
-    read_from: Option<gst::ClockTime>,
-    reader: Reader,
-    conversion: &Conversion,
-    before: &Index,
-    in_place: bool,
-    shutdown: &Shutdown,
-) -> Result<Entry> {
-    let (input, cut) = (&conversion.input, conversion.options.cut);
-    let last = before.last.map(|packet| packet.pts);
-    let rate = conversion.options.rate;
-    let remembers = conversion.paint.remembers();
-    let part = Part { cut, rate, entered: read_from.is_some(), in_place, from_first: !has_index(input), remembers };
-    let timeline = if reader == Reader::GStreamer { Timeline::of(input) } else { Timeline::Running };
-    let (gate, opener) = ResumeGate::new(timeline, part, before.frames, last);
-    let wiring = Wiring {
-        templates: conversion.templates.clone(),
-        pace: Pace::Unlimited,
-        looped: false,
-        sound: false,
-        requested: (Size::new(640, 360), 30),
-        fixed_caps: None,
-        treatment: conversion.options.treatment,
-        reader,
-        enter_at: read_from,
-        receiver: gate.clone(),
-    };
-    let capture = Capture::start(&Source::File(input.clone()), &wiring)?;
-    let opener = opener;
-    let first = first_picture(&capture, &gate, &opener, conversion, shutdown)?;
-    Ok(Entry { gate, capture, opener, first })
-}
-
-/// Waits for the first picture to paint; `None` if there is none left after those painted before.
-fn first_picture(
-    capture: &Capture,
-    gate: &ResumeGate,
-    opener: &Opener,
-    conversion: &Conversion,
-    shutdown: &Shutdown,
-) -> Result<Option<gst::Caps>> {
-    let (input, cut) = (conversion.input.display(), conversion.options.cut);
-    let (mut decoded, mut since) = (0, Instant::now());
-    loop {
-        if let Ok(caps) = opener.first.recv_timeout(POLL) {
-            return Ok(Some(caps));
-        }
-        if shutdown.is_given() {
-            return Err(Error::Interrupted("interrupted before the first frame".into()));
-        }
-        let end =
-            if gate.is_over() || gate.is_late() { Some(End::Finished) } else { capture.wait_for_end(Duration::ZERO) };
-        if let Some(end) = end {
-            // The picture may have come just before the end.
-            if let Ok(caps) = opener.first.try_recv() {
-                return Ok(Some(caps));
-            }
-            return match end {
-                End::Failed(reason) => Err(Error::input(reason)),
-                End::Finished if gate.is_late() => Ok(None),
-                End::Finished if gate.seen() > 0 => gate.check().map(|()| None),
-                End::Finished if gate.decoded() == 0 => {
-                    Err(Error::input(format!("{input}: there is no picture in it")))
-                }
-                End::Finished => {
-                    let length = capture.facts().duration.map(|length| length.nseconds() as f64 / 1e9);
-                    let length = length.map(|length| format!(": it is {length:.2} s long")).unwrap_or_default();
-                    Err(Error::input(format!("{input}: there is no picture {cut}{length}")))
-                }
-            };
-        }
-        if gate.decoded() != decoded {
-            (decoded, since) = (gate.decoded(), Instant::now());
-        } else if since.elapsed() > STALL_PATIENCE {
-            return Err(stuck_reading(&conversion.input, decoded));
-        }
-    }
-}
-
-/// Looks after a running conversion: ends it when the source ends, when asked to, or when it hangs.
-struct Watch<'a> {
-    conversion: &'a Conversion,
-    capture: &'a Capture,
-    gate: &'a Arc<ResumeGate>,
-    inlet: &'a Arc<Inlet>,
-    encode: &'a Encode,
-    counters: &'a Counters,
-    /// How long OUT becomes.
-    length: Option<gst::ClockTime>,
-    /// The time that it begins at.
-    from: gst::ClockTime,
-    /// Where an earlier run stopped.
-    before: Option<gst::ClockTime>,
-    /// What was last seen to have happened: pictures decoded, painted, pushed; packets written.
-    seen: [u64; 4],
-    since: Instant,
-}
-
-impl Watch<'_> {
-    /// Returns when painting has ended.
-    fn run(
-        &mut self,
-        painting: &std::thread::ScopedJoinHandle<'_, Result<()>>,
-        shutdown: &Shutdown,
-        progress: &mut Progress,
-    ) -> Result<End> {
-        let mut end = None;
-        let mut closing = false;
-        while !painting.is_finished() {
-            match end {
-                None if self.gate.is_over() => end = Some(Ok(End::Finished)),
-                None => end = self.capture.wait_for_end(POLL).map(Ok),
-                Some(_) => std::thread::sleep(POLL),
-            }
-            if end.is_none() && shutdown.is_given() {
-                self.gate.stop();
-                end = Some(Ok(End::Finished));
-            }
-            // A frame that waits for a broken or stuck encoder comes back only when that is stopped.
-            if !matches!(end, Some(Err(_)))
-                && let Some(failure) = self.encode.failure().or_else(|| self.stuck())
-            {
-                self.gate.stop();
-                self.encode.abort();
-                end = Some(Err(failure));
-            }
-            if end.is_some() && !closing {
-                closing = true;
-                // Both wait for a frame that is on its way into a ring; the watch must not.
-                let (inlet, gate) = (Arc::clone(self.inlet), Arc::clone(self.gate));
-                std::thread::spawn(move || {
-                    gate.let_go();
-                    inlet.close();
-                });
-            }
-            self.show(progress);
-        }
-        // A frame painter that ended by an error of its own leaves the source without an end.
-        end.unwrap_or(Ok(End::Finished))
-    }
-
-    /// The error of the stage that has not moved for too long.
-    fn stuck(&mut self) -> Option<Error> {
-        let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let taken = self.encode.pushed() + self.gate.recalled();
-        let now = [self.gate.decoded(), get(&self.counters.painted), taken, self.encode.written()];
-        if now != self.seen {
-            (self.seen, self.since) = (now, Instant::now());
-            return None;
-        }
-        let waited = self.since.elapsed();
-        let seconds = waited.as_secs();
-        let [_, painted, pushed, _] = now;
-        if waited < STALL_PATIENCE {
-            None
-        } else if painted > pushed {
-            Some(Error::output(format!("the encoder hangs: it took no frame for {seconds} s after frame {pushed}")))
-        } else if get(&self.counters.captured) == painted {
-            Some(stuck_reading(&self.conversion.input, painted))
-        } else if waited > STALL_PATIENCE * 10 {
-            Some(Error::model(format!("the network hangs: {seconds} s passed after frame {painted}")))
-        } else {
-            None
-        }
-    }
-
-    fn show(&self, progress: &mut Progress) {
-        let part = |time: gst::ClockTime| {
-            let length = self.length?.nseconds().max(1);
-            Some((time.saturating_sub(self.from).nseconds() as f64 / length as f64).min(1.0))
-        };
-        let before = self.before.and_then(part).unwrap_or(0.0);
-        let done = part(self.encode.position()).map(|done| done.max(before));
-        progress.update(self.encode.pushed(), done, before);
-    }
-}
-
-fn stuck_reading(input: &Path, frames: u64) -> Error {
-    let seconds = STALL_PATIENCE.as_secs();
-    Error::input(format!("{}: decoding hangs: nothing came for {seconds} s after frame {frames}", input.display()))
 }
 
 /// Says so if the pictures end well before the file does.

@@ -1,5 +1,6 @@
 //! Networks and their styles: manifests, the catalog, pixel passes and the painter that runs ONNX Runtime.
 
+mod border;
 pub mod catalog;
 pub mod constant;
 mod draft;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::border;
 use super::catalog::Choice;
 use super::draft::{Draft, Picture};
 use super::element::Element;
@@ -21,7 +22,7 @@ use super::variants::{self, Values, Variant};
 use crate::error::{Error, Result};
 
 /// The photograph's size: eight times two odd numbers, so that a network that wants other multiples shows it.
-const PHOTO: Size = Size::new(248, 200);
+pub(super) const PHOTO: Size = Size::new(248, 200);
 
 /// The multiples that free sides are tried with.
 const MULTIPLES: [usize; 4] = [8, 16, 32, 64];
@@ -143,7 +144,7 @@ pub fn propose(info: &NetworkInfo, path: &Path, options: &SessionOptions, take: 
     };
     let draft = &mut drafts[way.output];
     if !way.likeness.flat {
-        draft.border = border(draft, &way.variant, options)?;
+        draft.border = border::measure(draft, &way.variant, options)?;
     }
     let text = draft.write(&way.variant, &why);
     let trial = match way.likeness.flat {
@@ -205,7 +206,11 @@ fn plain() -> Variant {
 }
 
 /// A session for the network as drafted, prepared for the photograph.
-fn prepared(draft: &Draft, variant: &Variant, options: &SessionOptions) -> Result<(Session, Geometry, Manifest)> {
+pub(super) fn prepared(
+    draft: &Draft,
+    variant: &Variant,
+    options: &SessionOptions,
+) -> Result<(Session, Geometry, Manifest)> {
     let manifest = Manifest::parse(&draft.write(variant, ""), &draft.path.with_extension("toml"))?;
     let mut session = Session::open(&manifest, options)?;
     let geometry = Geometry::new(PHOTO, None, &manifest.input.size)?;
@@ -315,55 +320,6 @@ fn try_ways(
     Ok(())
 }
 
-/// How far the crop's edges lie from those of the whole picture, which itself is painted otherwise at its edges; and how far
-/// they are looked for in what is painted.
-const MARGIN: usize = 32;
-const FARTHEST: usize = 48;
-
-/// An edge is seen where the painting of a crop differs from that of the whole by so much of the range more than farther inside.
-const SEEN: f64 = 4.0 / 255.0;
-
-/// How far the edges of a picture are seen in what is painted, in pixels, a multiple of 8: a crop of the photograph is painted,
-/// and held against the same part of the whole. 0 for a network of one size.
-fn border(draft: &Draft, variant: &Variant, options: &SessionOptions) -> Result<usize> {
-    let is_free = draft.input.tensor.sides(draft.input.layout) == [None, None];
-    let crop = Size::new(PHOTO.width - 2 * MARGIN, PHOTO.height - 2 * MARGIN);
-    if !is_free || draft.multiple_of > 8 || draft.trim > 0 {
-        return Ok(0);
-    }
-    let (mut session, whole, manifest) = prepared(draft, variant, options)?;
-    let bytes = photo(whole.painted)?;
-    let row = 3 * PHOTO.width;
-    let mut paint = |bytes: &[u8], size: Size| {
-        let geometry = Geometry::new(size, None, &manifest.input.size)?;
-        session.prepare(geometry.tensor, geometry.border)?;
-        session.forget();
-        let pixels = Pixels::new(bytes, size.width, size.height, row, PixelOrder::Rgb);
-        let (spec, tensor) = session.input();
-        pixels_to_tensor(&pixels.ok_or_else(|| Error::model("the test photograph has no pixels"))?, spec, tensor);
-        session.try_run()?;
-        let (spec, tensor) = session.output();
-        painted(tensor, &TensorSpec { ranges: wide(spec.ranges), ..*spec }, manifest.output.painted(size), size)
-    };
-    let of_whole = paint(&bytes, PHOTO)?;
-    let of_crop = paint(&bytes[MARGIN * row + 3 * MARGIN..], crop)?;
-    // The mean difference at each distance from the edges.
-    let mut rings = [(0.0, 0.0); FARTHEST + 8];
-    for (number, colours) in of_crop.iter().enumerate() {
-        let (x, y) = (number % crop.width, number / crop.width);
-        let distance = x.min(y).min(crop.width - 1 - x).min(crop.height - 1 - y);
-        if let Some((sum, count)) = rings.get_mut(distance) {
-            let same = of_whole[(y + MARGIN) * PHOTO.width + x + MARGIN];
-            *sum += colours.iter().zip(same).map(|(a, b)| (a - b).abs()).sum::<f64>();
-            *count += 3.0;
-        }
-    }
-    let apart = rings.map(|(sum, count)| sum / f64::max(count, 1.0));
-    let inside = apart[FARTHEST..].iter().sum::<f64>() / 8.0;
-    let seen = apart[..FARTHEST].iter().rposition(|apart| *apart > inside + SEEN);
-    Ok(seen.map_or(0, |distance| (distance + 1).next_multiple_of(8)))
-}
-
 /// The orders of colours to be tried: what the network says, otherwise both.
 fn orders(draft: &Draft) -> Vec<Channels> {
     match draft.info.note("Image.BitmapPixelFormat") {
@@ -375,12 +331,12 @@ fn orders(draft: &Draft) -> Vec<Channels> {
 }
 
 /// Three times as wide on all sides, so that values beyond the range are seen.
-fn wide(ranges: [[f32; 2]; 4]) -> [[f32; 2]; 4] {
+pub(super) fn wide(ranges: [[f32; 2]; 4]) -> [[f32; 2]; 4] {
     ranges.map(|[low, high]| [low - (high - low), high + (high - low)])
 }
 
 /// What was painted, at `size`, read with ranges that are [`wide`]: 0 to 1 within the range.
-fn painted(tensor: &[f32], spec: &TensorSpec, painted: Size, size: Size) -> Result<Vec<[f64; 3]>> {
+pub(super) fn painted(tensor: &[f32], spec: &TensorSpec, painted: Size, size: Size) -> Result<Vec<[f64; 3]>> {
     let mut bytes = vec![0; 3 * painted.width * painted.height];
     let mut pixels = PixelsMut::new(&mut bytes, painted.width, painted.height, 3 * painted.width, PixelOrder::Rgb)
         .ok_or_else(|| Error::model("nothing was painted"))?;

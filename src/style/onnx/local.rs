@@ -1,21 +1,21 @@
 //! One network loaded into this process's ONNX Runtime, with tensors that are allocated once and reused for every frame.
 
 use std::ffi::CString;
-use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::AsPointer;
-use ort::memory::{Allocator, MemoryInfo};
+use ort::memory::Allocator;
 use ort::session::Session as OrtSession;
-use ort::value::{DynValue, Shape, Tensor, TensorRefMut, ValueType};
+use ort::value::{DynValue, Tensor, ValueType};
 use smallvec::SmallVec;
 
 use super::cast::{CastTensor, constant_tensor, is_broken};
 use super::handed_on::HandedOn;
 use super::inspect::{MAX_INPUTS, TensorInfo, manifest_mismatch};
 use super::loaded::Loaded;
+use super::picture_memory::PictureTensor;
 use super::provider::Backend;
 use super::shared_memory::SharedMemory;
 use super::stop::Terminator;
@@ -52,16 +52,6 @@ struct Tensors {
     handed_on: HandedOn,
     input_spec: TensorSpec,
     output_spec: TensorSpec,
-}
-
-/// A picture tensor in memory of ONNX Runtime's, or in memory that another process sees too.
-enum PictureTensor {
-    Own(Tensor<f32>),
-    /// The tensor goes before the memory that it borrows.
-    Shared {
-        tensor: TensorRefMut<'static, f32>,
-        memory: SharedMemory,
-    },
 }
 
 /// Input and output names as C strings; inputs are image, weights (if any), constants, states; outputs are the painted picture
@@ -317,50 +307,6 @@ impl LocalSession {
             self.constants.push(constant_tensor(constant)?);
         }
         Ok(())
-    }
-}
-
-impl PictureTensor {
-    /// A tensor of `length` values in new memory.
-    fn shared_with_others(shape: &[i64], length: usize) -> Result<Self, String> {
-        let mut memory = SharedMemory::new(length).map_err(|error| format!("no memory for a tensor: {error}"))?;
-        let data = memory.values_mut().as_mut_ptr().cast();
-        // SAFETY: the memory holds `length` values, is processor memory, and lives as long as the tensor: both are
-        // dropped together, the tensor first.
-        let tensor = unsafe { TensorRefMut::from_raw(MemoryInfo::default(), data, Shape::from(shape)) };
-        Ok(Self::Shared { tensor: tensor.map_err(|error| error.to_string())?, memory })
-    }
-
-    fn values(&self) -> &[f32] {
-        match self {
-            Self::Own(tensor) => tensor.extract_tensor().1,
-            Self::Shared { memory, .. } => memory.values(),
-        }
-    }
-
-    fn values_mut(&mut self) -> &mut [f32] {
-        match self {
-            Self::Own(tensor) => tensor.extract_tensor_mut().1,
-            Self::Shared { memory, .. } => memory.values_mut(),
-        }
-    }
-
-    fn shared(&self) -> Option<&SharedMemory> {
-        match self {
-            Self::Own(_) => None,
-            Self::Shared { memory, .. } => Some(memory),
-        }
-    }
-}
-
-impl Deref for PictureTensor {
-    type Target = Tensor<f32>;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Own(tensor) => tensor,
-            Self::Shared { tensor, .. } => tensor,
-        }
     }
 }
 

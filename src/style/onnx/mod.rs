@@ -9,6 +9,7 @@ mod local;
 mod measure;
 pub mod operators;
 mod options;
+mod picture_memory;
 pub mod provider;
 mod session;
 mod shared_memory;
