@@ -138,7 +138,11 @@ fn a_manifest_that_is_not_there_or_lies() {
         ("\"image\"", "\"picture\"", "it has no input `picture`; its inputs are: `image`"),
         ("\"painted\"", "\"out\"", "it has no output `out`; its outputs are: `painted`"),
         ("licence =", "license =", "did you mean `licence`?"),
-        ("range = [0, 255]", "range = [0]", "line 7, column 9: invalid length 1, expected an array of length 2"),
+        (
+            "range = [0, 255]",
+            "range = [0]",
+            "line 7, column 9, `range`: invalid length 1, expected an array of length 2",
+        ),
         ("range = [0, 255]", "range = [7, 7]", "must be two different finite numbers"),
         ("file = \"net.onnx\"", "file = \"../net.onnx\"", "`file` must be a file name beside the manifest"),
         ("file = \"net.onnx\"", "file = \"gone.onnx\"", "gone.onnx"),

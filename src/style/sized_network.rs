@@ -174,7 +174,9 @@ impl SizedNetwork {
 
         let run_end = Instant::now();
         let (spec, tensor) = self.session.output();
-        if let Some(what) = Extremes::of(tensor).fault(fed) {
+        // Mixed styles may cancel each other out.
+        let must_show = fed >= HAS_FORMS && !self.weights.mix_at(prepared.geometry.painted);
+        if let Some(what) = Extremes::of(tensor).fault(must_show) {
             let network = self.session.loaded().manifest().model_path();
             let network = network.display();
             return Err(Error::model(format!(
@@ -248,13 +250,13 @@ impl Extremes {
         (self.most - self.least) / (high - low).abs()
     }
 
-    /// What cannot be a painting of a picture that spans `fed` of its range.
-    fn fault(self, fed: f32) -> Option<&'static str> {
+    /// What cannot be a painting; of a picture with forms, something `must_show`.
+    fn fault(self, must_show: bool) -> Option<&'static str> {
         match self {
             Self { least, most } if !least.is_finite() || !most.is_finite() => {
                 Some("values that are no numbers (NaN or infinite)")
             }
-            Self { least, most } if least == most && fed >= HAS_FORMS => Some("one value everywhere"),
+            Self { least, most } if least == most && must_show => Some("one value everywhere"),
             _ => None,
         }
     }

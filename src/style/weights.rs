@@ -42,6 +42,11 @@ impl Weights {
         self.small.iter().zip(&self.large).map(move |(small, large)| small + (large - small) * size)
     }
 
+    /// More than one row has a weight there.
+    pub fn mix_at(&self, painted: Size) -> bool {
+        self.for_picture(painted).filter(|weight| *weight != 0.0).count() > 1
+    }
+
     /// Makes each weight what `mix` makes of those of `from` and `to`; allocates nothing.
     pub fn set_between(&mut self, from: &Self, to: &Self, mix: impl Fn(f32, f32) -> f32) {
         for (now, from, to) in [(&mut self.small, &from.small, &to.small), (&mut self.large, &from.large, &to.large)] {
