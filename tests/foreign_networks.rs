@@ -81,12 +81,13 @@ fn values_of_networks_that_pass_the_photograph_on_are_found() {
 }
 
 #[test]
-fn sizes_and_channels_are_found() {
+fn sizes_channels_and_states_are_found() {
     let folder = tempfile::tempdir().unwrap();
     for (name, line) in [
         ("multiple_of_32", "size = { multiple_of = 32, min = 32 }"),
         ("output_twice_as_large", "scale = 2"),
         ("output_one_channel", "channels = \"gray\""),
+        ("state_of_the_last_frame", "input = \"state\"\noutput = \"state_out\""),
     ] {
         let file = install(folder.path(), name);
         let proposed = check(&file, &["--save"]);
@@ -98,11 +99,11 @@ fn sizes_and_channels_are_found() {
 #[test]
 fn what_cannot_be_fed_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, message) in [("content_and_style_image", "input `style` [1, 3, any, any] is a second picture")] {
-        let refused = check(&install(folder.path(), name), &["--save"]);
-        assert!(refused.code == 4 && refused.stderr.contains(message), "{name}: {refused:?}");
-        assert!(!folder.path().join(format!("{name}.toml")).exists(), "{name}: saved all the same");
-    }
+    let file = install(folder.path(), "content_and_style_image");
+    let refused = check(&file, &["--save"]);
+    let message = "input `style` [1, 3, any, any] is a second picture";
+    assert!(refused.code == 4 && refused.stderr.contains(message), "{refused:?}");
+    assert!(!file.with_extension("toml").exists(), "saved all the same");
     let nothing = [node("Sub", &["image", "image"], &["painted"], &[])];
     let file = folder.path().join("nothing.onnx");
     std::fs::write(&file, onnx::network(&nothing, &PICTURE, &PICTURE)).unwrap();
