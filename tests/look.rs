@@ -508,20 +508,16 @@ fn ten_thousand_random_changes_do_no_harm() {
                 _ => PaintSize::Box(Size::new(random.usize(8..64), random.usize(8..48))),
             }),
             _ => {
-                let mixes = [
-                    "same",
-                    "negative",
-                    "same=0.3,negative=0.7",
-                    "waves",
-                    "plain",
-                    "flipped",
-                    "lost",
-                    "nobody",
-                    "same=-1",
-                ];
+                let mixes =
+                    ["same", "negative", "same=0.3,negative=0.7", "waves", "plain", "flipped", "lost", "nobody"];
+                let impossible = Mix([("same".to_string(), -1.0)].into());
+                let mix = |random: &mut fastrand::Rng| match mixes.get(random.usize(..=mixes.len())) {
+                    Some(text) => text.parse().unwrap(),
+                    None => impossible.clone(),
+                };
                 let part = |random: &mut fastrand::Rng| random.bool().then(|| random.f32() * 1.05);
                 control.patch_look(&LookPatch {
-                    styles: random.bool().then(|| mixes[random.usize(..mixes.len())].parse().unwrap()),
+                    styles: random.bool().then(|| mix(&mut random)),
                     strength: part(&mut random),
                     keep_colours: random.bool().then(|| random.bool()),
                     steadiness: part(&mut random).map(Steadiness::Still),

@@ -65,8 +65,7 @@ fn sound_subtitles_and_chapters_stay_beside_their_pictures() {
     for (film, output, begins) in [
         (&film, "part.mkv", &["0.000000", "2.500000"][..]),
         (&film, "part.mp4", &["0.000000", "2.500000"]),
-        // Styled ones are not cut into.
-        (&styled, "styled-part.mkv", &["2.500000"]),
+        (&styled, "styled-part.mkv", &["0.000000", "2.500000"]),
     ] {
         let part = studio.good(film, output, &["--start", "2.5", "--end", "0:06.5"]);
         let delays = sound_delays(&part);

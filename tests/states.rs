@@ -47,9 +47,9 @@ fn install(folder: &Path, network: &[u8], state: &str) -> PathBuf {
 const OF_PAINTING: &str = "output = \"painted\"";
 const OF_MEMORY: &str = "output = \"after\"\nscale = 0.5";
 
-/// A white square of 16 pixels on black.
+/// A white square of 8 pixels on this ground.
 fn square(left: u32, ground: u8) -> RgbImage {
-    let inside = |x, y| (left..left + 16).contains(&x) && (16..32).contains(&y);
+    let inside = |x, y| (left..left + 8).contains(&x) && (16..24).contains(&y);
     RgbImage::from_fn(64, 48, |x, y| if inside(x, y) { Rgb([255; 3]) } else { Rgb([ground; 3]) })
 }
 
