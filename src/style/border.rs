@@ -1,10 +1,10 @@
 //! How far the edges of a picture are seen in what a network paints: what a manifest says as `border`.
 
 use super::draft::Draft;
+use super::drafted::{PHOTO, painted, prepared, wide};
 use super::geometry::{Geometry, Size};
 use super::onnx::SessionOptions;
 use super::photo::photo;
-use super::propose::{PHOTO, painted, prepared, wide};
 use super::tensor::{PixelOrder, Pixels, TensorSpec, pixels_to_tensor};
 use super::variants::Variant;
 use crate::error::{Error, Result};

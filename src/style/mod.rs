@@ -4,6 +4,7 @@ mod border;
 pub mod catalog;
 pub mod constant;
 mod draft;
+mod drafted;
 pub mod element;
 pub mod flow;
 pub mod geometry;
