@@ -44,25 +44,22 @@ impl Operators {
 
     /// The operator that gives the values of the tensor `output`.
     pub fn last(&self, output: &str) -> Option<&str> {
-        let mut wanted = output;
-        // No further than there are nodes: a damaged graph may run in a circle.
-        for _ in 0..self.nodes.len() {
-            let node = self.nodes.iter().find(|node| node.outputs.iter().any(|name| name == wanted))?;
-            match node.inputs.first() {
-                Some(input) if PASSING.contains(&node.operator.as_str()) => wanted = input,
-                _ => return Some(&node.operator),
-            }
-        }
-        None
+        self.walk(output, |node| &node.outputs, |node| &node.inputs)
     }
 
     /// The operator that takes the values of the tensor `input` first.
     pub fn first(&self, input: &str) -> Option<&str> {
-        let mut wanted = input;
+        self.walk(input, |node| &node.inputs, |node| &node.outputs)
+    }
+
+    /// The first operator that changes values on the way from a tensor, which nodes have on the `near` side, to their `far` side.
+    fn walk(&self, tensor: &str, near: impl Fn(&Node) -> &[String], far: impl Fn(&Node) -> &[String]) -> Option<&str> {
+        let mut wanted = tensor;
+        // No further than there are nodes: a damaged graph may run in a circle.
         for _ in 0..self.nodes.len() {
-            let node = self.nodes.iter().find(|node| node.inputs.iter().any(|name| name == wanted))?;
-            match node.outputs.first() {
-                Some(output) if PASSING.contains(&node.operator.as_str()) => wanted = output,
+            let node = self.nodes.iter().find(|node| near(node).iter().any(|name| name == wanted))?;
+            match far(node).first() {
+                Some(next) if PASSING.contains(&node.operator.as_str()) => wanted = next,
                 _ => return Some(&node.operator),
             }
         }
