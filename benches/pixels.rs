@@ -31,11 +31,11 @@ fn picture(order: PixelOrder) -> Vec<u8> {
 }
 
 fn pixels(data: &[u8], order: PixelOrder) -> Pixels<'_> {
-    Pixels::new(data, WIDTH, HEIGHT, WIDTH * order.bytes(), order).unwrap()
+    Pixels::packed(data, WIDTH, HEIGHT, order).unwrap()
 }
 
 fn pixels_mut(data: &mut [u8], order: PixelOrder) -> PixelsMut<'_> {
-    PixelsMut::new(data, WIDTH, HEIGHT, WIDTH * order.bytes(), order).unwrap()
+    PixelsMut::packed(data, WIDTH, HEIGHT, order).unwrap()
 }
 
 fn to_tensor(criterion: &mut Criterion) {
@@ -109,7 +109,7 @@ fn finish(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let source = black_box(&source);
                 let filter = (steadiness > 0.0).then(|| Held::Still(filter.watch(source, steadiness)));
-                let mut finish = Finish { source, strength, colours, under: None, filter };
+                let mut finish = Finish { source, strength, colours, under: None, filter, mask: None };
                 tensor_to_pixels_finished(black_box(&tensor), &spec(layout), &mut finish, black_box(&mut dst));
             });
         });
@@ -144,7 +144,7 @@ fn flow(criterion: &mut Criterion) {
     group.bench_function("hold", |bencher| {
         bencher.iter(|| {
             let filter = Some(Held::Moving(&mut filter));
-            let mut finish = Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter };
+            let mut finish = Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter, mask: None };
             finish_pixels(&mut finish, black_box(&mut pixels_mut(&mut painted, order)));
         });
     });

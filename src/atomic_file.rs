@@ -1,6 +1,7 @@
-//! Files that are there whole, as they were before or as they are now, whatever happens meanwhile.
+//! Files that are there whole, as they were before or as they are now, whatever happens meanwhile; and reading what may be no file.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Writes `bytes` beside `file` and renames them into its place; its folder is made if it is missing. Only the user
@@ -17,4 +18,33 @@ pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     part.as_file().sync_all()?;
     part.persist(file)?;
     Ok(())
+}
+
+/// Opens a file that is one: whoever opens a pipe may wait for ever.
+///
+/// # Errors
+/// It is not there, cannot be read, or is a folder, a pipe or a device.
+pub fn open(file: &Path) -> io::Result<File> {
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file but a folder, a pipe or a device"));
+    }
+    File::open(file)
+}
+
+/// Reads all of a file.
+///
+/// # Errors
+/// As [`open`].
+pub fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(file)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// As [`read`], as text.
+///
+/// # Errors
+/// It is no text in UTF-8, too.
+pub fn read_text(file: &Path) -> io::Result<String> {
+    String::from_utf8(read(file)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }

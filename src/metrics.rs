@@ -12,6 +12,16 @@ use crate::sync::Locked;
 /// How many of the latest frames the medians are taken over.
 const WINDOW: usize = 256;
 
+/// What became of OSC messages.
+#[derive(Debug, Default)]
+pub struct OscCounters {
+    pub taken: AtomicU64,
+    /// There is no such address, stream or value.
+    pub refused: AtomicU64,
+    /// Packets that hold no messages.
+    pub malformed: AtomicU64,
+}
+
 /// Counts what happens to frames; shared by all threads of a stream.
 #[derive(Debug, Default)]
 pub struct Counters {

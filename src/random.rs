@@ -1,5 +1,7 @@
 //! Ids that nobody can guess.
 
+use crate::hex::hex;
+
 /// The bytes of an id.
 const ID_BYTES: usize = 32;
 
@@ -10,5 +12,5 @@ const ID_BYTES: usize = 32;
 pub fn id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; ID_BYTES];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 const HIDDEN: &str = "***";
 
 /// A name with one of these in it is that of a secret.
-const SECRET_NAMES: [&str; 9] =
-    ["password", "passwd", "passphrase", "user-pw", "secret", "token", "credential", "api_key", "sessionid"];
+const SECRET_NAMES: [&str; 10] =
+    ["password", "passwd", "pwd", "passphrase", "user-pw", "secret", "token", "credential", "api_key", "sessionid"];
 
 /// The text without passwords and keys: of an address, what stands before its last `@` and behind `?` or `#`, and behind the
 /// application of an RTMP server; of a setting whose name is that of a secret, and of `Bearer`, what follows. Rather too
@@ -45,9 +45,10 @@ fn hide_in_addresses(line: &str) -> String {
         let (scheme, address) = rest.split_at(begin);
         let word_end = |from: usize| address[from..].find(char::is_whitespace).map_or(address.len(), |end| from + end);
         let mut end = word_end(0);
-        if !address[..end].contains('@') && !is_host(address) {
-            // A password with a space in it.
-            end = address.find('@').map_or(end, word_end);
+        if address[..end].contains('@') || !is_host(address) {
+            // A password with a space in it, up to the next address.
+            let others = address.find("://").unwrap_or(address.len());
+            end = address[..others].rfind('@').map_or(end, word_end).max(end);
         }
         let is_path = scheme.ends_with("file://") && address.starts_with('/');
         let mut shown = if is_path { address[..end].to_string() } else { hide_in_address(&address[..end]) };
@@ -227,6 +228,8 @@ mod tests {
             ("rtsp://me:p@w/x@h.lan:554/1", "rtsp://h.lan:554/1"),
             ("`rtsps://me:pw@h.lan`: lost", "`rtsps://h.lan`: lost"),
             ("rtsp://me:my pass@h.lan/1 (lost)", "rtsp://h.lan/1 (lost)"),
+            ("rtsp://me:p@a b hunter2@h.lan/1 (lost)", "rtsp://h.lan/1 (lost)"),
+            ("http://h.lan/cgi;pwd=hunter2", "http://h.lan/cgi;pwd= ***"),
             ("https://h.lan/a?token=x&w=640#t: 404", "https://h.lan/a?***: 404"),
             ("https://h.lan/a?mail=me@g.lan", "https://h.lan/a?***"),
             ("rtsp://me:p?w@h.lan/1", "rtsp://***"),

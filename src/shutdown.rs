@@ -1,15 +1,24 @@
 //! One stop signal for all threads: every wait ends at once when it is given.
 
+use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{Error, Result};
+use crate::machine;
 use crate::sync::Locked;
 
 /// Signals within this time are one: `timeout` sends SIGTERM to its child and then to its whole group.
 pub const ONE_SIGNAL: Duration = Duration::from_millis(500);
+
+/// Ends the program, whose outputs are closed. Threads of libraries may still run, such as one that answers a viewer: what
+/// OpenSSL does at the end of a process would take away what it stands on.
+pub fn leave(code: u8) -> ! {
+    let _ = std::io::stdout().flush();
+    machine::leave(code)
+}
 
 /// A stop signal that can be shared, given once and waited for.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +49,7 @@ impl Shutdown {
                     given.give();
                     continue;
                 }
-                std::process::exit(i32::from(Error::Interrupted(String::new()).exit_code()));
+                leave(Error::Interrupted(String::new()).exit_code());
             }
         };
         let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(wait));

@@ -1,5 +1,6 @@
 //! The parts of an address such as `rtsp://me:secret@camera.lan:554/1?a`, without what may be secret.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// Where an address leads.
@@ -50,6 +51,29 @@ impl<'a> Url<'a> {
     }
 }
 
+/// The same address with each `@` of its name and password as `%40`: others take what is behind the first one for the host.
+pub fn with_escaped_password(address: &str) -> Cow<'_, str> {
+    match login(address) {
+        Some((scheme, login, place)) if login.contains('@') => {
+            format!("{scheme}://{}@{place}", login.replace('@', "%40")).into()
+        }
+        _ => address.into(),
+    }
+}
+
+/// The same address without name and password.
+pub fn without_password(address: &str) -> Cow<'_, str> {
+    login(address).map_or(address.into(), |(scheme, _, place)| format!("{scheme}://{place}").into())
+}
+
+/// The scheme, name and password, and what is behind them; none if the address has no name.
+fn login(address: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = address.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let at = rest[..end].rfind('@')?;
+    Some((scheme, &rest[..at], &rest[at + 1..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +89,17 @@ mod tests {
             assert!(!leads(there, "127.0.0.1:8080") && !leads(there, "0.0.0.0:8080"), "{there}");
         }
         assert!(leads("http://192.0.2.7:8080", "192.0.2.7:8080") && !leads("http://127.0.0.1:8080", "192.0.2.7:8080"));
+    }
+
+    #[test]
+    fn a_password_with_an_at_is_escaped_or_left_out() {
+        let both = |text| (with_escaped_password(text).into_owned(), without_password(text).into_owned());
+        let as_it_is = |text: &str| (text.to_string(), text.to_string());
+        assert_eq!(both("rtsp://me:p@w@h:1/a@b"), ("rtsp://me:p%40w@h:1/a@b".into(), "rtsp://h:1/a@b".into()));
+        assert_eq!(both("http://me:p@h?x@y"), ("http://me:p@h?x@y".into(), "http://h?x@y".into()));
+        for plain in ["http://h/@", "a@b@c.mp4", "http://h"] {
+            assert_eq!(both(plain), as_it_is(plain));
+        }
     }
 
     #[test]

@@ -141,6 +141,6 @@ fn animations_of_every_format_are_read_with_their_times() {
     ffmpeg(&["-f", "lavfi", "-i", "color=gray:s=160x90", "-frames:v", "1", &photo]);
     let still = studio.good(&photo, "photo.webp", &[]);
     assert!(!WebPDecoder::new(BufReader::new(File::open(still).unwrap())).unwrap().has_animation());
-    let one = studio.good(&studio.film("one.mp4", "-t 1 -an"), "one.webp", &["--at", "0.4"]);
+    let one = studio.good(studio.film("one.mp4", "-t 1 -an"), "one.webp", &["--at", "0.4"]);
     assert!(!WebPDecoder::new(BufReader::new(File::open(one).unwrap())).unwrap().has_animation());
 }

@@ -4,9 +4,9 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::http::{Api, until};
+use common::http::Api;
 use common::onnx::{self, PICTURE, Side};
-use common::{Finished, project, run};
+use common::{Finished, project, run, until};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 

@@ -7,12 +7,17 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Where a crate may be named: files or folders under `src`.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("ort", &["style/onnx/"]),
     ("nokhwa", &["capture/camera"]),
     ("notify", &["daemon/reload.rs"]),
-    ("v4l", &["v4l2/", "capture/camera/", "output/virtual_camera/"]),
-    ("pipewire", &["output/virtual_camera/"]),
+    ("v4l", &["v4l2/", "capture/camera/linux/", "output/virtual_camera/linux/"]),
+    ("pipewire", &["output/virtual_camera/linux/"]),
+    ("sd_notify", &["daemon/service/linux.rs"]),
+    ("libc", &["gst/log.rs", "machine.rs", "machine/linux.rs", "style/onnx/worker/"]),
+    ("jiff", &["daemon/show/", "config/show.rs"]),
+    ("rosc", &["control/osc/"]),
+    ("x11rb", &["output/display/linux/"]),
     (
         "gstreamer",
         &[
@@ -27,6 +32,46 @@ const HOMES: [(&str, &[&str]); 6] = [
             "cli/version.rs",
         ],
     ),
+];
+
+/// What is compiled on Linux alone: files or folders under `src`.
+const LINUX: [&str; 8] = [
+    "capture/camera/linux/",
+    "daemon/service/linux.rs",
+    "machine/linux.rs",
+    "output/display/linux/",
+    "output/virtual_camera/linux/",
+    "shared_memory/linux.rs",
+    "style/onnx/worker/",
+    "v4l2/",
+];
+
+/// The files that choose between Linux and elsewhere.
+const GATES: [&str; 7] = [
+    "capture/camera/mod.rs",
+    "daemon/service.rs",
+    "lib.rs",
+    "machine.rs",
+    "output/display/mod.rs",
+    "output/virtual_camera/mod.rs",
+    "style/onnx/mod.rs",
+];
+
+/// What Linux and macOS share of rustix; other things of it may be Linux's alone.
+const SHARED: [&str; 13] = [
+    "rustix::fs::CWD",
+    "rustix::fs::Mode",
+    "rustix::fs::OFlags",
+    "rustix::fs::RenameFlags",
+    "rustix::fs::open",
+    "rustix::fs::renameat_with",
+    "rustix::fs::statvfs",
+    "rustix::io::Errno",
+    "rustix::net::Shutdown",
+    "rustix::net::shutdown",
+    "rustix::process::Resource",
+    "rustix::process::getrlimit",
+    "rustix::time::",
 ];
 
 /// Every Rust file of a folder: its path in that folder, and its text.
@@ -83,6 +128,42 @@ fn each_foreign_world_has_one_home() {
     }
 }
 
+/// `cfg(linux)` of `build.rs` is the one name for the choice, and nothing but whole modules is chosen by it.
+#[test]
+fn linux_stands_behind_its_wall() {
+    let mut gates = BTreeSet::new();
+    for (file, text) in sources("src") {
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for (place, line) in code.iter().enumerate() {
+            let chooses = ["cfg", "linux"].iter().all(|word| line.contains(word));
+            if chooses {
+                gates.insert(file.clone());
+                let attributes = |line: &&&str| line.starts_with("#[cfg");
+                let chosen = code[place..].iter().find(|line| !attributes(line)).copied().unwrap_or_default();
+                let is_module = ["mod ", "pub mod ", "pub(crate) mod "].iter().any(|item| chosen.starts_with(item));
+                // What only Linux calls is no dead code.
+                let is_dead_code = *line == "#![cfg_attr(not(linux), allow(dead_code))]";
+                assert!(is_module || is_dead_code, "src/{file}: `{line}` chooses less than a module: `{chosen}`");
+            }
+            for systems in ["target_os", "target_family", "target_vendor"] {
+                assert!(!line.contains(systems), "src/{file} asks for the system by `{systems}`: `{line}`");
+            }
+            if !LINUX.iter().any(|home| file.starts_with(home)) {
+                for linux in ["std::os::linux", "/proc/", "/sys/", "eventfd", "memfd", "inotify"] {
+                    assert!(!line.contains(linux), "src/{file} holds `{linux}`, which only Linux has: `{line}`");
+                }
+            }
+        }
+    }
+    for (file, text) in sources("src").iter().filter(|(file, _)| !LINUX.iter().any(|home| file.starts_with(home))) {
+        for path in paths(text, &["rustix"]).iter().filter(|path| path.starts_with("rustix::") && !path.ends_with("::"))
+        {
+            assert!(SHARED.iter().any(|shared| path.starts_with(shared)), "src/{file} names `{path}`: has macOS that?");
+        }
+    }
+    assert_eq!(gates.iter().map(String::as_str).collect::<Vec<_>>(), GATES, "who chooses between Linux and elsewhere");
+}
+
 /// The paths that a `use` names: `a::{b, c::d}` are `a::b` and `a::c::d`.
 fn expanded(tree: &str) -> Vec<String> {
     let Some((before, inner)) = tree.split_once('{') else { return vec![tree.to_string()] };
@@ -100,16 +181,21 @@ fn expanded(tree: &str) -> Vec<String> {
     parts.iter().filter(|part| !part.is_empty()).flat_map(|part| expanded(&format!("{before}{part}"))).collect()
 }
 
-/// The files of this crate that a file names, by their module paths; folders above it do not count: they hold re-exports.
-fn imports(module: &[&str], text: &str, files: &BTreeSet<Vec<&str>>) -> BTreeSet<Vec<String>> {
+/// The paths that a file names, its tests aside: those of each `use`, and within code those that begin with one of `firsts`.
+fn paths(text: &str, firsts: &[&str]) -> Vec<String> {
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let code = code.join("\n");
     let uses = code.split("use ").skip(1).filter_map(|rest| rest.split_once(';'));
-    let uses = uses.flat_map(|(tree, _)| expanded(&tree.split_whitespace().collect::<String>())).collect::<Vec<_>>();
-    let inline = ["crate", "super"].into_iter().flat_map(|first| names(&code, first)).map(str::to_string);
+    let uses = uses.flat_map(|(tree, _)| expanded(&tree.split_whitespace().collect::<String>()));
+    let inline = firsts.iter().flat_map(|first| names(&code, first)).map(str::to_string);
+    uses.chain(inline).collect()
+}
+
+/// The files of this crate that a file names, by their module paths; folders above it do not count: they hold re-exports.
+fn imports(module: &[&str], text: &str, files: &BTreeSet<Vec<&str>>) -> BTreeSet<Vec<String>> {
     let mut found = BTreeSet::new();
-    for path in uses.into_iter().chain(inline) {
+    for path in paths(text, &["crate", "super"]) {
         let mut steps = path.split("::").peekable();
         let mut full: Vec<&str> = match steps.peek() {
             Some(&"crate") => {

@@ -2,11 +2,10 @@
 
 mod common;
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
-use common::{Finished, PATIENCE, ffmpeg, finish, impasto, packet_times, shared_clip};
+use common::{Finished, ffmpeg, finish, impasto, interrupted, packet_times, shared_clip};
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
@@ -154,15 +153,10 @@ fn a_resumed_film_equals_one_that_was_painted_at_once() {
     for steadiness in ["flow", "1"] {
         let args = ["--steadiness", steadiness];
         let whole = frames(&studio.paint(&film, "whole.mkv", &[&args[..], &["--overwrite"]].concat()), PAN);
-        let mut child = studio.file(&film, "resumed.mkv", &args).stderr(Stdio::null()).spawn().expect("impasto runs");
-        let packets = PathBuf::from(studio.path(".resumed.mkv.parts/000000.packets"));
-        let deadline = Instant::now() + PATIENCE;
-        while std::fs::metadata(&packets).map_or(0, |file| file.len()) < 1_000_000 {
-            assert!(Instant::now() < deadline, "nothing was painted");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
-        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        let output = studio.path("resumed.mkv");
+        let mut command = studio.file(&film, "resumed.mkv", &args);
+        let (code, errors) = interrupted(&mut command, Path::new(&output), 1_000_000, "INT");
+        assert_eq!(code, Some(130), "{errors}");
         let number = finish(&mut studio.file(&film, "resumed.mkv", &[&args[..], &["--resume", "--json"]].concat()));
         assert_eq!(number.code, 0, "{}", number.stderr);
         let resumed = resumed_frames(&number);

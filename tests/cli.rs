@@ -5,7 +5,7 @@ mod common;
 use std::process::{Command, Stdio};
 
 use clap::Parser;
-use common::{Finished, ffmpeg, finish, impasto, project, run};
+use common::{Finished, ffmpeg, finish, impasto, onnx, ort_library, project, run};
 use impasto::cli::Cli;
 use serde_json::Value;
 
@@ -76,7 +76,8 @@ fn every_command_has_completions_and_a_manual_page() {
     let page = run(&["man"]).stdout;
     assert!(page.contains(".TH impasto") && page.contains("Exit codes"), "{page}");
     for command in commands().iter().filter(|command| *command != "help") {
-        assert!(page.contains(&format!("impasto\\-{command}")), "the page does not name {command}");
+        let name = command.replace('-', "\\-");
+        assert!(page.contains(&format!("impasto\\-{name}")), "the page does not name {command}");
         let own = run(&["man", command]);
         assert!(own.code == 0 && own.stdout.contains(".SH OPTIONS"), "{command}: {}", own.stderr);
     }
@@ -114,37 +115,6 @@ fn lists_for_machines() {
     let named = |name: &str| inference.iter().find(|device| device["name"] == name).unwrap();
     assert_eq!(named("cpu")["usable"], true);
     assert!(named("coreml")["usable"] == true || named("coreml")["reason"].is_string(), "{inference:?}");
-}
-
-/// The fenced blocks of a Markdown file in one language.
-fn blocks(file: &str, language: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(common::project(file)).unwrap();
-    let parts = text.split("```").skip(1).step_by(2);
-    parts.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(String::from).collect()
-}
-
-#[test]
-fn the_documents_are_true() {
-    let commands = blocks("README.md", "sh");
-    let lines = commands.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("impasto "));
-    let lines = lines.map(|line| line.split("  #").next().unwrap_or(line));
-    let parsed: Vec<_> = lines.map(|line| (line, Cli::try_parse_from(line.split_whitespace()))).collect();
-    assert!(parsed.len() >= 5, "{commands:?}");
-    for (line, parsed) in parsed {
-        assert!(parsed.is_ok(), "README.md: {line}: {}", parsed.unwrap_err());
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("readme.toml");
-    let configs = blocks("README.md", "toml");
-    assert!(!configs.is_empty());
-    for config in configs {
-        std::fs::write(&file, &config).unwrap();
-        let checked = run(&["check", file.to_str().unwrap()]);
-        assert_eq!(checked.code, 0, "README.md: {config}{}", checked.stderr);
-    }
-    let contract = blocks("models/README.md", "toml").remove(0);
-    let manifest = impasto::style::manifest::Manifest::parse(&contract, std::path::Path::new("lite.toml"));
-    assert!(manifest.is_ok(), "models/README.md: {}", manifest.unwrap_err());
 }
 
 /// Runs a live source for a moment with this config, environment and flags.
@@ -353,6 +323,24 @@ fn the_doctor_finds_what_is_missing_and_says_what_cures_it() {
         assert_eq!(found(&healthy, name), ("works".into(), String::new()), "{healthy}");
     }
     assert_eq!(found(&healthy, "daemon"), ("absent".into(), "start it: impasto run".into()));
+
+    // What is fetched on its own, with and without it.
+    let (cache, networks) = (tempfile::tempdir().unwrap(), onnx::networks());
+    let with = |command: &mut Command| {
+        command.env("IMPASTO_MODELS", networks.path()).env("XDG_CACHE_HOME", cache.path());
+        findings(command.env("ORT_DYLIB_PATH", ort_library())).1
+    };
+    let without = with(&mut impasto());
+    assert_eq!(found(&without, "mask"), ("absent".into(), "./dev setup --mask".into()));
+    assert_eq!(found(&without, "any painting"), ("absent".into(), "./dev setup --arbitrary".into()));
+    onnx::write_mask(networks.path());
+    onnx::write_mood(networks.path());
+    let there = with(&mut impasto());
+    for name in ["mask", "any painting"] {
+        assert_eq!(found(&there, name), ("works".into(), String::new()), "{there}");
+    }
+    std::fs::write(networks.path().join("bright.onnx"), "no network").unwrap();
+    assert_eq!(found(&with(&mut impasto()), "mask").0, "broken");
 
     let empty = tempfile::tempdir().unwrap();
     let mut bare = impasto();

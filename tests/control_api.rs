@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::bars::{LOOK, Studio};
-use common::http::{Api, clients_of, read_answer, until};
+use common::http::{Api, clients_of, read_answer};
 use common::*;
 use image::{GenericImageView, RgbImage};
 use serde_json::{Value, json};
@@ -29,7 +29,10 @@ fn a_new_look_is_seen_in_snapshot_preview_and_recording() {
     let change = change.value();
     assert_eq!(
         change["look"],
-        json!({"styles": {"negative": 1.0}, "strength": 1.0, "keep_colours": false, "steadiness": 0.0, "stroke": "auto", "fade_ms": 0})
+        json!({
+            "styles": {"negative": 1.0}, "strength": 1.0, "keep_colours": false, "steadiness": 0.0, "stroke": "auto",
+            "mask": "off", "mask_invert": false, "mask_feather": 0.0, "mask_other": "source", "fade_ms": 0,
+        })
     );
     assert!(change["frame"].as_u64() > Some(10) && change["took_ms"].as_f64() > Some(0.0), "{change}");
     // The answer came after the first frame in the new look.
@@ -562,9 +565,12 @@ fn metrics_count_on_and_the_api_describes_itself() {
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| family.strip_suffix(end)).unwrap_or(family);
         assert!(text.contains(&format!("# TYPE {family} ")), "{line} has no type");
     }
-    // What the dashboard and the alerts look at is there.
-    for file in ["grafana.json", "alerts.yml", "alerts-test.yml"] {
-        let watched = std::fs::read_to_string(project(&format!("config/monitoring/{file}"))).unwrap();
+    // What the dashboard, the alerts and the page of metrics look at is there, and the page names all.
+    let page = "docs/metrics.md";
+    for file in
+        ["config/monitoring/grafana.json", "config/monitoring/alerts.yml", "config/monitoring/alerts-test.yml", page]
+    {
+        let watched = std::fs::read_to_string(project(file)).unwrap();
         let words = watched.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let metrics: BTreeSet<_> =
             words.filter(|word| word.starts_with("impasto_") || word.starts_with("process_")).collect();
@@ -573,6 +579,10 @@ fn metrics_count_on_and_the_api_describes_itself() {
             let family =
                 ["_bucket", "_sum", "_count"].iter().find_map(|end| metric.strip_suffix(end)).unwrap_or(metric);
             assert!(text.contains(&format!("# TYPE {family} ")), "{file} looks at {metric}, which is not there");
+        }
+        for family in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).filter(|_| file == page) {
+            let family = family.split(' ').next().unwrap();
+            assert!(watched.contains(&format!("`{family}`")), "{file} does not tell of {family}");
         }
     }
 
@@ -703,9 +713,9 @@ fn ctl_does_the_same_from_the_command_line() {
 }
 
 #[test]
-fn the_commands_of_the_readme_work() {
-    let readme = std::fs::read_to_string(project("README.md")).unwrap();
-    let commands: Vec<&str> = readme
+fn the_commands_of_the_documents_work() {
+    let page = std::fs::read_to_string(project("docs/control.md")).unwrap();
+    let commands: Vec<&str> = page
         .lines()
         .map(str::trim)
         .filter(|line| line.starts_with("impasto ctl ") || line.starts_with("curl "))

@@ -4,9 +4,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use common::{Finished, finish, impasto, onnx, shared};
+use common::{Finished, finish, impasto, interrupted, onnx, shared};
 
 /// A folder with the identity network, and a place for media.
 struct Studio {
@@ -323,24 +322,9 @@ fn every_codec_that_is_installed_writes_every_frame() {
     assert!(finished.stderr.contains("WebM does not hold H.264"), "{}", finished.stderr);
 }
 
-/// Starts a conversion, waits until it has painted, and sends it `signal`.
+/// Starts a conversion, and sends it `signal` once it has painted some of it.
 fn interrupt(studio: &Studio, input: &Path, output: &Path, signal: &str) -> (Option<i32>, String) {
-    let mut command = studio.command(input, output, &["--workers", "1", "--threads", "1"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let parts = output.with_file_name(format!(".{}.parts", output.file_name().unwrap().to_string_lossy()));
-    let painted = || {
-        let files = std::fs::read_dir(&parts).ok()?.flatten();
-        let sizes = files.filter(|entry| entry.path().extension().is_some_and(|end| end == "packets"));
-        sizes.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).max()
-    };
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while painted().unwrap_or(0) < 20_000 {
-        assert!(Instant::now() < deadline, "nothing was painted");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs").success());
-    let ended = child.wait_with_output().expect("it ends");
-    (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    interrupted(&mut studio.command(input, output, &["--workers", "1", "--threads", "1"]), output, 20_000, signal)
 }
 
 #[test]
@@ -354,7 +338,7 @@ fn an_interrupted_conversion_goes_on_where_it_stopped() {
     let (whole, _) = studio.good(&long, "whole.mp4", &[]);
     let output = studio.path("resumed.mp4");
 
-    let (code, errors) = interrupt(&studio, &long, &output, "-INT");
+    let (code, errors) = interrupt(&studio, &long, &output, "INT");
     assert_eq!(code, Some(130), "{errors}");
     assert!(errors.contains("go on with --resume") && !output.exists(), "{errors}");
     // Other settings must not be mixed into it.
@@ -372,7 +356,7 @@ fn an_interrupted_conversion_goes_on_where_it_stopped() {
 
     // The same after the process was killed in the middle of a packet.
     std::fs::remove_file(&output).expect("removed");
-    let (code, _) = interrupt(&studio, &long, &output, "-KILL");
+    let (code, _) = interrupt(&studio, &long, &output, "KILL");
     assert_eq!(code, None);
     let resumed = studio.convert(&long, &output, &["--resume"]);
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
@@ -488,7 +472,7 @@ fn a_transport_stream_whose_clock_starts_again_is_whole_also_after_an_interrupti
     assert!(copied <= source && copied + 2 >= source, "{copied} of {source} packets of sound");
 
     let output = studio.path("resumed.mp4");
-    let (code, errors) = interrupt(&studio, &wrapping, &output, "-INT");
+    let (code, errors) = interrupt(&studio, &wrapping, &output, "INT");
     assert_eq!(code, Some(130), "{errors}");
     let resumed = studio.convert(&wrapping, &output, &["--resume"]);
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);

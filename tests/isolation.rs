@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::http::{Api, until};
+use common::http::Api;
 use common::*;
 use impasto::style::manifest::Manifest;
 use impasto::style::onnx::{Device, Loaded, SessionOptions};
@@ -71,6 +71,42 @@ fn a_worker_that_crashes_or_hangs_costs_some_held_frames() {
     let painted = counts["painted"].as_u64().unwrap() as usize;
     assert!(times.len() >= painted, "{} frames of {painted} that were painted", times.len());
     assert!(!Path::new(&format!("/proc/{worker}")).exists(), "the worker outlives its daemon");
+}
+
+#[test]
+fn a_network_that_crashed_and_is_gone_is_told_until_it_is_back() {
+    let models = tempfile::tempdir().unwrap();
+    for file in ["nano.onnx", "nano.toml"] {
+        std::fs::copy(project("models").join(file), models.path().join(file)).unwrap();
+    }
+    let models = models.path().to_str().unwrap();
+    let source = ["--isolate", "--source", "test", "--rtsp", "off", "--size", "160x96", "--models", models];
+    let (run, api) = Api::start(&[&source[..], &["--log", "impasto=debug"]].concat());
+    api.assert_painting(10);
+    assert!(api.state()["error"].is_null());
+    let paints = || {
+        let metrics = api.get("/metrics").text();
+        let mut painting = metrics.lines().filter(|line| line.starts_with("impasto_painting{"));
+        painting.next().and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    assert_eq!((api.get("/readyz").status, paints()), (200, Some(1.0)));
+    let (network, away) = (format!("{models}/nano.onnx"), format!("{models}/nano.away"));
+    std::fs::rename(&network, &away).unwrap();
+    kill("-KILL", next_worker(run.id(), None));
+    until("it is told", || api.state()["error"].as_str().is_some_and(|error| error.contains("nano.onnx")));
+    api.get("/readyz").assert_problem(503, "stream `live` paints nothing");
+    api.get("/readyz").assert_problem(503, "nano.onnx");
+    assert_eq!(paints(), Some(0.0));
+    // It is tried again and again, and told once.
+    until("it is tried again", || run.errors().matches("it is loaded again in").count() > 2);
+    std::fs::rename(&away, &network).unwrap();
+    until("it is over", || api.state()["error"].is_null());
+    api.assert_painting(10);
+    assert_eq!((api.get("/readyz").status, paints()), (200, Some(1.0)));
+    until("that is told", || run.errors().contains("paints again"));
+    let ended = run.interrupt();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.errors.matches("it is tried again until it loads").count(), 1, "{}", ended.errors);
 }
 
 #[test]
@@ -171,8 +207,8 @@ fn pixels_are_the_same_in_a_worker_and_what_is_down_says_so() {
     };
     let paint = |sized: &mut SizedNetwork| {
         let mut painted = vec![0; source.len()];
-        let from = Pixels::new(&source, width, height, width * 4, PixelOrder::Bgrx).unwrap();
-        let mut to = PixelsMut::new(&mut painted, width, height, width * 4, PixelOrder::Bgrx).unwrap();
+        let from = Pixels::packed(&source, width, height, PixelOrder::Bgrx).unwrap();
+        let mut to = PixelsMut::packed(&mut painted, width, height, PixelOrder::Bgrx).unwrap();
         sized.paint(&from, None, &mut to).map(|_| painted)
     };
     let (mut here, mut there) = (open(None), open(Some(env!("CARGO_BIN_EXE_impasto").into())));

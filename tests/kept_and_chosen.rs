@@ -3,7 +3,6 @@
 mod common;
 
 use common::bars::{LOOK, Studio};
-use common::http::until;
 use common::*;
 use serde_json::{Value, json};
 
@@ -126,6 +125,19 @@ fn a_stream_comes_back_as_it_was_painted_last_unless_its_config_has_changed() {
     };
     assert_eq!(studio.api.state()["network"], "flipped");
     assert!(studio.run.errors().contains("cannot be painted as it was last"), "{}", studio.run.errors());
+
+    // Pipes in the places of files, which whoever opens them waits for, hold nothing up.
+    let Studio { run, folder, networks, .. } = studio;
+    assert_eq!(run.interrupt().code, Some(0));
+    std::fs::remove_file(&file).unwrap();
+    let pipes = [file, folder.path().join("state/presets.json"), networks.path().join("pipe.toml")];
+    assert!(std::process::Command::new("mkfifo").args(&pipes).status().unwrap().success());
+    let studio = Studio::start(folder, networks, "", &[]);
+    for pipe in pipes {
+        let told = format!("{}: it is no file", pipe.display());
+        until(&told, || studio.run.errors().contains(&told));
+    }
+    assert_eq!(studio.api.json("PATCH", LOOK, r#"{"styles": "same"}"#).status, 200);
     studio.close();
 }
 
@@ -243,6 +255,21 @@ fn outputs_are_added_and_removed_and_survive_what_the_config_changes() {
     remove("recording").assert_problem(404, "there is no output `recording`");
     remove("preview").assert_problem(404, "that can be removed");
 
+    // Another source, and one that plays in a loop, take over while a recording goes on.
+    let clip = studio.folder.path().join("clip.mkv");
+    flash_and_beep(&clip, 1);
+    assert_eq!(add(json!({"type": "recording", "file": "through.mkv"})).status, 200);
+    let config = studio.folder.path().join("impasto.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let clip = text.replace("\"test\"", &format!("{clip:?}\nloop = true"));
+    for (text, source) in [(clip, "clip.mkv"), (text, "test picture")] {
+        std::fs::write(&config, text).unwrap();
+        api.wait_for_state("the source changes", |state| state["source"].as_str().unwrap().ends_with(source));
+        assert!(api.state()["recording"].as_str().is_some_and(|file| file.ends_with("through.mkv")), "{}", api.state());
+        assert_eq!(kinds(), ["preview", "rtsp", "recording"]);
+    }
+    assert_eq!(remove("recording").status, 200);
+
     // A config that asks for another output leaves the one that was added; a stream that starts anew keeps it too.
     let config = studio.folder.path().join("impasto.toml");
     let text = std::fs::read_to_string(&config).unwrap();
@@ -256,7 +283,7 @@ fn outputs_are_added_and_removed_and_survive_what_the_config_changes() {
     assert_eq!(remove(&format!("rtsp-127.0.0.1-{second}-live")).status, 200);
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("[output]", "[output]\ncrf = 30")).unwrap();
-    until("the change is taken", || api.get("/api/v1/config").value()["applied"] == 3);
+    until("the change is taken", || api.get("/api/v1/config").value()["applied"] == 5);
     api.assert_painting(10);
     assert_eq!(remove(&format!("rtsp-127.0.0.1-{first}-live")).status, 200);
     assert_eq!(kinds(), ["preview"]);

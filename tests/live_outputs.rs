@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::http::{Api, until};
+use common::http::Api;
 use common::*;
 
 /// Painting small keeps the tests quick on a busy machine; the picture keeps its size.
@@ -47,6 +47,7 @@ fn a_recording_is_finished_by_each_signal_and_by_duration() {
         let running = run(&args).started();
         assert_eq!(names(folder.path()), [format!(".{name}.part")], "in progress it has another name");
         if end != "duration" {
+            // As long as `--duration` says.
             std::thread::sleep(Duration::from_millis(2500));
             running.signal(end);
             // As `timeout` does it: to the process, and at once to its group.
@@ -64,7 +65,7 @@ fn a_recording_is_finished_by_each_signal_and_by_duration() {
         let pushed = stopped["painted"].as_u64().unwrap() - stopped["dropped_by_outputs"].as_u64().unwrap();
         assert_eq!(times.len() as u64, pushed, "{name}: every frame that was painted is in it");
         let length: f64 = probe(file, "v", "format=duration").lines().last().unwrap().parse().unwrap();
-        assert!((1.5..5.0).contains(&length) && times.len() > 30, "{name}: {length} s, {} frames", times.len());
+        assert!((1.5..5.0).contains(&length) && times.len() > 8, "{name}: {length} s, {} frames", times.len());
     }
 }
 
@@ -172,6 +173,7 @@ fn a_recording_that_is_stopped_at_once_plays_if_it_is_called_finished() {
         let name = format!("{number}.{ending}");
         let record = |body: &str| api.json("POST", "/api/v1/streams/live/record", body);
         assert_eq!(record(&format!("{{\"file\": {name:?}}}")).status, 200);
+        // At once, and a little later each time.
         std::thread::sleep(Duration::from_millis(20 * number as u64));
         let stopped = record("{\"stop\": true}");
         let file = folder.path().join(&name);
@@ -271,6 +273,61 @@ fn a_file_that_may_not_grow_and_one_that_is_gone_end_the_recording_and_not_the_s
     assert!(api.state()["recording"].is_null());
     // The one of its start is not what it should be.
     assert_eq!(running.interrupt().code, Some(5));
+}
+
+#[test]
+fn a_recording_that_was_asked_for_and_broke_was_told_and_is_past() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("a.toml");
+    std::fs::write(&config, format!("[control]\nrecordings = {:?}\n", folder.path())).unwrap();
+    let (running, api) =
+        Api::start(&["--source", "test", "--size", "64x36", "--rtsp", "off", "--config", config.to_str().unwrap()]);
+    let begun = api.json("POST", "/api/v1/streams/live/record", r#"{"file": "gone.mkv"}"#);
+    assert_eq!(begun.status, 200, "{}", begun.text());
+    let part = folder.path().join(".gone.mkv.part");
+    std::fs::remove_file(&part).unwrap();
+    until("it is told", || api.state()["failures"].to_string().contains("somebody removed or moved it"));
+
+    // Another file takes its place: while it is recorded, and while it ends.
+    for (name, ends_at_once) in [("first.mkv", false), ("second.mp4", true)] {
+        let begun = api.json("POST", "/api/v1/streams/live/record", &format!(r#"{{"file": "{name}"}}"#));
+        assert_eq!(begun.status, 200, "{}", begun.text());
+        api.assert_painting(20);
+        let part = folder.path().join(format!(".{name}.part"));
+        let strange = folder.path().join("strange");
+        std::fs::write(&strange, "no recording").unwrap();
+        std::fs::rename(&strange, &part).unwrap();
+        if !ends_at_once {
+            until("it is told", || api.state()["failures"].to_string().contains(".first.mkv.part is another one"));
+            assert!(api.state()["recording"].is_null());
+        }
+        let stopped = api.json("POST", "/api/v1/streams/live/record", r#"{"stop": true}"#);
+        assert!(stopped.status >= 400 && stopped.text().contains(&format!("{name} stopped")), "{}", stopped.text());
+        assert!(!stopped.text().contains("is kept in"), "{}", stopped.text());
+        assert_eq!(std::fs::read_to_string(part).unwrap(), "no recording");
+        assert!(!folder.path().join(name).exists());
+    }
+    let ended = running.interrupt();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+}
+
+#[test]
+fn a_killed_recording_has_all_but_its_last_moment() {
+    // As much as the muxer has in its hands: a fragment of one second in MP4.
+    for (name, held) in [("a.mkv", 15), ("b.mp4", 45)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        let arguments = ["--source", "test", "--size", "64x36", "--rtsp", "off", "--record", file.to_str().unwrap()];
+        let (running, api) = Api::start(&arguments);
+        let painted = || api.state()["counts"]["painted"].as_u64().unwrap();
+        until("two seconds", || painted() >= 60);
+        let painted = painted() as usize;
+        running.signal("KILL");
+        let _ = running.end();
+        let part = folder.path().join(format!(".{name}.part"));
+        let frames = packet_times(part.to_str().unwrap(), "v").len();
+        assert!(frames + held >= painted, "{name}: {frames} frames of {painted} can be saved");
+    }
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::http::until;
 use common::*;
 
 /// Painting small keeps the tests quick on a busy machine; the picture keeps its size.

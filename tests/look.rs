@@ -8,19 +8,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use common::onnx;
-use common::{PATIENCE, assert_rising, packet_times, probe};
+use common::{PATIENCE, assert_rising, packet_times, probe, until};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use impasto::config::plan::{self, StreamPlan};
 use impasto::config::{Config, PaintConfig, RuntimeConfig};
-use impasto::control::ApiError;
 use impasto::control::contract::SourceRequest;
+use impasto::control::{ApiError, Stream as _};
 use impasto::engine::{Control, FramePainter, Live, stylise_live};
 use impasto::error::{Conflict, Error, Result};
 use impasto::frame::Frame;
 use impasto::frame::ring::{Producer, ring};
 use impasto::metrics::Counters;
-use impasto::output::{Naming, Output, Outputs};
+use impasto::output::{Output, Outputs};
 use impasto::style::look::Mix;
 use impasto::style::{Look, LookPatch, Networks, PaintSize, Size, Steadiness, Stroke};
 
@@ -523,6 +523,7 @@ fn ten_thousand_random_changes_do_no_harm() {
                     steadiness: part(&mut random).map(Steadiness::Still),
                     stroke: part(&mut random).map(Stroke::Of),
                     fade_ms: Some(random.u32(..8) * 100),
+                    ..LookPatch::default()
                 })
             }
         };
@@ -586,56 +587,46 @@ fn a_running_stream_takes_every_command() {
     let start = impasto::daemon::Stream::start;
     let stream = start(plan, None, &servers, all, Default::default(), on_end, Default::default()).unwrap();
     let handle = stream.handle();
-    let control = handle.control.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 
     let file = folder.path().join("painted.mkv");
-    handle.recorder.start(&file, Naming::Exact).unwrap();
-    let error = handle.recorder.start(&folder.path().join("other.mkv"), Naming::Exact).unwrap_err();
+    runtime.block_on(handle.start_recording(&file)).unwrap();
+    let error = runtime.block_on(handle.start_recording(&folder.path().join("other.mkv"))).unwrap_err();
     assert!(
         matches!(&error, ApiError::Conflict(Conflict::Recording, what) if what.contains("is in progress; stop it first")),
         "{error:?}"
     );
 
-    let applied = control.set_look(Look { styles: Mix::only("flipped"), ..Look::default() }).unwrap().wait().unwrap();
-    assert!(applied.frame.is_some());
+    let paint = |style: &str| {
+        let look = Look { styles: Mix::only(style), ..Look::default() };
+        let changed = runtime.block_on(handle.set_look(look)).unwrap();
+        assert!(changed.frame.is_some());
+    };
+    paint("flipped");
     // Another share of the threads loads the same network again; commands that follow find it.
-    control.set_threads(Some(1));
-    for style in ["plain", "flipped"] {
-        let applied = control.set_look(Look { styles: Mix::only(style), ..Look::default() }).unwrap().wait().unwrap();
-        assert!(applied.frame.is_some());
-    }
+    handle.look().set_threads(Some(1));
+    ["plain", "flipped"].into_iter().for_each(paint);
     let clip = folder.path().join("white.mp4");
     let source = "color=white:s=320x240:r=25:d=60";
     common::ffmpeg(&["-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast", clip.to_str().unwrap()]);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let set = |file: &std::path::Path| {
         let wanted = SourceRequest { source: file.to_str().unwrap().into(), r#loop: true };
-        runtime.block_on(impasto::control::Stream::set_source(&*handle, wanted))
+        runtime.block_on(handle.set_source(wanted))
     };
     let error = set(&folder.path().join("missing.mp4")).unwrap_err();
     assert!(matches!(&error, ApiError::Failed(error) if error.to_string().contains("missing.mp4")), "{error:?}");
     set(&clip).unwrap();
     // White becomes black as soon as the new source's pictures are painted.
-    let deadline = std::time::Instant::now() + PATIENCE;
-    loop {
-        let picture = image::load_from_memory(&control.snapshot().unwrap()).unwrap().into_rgb8();
+    until("the new source is seen", || {
+        let picture = runtime.block_on(handle.snapshot()).unwrap();
+        let picture = image::load_from_memory(&picture).unwrap().into_rgb8();
         assert_eq!(picture.dimensions(), (640, 360), "the output keeps its size");
-        if picture.get_pixel(320, 180).0.iter().all(|&colour| colour < 8) {
-            break;
-        }
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the new source is never seen: {:?}",
-            picture.get_pixel(320, 180)
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        picture.get_pixel(320, 180).0.iter().all(|&colour| colour < 8)
+    });
 
-    assert_eq!(handle.recorder.stop().unwrap(), file);
-    assert_eq!(
-        handle.recorder.stop().unwrap_err(),
-        ApiError::Conflict(Conflict::NotRecording, "no recording is in progress".into())
-    );
+    let stop = || runtime.block_on(handle.stop_recording());
+    assert_eq!(stop().unwrap().file, file.display().to_string());
+    assert_eq!(stop().unwrap_err(), ApiError::Conflict(Conflict::NotRecording, "no recording is in progress".into()));
     let file = file.to_str().unwrap();
     assert_rising(&packet_times(file, "v"));
     assert_eq!(probe(file, "v", "stream=width,height"), "640,360");

@@ -39,8 +39,8 @@ fn paint_with(file: &Path, picture: &RgbImage) -> Result<RgbImage, String> {
     let mut painter = Painter::open(&choice, None, &SessionOptions::default()).map_err(|error| error.to_string())?;
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let mut painted = RgbImage::new(picture.width(), picture.height());
-    let source = Pixels::new(picture, width, height, 3 * width, PixelOrder::Rgb).unwrap();
-    let mut pixels = PixelsMut::new(&mut painted, width, height, 3 * width, PixelOrder::Rgb).unwrap();
+    let source = Pixels::packed(picture, width, height, PixelOrder::Rgb).unwrap();
+    let mut pixels = PixelsMut::packed(&mut painted, width, height, PixelOrder::Rgb).unwrap();
     // Twice, because the first picture of a size is not like the others inside.
     for _ in 0..2 {
         painter.paint(&source, &mut pixels).map_err(|error| error.to_string())?;

@@ -106,9 +106,9 @@ fn paint(manifest: &Path, style: Option<&str>, picture: &RgbImage) -> RgbImage {
     let mut painter = Painter::open(&choice, None, &exact).unwrap();
     let (width, height) = picture.dimensions();
     let mut painted = RgbImage::new(width, height);
-    let (stride, rows) = (width as usize * 3, height as usize);
-    let source = Pixels::new(picture.as_raw(), width as usize, rows, stride, PixelOrder::Rgb).unwrap();
-    let target = &mut PixelsMut::new(&mut painted, width as usize, rows, stride, PixelOrder::Rgb).unwrap();
+    let (columns, rows) = (width as usize, height as usize);
+    let source = Pixels::packed(picture.as_raw(), columns, rows, PixelOrder::Rgb).unwrap();
+    let target = &mut PixelsMut::packed(&mut painted, columns, rows, PixelOrder::Rgb).unwrap();
     painter.paint(&source, target).unwrap();
     if let Some(folder) = std::env::var_os("IMPASTO_TEST_PICTURES") {
         let name = format!("{}-{}-{width}x{height}.png", choice.network.name, choice.style.name);

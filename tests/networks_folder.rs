@@ -4,9 +4,10 @@ mod common;
 
 use std::path::Path;
 
-use common::http::{Api, until};
+use common::http::Api;
 use common::onnx::{self, PICTURE};
 use common::page::Studio;
+use common::until;
 use serde_json::{Value, json};
 
 const LOOK: &str = "/api/v1/streams/live/look";

@@ -16,9 +16,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Killed, PATIENCE, free_port};
+use common::{Killed, PATIENCE, free_port, onnx, until};
 use gstreamer as gst;
 use impasto::capture::{Capture, Pace, Reader, Receiver, Source, Treatment, Wiring};
 use impasto::config::{Config, plan};
@@ -29,7 +29,7 @@ use impasto::metrics::Counters;
 use impasto::output::{
     Claim, Naming, Output, Outputs, Record, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat,
 };
-use impasto::style::Networks;
+use impasto::style::{Mask, Networks};
 
 /// The system's allocator, counting calls for each thread.
 struct Counting;
@@ -86,11 +86,7 @@ impl Watch {
     }
 
     fn wait_for(&self, frames: u64) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.frames() < frames {
-            assert!(Instant::now() < deadline, "{} of {frames} frames came", self.frames());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        until(&format!("frame {frames}"), || self.frames() >= frames);
     }
 }
 
@@ -141,19 +137,22 @@ impl Output for WatchedOutput {
 
 #[test]
 fn nothing_is_allocated_per_frame() {
-    for worker in [None, Some(env!("CARGO_BIN_EXE_impasto").into())] {
-        let (capturing, publishing) = run(worker.clone());
+    let worker = Some(PathBuf::from(env!("CARGO_BIN_EXE_impasto")));
+    for (worker, mask) in [(None, Mask::Off), (worker, Mask::Off), (None, Mask::Person)] {
+        let (capturing, publishing) = run(worker.clone(), mask);
         let allocations = "allocations of the capture thread and of the stylise thread";
-        assert_eq!((capturing, publishing), (0, 0), "{allocations}, the network in {worker:?}");
+        assert_eq!((capturing, publishing), (0, 0), "{allocations}, the network in {worker:?}, mask {mask}");
     }
 }
 
 /// Runs the live path with a client, a recording and a source that falls silent; the allocations of both threads.
-fn run(worker: Option<PathBuf>) -> (u64, u64) {
+fn run(worker: Option<PathBuf>, mask: Mask) -> (u64, u64) {
     impasto::gst::init().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
-    let config = Config::default();
+    let mut config = Config::default();
+    config.paint.mask = mask;
+    config.runtime.mask_network = onnx::write_mask(folder.path());
     let mut paint = plan::paint_plan(&config.paint, &config.runtime).unwrap();
     paint.session.worker = worker;
     let templates = plan::templates(&config.runtime);
@@ -171,6 +170,7 @@ fn run(worker: Option<PathBuf>) -> (u64, u64) {
         requested: ("640x360".parse().unwrap(), 30),
         fixed_caps: None,
         reader: Reader::default(),
+        redirects: true,
         enter_at: None,
         treatment: Treatment::default(),
         receiver: Arc::new(WatchedInlet { inlet: Arc::clone(&inlet), watch: Arc::clone(&capturing) }),
@@ -200,7 +200,6 @@ fn run(worker: Option<PathBuf>) -> (u64, u64) {
     let mut client = Command::new("ffmpeg");
     client.args(["-v", "quiet", "-nostdin", "-rtsp_transport", "tcp", "-i", &format!("rtsp://{address}")]);
     let client = Killed(client.args(["-f", "null", "-"]).stdin(Stdio::null()).spawn().unwrap());
-    let deadline = Instant::now() + PATIENCE;
     let live = Live {
         ring: consumer,
         frame_painter,
@@ -210,10 +209,7 @@ fn run(worker: Option<PathBuf>) -> (u64, u64) {
         frame_interval,
     };
     let stylise = std::thread::spawn(move || stylise_live(live));
-    while outputs.clients() == 0 {
-        assert!(Instant::now() < deadline, "no client came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until("a client", || outputs.clients() > 0);
     capture.play().unwrap();
     capturing.wait_for(WARM_UP + WATCHED);
     publishing.wait_for(WARM_UP + WATCHED);

@@ -19,12 +19,6 @@ fn with_openvino() -> Option<PathBuf> {
     found
 }
 
-/// The library that this machine has, as the binary would find it.
-fn installed() -> PathBuf {
-    let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
-    named.into_iter().chain(candidates()).find(|path| path.exists()).expect("`./dev setup` fetches it")
-}
-
 /// A short run of the binary that knows no library but those under `home`.
 fn run(binary: &Path, home: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(binary);
@@ -59,7 +53,7 @@ fn a_missing_library_is_one_line_with_the_command_that_gets_it() {
 
 #[test]
 fn the_library_is_found_in_every_way_that_is_documented() {
-    let (home, library) = (tempfile::tempdir().unwrap(), installed());
+    let (home, library) = (tempfile::tempdir().unwrap(), ort_library());
     let (home, library) = (home.path(), library.to_str().unwrap());
     let binary = Path::new(env!("CARGO_BIN_EXE_impasto"));
 
@@ -205,7 +199,7 @@ fn openvino_paints_what_the_cpu_paints() {
 fn nothing_is_sent_to_anybody() {
     // The build with OpenVINO is older than the telemetry.
     let plain = |path: &PathBuf| path.exists() && !path.with_file_name("libonnxruntime_providers_openvino.so").exists();
-    let library = candidates().into_iter().find(plain).unwrap_or_else(installed);
+    let library = candidates().into_iter().find(plain).unwrap_or_else(ort_library);
     let home = tempfile::tempdir().unwrap();
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     proxy.set_nonblocking(true).unwrap();

@@ -6,7 +6,7 @@ mod common;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::*;
 
@@ -53,11 +53,7 @@ fn reader(file: &Path, count: i32) -> Killed {
 
 /// Waits until a whole frame was written.
 fn wait_for_frame(file: &Path) {
-    let deadline = Instant::now() + PATIENCE;
-    while !std::fs::metadata(file).is_ok_and(|metadata| metadata.len() >= FRAME) {
-        assert!(Instant::now() < deadline, "no frame came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("a frame", || std::fs::metadata(file).is_ok_and(|metadata| metadata.len() >= FRAME));
 }
 
 #[test]

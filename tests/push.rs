@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use common::http::{Api, until};
+use common::http::Api;
 use common::*;
 use serde_json::json;
 
@@ -78,11 +78,14 @@ fn a_server_gets_pictures_and_sound_and_a_new_one_after_it_was_away() {
     assert!(failed.to_string().contains("it is tried again until it works"), "{failed}");
     api.assert_painting(10);
     assert_eq!(push_of(&api)["clients"], 0);
+    let away = push_of(&api);
+    assert!(away["error"].is_string() && !away.to_string().contains(KEY), "{away}");
 
     for name in ["first.mkv", "second.mkv"] {
         let file = folder.path().join(name);
         let server = Server::rtmp(port, &file);
         wait_until_connected(&api);
+        assert!(push_of(&api)["error"].is_null());
         api.assert_painting(60);
         if name == "first.mkv" {
             // It goes without a word; the stream goes on.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use common::http::Api;
 use common::rtsp::RtspClient;
 use common::*;
 
@@ -235,6 +236,19 @@ fn sound_comes_with_its_picture_or_not_at_all() {
         &["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_type", "-of", "csv=p=0", &url],
     );
     assert_eq!(kinds.trim(), "video");
+    assert_eq!(run.interrupt().code, Some(0));
+
+    // A source with sound takes the place of one without: who comes from then on has it.
+    let (address, url) = self::address(free_port());
+    let (run, api) = Api::start(&["--source", "test", "--rtsp", &address, "--style", "photo"]);
+    assert_eq!(api.state()["sound"], false);
+    let source = serde_json::json!({ "source": clip.to_str().unwrap() }).to_string();
+    assert_eq!(api.json("POST", "/api/v1/streams/live/source", &source).status, 200);
+    until("there is sound", || api.state()["sound"] == true);
+    let seen = folder.path().join("later.mkv");
+    let mut client = watch("tcp", &url, 7, &seen);
+    assert!(wait(&mut client.0, PATIENCE).success());
+    assert_in_sync("sound that began later", sound_delays(seen.to_str().unwrap()), 4);
     assert_eq!(run.interrupt().code, Some(0));
 }
 

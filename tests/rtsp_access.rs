@@ -6,7 +6,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-use common::http::until;
 use common::*;
 
 /// A client that speaks no TLS would wait for ever for an answer that it understands.

@@ -50,7 +50,7 @@ fn neither_do_api_log_and_events() {
         assert_silent(path, &told);
         (answer.status, told)
     };
-    http::until("the lost one has failed", || ask("GET", "/api/v1/streams/lost", "").1.contains("failed"));
+    until("the lost one has failed", || ask("GET", "/api/v1/streams/lost", "").1.contains("failed"));
     let (_, lost) = ask("GET", "/api/v1/streams/lost", "");
     assert!(lost.contains("rtsp://127.0.0.1:1/stream"), "{lost}");
     for source in SOURCES {
@@ -65,7 +65,7 @@ fn neither_do_api_log_and_events() {
     ] {
         std::fs::write(&config, text.replace(&format!("rtsp_password = \"{SECRET}\""), &wrong)).unwrap();
         let mut told = String::new();
-        http::until("the mistake is told", || {
+        until("the mistake is told", || {
             told = ask("GET", "/api/v1/config", "").1;
             told.contains(line) && told.contains("rtsp_pasword") == wrong.contains("rtsp_pasword")
         });

@@ -3,11 +3,10 @@
 mod common;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use common::studio::{Studio, levels};
-use common::{Finished, ffmpeg, finish, impasto, packet_times};
+use common::{Finished, ffmpeg, finish, impasto, interrupted, packet_times};
 
 fn segment(studio: &Studio, film: &str, number: &str, args: &[&str]) -> Finished {
     let (folder, network) = (studio.path("segments"), studio.path("identity.onnx"));
@@ -65,20 +64,10 @@ fn segments_are_kept_gone_on_with_and_not_mixed() {
     let missing = join(&studio, "out.mp4", &[]);
     assert_eq!(missing.code, 3, "{missing:?}");
     let (folder, network) = (studio.path("segments"), studio.path("identity.onnx"));
-    let mut child = impasto()
-        .args(["--log", "warn", "file", &film, &folder, "--segment", "2/2", "--network", &network, "--crf", "6"])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("impasto runs");
-    let packets = studio.path("segments/.segment-0002-of-0002.parts/000000.packets");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while std::fs::metadata(&packets).map_or(0, |file| file.len()) < 20_000 {
-        assert!(Instant::now() < deadline, "nothing was painted");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let mut command = impasto();
+    command.args(["--log", "warn", "file", &film, &folder, "--segment", "2/2", "--network", &network, "--crf", "6"]);
     // As a machine that goes away.
-    child.kill().expect("killed");
-    child.wait().expect("it ends");
+    interrupted(&mut command, Path::new(&studio.path("segments/segment-0002-of-0002")), 20_000, "KILL");
     let refused = join(&studio, "out.mp4", &[]);
     assert!(refused.code == 3 && refused.stderr.contains("there are no segments"), "{refused:?}");
     assert_eq!(segment(&studio, &film, "2/2", &[]).code, 0);

@@ -2,11 +2,10 @@
 
 mod common;
 
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use common::studio::{Studio, levels};
-use common::{difference, ffmpeg, gray_frame, impasto, packet_times, probe};
+use common::{difference, ffmpeg, gray_frame, impasto, interrupted, packet_times, probe};
 
 /// Pictures of one level differ by so much after encoding.
 const NEAR: u8 = 5;
@@ -53,20 +52,10 @@ fn an_interrupted_conversion_goes_on_in_mid_repetition() {
     let args = ["--fps", "35"];
     let whole = studio.good(&film, "whole.mp4", &args);
     let output = studio.path("resumed.mp4");
-    let mut child = impasto()
-        .args(["--log", "warn", "file", &film, &output, "--network", &studio.path("identity.onnx")])
-        .args(args)
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("impasto runs");
-    let packets = std::path::PathBuf::from(studio.path(".resumed.mp4.parts/000000.packets"));
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while std::fs::metadata(&packets).map_or(0, |file| file.len()) < 20_000 {
-        assert!(Instant::now() < deadline, "nothing was painted");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let mut command = impasto();
+    command.args(["--log", "warn", "file", &film, &output, "--network", &studio.path("identity.onnx")]).args(args);
+    let (code, errors) = interrupted(&mut command, Path::new(&output), 20_000, "INT");
+    assert_eq!(code, Some(130), "{errors}");
     let other = studio.convert(&film, "resumed.mp4", &["--resume", "--fps", "36"]);
     assert!(other.code == 2 && other.stderr.contains("another --fps"), "{}", other.stderr);
     let resumed = studio.good(&film, "resumed.mp4", &["--resume", "--fps", "35"]);

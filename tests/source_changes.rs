@@ -2,12 +2,12 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use common::http::{Api, until};
+use common::http::{Api, read_answer};
 use common::*;
 use serde_json::json;
 
@@ -34,12 +34,33 @@ fn set(api: &Api, source: &str, looped: bool) -> u16 {
 
 /// An HTTP server that has nothing; where it is.
 fn answers_404() -> SocketAddr {
+    answers("404 Not Found\r\n", Vec::new())
+}
+
+/// An HTTP server that answers everything with this status, headers and body; where it is.
+fn answers(status: &str, body: Vec<u8>) -> SocketAddr {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
+    let head = format!("HTTP/1.1 {status}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     std::thread::spawn(move || {
         for mut client in server.incoming().flatten() {
             let _ = client.read(&mut [0; 4096]);
-            let _ = client.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = client.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    address
+}
+
+/// An RTSP server that answers everything with this status and headers; where it is.
+fn answers_rtsp(status: &str) -> SocketAddr {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, status) = (server.local_addr().unwrap(), status.to_string());
+    std::thread::spawn(move || {
+        for client in server.incoming().flatten() {
+            let mut lines = BufReader::new(&client).lines().map_while(Result::ok);
+            while let Some(number) = lines.find_map(|line| line.strip_prefix("CSeq: ").map(str::to_string)) {
+                let _ = write!(&client, "RTSP/1.0 {status}CSeq: {number}\r\n\r\n");
+            }
         }
     });
     address
@@ -117,6 +138,55 @@ fn a_source_that_was_set_loops_or_goes_back_and_never_ends_the_stream() {
 }
 
 #[test]
+fn a_server_that_may_be_a_source_leads_to_no_other_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let [clip, _] = clip_and_still(folder.path());
+    let elsewhere = answers("200 OK\r\nContent-Type: video/mp4\r\n", std::fs::read(clip).unwrap());
+    let redirect = answers(&format!("302 Found\r\nLocation: http://{elsewhere}/inside.mp4\r\n"), Vec::new());
+    let list = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://{elsewhere}/inside.mp4\n#EXT-X-ENDLIST\n");
+    let list = answers("200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\n", list.into());
+    for (allowed, limits, says) in [
+        (redirect, format!("sources = [\"http://{redirect}/\"]"), "answers 302"),
+        (list, format!("sources = [\"http://{list}/\"]"), "inside.mp4, which is not where"),
+        // Without a list it is followed, to where no part of the film can be had alone.
+        (redirect, String::new(), "Range HTTP header"),
+    ] {
+        let source = json!({ "source": format!("http://{allowed}/a.mp4") }).to_string();
+        let config = folder.path().join("a.toml");
+        std::fs::write(&config, format!("[control]\n{limits}\n")).unwrap();
+        let (run, api) = start("test", &["--config", config.to_str().unwrap()]);
+        let answer = api.json("POST", "/api/v1/streams/live/source", &source);
+        answer.assert_problem(422, says);
+        assert_eq!(run.interrupt().code, Some(0));
+    }
+}
+
+#[test]
+fn an_rtsp_server_that_may_be_a_source_leads_to_no_other_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let inside_address = elsewhere.local_addr().unwrap();
+    let inside = format!("rtsp://{inside_address}/inside");
+    let asked = std::thread::spawn(move || {
+        let mut text = String::new();
+        elsewhere.accept().map(|(mut client, _)| client.read_to_string(&mut text)).unwrap().unwrap();
+        text
+    });
+    let redirect = answers_rtsp(&format!("302 Found\r\nLocation: {inside}\r\n"));
+    let config = folder.path().join("a.toml");
+    std::fs::write(&config, format!("[control]\nsources = [\"rtsp://{redirect}/\"]\n")).unwrap();
+    let (run, api) = start("test", &["--config", config.to_str().unwrap()]);
+    let set = |source: &str| api.json("POST", "/api/v1/streams/live/source", &json!({ "source": source }).to_string());
+    // With a password that is not the list's, and one in which stands what others take for the end of it.
+    set(&format!("rtsp://me:p@w@{redirect}/1")).assert_problem(422, "/inside, which is not where it may be read from");
+    set(&inside).assert_problem(422, "may not be set here");
+    assert_eq!(run.interrupt().code, Some(0));
+    // For the case that nobody else has come.
+    drop(TcpStream::connect(inside_address));
+    assert_eq!(asked.join().unwrap(), "", "the other server was asked for something");
+}
+
+#[test]
 fn a_file_in_a_loop_that_is_written_anew_is_shown_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
@@ -156,11 +226,13 @@ fn another_file_of_the_same_name_is_shown_as_soon_as_it_is_whole() {
     std::fs::write(path("damaged.mp4"), "no film at all").unwrap();
     replace("damaged.mp4");
     until("it is told", || run.errors().contains("cannot be shown, and what it was before plays on"));
+    until("it is in the status", || api.state()["error"].as_str().is_some_and(|error| error.contains("clip.mp4")));
     std::fs::remove_file(path("clip.mp4")).unwrap();
     shows(&api, "the film that was there", |[r, g, b]| r < 90 && g > 160 && b < 90);
     replace("blue.mp4");
     shows(&api, "the film that came back", |[r, g, b]| r < 90 && g < 90 && b > 160);
-    assert_eq!(api.state()["counts"]["reconnects"], 0, "{}", run.errors());
+    let state = api.state();
+    assert!(state["counts"]["reconnects"] == 0 && state["error"].is_null(), "{state} {}", run.errors());
 
     // A picture is shown for ever, looped or not.
     let still = |name: &str, colour: [u8; 3]| {
@@ -171,6 +243,36 @@ fn another_file_of_the_same_name_is_shown_as_soon_as_it_is_whole() {
     shows(&api, "the picture", |[r, g, b]| r > 160 && g < 90 && b < 90);
     still("sign.png", [0, 255, 0]);
     shows(&api, "the picture in place of it", |[r, g, b]| r < 90 && g > 160 && b < 90);
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_file_that_is_cut_off_under_a_loop_is_told_until_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let film = path("clip.mp4");
+    clip(Path::new(&film), "red", 6.0);
+    let whole = std::fs::read(&film).unwrap();
+    let (run, api) = start(&film, &["--loop", "--style", "photo"]);
+    let error = || api.state()["error"].as_str().map(String::from);
+    for is_set in [false, true] {
+        if is_set {
+            assert_eq!(set(&api, "test", true), 200);
+            assert_eq!(set(&api, &film, true), 200);
+        }
+        api.assert_painting(20);
+        assert_eq!(error(), None);
+        std::fs::File::options().write(true).open(&film).unwrap().set_len(5000).unwrap();
+        until("it is told", || error().is_some_and(|error| error.contains("clip.mp4")));
+        let held = || api.state()["counts"]["held"].as_u64().unwrap();
+        let before = held();
+        until("the rest of a round is missing", || held() > before + 20);
+        assert!(error().is_some_and(|error| error.contains("clip.mp4")), "{:?}", error());
+        std::fs::write(&film, &whole).unwrap();
+        until("it is over", || error().is_none());
+        api.assert_painting(150);
+        assert_eq!(api.state()["source"], film.as_str());
+    }
     assert_eq!(run.interrupt().code, Some(0));
 }
 
@@ -256,12 +358,13 @@ fn a_stream_that_is_just_being_tried_takes_another_source_too() {
     let api = Api { address };
     // It is being tried, for as long as nobody hangs up.
     let (connection, _) = silent.accept().unwrap();
-    std::thread::scope(|scope| {
-        let asked = scope.spawn(|| set(&api, "test", true));
-        std::thread::sleep(Duration::from_millis(500));
-        drop((connection, silent));
-        assert_eq!(asked.join().unwrap(), 200);
-    });
+    let wanted = json!({ "source": "test", "loop": true }).to_string();
+    let head = [("Content-Type", "application/json")];
+    let asked = api.send("POST", "/api/v1/streams/live/source", &head, wanted.as_bytes());
+    // The request is taken before one that comes after it is answered.
+    assert_eq!(api.state()["status"], "starting");
+    drop((connection, silent));
+    assert_eq!(read_answer(asked).status, 200);
     api.assert_painting(20);
     assert_eq!(run.interrupt().code, Some(0));
 }
@@ -272,17 +375,33 @@ fn a_camera_that_sends_jpeg_pictures_over_http_plays() {
     image::RgbImage::from_pixel(64, 36, image::Rgb([200, 30, 30]))
         .write_to(&mut jpeg, image::ImageFormat::Jpeg)
         .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/video", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let jpeg = jpeg.get_ref().clone();
-            std::thread::spawn(move || send_pictures(stream, &jpeg));
-        }
-    });
-    let (run, api) = start(&url, &[]);
-    api.assert_painting(20);
-    assert_eq!(api.state()["picture"], "64x36");
+    let (run, api) = start("test", &[]);
+    let length = format!("Content-Length: {}", jpeg.get_ref().len());
+    // As most send them, and as some do, which ffmpeg plays too.
+    for head in [
+        &format!("Content-Type: image/jpeg\r\n{length}\r\n"),
+        "Content-Type:image/jpeg\r\n",
+        &format!("content-type:image/jpeg\r\n{}\r\n", length.replace(": ", ":")),
+        "Content-Type: image/jpeg\r\nContent-Length: 0\r\n",
+        "Content-Type: image/jpeg\r\nContent-Length: -1\r\n",
+        "Content-Length:\r\nContent-Type:  image/jpeg\r\n",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/video", listener.local_addr().unwrap());
+        let part = [format!("--frame\r\n{head}\r\n").as_bytes(), jpeg.get_ref(), b"\r\n"].concat();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let part = part.clone();
+                std::thread::spawn(move || {
+                    begin_pictures(&mut stream);
+                    while send_part(&mut stream, &part).is_ok() {}
+                });
+            }
+        });
+        let set = api.json("POST", "/api/v1/streams/live/source", &json!({ "source": url }).to_string());
+        assert_eq!(set.status, 200, "{head}: {}", set.text());
+        api.assert_painting(20);
+    }
     assert_eq!(run.interrupt().code, Some(0));
 }
 
@@ -299,8 +418,13 @@ fn begin_pictures(stream: &mut TcpStream) {
 
 fn send_picture(stream: &mut TcpStream, jpeg: &[u8]) -> std::io::Result<()> {
     let part = format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+    send_part(stream, &[part.as_bytes(), jpeg, b"\r\n"].concat())
+}
+
+fn send_part(stream: &mut TcpStream, part: &[u8]) -> std::io::Result<()> {
+    // The pace of a camera.
     std::thread::sleep(Duration::from_millis(50));
-    stream.write_all(&[part.as_bytes(), jpeg, b"\r\n"].concat())
+    stream.write_all(part)
 }
 
 #[test]

@@ -3,40 +3,25 @@
 mod common;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use common::{Finished, ffmpeg, onnx, output_of, packet_times, probe, run};
+use common::studio::Studio;
+use common::{Finished, ffmpeg, impasto, interrupted, output_of, packet_times, probe, run};
 
-/// A folder with the network that gives back the picture as it came, and a place for files.
-struct Studio(tempfile::TempDir);
+/// `ffmpeg ARGS NAME`
+fn make(studio: &Studio, name: &str, args: &[&str]) -> String {
+    let file = studio.path(name);
+    ffmpeg(&[args, &[&file]].concat());
+    file
+}
 
-impl Studio {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        onnx::write_identity(folder.path());
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().expect("UTF-8").to_string()
-    }
-
-    /// `ffmpeg ARGS NAME`
-    fn make(&self, name: &str, args: &[&str]) -> String {
-        let file = self.path(name);
-        ffmpeg(&[args, &[&file]].concat());
-        file
-    }
-
-    /// `impasto COMMAND INPUT OUTPUT ARGS`, which must succeed: what was made, and what was said.
-    fn good(&self, command: &str, input: &str, output: &str, args: &[&str]) -> (String, Finished) {
-        let (file, network) = (self.path(output), self.path("identity.onnx"));
-        let base = ["--log", "warn", command, input, &file, "--overwrite", "--network", &network];
-        let finished = run(&[&base[..], args].concat());
-        assert_eq!(finished.code, 0, "{input} -> {output}: {}", finished.stderr);
-        (file, finished)
-    }
+/// `impasto COMMAND INPUT OUTPUT ARGS`, which must succeed: what was made, and what was said.
+fn good(studio: &Studio, command: &str, input: &str, output: &str, args: &[&str]) -> (String, Finished) {
+    let (file, network) = (studio.path(output), studio.path("identity.onnx"));
+    let base = ["--log", "warn", command, input, &file, "--overwrite", "--network", &network];
+    let finished = run(&[&base[..], args].concat());
+    assert_eq!(finished.code, 0, "{input} -> {output}: {}", finished.stderr);
+    (file, finished)
 }
 
 /// All pictures of a file, three bytes a pixel.
@@ -57,7 +42,7 @@ fn moving_bar(studio: &Studio, name: &str, order: &str, codec: &[&str]) -> Strin
     let (first, top) = if order == "top" { ("tff", "1") } else { ("bff", "0") };
     let fields = format!("{bar},format=yuv420p,tinterlace=interleave_{order},setfield={first}");
     let interlaced = ["-flags", "+ilme+ildct", "-top", top];
-    studio.make(name, &[&["-f", "lavfi", "-i", &fields], codec, &interlaced].concat())
+    make(studio, name, &[&["-f", "lavfi", "-i", &fields], codec, &interlaced].concat())
 }
 
 const H264: [&str; 4] = ["-c:v", "libx264", "-crf", "10"];
@@ -77,7 +62,7 @@ fn interlaced_frames_become_whole_ones_at_their_times() {
         let input = moving_bar(&studio, name, order, codec);
         let source_combs = combs(&pixels(&input)[20 * 3 * 320 * 192..21 * 3 * 320 * 192], 320);
         assert!(source_combs > 5.0, "{name}: {source_combs}");
-        let (file, said) = studio.good("file", &input, "out.mkv", &["--crf", "8"]);
+        let (file, said) = good(&studio, "file", &input, "out.mkv", &["--crf", "8"]);
         let times = packet_times(&file, "v");
         assert_eq!(times.len(), 50, "{name}");
         let even = times.windows(2).all(|pair| (pair[1] - pair[0] - 0.04).abs() < 0.0015);
@@ -93,7 +78,7 @@ fn interlaced_frames_become_whole_ones_at_their_times() {
 fn fields_become_frames_of_their_own_where_asked_for() {
     let studio = Studio::new();
     let input = moving_bar(&studio, "fields.mp4", "top", &H264);
-    let (file, _) = studio.good("file", &input, "field.mkv", &["--deinterlace", "field"]);
+    let (file, _) = good(&studio, "file", &input, "field.mkv", &["--deinterlace", "field"]);
     let times = packet_times(&file, "v");
     assert_eq!((times.len(), probe(&file, "v", "stream=avg_frame_rate").as_str()), (100, "50/1"));
     assert!(times.windows(2).all(|pair| (pair[1] - pair[0] - 0.02).abs() < 0.0015), "{times:?}");
@@ -106,7 +91,7 @@ fn fields_become_frames_of_their_own_where_asked_for() {
     for number in [3, 10, 21] {
         assert!(left(number + 1).abs_diff(left(number) + 8) <= 1, "{} {}", left(number), left(number + 1));
     }
-    let (file, said) = studio.good("file", &input, "off.mkv", &["--deinterlace", "off"]);
+    let (file, said) = good(&studio, "file", &input, "off.mkv", &["--deinterlace", "off"]);
     assert_eq!((packet_times(&file, "v").len(), probe(&file, "v", "stream=field_order").as_str()), (50, "tt"));
     assert!(said.stderr.contains("is painted so"), "{}", said.stderr);
 }
@@ -116,19 +101,11 @@ fn an_interrupted_conversion_of_fields_goes_on_with_the_next_one() {
     let studio = Studio::new();
     let fields = "testsrc2=s=640x368:r=50:d=16,format=yuv420p,tinterlace=interleave_top,setfield=tff";
     let interlaced = ["-c:v", "libx264", "-preset", "ultrafast", "-flags", "+ilme+ildct", "-top", "1"];
-    let input = studio.make("long.ts", &[&["-f", "lavfi", "-i", fields], &interlaced[..]].concat());
+    let input = make(&studio, "long.ts", &[&["-f", "lavfi", "-i", fields], &interlaced[..]].concat());
     let (file, network) = (studio.path("out.mkv"), studio.path("identity.onnx"));
     let slowly = ["--network", &network, "--workers", "1", "--threads", "1"];
     let args = [&["file", &input, &file][..], &slowly, &["--deinterlace", "field"]].concat();
-    let mut running = common::impasto().args(&args).stderr(Stdio::null()).spawn().expect("a process");
-    let packets = studio.0.path().join(".out.mkv.parts/000000.packets");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while std::fs::metadata(&packets).map_or(0, |file| file.len()) < 20_000 {
-        assert!(Instant::now() < deadline, "nothing was painted");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    running.kill().expect("killed");
-    running.wait().expect("a process");
+    interrupted(impasto().args(&args), Path::new(&file), 20_000, "KILL");
     let other = run(&[&args[..9], &["--resume"]].concat());
     assert!(other.code == 2 && other.stderr.contains("another --deinterlace"), "{other:?}");
     let done = run(&[&args[..], &["--resume"]].concat());
@@ -140,11 +117,22 @@ fn an_interrupted_conversion_of_fields_goes_on_with_the_next_one() {
 }
 
 #[test]
+fn a_silent_dv_film_says_so_once() {
+    let studio = Studio::new();
+    let picture = ["-f", "lavfi", "-i", "testsrc2=s=720x576:r=25:d=1", "-pix_fmt", "yuv420p", "-c:v", "dvvideo"];
+    let input = make(&studio, "silent.dv", &picture);
+    let (file, said) = good(&studio, "file", &input, "out.mkv", &[]);
+    assert_eq!(packet_times(&file, "v").len(), 25);
+    let lines: Vec<_> = said.stderr.lines().filter(|line| line.contains("no audio")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("WARN") && lines[0].contains("# no audio"), "{}", said.stderr);
+}
+
+#[test]
 fn one_picture_of_interlaced_material_is_whole() {
     let studio = Studio::new();
     let input = moving_bar(&studio, "one.mp4", "top", &H264);
     for (command, at) in [("file", "0"), ("file", "1.2"), ("preview", "1.2")] {
-        let (file, said) = studio.good(command, &input, "out.png", &["--at", at]);
+        let (file, said) = good(&studio, command, &input, "out.png", &["--at", at]);
         let picture = image::open(&file).expect("a picture").into_rgb8();
         let left = combs(picture.as_raw(), 320);
         assert!(left < 1.0, "{command} --at {at}: {left}");
@@ -162,7 +150,7 @@ fn greys(studio: &Studio, name: &str, levels: [u32; 8], colours: &[&str]) -> Str
         "nullsrc=s=320x180:r=10:d=1,format=yuv420p10le,geq=lum='{}':cb=512:cr=512",
         squares.collect::<Vec<_>>().join("+")
     );
-    studio.make(name, &[&["-f", "lavfi", "-i", &picture][..], colours].concat())
+    make(studio, name, &[&["-f", "lavfi", "-i", &picture][..], colours].concat())
 }
 
 /// The grey in the middle of each square of the first picture, and whether it is grey.
@@ -197,14 +185,14 @@ fn a_high_dynamic_range_is_mapped_to_the_usual_one() {
     ] {
         let codec = x265("smpte2084", more);
         let input = greys(&studio, name, nits.map(pq_level), &codec.each_ref().map(String::as_str));
-        let (file, said) = studio.good("file", &input, "out.mkv", &["--crf", "1"]);
+        let (file, said) = good(&studio, "file", &input, "out.mkv", &["--crf", "1"]);
         let found = grey_levels(&pixels(&file));
         let near = found.iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= 2);
         assert!(near, "{name}: {found:?}, not {expected:?}");
         assert!(said.stderr.contains("high dynamic range: it is mapped"), "{}", said.stderr);
         let colours = probe(&file, "v", "stream=color_space,color_transfer,color_primaries");
         assert_eq!(colours, "bt709,bt709,bt709", "{name}");
-        let (picture, _) = studio.good("file", &input, "out.png", &["--at", "0.5"]);
+        let (picture, _) = good(&studio, "file", &input, "out.png", &["--at", "0.5"]);
         let picture = image::open(picture).expect("a picture").into_rgb8();
         let found = grey_levels(picture.as_raw());
         let near = found.iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= 1);
@@ -213,7 +201,7 @@ fn a_high_dynamic_range_is_mapped_to_the_usual_one() {
     let levels = [0.0, 0.1, 0.25, 0.4, 0.5, 0.75, 0.9, 1.0].map(|signal: f64| (64.0 + 876.0 * signal).round() as u32);
     let codec = x265("arib-std-b67", "");
     let input = greys(&studio, "hlg.mp4", levels, &codec.each_ref().map(String::as_str));
-    let (file, said) = studio.good("file", &input, "out.mkv", &["--crf", "1"]);
+    let (file, said) = good(&studio, "file", &input, "out.mkv", &["--crf", "1"]);
     let found = grey_levels(&pixels(&file));
     assert!(found[0] == 0 && found[5].abs_diff(230) <= 2 && found[7] >= 253, "{found:?}");
     assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{found:?}");
@@ -227,7 +215,7 @@ fn ten_bits_of_the_usual_range_are_kept_as_they_are_but_for_eight() {
     let studio = Studio::new();
     let levels = [64, 136, 228, 300, 448, 600, 800, 940];
     let input = greys(&studio, "sdr10.mkv", levels, &["-c:v", "ffv1", "-colorspace", "bt709"]);
-    let (file, said) = studio.good("file", &input, "out.mkv", &["--crf", "1"]);
+    let (file, said) = good(&studio, "file", &input, "out.mkv", &["--crf", "1"]);
     let (found, expected) = (grey_levels(&pixels(&file)), levels.map(|level| (level - 64) * 255 / 876));
     assert!(found.iter().zip(expected).all(|(found, expected)| u32::from(*found).abs_diff(expected) <= 2), "{found:?}");
     assert!(said.stderr.contains("10 bits a colour: it is painted with 8"), "{}", said.stderr);
@@ -249,8 +237,8 @@ fn levels_stay_what_they_are() {
         ("bt709.mkv", &["-c:v", "ffv1", "-colorspace", "bt709"]),
     ] {
         let picture = format!("nullsrc=s=320x180:r=10:d=0.5,format=yuv420p,geq=lum='{luma}':cb=128:cr=128");
-        let input = studio.make(name, &[&["-f", "lavfi", "-i", &picture][..], codec].concat());
-        let (file, _) = studio.good("file", &input, "out.mkv", &["--crf", "0"]);
+        let input = make(&studio, name, &[&["-f", "lavfi", "-i", &picture][..], codec].concat());
+        let (file, _) = good(&studio, "file", &input, "out.mkv", &["--crf", "0"]);
         let gray = ["-vf", "extractplanes=y", "-f", "rawvideo", "-"];
         let rows = output_of(Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-i", &file]).args(gray)).stdout;
         let found: [u8; 8] = std::array::from_fn(|at| rows[90 * 320 + 40 * at + 20]);
@@ -263,8 +251,8 @@ fn a_range_that_is_not_told_is_that_of_video() {
     let studio = Studio::new();
     let white = "color=black:s=64x64:r=5:d=0.4,format=yuv420p,geq=lum=235:cb=128:cr=128";
     let codec = ["-c:v", "libvpx-vp9", "-lossless", "1", "-colorspace", "bt709"];
-    let input = studio.make("white.webm", &[&["-f", "lavfi", "-i", white][..], &codec].concat());
-    let (file, _) = studio.good("file", &input, "out.png", &["--at", "0"]);
+    let input = make(&studio, "white.webm", &[&["-f", "lavfi", "-i", white][..], &codec].concat());
+    let (file, _) = good(&studio, "file", &input, "out.png", &["--at", "0"]);
     let level = image::open(file).expect("a picture").into_rgb8().get_pixel(32, 32).0[1];
     assert!(level >= 254, "white became {level}");
 }
@@ -298,13 +286,13 @@ fn transparent_films_are_laid_on_a_colour() {
         ("vp8.webm", &["-c:v", "libvpx", "-auto-alt-ref", "0", "-pix_fmt", "yuva420p", "-crf", "4", "-b:v", "2M"]),
         ("vp9.webm", &["-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-lossless", "1"]),
     ] {
-        let input = studio.make(name, &[&["-f", "lavfi", "-i", HIDDEN_RED], codec].concat());
+        let input = make(&studio, name, &[&["-f", "lavfi", "-i", HIDDEN_RED], codec].concat());
         for (colour, expected) in [(None, ON_BLACK), (Some("white"), ON_WHITE)] {
             let args: Vec<_> = colour.into_iter().flat_map(|colour| ["--background", colour]).collect();
-            let (file, said) = studio.good("file", &input, "out.mkv", &[&["--crf", "1"], &args[..]].concat());
+            let (file, said) = good(&studio, "file", &input, "out.mkv", &[&["--crf", "1"], &args[..]].concat());
             assert_thirds(thirds(&pixels(&file)), expected, 12);
             assert!(said.stderr.contains("it is laid on the colour"), "{name}: {}", said.stderr);
-            let (picture, _) = studio.good("file", &input, "out.png", &[&["--at", "0.2"], &args[..]].concat());
+            let (picture, _) = good(&studio, "file", &input, "out.png", &[&["--at", "0.2"], &args[..]].concat());
             assert_thirds(thirds(image::open(picture).expect("a picture").into_rgb8().as_raw()), expected, 4);
         }
     }
@@ -314,8 +302,8 @@ fn transparent_films_are_laid_on_a_colour() {
 fn a_gif_is_laid_on_a_colour_where_nothing_is_drawn() {
     let studio = Studio::new();
     let palette = format!("{HIDDEN_RED},split[a][b];[a]palettegen=reserve_transparent=1[p];[b][p]paletteuse");
-    let input = studio.make("hidden.gif", &["-f", "lavfi", "-i", &palette]);
-    let (file, said) = studio.good("file", &input, "out.mkv", &["--crf", "1", "--background", "#ffffff"]);
+    let input = make(&studio, "hidden.gif", &["-f", "lavfi", "-i", &palette]);
+    let (file, said) = good(&studio, "file", &input, "out.mkv", &["--crf", "1", "--background", "#ffffff"]);
     assert_thirds(thirds(&pixels(&file)), [[255; 3], [0, 255, 0], [0, 0, 255]], 12);
     assert!(said.stderr.contains("it is laid on the colour #ffffff"), "{}", said.stderr);
 }
@@ -325,31 +313,33 @@ fn films_that_only_could_be_transparent_are_painted_without_a_word() {
     let studio = Studio::new();
     // Browsers record so: the track claims what no picture has.
     let claims = ["-c:v", "libvpx-vp9", "-metadata:s:v", "alpha_mode=1"];
-    let input = studio.make("claims.webm", &[&["-f", "lavfi", "-i", "testsrc2=s=96x64:r=5:d=1"][..], &claims].concat());
-    let (file, said) = studio.good("file", &input, "out.mkv", &[]);
+    let input =
+        make(&studio, "claims.webm", &[&["-f", "lavfi", "-i", "testsrc2=s=96x64:r=5:d=1"][..], &claims].concat());
+    let (file, said) = good(&studio, "file", &input, "out.mkv", &[]);
     assert_eq!(packet_times(&file, "v").len(), 5);
     assert!(!said.stderr.contains("transparent"), "{}", said.stderr);
-    let input = studio.make("opaque.mov", &["-f", "lavfi", "-i", "testsrc2=s=96x64:d=0.4,format=rgba", "-c:v", "png"]);
-    let (_, said) = studio.good("file", &input, "out.mkv", &[]);
+    let input =
+        make(&studio, "opaque.mov", &["-f", "lavfi", "-i", "testsrc2=s=96x64:d=0.4,format=rgba", "-c:v", "png"]);
+    let (_, said) = good(&studio, "file", &input, "out.mkv", &[]);
     assert!(!said.stderr.contains("transparent"), "{}", said.stderr);
 }
 
 #[test]
 fn transparent_pictures_never_show_what_they_hide() {
     let studio = Studio::new();
-    let input = studio.make("hidden.png", &["-f", "lavfi", "-i", HIDDEN_RED, "-frames:v", "1"]);
+    let input = make(&studio, "hidden.png", &["-f", "lavfi", "-i", HIDDEN_RED, "-frames:v", "1"]);
     for (colour, expected) in [(None, ON_BLACK), (Some("#ffffff"), ON_WHITE)] {
         let args: Vec<_> = colour.into_iter().flat_map(|colour| ["--background", colour]).collect();
-        let (file, said) = studio.good("file", &input, "out.jpg", &args);
+        let (file, said) = good(&studio, "file", &input, "out.jpg", &args);
         assert_thirds(thirds(image::open(file).expect("a picture").into_rgb8().as_raw()), expected, 12);
         assert!(said.stderr.contains("it is laid on the colour"), "{}", said.stderr);
     }
     // A file that can stay transparent does, with nothing left of the hidden colour; unless a background is named.
-    let (file, said) = studio.good("file", &input, "out.png", &[]);
+    let (file, said) = good(&studio, "file", &input, "out.png", &[]);
     let picture = image::open(&file).expect("a picture").into_rgba8();
     let parts = [16, 48, 80].map(|x| picture.get_pixel(x, 32).0);
     assert_eq!(parts, [[0; 4], [0, 255, 0, 128], [0, 0, 255, 255]], "{}", said.stderr);
-    let (file, _) = studio.good("file", &input, "out.webp", &["--background", "white"]);
+    let (file, _) = good(&studio, "file", &input, "out.webp", &["--background", "white"]);
     let picture = image::open(Path::new(&file)).expect("a picture");
     assert!(picture.as_rgb8().is_some(), "{:?}", picture.color());
     assert_thirds(thirds(picture.into_rgb8().as_raw()), ON_WHITE, 2);

@@ -5,9 +5,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::http::until;
 use common::onnx::{self, FLOAT, FLOAT16, PICTURE, Side, int, ints, node};
-use common::{Running, ffmpeg, run};
+use common::{Running, ffmpeg, run, until};
 use image::{Rgb, RgbImage};
 use impasto::style::manifest::Manifest;
 use impasto::style::onnx::SessionOptions;
@@ -72,10 +71,8 @@ fn a_network_knows_what_it_handed_on_until_the_picture_is_another() {
         let open = || Painter::open(&choice, None, &SessionOptions::default()).unwrap();
         let paint = |painter: &mut Painter, picture: &RgbImage| {
             let mut painted = RgbImage::new(64, 48);
-            let source = Pixels::new(picture, 64, 48, 3 * 64, PixelOrder::Rgb).unwrap();
-            painter
-                .paint(&source, &mut PixelsMut::new(&mut painted, 64, 48, 3 * 64, PixelOrder::Rgb).unwrap())
-                .unwrap();
+            let source = Pixels::packed(picture, 64, 48, PixelOrder::Rgb).unwrap();
+            painter.paint(&source, &mut PixelsMut::packed(&mut painted, 64, 48, PixelOrder::Rgb).unwrap()).unwrap();
             painted
         };
         let mut painter = open();

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::http::{Api, until};
+use common::http::Api;
 use common::*;
 use image::GenericImageView;
 use serde_json::{Value, json};
@@ -473,16 +473,16 @@ fn outputs_change_while_the_stream_runs_on() {
     assert_eq!(studio.seen_at("hall"), None);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = taken.local_addr().unwrap();
-    studio.edit(&format!("{HALL}output.rtsp = \"{there}/moved\"\n"));
-    until("it is refused", || studio.config()["error"].as_str().is_some_and(|error| error.contains("it is in use")));
     let watch_there = ["-v", "error", "-nostdin", "-rtsp_transport", "tcp", "-i", &studio.url("moved")];
     let mut client = Killed(
         Command::new("ffmpeg").args(watch_there).args(["-f", "null", "-"]).stdin(Stdio::null()).spawn().unwrap(),
     );
     let is_rtsp = |output: &&Value| output["kind"] == "rtsp";
-    until("the client is counted", || {
-        state()["outputs"].as_array().unwrap().iter().find(is_rtsp).is_some_and(|rtsp| rtsp["clients"] == 1)
-    });
+    let clients = || state()["outputs"].as_array().unwrap().iter().find(is_rtsp).unwrap()["clients"].clone();
+    until("the client is counted", || clients() == 1);
+    studio.edit(&format!("{HALL}output.rtsp = \"{there}/moved\"\n"));
+    until("it is refused", || studio.config()["error"].as_str().is_some_and(|error| error.contains("it is in use")));
+    assert_eq!(clients(), 1, "who watches was sent away before the new address could be had");
     // Until it is free: who watches the old one meanwhile is left alone by further tries, which are not told.
     api.assert_painting_of("hall", 60);
     assert!(client.0.try_wait().unwrap().is_none(), "who watches was sent away");

@@ -4,11 +4,9 @@
 mod common;
 
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use common::studio::levels;
-use common::{Finished, ffmpeg, finish, impasto, onnx};
+use common::{Finished, ffmpeg, finish, impasto, interrupted, onnx};
 use image::RgbImage;
 use serde_json::Value;
 
@@ -194,19 +192,9 @@ fn films_keep_their_strokes_and_are_not_gone_on_with_in_others() {
     let film = studio.path("long.mkv");
     ffmpeg(&["-f", "lavfi", "-i", "testsrc2=s=640x360:r=30:d=40", "-c:v", "libx264", "-preset", "ultrafast", &film]);
     let (output, network) = (studio.path("resumed.mkv"), studio.path("sizes.onnx"));
-    let mut child = impasto()
-        .args(["--log", "warn", "file", &film, &output, "--network", &network, "--stroke", "0"])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("impasto runs");
-    let packets = studio.path(".resumed.mkv.parts/000000.packets");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while std::fs::metadata(&packets).map_or(0, |file| file.len()) < 20_000 {
-        assert!(Instant::now() < deadline, "nothing was painted");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().expect("killed");
-    child.wait().expect("it ends");
+    let mut command = impasto();
+    command.args(["--log", "warn", "file", &film, &output, "--network", &network, "--stroke", "0"]);
+    interrupted(&mut command, Path::new(&output), 20_000, "KILL");
     let refused = studio.run("file", &film, "resumed.mkv", &["--resume", "--stroke", "1"]);
     let other = "another --style, --strength or other part of the look";
     assert!(refused.code == 2 && refused.stderr.contains(other), "{refused:?}");

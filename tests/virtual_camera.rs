@@ -114,11 +114,7 @@ fn jpeg_from_a_camera_is_decoded() {
     let input = ["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", bars];
     let producer = Command::new("ffmpeg").args(input).args(encode).spawn().unwrap();
     let _producer = Killed(producer);
-    let deadline = Instant::now() + PATIENCE;
-    while !tool("v4l2-ctl", &["-d", "/dev/video11", "--info"]).contains("Video Capture") {
-        assert!(Instant::now() < deadline, "the producer does not start");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    until("the producer's camera", || tool("v4l2-ctl", &["-d", "/dev/video11", "--info"]).contains("Video Capture"));
     let text = "[source]\nwidth = 320\nheight = 180\nformat = \"mjpeg\"\n";
     let run = run_camera("camera:Webcam", &["--config", &config("jpeg", text)]).started();
     let seen = Reader::open(LOOPBACK).frame_that("JPEG", |frame| !frame.is_card());
@@ -242,6 +238,7 @@ fn a_frame_counter_comes_through_in_order() {
             let frame = numbered(number);
             times.lock().unwrap()[usize::from(number)] = Some(Instant::now());
             webcam.write_all(&frame).unwrap();
+            // The pace of a webcam.
             std::thread::sleep(Duration::from_millis(33));
         }
     });
@@ -309,6 +306,7 @@ fn the_camera_is_released_while_nobody_watches() {
     resting(&run);
     assert!(!has_open(run.id(), WEBCAM), "the webcam's light is on");
     let (before, begun) = (cpu_time(run.id()), Instant::now());
+    // What is measured is the rest itself.
     std::thread::sleep(Duration::from_secs(20));
     let share = (cpu_time(run.id()) - before).as_secs_f64() / begun.elapsed().as_secs_f64();
     println!("figure: resting, {:.2} % of a core", share * 100.0);
@@ -367,17 +365,14 @@ fn a_lost_camera_is_taken_again_while_the_output_goes_on() {
     let args = ["-d", WEBCAM, "--stream-mmap", "--stream-count=100000"];
     let thief = Command::new("v4l2-ctl").args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let thief = Killed(thief.unwrap());
-    let deadline = Instant::now() + PATIENCE;
-    while !has_open(thief.0.id(), WEBCAM) {
-        assert!(Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until("the thief has it", || has_open(thief.0.id(), WEBCAM));
+    // Until it streams, too, of which nothing is seen from outside.
     std::thread::sleep(Duration::from_secs(1));
     let mut reader = Reader::open(LOOPBACK);
-    while !run.errors().contains("it is used by v4l2-ctl (process ") {
+    until("it is said who has it", || {
         assert!(reader.frame().is_card());
-        assert!(Instant::now() < deadline, "{}", run.errors());
-    }
+        run.errors().contains("it is used by v4l2-ctl (process ")
+    });
     drop(thief);
     reader.frame_that("the camera's picture again", |frame| !frame.is_card());
     let ended = run.interrupt();

@@ -3,7 +3,6 @@
 mod common;
 
 use common::browser::{Browser, key};
-use common::http::until;
 use common::page::{PICTURE, Studio, difference, inverted, settled, wait_for_picture, wait_to_see};
 use common::*;
 use image::{GenericImageView, RgbImage};
@@ -64,9 +63,10 @@ fn its_controls_change_the_picture() {
     });
 
     // Strokes, where there are some to choose: large ones are a negative here.
-    assert_eq!(browser.value("document.getElementById('strokes').hidden"), true);
+    assert_eq!(browser.value("document.getElementById('stroke-part').hidden"), true);
     browser.click("[data-style=waves]");
-    browser.wait_for("!document.getElementById('strokes').hidden && document.getElementById('stroke-auto').checked");
+    browser
+        .wait_for("!document.getElementById('stroke-part').hidden && document.getElementById('stroke-auto').checked");
     browser.press("#strength", key::END);
     browser.click("#colours");
     wait_to_see("small strokes", &browser, &same, 0.02, 0.98);
@@ -77,7 +77,7 @@ fn its_controls_change_the_picture() {
     browser.click("#stroke-auto");
     wait_to_see("small strokes again", &browser, &same, 0.02, 0.98);
     studio.api.wait_for_state("the stroke by the size of the picture", |_| look()["stroke"] == "auto");
-    browser.wait_for("document.querySelector('#strokes output').textContent === 'auto'");
+    browser.wait_for("document.querySelector('#stroke-part output').textContent === 'auto'");
 
     // The other network.
     browser.click("[data-style=great_wave]");

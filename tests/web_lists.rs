@@ -3,7 +3,6 @@
 mod common;
 
 use common::browser::key;
-use common::http::until;
 use common::page::{PICTURE, Studio, wait_for_picture};
 use common::*;
 
@@ -118,10 +117,13 @@ fn sources_are_chosen_from_what_there_is() {
     };
     browser.press("[data-testid=cameras]", "white.mkv");
     source("media/white.mkv");
+    // The controls lie further down than the picture.
+    browser.value("scrollTo(0, 0)");
     until("white is seen", || browser.screenshot(PICTURE).get_pixel(300, 100).0[0] > 240);
     // Its end is past by now: it plays in a loop.
     browser.press("#source-name", &format!("{}{}", clip("black.mkv"), key::ENTER));
     source("black.mkv");
+    browser.value("scrollTo(0, 0)");
     until("black is seen", || browser.screenshot(PICTURE).get_pixel(300, 100).0[0] < 15);
     browser.press("[data-testid=cameras]", "Test picture");
     source("test picture");
@@ -157,7 +159,93 @@ fn outputs_are_added_and_removed() {
     browser.press("#output-kind", "Virtual");
     browser.press("#output-device", &format!("/dev/video99{}", key::ENTER));
     browser.wait_for("/modprobe v4l2loopback/.test(document.querySelector('#notices .problem')?.textContent)");
+    // A monitor is chosen from those there are, of which this machine may have none.
+    browser.press("#output-kind", "Monitor");
+    browser.wait_for("!document.getElementById('output-monitor').hidden");
+    browser.click("#output-form button");
+    browser.wait_for("/^display: /.test(document.querySelector('#notices .problem')?.textContent)");
     browser.click(&format!("[data-output='rtsp-0.0.0.0-{port}-lan'] [title^=Remove]"));
     browser.wait_for("document.querySelectorAll('#outputs li').length === 2");
     browser.assert_clean(true);
+}
+
+#[test]
+fn a_painting_that_is_dropped_or_chosen_becomes_a_style() {
+    let studio = Studio::open(&[]);
+    onnx::write_mood(studio.networks.path());
+    let Some(browser) = studio.visit() else { return };
+    let nothing = || studio.api.ask("POST", "/api/v1/styles?name=a", &[], b"a").text();
+    until("the network for it is known", || nothing().contains("is no JPEG"));
+    let painting = |name: &str, colour: [u8; 3]| {
+        let file = studio.folder.path().join(name);
+        image::RgbImage::from_pixel(16, 16, image::Rgb(colour)).save(&file).unwrap();
+        file
+    };
+    let styles = |name: &str| studio.api.wait_for_state(name, |state| state["look"]["styles"][name] == 1.0);
+    let has = |name: &str, there: bool| {
+        browser.wait_for(&format!("(document.querySelector('[data-style=\"{name}\"]') !== null) === {there}"));
+    };
+
+    let red = painting("a red, painting.png", [230, 30, 20]);
+    browser.drop_file_on("[data-testid=paintings]", &red);
+    styles("a red_ painting");
+    has("a red_ painting", true);
+    browser.wait_for("!document.body.hasAttribute('data-drop') && document.body.dataset.view === 'live'");
+    // Beside the tiles too; another with the same name gets a number.
+    browser.drop_file_on("#gallery-title", &red);
+    styles("a red_ painting 2");
+    browser.choose_file("#painting", &painting("blue.png", [20, 30, 230]));
+    styles("blue");
+    // With the keyboard: the field is reached, and so is what removes one.
+    browser.value("document.getElementById('painting').focus()");
+    browser.wait_for("document.activeElement.id === 'painting'");
+    let remove = "[aria-label='Remove the painting a red painting 2']";
+    browser.value(&format!("document.querySelector({remove:?}).click()"));
+    has("a red_ painting 2", false);
+
+    let words = "document.getElementById('notices').textContent.includes('is no JPEG, PNG or WebP file')";
+    let text = studio.folder.path().join("poem.png");
+    std::fs::write(&text, "a poem").unwrap();
+    browser.choose_file("#painting", &text);
+    browser.wait_for(words);
+    browser.wait_for("!document.getElementById('paintings').ariaBusy");
+    let kept = std::fs::read_dir(studio.folder.path().join("state/paintings")).unwrap().count();
+    assert_eq!(kept, 2);
+    // What was refused is in the browser's log.
+    browser.assert_clean(true);
+}
+
+#[test]
+fn a_show_is_seen_held_and_moved() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    assert_eq!(browser.value("document.getElementById('show').hidden"), true);
+    let config = studio.folder.path().join("impasto.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let show = "[show]\nplaylist = [{ source = \"test\", seconds = 500 }, { source = \"none.mp4\" }, { source = \"showcase\", seconds = 500 }]\n\
+                programme = [{ name = \"day\", seconds = 500, fade_seconds = 0, step = [{ look = { strength = 0.5 } }, { look = { strength = 0.25 } }] }]\n";
+    std::fs::write(&config, text + show).unwrap();
+    let row = |place: usize| format!("#show-parts li:nth-child({place})");
+    let reads = |place: usize, part: &str, words: &str| {
+        browser.wait_for(&format!("document.querySelector('{} {part}')?.textContent.includes('{words}')", row(place)));
+    };
+    reads(1, ".now", "test picture");
+    reads(1, "small", "Next: none.mp4, ");
+    reads(2, ".now", "day: strength 0.5");
+    browser.click(&format!("{} .skip", row(1)));
+    reads(1, ".now", "showcase");
+    browser.wait_for("document.querySelector('#show-parts option:nth-child(2)').textContent === 'none.mp4 (missing)'");
+    browser.click(&format!("{} .hold", row(2)));
+    reads(2, ".hold", "Resume");
+    browser.click(&format!("{} .skip", row(2)));
+    studio.api.wait_for_state("the second step", |state| state["look"]["strength"] == 0.25);
+    browser.click(&format!("{} .hold", row(2)));
+    reads(2, ".hold", "Pause");
+    browser.press("#source-name", &format!("test{}", key::ENTER));
+    reads(1, ".now", "set by hand");
+    browser.click(&format!("{} .hold", row(1)));
+    reads(1, ".now", "showcase");
+    browser.press(&format!("{} select", row(1)), "test p");
+    reads(1, ".now", "test picture");
+    browser.assert_clean(false);
 }

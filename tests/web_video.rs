@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::http::{clients_of, until};
+use common::http::clients_of;
 use common::page::{Studio, inverted, settled, wait_to_see};
 use common::*;
 use serde_json::json;

@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::http::{Api, clients_of, until};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use common::http::{Api, clients_of};
 use common::whep::{Player, WHEP, post};
 use common::*;
 use serde_json::json;
@@ -149,4 +152,29 @@ fn a_viewer_wakes_a_stream_that_nobody_watched_and_secrets_stay() {
     let told = [admitted.text(), api.ask("GET", "/api/v1/streams", &head, b"").text(), run.errors()].concat();
     assert!(!told.contains("hunter2"), "{told}");
     assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
+fn it_ends_in_good_order_while_browsers_begin_to_watch() {
+    let offer = Player::new().offer();
+    for _ in 0..6 {
+        let (run, api) = Api::start(&SMALL);
+        let head = format!(
+            "POST {WHEP} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n",
+            api.address,
+            offer.len()
+        );
+        let begin_to_watch = || {
+            while let Ok(mut stream) = TcpStream::connect(&api.address) {
+                let _ = write!(stream, "{head}{offer}").and_then(|()| stream.read_to_end(&mut Vec::new()));
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..3).for_each(|_| drop(scope.spawn(begin_to_watch)));
+            until("somebody watches", || viewers(&api) > 0);
+            run.signal("TERM");
+            let ended = run.end();
+            assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        });
+    }
 }

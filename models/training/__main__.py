@@ -12,7 +12,7 @@ from .data import Style, read_styles, to_picture, to_tensor
 from .device import pack, run as device_run
 from .network import SHAPES
 from .problems import Problem
-from .proof import calm, card, curve, flicker, frame, held_out, speed
+from .proof import calm, card, curve, flicker, frame, held_out, int8, layers, speed
 from .teach import CROP_PX, SMALLEST_CROP_PX
 
 HERE = Path(__file__).parent
@@ -138,6 +138,24 @@ def parser() -> argparse.ArgumentParser:
     fast.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     fast.add_argument("--seconds", type=float, default=1.0, help="a turn (default: %(default)s)")
     fast.set_defaults(run_command=lambda o: speed.measure(o.networks, o.threads, o.rounds, o.seconds))
+
+    parts = commands.add_parser("layers", help="where the time of ONNX networks goes, layer by layer, beside what the machine can do")
+    parts.add_argument("networks", nargs="+", help="FILE.onnx, or FILE.onnx=255 if it reads 0..255")
+    parts.add_argument("--runtime", choices=layers.RUNTIMES, default="onnxruntime", help="(default: %(default)s)")
+    parts.add_argument("--threads", type=number(int, 1), default=1, help="(default: %(default)s)")
+    parts.add_argument("--picture", type=number(int, 1), nargs=2, default=(1280, 720), metavar=("WIDTH", "HEIGHT"), help="(default: 1280 720)")
+    parts.add_argument("--runs", type=number(int, 1), default=40, help="(default: %(default)s)")
+    parts.set_defaults(run_command=lambda o: layers.measure(o.networks, o.runtime, o.threads, o.picture, o.runs))
+
+    bits = commands.add_parser("int8", help="what a network loses and gains in eight bits, on the CPU")
+    bits.add_argument("network", type=Path, help="FILE.onnx with its manifest")
+    add_photos(bits)
+    bits.add_argument("--pictures", type=Path, nargs="+", required=True, help="photographs to compare")
+    bits.add_argument("--style-rows", type=int, nargs="+", default=[1], help="(default: %(default)s)")
+    bits.add_argument("--method", choices=["Percentile", "Entropy", "MinMax"], default="Percentile", help="how ranges are taken (default: %(default)s)")
+    bits.add_argument("--rounds", type=number(int, 1), default=20, help="(default: %(default)s)")
+    bits.add_argument("--to", type=Path, required=True, help="folder for the quantised networks")
+    bits.set_defaults(run_command=lambda o: int8.measure(o.network, o.photos, o.pictures, o.style_rows, o.method, o.rounds, o.to))
 
     gpu = commands.add_parser("card", help="milliseconds a frame of our ONNX networks on an NVIDIA card")
     gpu.add_argument("networks", type=Path, nargs="+", help="FILE.onnx, with the name of one of our networks")

@@ -1,5 +1,6 @@
 //! What a source is linked to: the picture branch, and the sound branch if it has sound; both end at the [`Receiver`].
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
@@ -12,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
 use crate::gst::shared_clock;
 use crate::sync::Locked;
+
+/// The rate of files whose pictures bear no times, as ffmpeg reads them.
+const UNTIMED_FPS: u64 = 25;
 
 /// The picture branch, and the sound branch that is built when a stream turns out to have sound.
 pub(super) struct Branches {
@@ -117,6 +121,25 @@ impl Branches {
                 gst::element_error!(element, gst::StreamError::WrongType, ("there is no video in it"));
             }
         });
+        Ok(())
+    }
+
+    /// Pictures of files that bear no times, such as raw MJPEG, get those of [`UNTIMED_FPS`].
+    pub(super) fn give_times(&self) -> Result<()> {
+        // The first of them may bear one.
+        let next = AtomicU64::new(0);
+        let give_time = move |_: &gst::Pad, info: &mut gst::PadProbeInfo| {
+            if let Some(buffer) = info.buffer_mut() {
+                let time = buffer.pts().unwrap_or_else(|| {
+                    let time = gst::ClockTime::from_nseconds(next.load(Ordering::Relaxed));
+                    buffer.make_mut().set_pts(time);
+                    time
+                });
+                next.store(time.nseconds() + gst::ClockTime::SECOND.nseconds() / UNTIMED_FPS, Ordering::Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        };
+        self.entry()?.add_probe(gst::PadProbeType::BUFFER, give_time);
         Ok(())
     }
 

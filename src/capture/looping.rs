@@ -29,11 +29,18 @@ impl Looping {
     /// long. False if the source cannot seek: then it ends, and can be opened again.
     pub fn begin(&self, length: Option<gst::ClockTime>) -> bool {
         let Some(length) = length.filter(|length| !length.is_zero()) else { return false };
-        self.length.store(length.nseconds(), Ordering::Release);
         let mut seeking = gst::query::Seeking::new(gst::Format::Time);
-        self.entry.peer_query(&mut seeking)
-            && seeking.result().0
-            && seek(&self.entry, gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT)
+        if !self.entry.peer_query(&mut seeking) || !seeking.result().0 {
+            return false;
+        }
+        self.length.store(length.nseconds(), Ordering::Release);
+        let begun = seek(&self.entry, gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT);
+        if !begun {
+            self.length.store(0, Ordering::Release);
+            // That of MPEG-TS says that it can seek, and refuses this after it has flushed: only another seek sets it going again.
+            seek(&self.entry, gst::SeekFlags::FLUSH);
+        }
+        begun
     }
 
     /// How long one round takes, once it has begun.

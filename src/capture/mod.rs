@@ -3,19 +3,20 @@
 //! A source template (`media`, `camera`, `showcase`, `test`) feeds `picture.launch`, whose appsink hands each
 //! sample to the [`Receiver`]; sound, where there is any, goes through `sound.launch` the same way.
 
-pub mod animation;
+pub(crate) mod animation;
 mod branches;
-pub mod by_ffmpeg;
-pub mod camera;
+pub(crate) mod by_ffmpeg;
+pub(crate) mod camera;
 mod caps;
+mod home;
 mod looping;
 mod multipart;
-pub mod probe;
-pub mod scaling;
+pub(crate) mod probe;
+pub(crate) mod scaling;
 mod showcase;
 mod source;
 mod still;
-pub mod treatment;
+pub(crate) mod treatment;
 
 pub use by_ffmpeg::Reader;
 pub use source::Source;
@@ -79,6 +80,8 @@ pub struct Wiring {
     pub treatment: Treatment,
     /// Who reads the pictures of a file.
     pub reader: Reader,
+    /// Whether a web server may lead to other addresses.
+    pub redirects: bool,
     /// A file that is read as fast as it goes is entered at the key frame before this time, if it can be.
     pub enter_at: Option<gst::ClockTime>,
     pub receiver: Arc<dyn Receiver>,
@@ -166,7 +169,7 @@ impl Capture {
         };
         let edit_lists = source.edit_lists().filter(|_| reading.is_none());
         let head = match &reading {
-            Some(reading) => source::media(&wiring.templates, &reading.uri(), None)?,
+            Some(reading) => source::media(&wiring.templates, &reading.uri(), None, wiring.redirects)?,
             None => source.build(wiring, edit_lists.as_ref())?,
         };
         pipeline.add(&head).map_err(|error| Error::usage(format!("capture: {error}")))?;
@@ -180,7 +183,7 @@ impl Capture {
         let description = source.to_string();
         let (looping, standstill) = (None, matches!(source, Source::File(_)).then(Mutex::default));
         let treatment = wiring.treatment;
-        let is_still = matches!(source, Source::File(path) if still::is_still(path));
+        let is_still = source.is_still();
         let mut capture = Self {
             pipeline,
             source: source.clone(),
@@ -200,6 +203,9 @@ impl Capture {
         let paced = wiring.pace == Pace::RealTime && paused != gst::StateChangeSuccess::NoPreroll;
         capture.looping = (wiring.looped && paced).then(|| Looping::new(entry, branches.entries()));
         branches.set_sync(paced);
+        if paced && matches!(source, Source::File(_)) {
+            branches.give_times()?;
+        }
         if let Some(time) = wiring.enter_at {
             capture.enter_at(time);
         }

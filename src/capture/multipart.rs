@@ -1,8 +1,9 @@
-//! Cameras that send one picture after the other over HTTP (`multipart/x-mixed-replace`), kept within bounds: GStreamer's
-//! demuxer believes whatever length a part is said to have, and keeps headers that never end.
+//! Cameras that send one picture after the other over HTTP (`multipart/x-mixed-replace`): their heads are put right and kept
+//! within bounds before GStreamer's demuxer reads them. It takes a blank behind a colon for granted, believes whatever
+//! length a part is said to have, and keeps heads that never end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -12,13 +13,14 @@ use crate::sync::Locked;
 /// A part with its head may be so large: an uncompressed 4K picture is half of it.
 const MOST_BYTES: usize = 64 << 20;
 
-/// The line of a head that the demuxer crashes on when its number is too large.
+/// The lines of a head that the demuxer reads.
+const TYPE: &[u8] = b"content-type:";
 const LENGTH: &[u8] = b"content-length:";
 
-/// What of one buffer is looked at together with the next one: the length may be cut in two.
-const KEPT: usize = 64;
+/// A line of a head may be so long; a longer one is none of [`TYPE`] and [`LENGTH`].
+const LONGEST_LINE: usize = 1024;
 
-/// Ends the source with an error before `demuxer` is given what it cannot take.
+/// Gives `demuxer` what it can take, and ends the source with an error before it is given too much.
 pub fn guard(demuxer: &gst::Element) {
     // A camera never says that no other stream will come.
     demuxer.set_property("single-stream", true);
@@ -32,42 +34,78 @@ pub fn guard(demuxer: &gst::Element) {
         });
     });
     let Some(pad) = demuxer.static_pad("sink") else { return };
-    let kept = std::sync::Mutex::new(Vec::new());
+    let heads = Mutex::new(Heads::default());
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
         let size = since_last.fetch_add(buffer.size(), Ordering::Relaxed) + buffer.size();
-        let told = buffer.map_readable().is_ok_and(|bytes| tells_too_much(&mut kept.locked(), &bytes));
-        if size <= MOST_BYTES && !told {
-            return gst::PadProbeReturn::Ok;
+        if size > MOST_BYTES {
+            if let Some(demuxer) = pad.parent_element() {
+                let most = MOST_BYTES >> 20;
+                gst::element_error!(demuxer, gst::StreamError::Demux, ("a part of it is larger than {most} MB"));
+            }
+            return gst::PadProbeReturn::Drop;
         }
-        if let Some(demuxer) = pad.parent_element() {
-            let most = MOST_BYTES >> 20;
-            gst::element_error!(demuxer, gst::StreamError::Demux, ("a part of it is larger than {most} MB"));
+        let right = buffer.map_readable().map(|bytes| heads.locked().put_right(&bytes));
+        if let Ok(right) = right {
+            let mut right = gst::Buffer::from_mut_slice(right);
+            let copied = gst::BufferCopyFlags::FLAGS | gst::BufferCopyFlags::TIMESTAMPS;
+            let _ = buffer.copy_into(right.make_mut(), copied, ..);
+            *buffer = right;
         }
-        gst::PadProbeReturn::Drop
+        gst::PadProbeReturn::Ok
     });
 }
 
-/// Whether `bytes`, which follow on what was `kept`, tell a length that is too large or no number. Keeps their end.
-fn tells_too_much(kept: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    // Where the two meet, and then within the new ones.
-    let seam = [kept.as_slice(), &bytes[..bytes.len().min(KEPT)]].concat();
-    let told = [seam.as_slice(), bytes].into_iter().any(|text| lengths(text).any(|length| length > MOST_BYTES as u64));
-    let end = [seam.as_slice(), &bytes[bytes.len().min(KEPT)..]].concat();
-    *kept = end[end.len().saturating_sub(KEPT)..].to_vec();
-    told
+/// What passes, line by line; a picture is a few very long ones.
+#[derive(Default)]
+struct Heads {
+    /// The line that has begun and may be one that is put right; it is held back until it is told from others.
+    line: Vec<u8>,
+    /// The line goes on, and is none of those.
+    is_other: bool,
 }
 
-/// The lengths that are told in a text; what is no number counts as too large, what is cut off at its end not at all.
-fn lengths(text: &[u8]) -> impl Iterator<Item = u64> {
-    let begins = text.windows(LENGTH.len()).enumerate().filter(|(_, word)| word.eq_ignore_ascii_case(LENGTH));
-    begins.filter_map(|(at, _)| {
-        let rest = &text[at + LENGTH.len()..];
-        let line = &rest[..rest.iter().position(|byte| b"\r\n".contains(byte))?];
-        let number =
-            std::str::from_utf8(line).ok().map(str::trim).filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
-        Some(number.and_then(|number| number.parse().ok()).unwrap_or(u64::MAX))
-    })
+impl Heads {
+    /// What is to be read instead of `bytes`, which follow on those before.
+    fn put_right(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut right = Vec::with_capacity(self.line.len() + bytes.len() + 1);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if self.is_other {
+                right.extend_from_slice(piece);
+            } else {
+                self.line.extend_from_slice(piece);
+                let line = self.line.as_slice();
+                let may_be = |name: &[u8]| {
+                    let known = line.len().min(name.len());
+                    line[..known].eq_ignore_ascii_case(&name[..known])
+                };
+                let is_other = !may_be(TYPE) && !may_be(LENGTH) || line.len() > LONGEST_LINE;
+                if !is_other && !line.ends_with(b"\n") {
+                    continue;
+                }
+                if is_other {
+                    right.extend_from_slice(line)
+                } else {
+                    right.extend(line_put_right(line))
+                }
+                self.line.clear();
+            }
+            self.is_other = !piece.ends_with(b"\n");
+        }
+        right
+    }
+}
+
+/// The line with one blank behind its colon. A length that cannot be is left out: where the next part begins tells it then.
+fn line_put_right(line: &[u8]) -> Vec<u8> {
+    let Some(colon) = line.iter().position(|byte| *byte == b':') else { return line.to_vec() };
+    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+    let is_length = line[..=colon].eq_ignore_ascii_case(LENGTH);
+    let can_be = |length: &str| length.parse().is_ok_and(|length: usize| (1..=MOST_BYTES).contains(&length));
+    if is_length && !std::str::from_utf8(value).is_ok_and(can_be) {
+        return Vec::new();
+    }
+    [name, b": ", value, b"\r\n"].concat()
 }
 
 #[cfg(test)]
@@ -75,24 +113,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_that_cannot_be_is_found_however_it_is_cut() {
-        let head =
-            |length: &str| format!("--frame\r\nContent-Type: image/jpeg\r\nContent-LENGTH: {length}\r\n\r\npicture");
-        for (length, is_too_much) in [
-            ("0", false),
-            ("65536", false),
-            ("67108865", true),
-            ("4000000000", true),
-            ("-2", true),
-            ("1e9", true),
-            ("", true),
+    fn heads_are_put_right_however_they_are_cut_and_pictures_stay_as_they_are() {
+        let picture = b"\xff\xd8 content \n\ncontent-\n\r\nContent-Lengths: 0\n\xff\xd9";
+        let part = |head: &str| [b"--frame\r\n", head.as_bytes(), b"\r\n", picture, b"\r\n--frame--\r\n"].concat();
+        let plain = "Content-Type: image/jpeg\r\nX-Time: 1\r\n";
+        for (head, expected) in [
+            (plain, plain),
+            ("Content-Type:image/jpeg\r\nX-Time: 1\r\n", plain),
+            ("Content-Type: \t image/jpeg \nX-Time: 1\r\n", plain),
+            (
+                "content-TYPE:image/jpeg\r\ncontent-LENGTH:65536\r\n",
+                "content-TYPE: image/jpeg\r\ncontent-LENGTH: 65536\r\n",
+            ),
+            ("Content-Length: 67108864\r\n", "Content-Length: 67108864\r\n"),
+            ("Content-Length: 67108865\r\n", ""),
+            ("Content-Length: 4000000000\r\n", ""),
+            ("Content-Length: 99999999999999999999999\r\n", ""),
+            ("Content-Length: 0\r\nX-Time: 1\r\n", "X-Time: 1\r\n"),
+            ("Content-Length: -2\r\n", ""),
+            ("Content-Length: 1e9\r\n", ""),
+            ("Content-Length:\r\n", ""),
         ] {
-            let text = head(length);
-            for cut in 0..text.len() {
-                let (mut kept, (first, second)) = (Vec::new(), text.as_bytes().split_at(cut));
-                let told = tells_too_much(&mut kept, first) | tells_too_much(&mut kept, second);
-                assert_eq!(told, is_too_much, "{length:?} cut at {cut}");
+            let (given, expected) = (part(head), part(expected));
+            for cut in 0..given.len() {
+                let (mut heads, (first, second)) = (Heads::default(), given.split_at(cut));
+                let right = [heads.put_right(first), heads.put_right(second)].concat();
+                assert_eq!(right, expected, "{head:?} cut at {cut}");
             }
+            let mut heads = Heads::default();
+            let right: Vec<u8> = given.chunks(1).flat_map(|byte| heads.put_right(byte)).collect();
+            assert_eq!(right, expected, "{head:?} byte by byte");
         }
+        let long = part(&format!("Content-Type: {}", "x".repeat(2 * LONGEST_LINE)));
+        assert_eq!(Heads::default().put_right(&long), long);
     }
 }

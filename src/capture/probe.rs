@@ -84,6 +84,7 @@ fn open_with(
         fixed_caps: None,
         treatment,
         reader,
+        redirects: true,
         enter_at: None,
         receiver: Arc::new(First { found, taken }),
     };

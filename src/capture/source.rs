@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::camera::{CameraRequest, Which};
+use super::home::{Home, keep_http_at, keep_rtsp_at};
 use super::{Pace, Wiring, animation, multipart, showcase, still};
 use crate::error::{Error, Result};
 use crate::gst::edit_list::EditLists;
@@ -16,7 +18,7 @@ use crate::gst::guard_decoders;
 use crate::gst::matroska;
 use crate::gst::template::Templates;
 use crate::redact::redact;
-use crate::url::Url;
+use crate::url::{self, Url};
 
 /// How long a connection may take when it is asked why no media came.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
@@ -69,6 +71,11 @@ impl Source {
     /// A source that can come back after it was lost.
     pub fn is_live(&self) -> bool {
         matches!(self, Self::Camera(_) | Self::Url(_))
+    }
+
+    /// A picture, which has no end.
+    pub fn is_still(&self) -> bool {
+        matches!(self, Self::File(path) if still::is_still(path))
     }
 
     /// Fails early, and in plain words, on what can be seen without GStreamer.
@@ -184,7 +191,7 @@ impl Source {
                     .map_err(|error| error.to_string())
                     .and_then(|path| gst::glib::filename_to_uri(path, None).map_err(|error| error.to_string()))
                     .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-                let media = media(templates, &uri, edit_lists.cloned())?;
+                let media = media(templates, &uri, edit_lists.cloned(), wiring.redirects)?;
                 if matroska::is_transparent(path)?
                     && let Some(decoder) = media.by_name("source")
                 {
@@ -192,7 +199,7 @@ impl Source {
                 }
                 Ok(media)
             }
-            Self::Url(url) => media(templates, url, None),
+            Self::Url(url) => media(templates, url, None, wiring.redirects),
         }
     }
 }
@@ -218,17 +225,28 @@ const RTSP_TIMEOUT_US: u64 = 5_000_000;
 /// Lists of addresses that GStreamer would follow: HLS, DASH, Smooth Streaming.
 const LISTS: [&str; 3] = ["application/x-hls", "application/dash+xml", "application/vnd.ms-sstr+xml"];
 
-/// The head of a pipeline that reads `uri`.
-pub(super) fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLists>) -> Result<gst::Bin> {
+/// The head of a pipeline that reads `uri`, and with `redirects` from where its web server, or a list there, leads to.
+pub(super) fn media(
+    templates: &Templates,
+    uri: &str,
+    edit_lists: Option<EditLists>,
+    redirects: bool,
+) -> Result<gst::Bin> {
+    let uri = &*url::with_escaped_password(uri);
+    let home = if redirects { None } else { Home::of(uri) };
     let bin = templates.load("capture/media", &[])?.build(&[("source", "uridecodebin")])?;
     let decoder = bin.by_name("source").unwrap_or_else(|| unreachable!("checked by build"));
     decoder.set_property("uri", uri);
+    let rtsp_home = home.clone();
     decoder.connect("source-setup", false, move |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
         if source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
             source.set_property("latency", RTSP_LATENCY_MS);
             source.set_property("tcp-timeout", RTSP_TIMEOUT_US);
             source.set_property("timeout", RTSP_TIMEOUT_US);
+            if let Some(home) = &rtsp_home {
+                keep_rtsp_at(home.clone(), &source);
+            }
         }
         if let Some(edit_lists) = &edit_lists {
             edit_lists.hide_from(&source);
@@ -249,6 +267,11 @@ pub(super) fn media(templates: &Templates, uri: &str, edit_lists: Option<EditLis
         decoder.connect_deep_element_added(move |decoder, _, element| {
             match element.factory().map(|factory| factory.name().to_string()).as_deref() {
                 Some("multipartdemux") => multipart::guard(element),
+                Some("souphttpsrc") => {
+                    if let Some(home) = &home {
+                        keep_http_at(home.clone(), element, decoder);
+                    }
+                }
                 // A list of addresses on another machine may name files of this one.
                 Some("filesrc" | "giosrc") if !is_local => {
                     element.set_locked_state(true);
@@ -269,6 +292,11 @@ fn check_file(path: &Path) -> Result<()> {
     let metadata = std::fs::metadata(path).map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
     if metadata.is_dir() {
         return Err(Error::input(format!("{} is a folder, not a media file", path.display())));
+    }
+    if metadata.file_type().is_fifo() {
+        let what =
+            "is a pipe, and a source is a file that can be read again; send to an address such as srt:// or udp://";
+        return Err(Error::input(format!("{} {what}", path.display())));
     }
     if metadata.len() == 0 {
         return Err(Error::input(format!("{} is empty (0 bytes)", path.display())));

@@ -55,6 +55,7 @@ fn wiring(looped: bool, receiver: Arc<dyn Receiver>) -> Wiring {
         fixed_caps: None,
         treatment: Treatment::default(),
         reader: Reader::default(),
+        redirects: true,
         enter_at: None,
         receiver,
     }
@@ -105,6 +106,23 @@ fn a_loop_has_no_seam() {
         assert_eq!(sound.is_empty(), name == "silent.mp4");
         assert!(widest < 50.0, "{name}: sound is missing or doubled for {widest} ms");
         assert_eq!(capture.wait_for_end(Duration::ZERO), None, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_begin_again_by_itself_plays_to_its_end_at_its_pace() {
+    crate::gst::init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"];
+    for (name, codecs) in [("clip.ts", &h264[..]), ("clip.mjpeg", &["-c:v", "mjpeg", "-an"])] {
+        let file = folder.path().join(name);
+        clip(&file, 25, codecs);
+        let times = Arc::new(Times::default());
+        let capture = Capture::start(&Source::File(file), &wiring(true, times.clone())).unwrap();
+        capture.play().unwrap();
+        let steps = times.steps(24);
+        assert!(steps.iter().all(|step| (step - 40.0).abs() < 1.0), "{name}: {steps:?}");
+        assert_eq!(capture.wait_for_end(PATIENCE), Some(End::Finished), "{name}");
     }
 }
 

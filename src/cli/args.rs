@@ -37,6 +37,9 @@ pub struct PaintArgs {
     /// Folder of networks
     #[arg(long, env = "IMPASTO_MODELS", value_name = "FOLDER")]
     pub models: Option<PathBuf>,
+    /// Folder of paintings that are styles, for networks that paint like any
+    #[arg(long, env = "IMPASTO_PAINTINGS", value_name = "FOLDER")]
+    pub paintings: Option<PathBuf>,
     /// Folder of GStreamer launch templates
     #[arg(long, env = "IMPASTO_PIPELINES", value_name = "FOLDER")]
     pub pipelines: Option<PathBuf>,
@@ -66,6 +69,7 @@ impl PaintArgs {
         overlay(&mut runtime.threads, &self.threads);
         overlay(&mut runtime.library, &self.library);
         overlay(&mut runtime.models, &self.models);
+        overlay(&mut runtime.paintings, &self.paintings);
         overlay(&mut runtime.pipelines, &self.pipelines);
     }
 }

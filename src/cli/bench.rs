@@ -119,9 +119,9 @@ impl BenchArgs {
         let mut times = Vec::with_capacity(self.frames);
         for number in 0..WARM_UP + self.frames {
             let no_picture = || Error::usage("a picture without pixels");
-            let source = Pixels::new(&source, width, height, width * 4, PixelOrder::Bgrx).ok_or_else(no_picture)?;
+            let source = Pixels::packed(&source, width, height, PixelOrder::Bgrx).ok_or_else(no_picture)?;
             let mut painted =
-                PixelsMut::new(&mut painted, width, height, width * 4, PixelOrder::Bgrx).ok_or_else(no_picture)?;
+                PixelsMut::packed(&mut painted, width, height, PixelOrder::Bgrx).ok_or_else(no_picture)?;
             let stage_times = painter.paint(&source, &mut painted)?;
             if number >= WARM_UP {
                 times.push(stage_times);
@@ -147,6 +147,7 @@ impl BenchArgs {
             fixed_caps: None,
             treatment: Treatment::default(),
             reader: Reader::default(),
+            redirects: true,
             enter_at: None,
             receiver: inlet.clone(),
         };

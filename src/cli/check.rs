@@ -12,12 +12,13 @@ use crate::config::{Config, locate};
 use crate::convert::{pictures, sheet};
 use crate::error::{Error, Result};
 use crate::picture;
-use crate::style::PaintPlan;
 use crate::style::manifest::Manifest;
+use crate::style::mask::{is_mask_network, mask_network};
 use crate::style::onnx::inspect::NetworkInfo;
 use crate::style::onnx::{self, SessionOptions};
 use crate::style::propose::{Way, propose};
 use crate::style::trial::Trial;
+use crate::style::{MaskFinder, PaintPlan};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -116,6 +117,9 @@ impl CheckArgs {
     }
 
     fn network(&self, manifest: &Path) -> Result<()> {
+        if is_mask_network(manifest) {
+            return self.mask_network(manifest);
+        }
         let manifest = Manifest::read(manifest)?;
         let options = self.session_options();
         let trial = Trial::run(&manifest, &options)?;
@@ -126,8 +130,24 @@ impl CheckArgs {
             say!("  {line}")?;
         }
         say!("  {}", outcome(&trial))?;
+        if manifest.style_image.is_some() {
+            return say!("  it paints like any painting");
+        }
         let styles: Vec<_> = manifest.styles.iter().map(|style| style.name.as_str()).collect();
         say!("  {} styles: {}", styles.len(), styles.join(", "))
+    }
+
+    fn mask_network(&self, manifest: &Path) -> Result<()> {
+        let mut options = self.session_options();
+        options.mask.named = Some(manifest.to_path_buf());
+        let network = mask_network(&options.mask)?.unwrap_or_else(|| unreachable!("it is named"));
+        let info = onnx::inspect_network(&network.model_path(), &options)?;
+        MaskFinder::open(&options)?;
+        say!("{}: a network that finds people, and fits its manifest", network.model_path().display())?;
+        for line in describe(&info) {
+            say!("  {line}")?;
+        }
+        say!("  for --mask; one that is not in the models folder is named with [runtime] mask_network")
     }
 
     /// The proposal goes to standard output with what was found as comments, so that all of it can be saved.

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use tracing::subscriber::NoSubscriber;
 
 use super::{PaintArgs, print_json, say};
 use crate::capture::camera::{CameraDescription, ControlDescription, FormatDescription, SizeDescription, describe_all};
 use crate::config::{Config, plan};
 use crate::error::Result;
+use crate::output::display::{Monitor, monitors};
 use crate::output::virtual_camera::loopbacks;
 use crate::style::Size;
 use crate::style::geometry::Geometry;
@@ -39,6 +41,8 @@ struct Devices {
     cameras: Vec<CameraDescription>,
     /// Loopback devices that --camera-out can write to.
     virtual_cameras: Vec<VirtualCamera>,
+    /// That --display can show on.
+    monitors: Vec<Monitor>,
     inference: Vec<InferenceDevice>,
 }
 
@@ -69,8 +73,12 @@ impl DevicesArgs {
         };
         let virtual_cameras =
             loopbacks().into_iter().map(|found| VirtualCamera { path: found.path, label: found.label }).collect();
-        let devices =
-            Devices { cameras: describe_all(), virtual_cameras, inference: Device::ALL.map(try_device).into() };
+        let inference = Device::ALL.map(try_device).into();
+        let (monitors, no_monitors) = match monitors() {
+            Ok(found) => (found, "none".to_string()),
+            Err(error) => (Vec::new(), format!("none: {error}")),
+        };
+        let devices = Devices { cameras: describe_all(), virtual_cameras, monitors, inference };
         if self.json {
             return print_json(&devices);
         }
@@ -88,10 +96,17 @@ impl DevicesArgs {
         if devices.virtual_cameras.is_empty() {
             say!("  none; `impasto run --camera-out` says how to get one")?;
         }
+        say!("Monitors")?;
+        for monitor in &devices.monitors {
+            say!("  {monitor}{}", if monitor.primary { ", the primary one" } else { "" })?;
+        }
+        if devices.monitors.is_empty() {
+            say!("  {no_monitors}")?;
+        }
         say!("Inference")?;
         for device in &devices.inference {
             let state = device.reason.as_deref().unwrap_or("usable");
-            say!("  {:<10} {state}", device.name)?;
+            say!("  {:<13} {state}", device.name)?;
         }
         Ok(())
     }
@@ -100,7 +115,10 @@ impl DevicesArgs {
 /// Paints one small picture.
 fn try_network(network: &Manifest, options: &SessionOptions) -> Result<()> {
     let geometry = Geometry::new(TRIED_AT, None, &network.input.size)?;
-    Session::open(network, options)?.prepare(geometry.tensor, geometry.border)
+    // A device that is not there is an answer here, and no reason for the library to complain in the log.
+    tracing::subscriber::with_default(NoSubscriber::default(), || {
+        Session::open(network, options)?.prepare(geometry.tensor, geometry.border)
+    })
 }
 
 fn print_camera(camera: &CameraDescription) -> Result<()> {

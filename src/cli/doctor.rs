@@ -5,17 +5,20 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{PaintArgs, print_json, say};
-use crate::capture::camera::{Which, cameras, unreadable};
+use crate::capture::camera::{Which, cameras, permission_advice, unreadable};
 use crate::config::{Config, RuntimeConfig, plan};
 use crate::control::client::Client;
 use crate::control::contract::{LIVE, StreamState, StreamStatus};
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Bits, Codec, Encoder, Preset};
 use crate::machine::free_bytes;
+use crate::output::display::monitors;
 use crate::output::virtual_camera::Device;
 use crate::output::{RtspAddress, RtspServers};
+use crate::paintings;
+use crate::style::manifest::Manifest;
 use crate::style::onnx::library;
-use crate::v4l2::permission_advice;
+use crate::style::{MaskFinder, mask};
 
 /// Elements of GStreamer that Impasto is built on, by the Debian package that brings them.
 const ELEMENTS: [(&str, &[&str]); 6] = [
@@ -85,7 +88,8 @@ pub fn run(paint: PaintArgs, client: &Client, server: &str, json: bool) -> Resul
     let streams = client.get::<Vec<StreamState>>("/api/v1/streams");
     let mut findings = daemon(server, &streams);
     let runtime = &config.runtime;
-    findings.extend([elements(), encoder(), library(runtime), networks(runtime), camera(), loopback(), pipewire()]);
+    findings.extend([elements(), encoder(), library(runtime), networks(runtime), any_painting(runtime), mask(runtime)]);
+    findings.extend([camera(), loopback(), pipewire(), monitor()]);
     if streams.is_err() {
         findings.push(rtsp_port(&config));
     }
@@ -119,7 +123,7 @@ fn tell(finding: &Finding) -> Result<()> {
     }
 }
 
-/// The daemon, and each stream that does not run.
+/// The daemon, and each stream that does not run, or of which nothing is seen.
 fn daemon(server: &str, streams: &Result<Vec<StreamState>>) -> Vec<Finding> {
     let streams = match streams {
         Ok(streams) => streams,
@@ -129,7 +133,8 @@ fn daemon(server: &str, streams: &Result<Vec<StreamState>>) -> Vec<Finding> {
     let count = streams.len();
     let answers = format!("answers at {server}, with {count} stream{}", if count == 1 { "" } else { "s" });
     let down = streams.iter().filter_map(|stream| {
-        let why = stream.error.clone().filter(|_| stream.status == StreamStatus::Failed)?;
+        let is_told = matches!(stream.status, StreamStatus::Failed | StreamStatus::Running);
+        let why = stream.error.clone().filter(|_| is_told)?;
         let cure = "it is tried again by itself; or give it another source: impasto ctl source SOURCE";
         Some(Finding::broken("stream", format!("{}: {why}", stream.name), Some(cure.into())))
     });
@@ -178,6 +183,35 @@ fn networks(runtime: &RuntimeConfig) -> Finding {
     }
 }
 
+/// Networks that paint like any painting.
+fn any_painting(runtime: &RuntimeConfig) -> Finding {
+    let name = "any painting";
+    let Ok(catalog) = plan::catalog(runtime) else { return Finding::absent(name, "no networks", paintings::INSTALL) };
+    let files = |network: &Manifest| std::iter::once(network.model_path()).chain(network.encoder_path());
+    if let Some(missing) = catalog.takers().flat_map(files).find(|file| !file.is_file()) {
+        return Finding::broken(name, format!("{} is missing", missing.display()), Some(paintings::INSTALL.into()));
+    }
+    let takers: Vec<_> = catalog.takers().map(|network| network.name.as_str()).collect();
+    if takers.is_empty() {
+        return Finding::absent(name, "no network paints like a picture that is given", paintings::INSTALL);
+    }
+    Finding::works(name, format!("{} (--style PICTURE)", takers.join(", ")))
+}
+
+/// The network that finds people.
+fn mask(runtime: &RuntimeConfig) -> Finding {
+    let options = plan::session_options(runtime);
+    let there = mask::mask_network(&options.mask).and_then(|network| match network {
+        Some(network) => MaskFinder::open(&options).map(|_| Some(network)),
+        None => Ok(None),
+    });
+    match there {
+        Ok(Some(network)) => Finding::works("mask", format!("{} finds people (--mask person)", network.name)),
+        Ok(None) => Finding::absent("mask", "no network finds people", mask::INSTALL),
+        Err(error) => Finding::broken("mask", error.to_string(), None),
+    }
+}
+
 fn camera() -> Finding {
     let found: Vec<_> = cameras().into_iter().filter(|node| !node.is_loopback()).map(|node| node.card).collect();
     if let Some(path) = unreadable(&Which::Any).first() {
@@ -193,6 +227,19 @@ fn loopback() -> Finding {
     match Device::find("auto") {
         Ok(device) => Finding::works("virtual camera", device.to_string()),
         Err(error) => Finding::absent("virtual camera", "no v4l2loopback device", error.to_string()),
+    }
+}
+
+fn monitor() -> Finding {
+    let name = "monitor";
+    let cure = "set DISPLAY, and XAUTHORITY if need be, as in the session that the monitor belongs to; then --display";
+    match monitors() {
+        Ok(found) if found.is_empty() => Finding::absent(name, "none is connected and on", "plug one in (--display)"),
+        Ok(found) => {
+            let names: Vec<_> = found.iter().map(ToString::to_string).collect();
+            Finding::works(name, format!("{} (--display)", names.join(", ")))
+        }
+        Err(error) => Finding::absent(name, error.to_string(), cure),
     }
 }
 

@@ -115,7 +115,7 @@ pub struct FileArgs {
     #[arg(long, env = "IMPASTO_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    paint: PaintArgs,
+    pub(super) paint: PaintArgs,
 }
 
 impl FileArgs {

@@ -8,6 +8,8 @@ mod devices;
 mod doctor;
 mod file;
 mod join;
+mod look;
+mod paint_like;
 mod preview;
 mod run;
 mod styles;
@@ -29,7 +31,8 @@ Examples:
   impasto run --source clip.mp4 --loop --style starry_night
   impasto run --source rtsp://camera.lan/1 --record painted.mkv
   impasto file holiday.mp4 painted.mp4 --style great_wave
-  impasto ctl style mosaic                      change the style of the stream that runs
+  impasto ctl style great_wave                  change the style of the stream that runs
+  impasto paint-like quilt.jpg in.mp4 out.mp4   paint like any picture, without training
   impasto styles                                what there is to paint with
 
 Exit codes: 0 ok, 2 usage or config, 3 input, 4 network or runtime, 5 output, 130 interrupted.";
@@ -51,6 +54,8 @@ enum Command {
     Run(run::RunArgs),
     /// Paint recorded videos and pictures: one into a file, many into a folder
     File(file::FileArgs),
+    /// Paint recorded videos and pictures in the style of any painting, without training
+    PaintLike(paint_like::PaintLikeArgs),
     /// Put the segments of a film together that `file --segment` painted
     Join(join::JoinArgs),
     /// Paint one picture of a video or a photograph, also in several styles on a sheet
@@ -93,6 +98,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.run(),
             Command::File(args) => args.run(),
+            Command::PaintLike(args) => args.run(),
             Command::Join(args) => args.run(),
             Command::Preview(args) => args.run(),
             Command::Ctl(args) => args.run(),

@@ -65,12 +65,17 @@ impl PreviewArgs {
         if self.output.exists() && !self.overwrite {
             return Err(Error::usage(format!("{output} exists; replace it with --overwrite")));
         }
-        let config = self.paint.config(self.config.as_deref())?;
+        let mut config = self.paint.config(self.config.as_deref())?;
+        let has_styles = !config.paint.styles.0.is_empty();
+        if !has_styles && self.several.as_slice() != ["all"] {
+            // The network is that of the styles on the sheet.
+            config.paint.styles.0.extend(self.several.iter().map(|style| (style.clone(), 1.0)));
+        }
         let paint =
             plan::paint_plan(&config.paint, &config.runtime).map_err(|error| locate(error, self.config.as_deref()))?;
         let network = &paint.choice.network;
         let styles = match self.several.as_slice() {
-            [all] if all == "all" => network.styles.iter().map(|style| style.name.clone()).collect(),
+            [all] if all == "all" => network.all_styles().map(|style| style.name.clone()).collect(),
             names => names.to_vec(),
         };
         // All of them before anything is painted: a typo is told at once.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::{PaintArgs, overlay};
-use crate::config::{Config, ExtraOutput, Settings, VirtualCameraConfig};
+use crate::config::{Config, DisplayConfig, ExtraOutput, Settings, VirtualCameraConfig};
 use crate::control::HttpAddress;
 use crate::daemon::RunOptions;
 use crate::error::{Error, Result};
+use crate::output::display::PRIMARY;
 
 const AFTER_HELP: &str = "\
 The stream runs until its file is over, --duration has passed, or Ctrl-C or SIGTERM comes. All of these finish the
@@ -65,6 +66,9 @@ pub struct RunArgs {
     /// Turn the picture of that camera around, as in a mirror
     #[arg(long, requires = "camera_out")]
     mirror: bool,
+    /// Show it full screen on a monitor: primary, or a connector such as HDMI-1
+    #[arg(long, env = "IMPASTO_DISPLAY", value_name = "MONITOR", num_args = 0..=1, default_missing_value = PRIMARY)]
+    display: Option<String>,
     /// Run networks in worker processes, which may crash without harm to the stream; false paints in the daemon itself
     #[arg(long, env = "IMPASTO_ISOLATE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     isolate: Option<bool>,
@@ -111,6 +115,10 @@ impl RunArgs {
             if let Some(device) = &self.camera_out {
                 let camera = VirtualCameraConfig { device: device.clone(), mirror: self.mirror, ..Default::default() };
                 output.also.push(ExtraOutput::VirtualCamera(camera));
+            }
+            if let Some(monitor) = &self.display {
+                let display = DisplayConfig { monitor: monitor.clone(), ..Default::default() };
+                output.also.push(ExtraOutput::Display(display));
             }
             source.r#loop |= self.r#loop;
             source.sound &= !self.no_sound;

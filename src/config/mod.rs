@@ -1,10 +1,12 @@
 //! The config file as written: strict TOML, every key with a default.
 
-pub mod outputs;
+pub(crate) mod outputs;
 mod place;
 pub mod plan;
 mod settings;
+mod show;
 mod stream;
+mod week;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,16 +16,21 @@ use serde::{Deserialize, Serialize};
 use crate::capture::camera::{ControlValues, FormatRequest};
 use crate::control::HttpAddress;
 use crate::control::contract::LIVE;
+use crate::control::osc::OscAddress;
 use crate::error::{Error, Result};
+use crate::output::Fit;
+use crate::output::display::PRIMARY;
 use crate::redact::redact;
-use crate::style::look::{Look, LookPatch, Mix};
+use crate::style::PaintSize;
+use crate::style::look::{Look, LookPatch, look_parameters};
 use crate::style::onnx::{Device, Precision};
-use crate::style::{PaintSize, Steadiness, Stroke};
 use crate::suggest::explain;
 
 pub use place::locate;
 pub use settings::Settings;
+pub use show::{ItemConfig, ProgrammeConfig, ScheduleConfig, ShowConfig, StepConfig};
 pub use stream::StreamConfig;
+pub use week::{Day, TimeOfDay};
 
 /// All settings; `config/default.toml` documents each key.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -34,6 +41,7 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     pub output: OutputConfig,
     pub control: ControlConfig,
+    pub show: ShowConfig,
     /// Without any there is one stream, called `live`, that the tables above describe.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stream: Vec<StreamConfig>,
@@ -52,21 +60,32 @@ pub struct SourceConfig {
     pub controls: ControlValues,
 }
 
-/// The parts of a [`Look`], and what it is painted with. They stand side by side here, because a flattened look would
-/// lose the line numbers of mistakes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PaintConfig {
-    #[serde(alias = "style")]
-    pub styles: Mix,
-    pub strength: f32,
-    pub keep_colours: bool,
-    pub steadiness: Steadiness,
-    pub stroke: Stroke,
-    pub fade_ms: u32,
-    pub network: String,
-    pub size: PaintSize,
+macro_rules! paint_config {
+    ($($(#[$key:meta])* $name:ident: $type:ty = $_default:expr, { $($_told:tt)* })*) => {
+        /// The parts of a [`Look`], and what it is painted with. They stand side by side here, because a flattened look would
+        /// lose the line numbers of mistakes.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct PaintConfig {
+            $($(#[$key])* pub $name: $type,)*
+            pub network: String,
+            pub size: PaintSize,
+        }
+
+        impl From<Look> for PaintConfig {
+            fn from(look: Look) -> Self {
+                Self { $($name: look.$name,)* network: String::new(), size: PaintSize::default() }
+            }
+        }
+
+        impl PaintConfig {
+            pub fn look(&self) -> Look {
+                Look { $($name: self.$name.clone(),)* }
+            }
+        }
+    };
 }
+look_parameters!(paint_config);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -78,6 +97,8 @@ pub struct RuntimeConfig {
     pub isolate: bool,
     pub library: PathBuf,
     pub models: PathBuf,
+    pub mask_network: PathBuf,
+    pub paintings: PathBuf,
     pub pipelines: PathBuf,
 }
 
@@ -115,6 +136,7 @@ pub enum OnDemand {
 pub enum ExtraOutput {
     VirtualCamera(VirtualCameraConfig),
     Push(PushConfig),
+    Display(DisplayConfig),
 }
 
 /// A server that the stream is pushed to.
@@ -146,11 +168,26 @@ pub struct VirtualCameraConfig {
     pub mirror: bool,
 }
 
+/// A monitor of this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DisplayConfig {
+    pub monitor: String,
+    pub fit: Fit,
+}
+
+impl Default for DisplayConfig {
+    fn default() -> Self {
+        Self { monitor: PRIMARY.into(), fit: Fit::default() }
+    }
+}
+
 /// The HTTP server that the streams are controlled through.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ControlConfig {
     pub http: HttpAddress,
+    pub osc: OscAddress,
     pub token: String,
     pub hosts: Vec<String>,
     pub recordings: PathBuf,
@@ -165,8 +202,9 @@ pub struct ControlConfig {
 impl Default for ControlConfig {
     fn default() -> Self {
         let (token, hosts, sources, media, state, remember) = Default::default();
-        let (http, recordings, stun, turn) = (HttpAddress::Auto, "recordings".into(), String::new(), String::new());
-        Self { http, token, hosts, recordings, sources, media, state, remember, stun, turn }
+        let (http, osc) = (HttpAddress::Auto, OscAddress::default());
+        let (recordings, stun, turn) = ("recordings".into(), String::new(), String::new());
+        Self { http, osc, token, hosts, recordings, sources, media, state, remember, stun, turn }
     }
 }
 
@@ -187,9 +225,9 @@ impl Default for SourceConfig {
 
 impl Default for RuntimeConfig {
     fn default() -> Self {
-        let (library, models, pipelines) = Default::default();
+        let (library, models, mask_network, paintings, pipelines) = Default::default();
         let (device, precision) = Default::default();
-        Self { device, precision, threads: 0, isolate: true, library, models, pipelines }
+        Self { device, precision, threads: 0, isolate: true, library, models, mask_network, paintings, pipelines }
     }
 }
 
@@ -199,26 +237,7 @@ impl Default for PaintConfig {
     }
 }
 
-impl From<Look> for PaintConfig {
-    fn from(look: Look) -> Self {
-        let Look { styles, strength, keep_colours, steadiness, stroke, fade_ms } = look;
-        let (network, size) = (String::new(), PaintSize::default());
-        Self { styles, strength, keep_colours, steadiness, stroke, fade_ms, network, size }
-    }
-}
-
 impl PaintConfig {
-    pub fn look(&self) -> Look {
-        Look {
-            styles: self.styles.clone(),
-            strength: self.strength,
-            keep_colours: self.keep_colours,
-            steadiness: self.steadiness,
-            stroke: self.stroke,
-            fade_ms: self.fade_ms,
-        }
-    }
-
     /// Replaces what `patch` names.
     pub fn patch(&mut self, patch: &LookPatch) {
         let (network, size) = (std::mem::take(&mut self.network), self.size);
@@ -266,6 +285,10 @@ impl Config {
         let mut config: Self = toml::from_str(text).map_err(|error| explain(&error, text))?;
         let written = text.parse().map_err(|error| explain(&error, text))?;
         stream::inherit(&mut config.stream, &written)?;
+        let (state, paintings) = (&config.control.state, &mut config.runtime.paintings);
+        if paintings.as_os_str().is_empty() && !state.as_os_str().is_empty() {
+            *paintings = state.join(plan::PAINTINGS);
+        }
         Ok(config)
     }
 
@@ -275,7 +298,7 @@ impl Config {
             return self.stream.clone();
         }
         let (source, paint, output) = (self.source.clone(), self.paint.clone(), self.output.clone());
-        vec![StreamConfig { name: LIVE.into(), source, paint, output }]
+        vec![StreamConfig { name: LIVE.into(), source, paint, output, show: self.show.clone() }]
     }
 
     /// Changes the settings of every stream, for flags.

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use super::{ExtraOutput, OnDemand, OutputConfig, PushConfig, VirtualCameraConfig, push_kbps};
+use super::{DisplayConfig, ExtraOutput, OnDemand, OutputConfig, PushConfig, VirtualCameraConfig, push_kbps};
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
 use crate::control::PreviewAddress;
 use crate::control::contract::OutputWish;
 use crate::error::{Error, Result};
 use crate::output::virtual_camera::Device;
-use crate::output::{PushPlan, RtspAccess, RtspAddress, VirtualCameraPlan, WebRtc, WebRtcPlan};
+use crate::output::{DisplayPlan, Fit, PushPlan, RtspAccess, RtspAddress, VirtualCameraPlan, WebRtc, WebRtcPlan};
 
 /// What encoders take: below, there is no picture left; above, none obeys.
 const RATES: std::ops::RangeInclusive<u32> = 10..=1_000_000;
@@ -39,6 +39,7 @@ pub enum OutputPlan {
     VirtualCamera(VirtualCameraPlan),
     Push(PushPlan),
     WebRtc(WebRtcPlan),
+    Display(DisplayPlan),
 }
 
 /// What the config says of outputs that are added while the stream runs.
@@ -81,6 +82,7 @@ impl OutputsPlan {
         let also = config.also.iter().map(|output| match output {
             ExtraOutput::VirtualCamera(camera) => virtual_camera(camera).map(OutputPlan::VirtualCamera),
             ExtraOutput::Push(PushConfig { url, kbps }) => push(url, *kbps),
+            ExtraOutput::Display(DisplayConfig { monitor, fit }) => display(monitor, *fit),
         });
         let also = also.collect::<Result<Vec<_>>>()?;
         let on_demand = match config.on_demand {
@@ -118,6 +120,13 @@ impl OutputsPlan {
         self.outputs.iter().filter_map(OutputPlan::virtual_camera)
     }
 
+    fn displays(&self) -> impl Iterator<Item = &DisplayPlan> {
+        self.outputs.iter().filter_map(|output| match output {
+            OutputPlan::Display(display) => Some(display),
+            _ => None,
+        })
+    }
+
     /// # Errors
     /// The source is one of these outputs.
     pub fn refuse_own(&self, source: &Source) -> Result<()> {
@@ -148,8 +157,12 @@ impl OutputsPlan {
             return clash(format!("are both recorded into {}", file.display()));
         }
         let shared = |camera: &&VirtualCameraPlan| theirs.virtual_cameras().any(|known| known.device == camera.device);
-        match self.virtual_cameras().find(shared) {
-            Some(camera) => clash(format!("both write to the virtual camera {}", camera.device)),
+        if let Some(camera) = self.virtual_cameras().find(shared) {
+            return clash(format!("both write to the virtual camera {}", camera.device));
+        }
+        let is_theirs = |mine: &&DisplayPlan| theirs.displays().any(|known| known.monitor == mine.monitor);
+        match self.displays().find(is_theirs) {
+            Some(display) => clash(format!("are both shown on the monitor {display}")),
             None => Ok(()),
         }
     }
@@ -186,6 +199,7 @@ impl OutputPlan {
                 Some(Self::WebRtc(settings.webrtc.clone()))
             }
             OutputWish::Push { url, kbps } => Some(push(url, kbps.unwrap_or_else(push_kbps))?),
+            OutputWish::Display { monitor, fit } => Some(display(monitor, *fit)?),
             OutputWish::Recording { .. } => None,
         })
     }
@@ -198,6 +212,14 @@ impl OutputPlan {
         }
     }
 
+    /// Both are served at one port.
+    pub fn shares_a_port_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rtsp(mine), Self::Rtsp(theirs)) => mine.address.socket.port() == theirs.address.socket.port(),
+            _ => false,
+        }
+    }
+
     /// Both cannot be open at once: one stands where the other stood.
     pub fn takes_the_place_of(&self, other: &Self) -> bool {
         match (self, other) {
@@ -206,6 +228,7 @@ impl OutputPlan {
             | (Self::WebRtc(_), Self::WebRtc(_)) => true,
             (Self::VirtualCamera(mine), Self::VirtualCamera(theirs)) => mine.device == theirs.device,
             (Self::Push(mine), Self::Push(theirs)) => mine.is_to(theirs),
+            (Self::Display(mine), Self::Display(theirs)) => mine.monitor == theirs.monitor,
             _ => false,
         }
     }
@@ -284,6 +307,13 @@ fn has_webrtc() -> bool {
 fn push(url: &str, kbps: u32) -> Result<OutputPlan> {
     let kbps = rate("kbps", kbps).map_err(Error::usage)?;
     PushPlan::new(url, kbps).map(OutputPlan::Push).map_err(Error::usage)
+}
+
+fn display(monitor: &str, fit: Fit) -> Result<OutputPlan> {
+    if monitor.is_empty() {
+        return Err(Error::usage("display: monitor = \"\" is none; name one of `impasto devices`, or \"primary\""));
+    }
+    Ok(OutputPlan::Display(DisplayPlan { monitor: monitor.into(), fit }))
 }
 
 /// Checks the rate of an encoder, in thousands of bits a second.

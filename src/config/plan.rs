@@ -7,12 +7,14 @@ use super::{Config, ControlConfig, PaintConfig, RuntimeConfig, SourceConfig, Str
 use crate::capture::Source;
 use crate::capture::camera::{self, CameraRequest};
 use crate::control::{AllowedSources, HttpPlan, PreviewAddress};
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::machine::cores;
 use crate::output::IceServers;
+use crate::paintings::Gallery;
 use crate::style::geometry::MAX_SIDE;
-use crate::style::onnx::SessionOptions;
+use crate::style::onnx::{MaskPlaces, SessionOptions, library, worker};
 use crate::style::{Catalog, PaintPlan, Size};
 
 /// More threads than this are a slip of the finger, for which the system has no room.
@@ -27,6 +29,8 @@ pub struct RunPlan {
     pub control: ControlConfig,
     /// The networks that the streams and the HTTP server may paint with.
     pub catalog: Catalog,
+    /// The paintings that are styles.
+    pub gallery: Gallery,
     pub http: HttpPlan,
     pub ice: IceServers,
 }
@@ -43,6 +47,9 @@ pub struct StreamPlan {
     pub paint: PaintPlan,
     pub templates: Templates,
     pub outputs: OutputsPlan,
+    /// Whether web servers may send a source on to other addresses. Not where sources are limited: a server that is allowed
+    /// could lead to one that is not.
+    pub redirects: bool,
     /// Where its pictures are shown over HTTP, once that is known.
     pub preview: Option<PreviewAddress>,
 }
@@ -75,11 +82,15 @@ impl RunPlan {
             let clash = |other: &StreamPlan| other.outputs.leaves_room_for(&plan.outputs, [&other.name, &plan.name]);
             plans[..place].iter().try_for_each(clash)?;
         }
-        let mut catalog = catalog(&config.runtime).unwrap_or_default();
+        let (mut catalog, gallery) = (catalog(&config.runtime).unwrap_or_default(), gallery(&config.runtime));
+        let looks: Vec<_> = plans.iter().map(|plan| plan.paint.look.clone()).collect();
         let networks = plans.into_iter().rev().map(|plan| plan.paint.choice.network);
         let elsewhere = networks.filter(|network| catalog.at(&network.path).is_none()).collect::<Vec<_>>();
         elsewhere.into_iter().for_each(|network| catalog.add(network));
-        let ControlConfig { http, token, hosts, recordings, sources, media, state, remember, stun, turn } =
+        // What could not be was told with the stream.
+        looks.iter().for_each(|look| drop(gallery.hang_for(&mut catalog, look)));
+        gallery.hang(&mut catalog);
+        let ControlConfig { http, osc: _, token, hosts, recordings, sources, media, state, remember, stun, turn } =
             &config.control;
         let ice = IceServers::new(stun, turn).map_err(|what| Error::usage(format!("[control] {what}")))?;
         let http = HttpPlan::new(*http, token, hosts, recordings.clone())?;
@@ -94,7 +105,15 @@ impl RunPlan {
                 "[control] remember = true: there is no folder to remember in; set [control] state",
             ));
         }
-        Ok(Self { streams, runtime: config.runtime.clone(), control: config.control.clone(), catalog, http, ice })
+        Ok(Self {
+            streams,
+            runtime: config.runtime.clone(),
+            control: config.control.clone(),
+            catalog,
+            gallery,
+            http,
+            ice,
+        })
     }
 }
 
@@ -102,7 +121,8 @@ impl StreamPlan {
     /// # Errors
     /// A value that cannot be, or a network, style, device or folder that is not there.
     pub fn new(config: &StreamConfig, runtime: &RuntimeConfig) -> Result<Self> {
-        let StreamConfig { name, source: from, paint, output } = config;
+        let StreamConfig { name, source: from, paint, output, show } = config;
+        show.check()?;
         let outputs = OutputsPlan::new(output, name)?;
         let source = source(from)?;
         outputs.refuse_own(&source)?;
@@ -126,6 +146,7 @@ impl StreamPlan {
             paint: PaintPlan { session: isolated_session_options(runtime), ..paint },
             templates: templates(runtime),
             outputs,
+            redirects: true,
             preview: None,
         })
     }
@@ -170,8 +191,21 @@ pub fn paint_plan(paint: &PaintConfig, runtime: &RuntimeConfig) -> Result<PaintP
     let network = (!paint.network.is_empty()).then_some(paint.network.as_str());
     let is_path = network.is_some_and(|network| Path::new(network).exists());
     let catalog = catalog(runtime);
-    let catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
-    let look = paint.look();
+    let mut catalog = if is_path { catalog.unwrap_or_default() } else { catalog? };
+    let (look, gallery) = (paint.look(), gallery(runtime));
+    if let Some(network) = network {
+        let network = catalog.network(network)?;
+        let takes_any = network.style_image.is_some();
+        if catalog.at(&network.path).is_none() {
+            catalog.add(network);
+        }
+        if takes_any && look.styles.0.is_empty() {
+            gallery.hang(&mut catalog);
+        }
+    }
+    if !look.styles.0.is_empty() {
+        gallery.hang_for(&mut catalog, &look)?;
+    }
     let choice = catalog.choose(network, &look)?;
     Ok(PaintPlan { look, choice, size: paint.size, session: session_options(runtime) })
 }
@@ -185,30 +219,45 @@ pub fn session_options(runtime: &RuntimeConfig) -> SessionOptions {
         spin: false,
         library: set(&runtime.library),
         worker: None,
+        mask: MaskPlaces { named: set(&runtime.mask_network), models: models_folder(runtime) },
     }
 }
 
-/// As [`session_options`], in a worker process for each network where the settings say so.
+/// As [`session_options`], in a worker process for each network where the settings say so and the system can.
 pub fn isolated_session_options(runtime: &RuntimeConfig) -> SessionOptions {
-    SessionOptions { worker: runtime.isolate.then(|| PROGRAM.into()), ..session_options(runtime) }
+    SessionOptions { worker: runtime.isolate.then(worker::program).flatten(), ..session_options(runtime) }
 }
-
-/// This program as it runs, even if its file has been replaced by a newer version since.
-const PROGRAM: &str = "/proc/self/exe";
 
 /// The folder for what outlives the daemon: the one of the settings, of the service manager, or of the user.
 fn state_folder(named: &Path) -> Option<PathBuf> {
-    let env = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let own = || Some(env("XDG_STATE_HOME").or_else(|| Some(env("HOME")?.join(".local/state")))?.join("impasto"));
-    set(named).or_else(|| env("STATE_DIRECTORY")).or_else(own)
+    let user = || environment::path("XDG_STATE_HOME").or_else(|| Some(environment::path("HOME")?.join(".local/state")));
+    set(named).or_else(|| environment::path("STATE_DIRECTORY")).or_else(|| Some(user()?.join("impasto")))
 }
 
-/// The catalog of the models folder.
+/// The folder of paintings in that of the state.
+pub const PAINTINGS: &str = "paintings";
+
+/// The catalog of the models folder that is named; without one of that which is near, and of the networks that were fetched.
 pub fn catalog(runtime: &RuntimeConfig) -> Result<Catalog> {
-    let folder = set(&runtime.models).or_else(|| nearby("models")).ok_or_else(|| {
+    if let Some(folder) = set(&runtime.models) {
+        return Catalog::open(&folder, &[]);
+    }
+    let folder = models_folder(runtime).ok_or_else(|| {
         Error::model("no models folder here or beside the binary; name it with --models or IMPASTO_MODELS")
     })?;
-    Catalog::open(&folder)
+    let fetched = library::cache_folder().map(|cache| cache.join("networks"));
+    Catalog::open(&folder, fetched.as_slice())
+}
+
+/// The paintings that the settings make styles.
+pub fn gallery(runtime: &RuntimeConfig) -> Gallery {
+    let folder = set(&runtime.paintings).or_else(|| Some(state_folder(Path::new(""))?.join(PAINTINGS)));
+    let cache = library::cache_folder().map(|cache| cache.join("paintings"));
+    Gallery::new(folder, cache, isolated_session_options(runtime))
+}
+
+fn models_folder(runtime: &RuntimeConfig) -> Option<PathBuf> {
+    set(&runtime.models).or_else(|| nearby("models"))
 }
 
 /// Templates of the named folder or of `pipelines` here; the built-in ones otherwise.

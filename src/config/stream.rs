@@ -4,14 +4,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::{OutputConfig, PaintConfig, SourceConfig};
+use super::{OutputConfig, PaintConfig, ShowConfig, SourceConfig};
 use crate::error::{Error, Result};
 
 /// The longest name: it is a part of addresses and a label of metrics.
 const LONGEST_NAME: usize = 64;
 
 /// An entry `[[stream]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamConfig {
     pub name: String,
@@ -21,6 +21,8 @@ pub struct StreamConfig {
     pub paint: PaintConfig,
     #[serde(default)]
     pub output: OutputConfig,
+    #[serde(default)]
+    pub show: ShowConfig,
 }
 
 impl StreamConfig {
@@ -47,6 +49,7 @@ pub(super) fn inherit(streams: &mut [StreamConfig], written: &Table) -> Result<(
         stream.source = section(written, entry, "source")?;
         stream.paint = section(written, entry, "paint")?;
         stream.output = section(written, entry, "output")?;
+        stream.show = section(written, entry, "show")?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::AllowedSources;
+use crate::as_text::as_text;
 use crate::error::{Error, Result};
 use crate::url::Url;
 
@@ -126,19 +127,7 @@ impl FromStr for HttpAddress {
     }
 }
 
-impl TryFrom<String> for HttpAddress {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<HttpAddress> for String {
-    fn from(address: HttpAddress) -> Self {
-        address.to_string()
-    }
-}
+as_text!(HttpAddress);
 
 impl fmt::Display for HttpAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

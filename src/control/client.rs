@@ -59,6 +59,14 @@ impl Client {
         self.json(self.request(method, path, Some("application/json"), body)?)
     }
 
+    /// Posts a file and reads the answer.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn send_file<T: DeserializeOwned>(&self, path: &str, kind: &str, file: Vec<u8>) -> Result<T> {
+        self.json(self.request(Method::POST, path, Some(kind), file)?)
+    }
+
     /// Removes what is at `path`, and reads what is left.
     ///
     /// # Errors

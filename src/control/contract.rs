@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Conflict;
 use crate::metrics::Snapshot;
+use crate::output::Fit;
+use crate::output::display::PRIMARY;
 use crate::style::{Look, PaintSize};
 
 /// The name of the stream of a plain `impasto run`.
@@ -14,7 +16,8 @@ pub const LIVE: &str = "live";
 pub struct StreamState {
     pub name: String,
     pub status: StreamStatus,
-    /// Why it does not run.
+    /// Why it does not run; while it runs, why nothing is painted (the network has crashed), or why nothing is shown of the
+    /// source, or not what its file holds by now.
     pub error: Option<String>,
     /// How it is painted, or will be as soon as the change in progress is done.
     pub look: Look,
@@ -43,10 +46,12 @@ pub struct StreamState {
     pub recording: Option<String>,
     /// For how many whole seconds it is.
     pub recording_s: Option<u64>,
-    /// What went wrong lately with outputs, newest last.
+    /// What went wrong lately with outputs, and with sources that were given up, newest last.
     pub failures: Vec<String>,
     /// How many changes of the look can be undone.
     pub undo: usize,
+    /// What of its show is on air, without the lists.
+    pub show: ShowState,
     /// Whole seconds since the stream began.
     pub uptime_s: u64,
 }
@@ -88,6 +93,9 @@ pub struct OutputState {
     pub clients: usize,
     /// Pictures that it could not take in time.
     pub dropped: u64,
+    /// Why nothing of the stream arrives there now.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// `POST .../outputs`: one more destination.
@@ -126,6 +134,18 @@ pub enum OutputWish {
         #[serde(default)]
         kbps: Option<u32>,
     },
+    /// Full screen on a monitor of the daemon's machine.
+    Display {
+        /// The name of its connector, as `impasto devices` lists it, or "primary".
+        #[serde(default = "primary")]
+        monitor: String,
+        #[serde(default)]
+        fit: Fit,
+    },
+}
+
+fn primary() -> String {
+    PRIMARY.into()
 }
 
 fn auto() -> String {
@@ -265,6 +285,97 @@ pub struct RecordNow {
     /// The file that is being written, or that is finished.
     pub file: String,
     pub recording: bool,
+}
+
+/// `GET .../show`: what is shown one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ShowState {
+    /// The sources; none if there is no playlist.
+    pub playlist: Option<PartState>,
+    /// The looks; none if there is no programme.
+    pub programme: Option<PartState>,
+    /// What is to be known of the schedule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl ShowState {
+    /// The same without the lists, which may be long.
+    pub fn without_items(mut self) -> Self {
+        self.playlist.iter_mut().chain(&mut self.programme).for_each(|part| part.items.clear());
+        self
+    }
+}
+
+/// A list of the show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartState {
+    /// Of the programme that is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub status: ShowStatus,
+    pub on_air: Option<OnAir>,
+    /// What comes after that; none if nothing does, or what chance has not decided yet.
+    pub next: Option<String>,
+    /// When, in seconds since 1970; none if that is not known.
+    pub next_unix_s: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ShowItem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShowStatus {
+    Playing,
+    /// What is on air stays there.
+    Paused,
+    /// Somebody has set something else, until it is resumed.
+    ByHand,
+    /// Nothing of it is there; it is tried again.
+    Waiting,
+    Over,
+    /// The schedule has nothing for now.
+    Off,
+}
+
+/// What of a list is on air.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnAir {
+    /// Its place in the list, from 0 on.
+    pub place: usize,
+    pub title: String,
+    pub since_unix_s: i64,
+}
+
+/// What a list consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowItem {
+    pub title: String,
+    /// Why it was not shown when it was tried last.
+    pub missing: Option<String>,
+}
+
+/// `PUT .../show`: what each list shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShowRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playlist: Option<ShowCommand>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programme: Option<ShowCommand>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShowCommand {
+    /// What is on air stays there.
+    Pause,
+    /// Goes on, also after something was set by hand.
+    Resume,
+    /// Goes on with what comes next, at once.
+    Next,
+    /// Goes on at this place, counted from 0.
+    Jump(usize),
 }
 
 /// A file of the media folders.

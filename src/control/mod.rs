@@ -3,13 +3,14 @@
 //! The server knows streams only as [`Stream`]: each of its methods puts a message where the stream's threads find it,
 //! so that no request ever waits for a frame on the threads that paint.
 
-pub mod address;
-pub mod client;
+pub(crate) mod address;
+pub(crate) mod client;
 pub mod contract;
-pub mod http;
-mod media;
-pub mod presets;
-pub mod recordings;
+pub(crate) mod http;
+pub(crate) mod media;
+pub(crate) mod osc;
+pub(crate) mod presets;
+pub(crate) mod recordings;
 mod sources;
 mod stream;
 mod text;

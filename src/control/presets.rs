@@ -181,7 +181,7 @@ fn marked(mut list: Vec<Preset>, catalog: &Catalog) -> Vec<Preset> {
             _ => catalog.styles().any(|known| known.name == style),
         };
         let network = matches!(own, Some(Err(_))).then_some(network.as_str());
-        let styles = look.styles.names().filter(|style| !has(style));
+        let styles = look.style_names().filter(|style| !has(style));
         preset.missing = network.into_iter().chain(styles).map(str::to_string).collect();
     }
     list
@@ -191,7 +191,7 @@ fn read(file: &Path) -> Result<Vec<Preset>> {
     let unusable = |what: &dyn std::fmt::Display| {
         Error::output(format!("presets {}: {what}; mend the file, or move it away", file.display()))
     };
-    match std::fs::read(file) {
+    match atomic_file::read(file) {
         Ok(text) => serde_json::from_slice(&text).map_err(|error| unusable(&error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(unusable(&error)),

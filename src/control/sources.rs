@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use percent_encoding::percent_decode_str;
+
 use super::{ApiError, ApiResult};
+use crate::url::without_password;
 
 /// The list `[control] sources`; empty, it allows everything but what is this process's own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,7 +20,10 @@ impl AllowedSources {
         if is_own {
             return refused(format!("`{source}`: file descriptors are sources for `impasto run --source` alone"));
         }
-        if self.0.is_empty() || self.0.iter().any(|entry| covers(entry, source)) {
+        // Whose password it is does not matter, unless the list says so.
+        let bare = without_password(source);
+        let is_covered = |entry: &String| covers(entry, source) || covers(entry, &bare);
+        if self.0.is_empty() || self.0.iter().any(is_covered) {
             return Ok(());
         }
         let list = self.0.join("`, `");
@@ -35,11 +41,18 @@ fn covers(entry: &str, source: &str) -> bool {
     }
     // An address that is cut short must not cover another host: rtsp://lan covers rtsp://lan/1, not rtsp://lan.evil.
     if entry.contains("://") {
-        return source.strip_prefix(entry.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'));
+        let rest = source.strip_prefix(entry.trim_end_matches('/'));
+        return rest.is_some_and(|rest| rest.starts_with('/') && !climbs(rest));
     }
     // Links and `..` lead out of a folder.
     let real = |path: &str| Path::new(path).canonicalize().ok();
     !source.contains("://") && real(entry).zip(real(source)).is_some_and(|(folder, file)| file.starts_with(folder))
+}
+
+/// Whether a path leads to what is above it, in any way of writing it.
+fn climbs(path: &str) -> bool {
+    let path = percent_decode_str(path.split(['?', '#']).next().unwrap_or(path)).decode_utf8_lossy();
+    path.split(['/', '\\']).any(|step| step == "..")
 }
 
 #[cfg(test)]
@@ -58,12 +71,19 @@ mod tests {
         let list = ["camera", "rtsp://", "http://cam.lan/live", &format!("{}/", path("media"))];
         let allowed = AllowedSources(list.map(String::from).to_vec());
         let good = ["camera", "camera:2", "rtsp://anywhere/x", "http://cam.lan/live", "http://cam.lan/live/1"];
-        for source in good.map(String::from).into_iter().chain([path("media/a.mp4")]) {
+        let named = ["rtsp://me:p@w@anywhere/x", "http://me:secret@cam.lan/live/1?a=../b"];
+        for source in good.into_iter().chain(named).map(String::from).chain([path("media/a.mp4")]) {
             assert_eq!(allowed.check(&source), Ok(()), "{source}");
         }
         let bad = ["test", "cameras", "rtsps://h/x", "http://cam.lan/live.evil/", "http://cam.lan", "fd://3", ""];
+        let tricks = [
+            "http://cam.lan/live/../x",
+            "http://cam.lan/live/%2e%2E/x",
+            "http://cam.lan/live/a%2f..%5c..",
+            "http://cam.lan/live@evil/",
+        ];
         let files = ["media/../media-b.mp4", "media/link.mp4", "media-b.mp4", "media/none.mp4"].map(path);
-        for source in bad.map(String::from).into_iter().chain(files) {
+        for source in bad.into_iter().chain(tricks).map(String::from).chain(files) {
             assert!(allowed.check(&source).is_err(), "{source}");
         }
         assert_eq!(AllowedSources::default().check("test"), Ok(()));

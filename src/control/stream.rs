@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::contract::{
-    Change, ConfigState, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch,
-    SourceRequest, StreamState, StreamStatus,
+    Change, ConfigState, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch, ShowRequest,
+    ShowState, SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::{Conflict, Error};
+use crate::metrics::OscCounters;
 use crate::output::{Admitted, PreviewOf, Viewer};
 use crate::style::{Look, LookPatch};
 use crate::suggest::did_you_mean;
@@ -61,6 +62,9 @@ pub trait Stream: Send + Sync {
     /// What each output does; part of [`Stream::state`].
     fn outputs(&self) -> Vec<OutputState>;
 
+    /// Why its network paints nothing now; none while it does, or would if a picture came.
+    fn why_unpainted(&self) -> Option<String>;
+
     /// Cumulative figures for Prometheus.
     fn counters(&self) -> &crate::metrics::Counters;
 
@@ -88,6 +92,13 @@ pub trait Stream: Send + Sync {
 
     /// Goes over to another source with its first picture. Refused: a source that gives none; the old one stays.
     fn set_source(&self, wanted: SourceRequest) -> ApiFuture<'_, StreamState>;
+
+    /// Its playlist, with all items.
+    fn show(&self) -> ShowState;
+
+    /// Holds the playlist, goes on, or goes to another item. Answers at once, with how it is by then. Refused: there is no
+    /// playlist, or no such item.
+    fn command_show(&self, request: ShowRequest) -> ApiResult<ShowState>;
 
     /// Begins a recording into `file`. Refused: one is in progress, the file is there already or cannot be written.
     fn start_recording(&self, file: &Path) -> ApiFuture<'_, RecordNow>;
@@ -143,6 +154,7 @@ pub struct Hub {
     streams: Arc<RwLock<BTreeMap<String, Member>>>,
     config: Arc<RwLock<ConfigState>>,
     changes: Arc<Notify>,
+    osc: Arc<OscCounters>,
 }
 
 impl Hub {
@@ -170,6 +182,11 @@ impl Hub {
     /// To be notified when something other than figures changes, so that those who watch hear of it at once.
     pub fn changes(&self) -> Arc<Notify> {
         Arc::clone(&self.changes)
+    }
+
+    /// What became of OSC messages.
+    pub fn osc(&self) -> Arc<OscCounters> {
+        Arc::clone(&self.osc)
     }
 
     /// Takes all streams out: the daemon stops.

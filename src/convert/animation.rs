@@ -9,7 +9,8 @@ use gstreamer as gst;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, Frame, ImageFormat};
 
-use super::parts::{Index, PacketReader};
+use super::packets::PacketReader;
+use super::parts::Index;
 use crate::capture::animation::delays;
 use crate::error::{Error, Result};
 use crate::gst::encoder::Encoder;

@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::dry_run::DryRun;
+use super::job::Job;
 use super::ledger::{Entries, Ledger, State};
 use super::listing::{Item, Listing, Selection};
-use super::parts::{Job, folder_of};
+use super::parts::folder_of;
 use super::progress::Progress;
 use super::watch::Watch;
 use super::{Conversion, Cut, Easel, Kind, Options, behind_links};

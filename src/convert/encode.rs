@@ -9,7 +9,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
-use super::parts::{Packet, PacketWriter};
+use super::packets::{Packet, PacketWriter};
 use crate::error::{Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::{Encoder, Raw};

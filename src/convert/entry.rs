@@ -69,6 +69,7 @@ fn enter_at(
         fixed_caps: None,
         treatment: conversion.options.treatment,
         reader,
+        redirects: true,
         enter_at: read_from,
         receiver: gate.clone(),
     };

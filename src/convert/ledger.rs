@@ -9,8 +9,9 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::parts::Job;
+use super::job::Job;
 use crate::error::{Error, Result};
+use crate::hex::hex;
 use crate::sync::Locked;
 
 /// Its name in the folder; each line is the JSON of an [`Entry`].
@@ -141,7 +142,7 @@ impl Entry {
 fn settings(job: &Job, beside: &impl Serialize) -> String {
     let job = Job { input: Default::default(), input_bytes: 0, input_modified_ns: 0, ..job.clone() };
     let text = serde_json::to_string(&(job, beside)).unwrap_or_default();
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 /// A path as text that stands for no other; bytes that are no UTF-8 are written as `%FF`.

@@ -211,10 +211,9 @@ pub fn paint_picture(
     let mut painted = source.clone();
     let misfit = || Error::input("a picture without pixels");
     let order = PixelOrder::Rgbx;
-    let stride = width * order.bytes();
     {
-        let source = Pixels::new(&source, width, height, stride, order).ok_or_else(misfit)?;
-        paint(&source, &mut PixelsMut::new(&mut painted, width, height, stride, order).ok_or_else(misfit)?)?;
+        let source = Pixels::packed(&source, width, height, order).ok_or_else(misfit)?;
+        paint(&source, &mut PixelsMut::packed(&mut painted, width, height, order).ok_or_else(misfit)?)?;
     }
     if has_alpha {
         painted.pixels_mut().zip(source.pixels()).for_each(|(painted, source)| painted.0[3] = source.0[3]);

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::listing::{Item, Listing, Selection};
 use crate::error::Result;
+use crate::machine::is_being_written;
 
 /// Size and time of a file: what changes as it is written.
 type Stamp = (u64, Option<SystemTime>);
@@ -51,32 +52,6 @@ impl<'a> Watch<'a> {
         self.seen = seen;
         Ok(finished)
     }
-}
-
-/// True if a process has the file open for writing, as far as the kernel tells: of files of other users, and on some
-/// network drives, it does not.
-#[cfg(target_os = "linux")]
-fn is_being_written(file: &Path) -> bool {
-    use std::os::fd::AsRawFd;
-
-    /// From Linux's `fcntl.h`; the library lacks it.
-    const F_SETSIG: libc::c_int = 10;
-
-    let Ok(file) = std::fs::File::open(file) else { return false };
-    let control = |command: libc::c_int, value: libc::c_int| {
-        // SAFETY: the descriptor is open, and these commands take an integer.
-        unsafe { libc::fcntl(file.as_raw_fd(), command, value) }
-    };
-    // A writer that comes just now breaks the lease, which is told by a signal: by one that is ignored.
-    control(F_SETSIG, libc::SIGURG);
-    // Read leases are given only for what nobody writes. Closing the file gives it back.
-    let refused = control(libc::F_SETLEASE, i32::from(libc::F_RDLCK as i16)) == -1;
-    refused && std::io::Error::last_os_error().kind() == std::io::ErrorKind::WouldBlock
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_being_written(_: &Path) -> bool {
-    false
 }
 
 #[cfg(test)]

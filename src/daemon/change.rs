@@ -1,6 +1,7 @@
 //! What a new config changes of a running stream: nothing, what can be changed while it runs, or all of it.
 
 use super::handle::Handle;
+use super::source_control::Wanted;
 use super::source_state::Playing;
 use crate::config::outputs::OutputsPlan;
 use crate::config::plan;
@@ -9,7 +10,6 @@ use crate::control::contract::SettingsPatch;
 use crate::control::{ApiError, ApiResult, Stream};
 use crate::error::{Error, Result};
 use crate::style::{LookPatch, PaintSize};
-use crate::sync::Locked;
 
 /// The smallest change from one config to another.
 #[derive(Debug, PartialEq)]
@@ -30,6 +30,7 @@ pub struct LiveChange {
     size: Option<PaintSize>,
     is_other_source: bool,
     outputs: OutputChange,
+    is_other_show: bool,
 }
 
 /// What becomes of the outputs.
@@ -48,27 +49,22 @@ impl Change {
             return Self::None;
         }
         let mut reached = old.clone();
-        let PaintConfig { styles, strength, keep_colours, steadiness, stroke, fade_ms, network, size } = &new.paint;
         reached.paint.clone_from(&new.paint);
-        reached.source.input.clone_from(&new.source.input);
+        take_source(&mut reached, new);
         reached.output.clone_from(&new.output);
+        reached.show.clone_from(&new.show);
         if reached != *new {
             return Self::Restart;
         }
-        let was = &old.paint;
+        let (was, PaintConfig { network, size, .. }) = (&old.paint, &new.paint);
         Self::Live(LiveChange {
             network: (*network != was.network).then(|| network.clone()),
-            look: LookPatch {
-                styles: (*styles != was.styles).then(|| styles.clone()),
-                strength: (*strength != was.strength).then_some(*strength),
-                keep_colours: (*keep_colours != was.keep_colours).then_some(*keep_colours),
-                steadiness: (*steadiness != was.steadiness).then_some(*steadiness),
-                stroke: (*stroke != was.stroke).then_some(*stroke),
-                fade_ms: (*fade_ms != was.fade_ms).then_some(*fade_ms),
-            },
+            look: LookPatch::between(&was.look(), &new.paint.look()),
             size: (*size != was.size).then_some(*size),
-            is_other_source: old.source.input != new.source.input,
+            is_other_source: (&old.source.input, old.source.r#loop) != (&new.source.input, new.source.r#loop),
             outputs: if old.output != new.output { OutputChange::Other } else { OutputChange::None },
+            // Looks of a programme are changes of the configured one.
+            is_other_show: old.show != new.show || old.paint != new.paint && !new.show.programme.is_empty(),
         })
     }
 
@@ -90,7 +86,7 @@ impl LiveChange {
     pub async fn apply(self, handle: &Handle, old: StreamConfig, new: &StreamConfig) -> (StreamConfig, Vec<Error>) {
         let (mut reached, mut refused) = (old, Vec::new());
         if self.network.is_some() || self.look != LookPatch::default() {
-            match told(handle.configure(self.network, self.look).await) {
+            match told(handle.look().configure(self.network, self.look).await) {
                 Ok(()) => reached.paint = PaintConfig { size: reached.paint.size, ..new.paint.clone() },
                 Err(error) => refused.push(error),
             }
@@ -104,7 +100,7 @@ impl LiveChange {
         if self.outputs != OutputChange::None {
             let plan = OutputsPlan::new(&new.output, &new.name).and_then(|plan| {
                 // One that was set by hand may be what an output would become.
-                let source = handle.source.locked().clone();
+                let source = handle.source();
                 if self.is_other_source { Ok(plan) } else { plan.refuse_own(&source).map(|()| plan) }
             });
             let errors = match plan {
@@ -117,17 +113,33 @@ impl LiveChange {
             refused.extend(errors);
         }
         if self.is_other_source {
-            let taken = match plan::source(&new.source) {
-                Ok(source) => handle.take_source(Playing { source, looped: new.source.r#loop }, true).await,
+            let source = plan::source(&new.source).and_then(|source| handle.refuse_own(&source).map(|()| source));
+            let taken = match source {
+                // What is live has no end at which it could begin again, and a camera is opened by one at a time.
+                Ok(source) if source.is_live() && reached.source.input == new.source.input => Ok(()),
+                Ok(source) => {
+                    handle.send_source(Wanted::Configured(Playing { source, looped: new.source.r#loop })).await
+                }
                 Err(error) => Err(error),
             };
             match taken {
-                Ok(()) => reached.source.input.clone_from(&new.source.input),
+                Ok(()) => take_source(&mut reached, new),
                 Err(error) => refused.push(error),
             }
         }
+        // After the source, which it may take the place of again.
+        if self.is_other_show {
+            handle.configure_show(new);
+            reached.show.clone_from(&new.show);
+        }
         (reached, refused)
     }
+}
+
+/// What of the source changes while the stream runs.
+fn take_source(config: &mut StreamConfig, new: &StreamConfig) {
+    config.source.input.clone_from(&new.source.input);
+    config.source.r#loop = new.source.r#loop;
 }
 
 fn told<T>(verdict: ApiResult<T>) -> Result<()> {
@@ -164,10 +176,11 @@ mod tests {
             to(|new| new.paint.size = PaintSize::Auto),
             Change::Live(LiveChange { size: Some(PaintSize::Auto), ..LiveChange::default() })
         );
-        assert_eq!(
-            to(|new| new.source.input = "test".into()),
-            Change::Live(LiveChange { is_other_source: true, ..LiveChange::default() })
-        );
+        for change in [(|new| new.source.input = "test".into()) as fn(&mut StreamConfig), |new| {
+            new.source.r#loop = !new.source.r#loop
+        }] {
+            assert_eq!(to(change), Change::Live(LiveChange { is_other_source: true, ..LiveChange::default() }));
+        }
         for change in [
             (|new| new.output.rtsp = "off".into()) as fn(&mut StreamConfig),
             |new| new.output.rtsp_kbps = 1000,
@@ -175,6 +188,10 @@ mod tests {
         ] {
             assert_eq!(to(change), Change::Live(LiveChange { outputs: OutputChange::Other, ..LiveChange::default() }));
         }
+        assert_eq!(
+            to(|new| new.show.shuffle = true),
+            Change::Live(LiveChange { is_other_show: true, ..LiveChange::default() })
+        );
         assert_eq!(
             to(|new| new.paint.network = "other".into()),
             Change::Live(LiveChange { network: Some("other".into()), ..LiveChange::default() })

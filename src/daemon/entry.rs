@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::by_hand::ByHand;
 use super::life::Life;
-use super::output_keeper::ByHand;
+use super::memory::Memory;
 use super::report::Status;
+use super::show::driver::Driver;
+use super::show::{Places, Show};
 use super::source_state::Playing;
-use super::stream::Stream;
+use super::stream::{Lasting, Stream};
 use crate::back_off::BackOff;
 use crate::capture::Source;
 use crate::config::StreamConfig;
@@ -44,8 +47,10 @@ pub struct Entry {
     pub told: Option<Status>,
     /// Who asked it to start with another source.
     pub asked: Option<Asked>,
-    /// Outputs that were added or taken away by hand.
-    pub by_hand: Arc<Mutex<ByHand>>,
+    /// What its next run takes over.
+    pub lasting: Lasting,
+    /// Drives the show while it runs.
+    pub driver: Option<Driver>,
     /// Goes before what its threads log; disabled for a stream that is alone.
     pub span: Span,
 }
@@ -65,8 +70,14 @@ pub struct Asked {
 }
 
 impl Entry {
-    /// With the outputs that are remembered of it.
-    pub fn new(config: StreamConfig, outputs: Vec<OutputWish>) -> Self {
+    /// With what is remembered of it.
+    pub fn remembered(config: StreamConfig, memory: &Memory) -> Self {
+        let (outputs, places) = (memory.outputs(&config.name), memory.places(&config.name));
+        Self::new(config, outputs, places)
+    }
+
+    fn new(config: StreamConfig, outputs: Vec<OutputWish>, places: Places) -> Self {
+        let show = Arc::new(Show::new(&config, places));
         Self {
             config,
             applying: None,
@@ -79,7 +90,8 @@ impl Entry {
             said: None,
             told: None,
             asked: None,
-            by_hand: Arc::new(Mutex::new(ByHand::remembered(outputs))),
+            lasting: Lasting { by_hand: Arc::new(Mutex::new(ByHand::remembered(outputs))), show },
+            driver: None,
             span: Span::none(),
         }
     }
@@ -173,6 +185,9 @@ impl Entry {
 
     /// It is another stream now, of which nothing is known.
     pub fn renew(&mut self, config: StreamConfig) {
+        if self.config.show != config.show || self.config.paint != config.paint {
+            self.lasting.show.configure(&config);
+        }
         self.config = config;
         self.said = None;
         self.forget_refused();
@@ -204,6 +219,7 @@ impl Entry {
             recording_s: None,
             failures: Vec::new(),
             undo: 0,
+            show: self.lasting.show.state().without_items(),
             uptime_s: 0,
         };
         Member::Down(Arc::new(state), start)
@@ -223,7 +239,7 @@ mod tests {
 
     /// An entry with config 1 that is being changed to 2.
     fn changing() -> Entry {
-        let mut entry = Entry::new(with_fps(1), Vec::new());
+        let mut entry = Entry::new(with_fps(1), Vec::new(), Places::default());
         assert_eq!(entry.ask(with_fps(2)), Some((with_fps(1), with_fps(2))));
         entry.begin_change();
         entry
@@ -295,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_fails_again_and_again_waits_longer_until_it_ran_well() {
-        let (mut entry, mut now) = (Entry::new(with_fps(1), Vec::new()), Instant::now());
+        let (mut entry, mut now) = (Entry::new(with_fps(1), Vec::new(), Places::default()), Instant::now());
         let mut wait = |entry: &mut Entry, seconds: f64| {
             entry.wait(now);
             now += Duration::from_secs_f64(seconds);

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::control::contract::Painted;
+use crate::style::LookPatch;
+use crate::style::look::PARAMETERS;
 
 /// How many changes can be undone.
 const STEPS_KEPT: usize = 20;
@@ -25,8 +27,13 @@ struct Step {
     at: Instant,
 }
 
-/// Which parts a change touches: those of the look, network, size.
-type Parts = [bool; 8];
+/// Which parts a change touches.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Parts {
+    look: [bool; PARAMETERS.len()],
+    network: bool,
+    size: bool,
+}
 
 impl History {
     /// Notes a change.
@@ -68,17 +75,8 @@ impl History {
 }
 
 fn parts(a: &Painted, b: &Painted) -> Parts {
-    let (x, y) = (&a.look, &b.look);
-    [
-        x.styles != y.styles,
-        x.strength != y.strength,
-        x.keep_colours != y.keep_colours,
-        x.steadiness != y.steadiness,
-        x.stroke != y.stroke,
-        x.fade_ms != y.fade_ms,
-        a.network != b.network,
-        a.size != b.size,
-    ]
+    let look = LookPatch::between(&a.look, &b.look).named();
+    Parts { look, network: a.network != b.network, size: a.size != b.size }
 }
 
 #[cfg(test)]

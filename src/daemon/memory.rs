@@ -1,4 +1,4 @@
-//! What each stream looked like when the daemon ended, and its added outputs, kept in a file that a thread of its own writes.
+//! What each stream looked like when the daemon ended, its added outputs and where its show was, kept in a file that a thread of its own writes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::show::Places;
 use crate::atomic_file;
 use crate::config::{PaintConfig, StreamConfig};
 use crate::control::contract::{OutputWish, Painted};
@@ -60,6 +61,8 @@ struct Remembered {
     /// Those that were added while it ran.
     #[serde(default)]
     outputs: Vec<OutputWish>,
+    #[serde(default)]
+    show: Places,
 }
 
 impl Memory {
@@ -88,9 +91,16 @@ impl Memory {
     }
 
     /// Notes how a stream is painted; what is as it was costs nothing.
-    pub fn note(&self, config: &StreamConfig, painted: Painted, mirrored: bool, outputs: Vec<OutputWish>) {
+    pub fn note(
+        &self,
+        config: &StreamConfig,
+        painted: Painted,
+        mirrored: bool,
+        outputs: Vec<OutputWish>,
+        show: Places,
+    ) {
         let Some(shared) = &self.shared else { return };
-        let now = Remembered { configured: config.paint.clone(), painted, mirrored, outputs };
+        let now = Remembered { configured: config.paint.clone(), painted, mirrored, outputs, show };
         let mut state = shared.state.locked();
         if state.get(&config.name) != Some(&now) {
             state.noted.insert(config.name.clone(), now);
@@ -117,6 +127,12 @@ impl Memory {
     pub fn outputs(&self, name: &str) -> Vec<OutputWish> {
         let Some(shared) = &self.shared else { return Vec::new() };
         shared.state.locked().get(name).map_or(Vec::new(), |known| known.outputs.clone())
+    }
+
+    /// Where the show of the stream of that name was.
+    pub fn places(&self, name: &str) -> Places {
+        let Some(shared) = &self.shared else { return Places::default() };
+        shared.state.locked().get(name).map_or(Places::default(), |known| known.show.clone())
     }
 
     /// Writes what is not written yet; waits no longer than a disk that works takes.
@@ -178,7 +194,7 @@ impl Shared {
 }
 
 fn read(file: &Path) -> std::io::Result<BTreeMap<String, Remembered>> {
-    match std::fs::read(file) {
+    match atomic_file::read(file) {
         Ok(text) => Ok(serde_json::from_slice(&text)?),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(error),
@@ -205,9 +221,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let memory = Memory::open(folder.path()).unwrap();
         assert_eq!(memory.recall(&config()), None);
-        memory.note(&config(), painted("a"), false, Vec::new());
+        memory.note(&config(), painted("a"), false, Vec::new(), Places::default());
         let output = OutputWish::Rtsp { address: "127.0.0.1:8555".into(), kbps: None };
-        memory.note(&config(), painted("b"), true, vec![output.clone()]);
+        memory.note(&config(), painted("b"), true, vec![output.clone()], Places::default());
         memory.close();
         let memory = Memory::open(folder.path()).unwrap();
         let (recalled, mirrored) = memory.recall(&config()).unwrap();
@@ -227,12 +243,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [hall, lobby] = ["hall", "lobby"].map(|name| StreamConfig { name: name.into(), ..config() });
         let first = Memory::open(folder.path()).unwrap();
-        first.note(&hall, painted("a"), false, Vec::new());
+        first.note(&hall, painted("a"), false, Vec::new(), Places::default());
         first.close();
         let (first, second) = (Memory::open(folder.path()).unwrap(), Memory::open(folder.path()).unwrap());
-        first.note(&hall, painted("b"), false, Vec::new());
+        first.note(&hall, painted("b"), false, Vec::new(), Places::default());
         first.close();
-        second.note(&lobby, painted("c"), false, Vec::new());
+        second.note(&lobby, painted("c"), false, Vec::new(), Places::default());
         second.close();
         let both = Memory::open(folder.path()).unwrap();
         let look = |config| both.recall(config).map(|(config, _)| config.paint.look());
@@ -245,7 +261,7 @@ mod tests {
         std::fs::write(folder.path().join(FILE), "{").unwrap();
         let memory = Memory::open(folder.path()).unwrap();
         assert_eq!(memory.recall(&config()), None);
-        memory.note(&config(), painted("a"), false, Vec::new());
+        memory.note(&config(), painted("a"), false, Vec::new(), Places::default());
         memory.close();
         assert!(Memory::open(folder.path()).unwrap().recall(&config()).is_some());
     }

@@ -1,12 +1,15 @@
 //! `impasto run`: builds the streams, watches over them, and stops them in reverse order.
 
+mod by_hand;
 mod change;
 mod descriptors;
 mod entry;
+mod figures;
 mod file_watch;
 mod handle;
 mod history;
 mod life;
+mod look_control;
 mod memory;
 mod networks_folder;
 mod output_keeper;
@@ -14,6 +17,8 @@ mod recorder;
 mod reload;
 mod report;
 mod service;
+mod show;
+mod source_control;
 mod source_keeper;
 mod source_state;
 mod stream;
@@ -28,7 +33,8 @@ use tokio::sync::oneshot;
 use crate::config::plan::{RunPlan, isolated_session_options};
 use crate::config::{Settings, StreamConfig};
 use crate::control::contract::{ConfigState, StreamState};
-use crate::control::{ApiResult, Hub, http};
+use crate::control::presets::Presets;
+use crate::control::{ApiResult, Hub, http, osc};
 use crate::error::{Error, Result};
 use crate::machine::give_back_free_memory;
 use crate::output::recover_dated;
@@ -130,9 +136,15 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
     let hub = Hub::default();
     let networks = Networks::new(plan.catalog.clone());
     hub.set_config(ConfigState { file: reload.file_name(), ..ConfigState::default() });
+    let presets = Presets::open(plan.http.state.as_deref(), networks.clone(), hub.changes());
     if let Some(listener) = listener {
         let session = isolated_session_options(&plan.runtime);
-        tokio::spawn(http::serve(listener, hub.clone(), networks.clone(), session, plan.http.clone()));
+        let styles = (networks.clone(), plan.gallery.clone(), presets.clone());
+        tokio::spawn(http::serve(listener, hub.clone(), styles, session, plan.http.clone()));
+    }
+
+    if let Some(address) = plan.control.osc.0 {
+        tokio::spawn(osc::serve(osc::open(address).await?, hub.clone(), presets.clone()));
     }
 
     recover_dated(&plan.control.recordings);
@@ -141,9 +153,10 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
         None => Memory::none(),
     };
     let (events, mut incoming) = mpsc::unbounded_channel();
-    networks_folder::follow(networks.clone(), events.clone());
-    let streams = Streams::start(&plan, networks, memory, hub.clone(), events.clone(), web, (json, lasting));
-    reload.watch(&plan, events)?;
+    networks_folder::follow(networks.clone(), plan.gallery.clone(), events.clone());
+    let streams =
+        Streams::start(&plan, (networks.clone(), presets), memory, hub.clone(), events.clone(), web, (json, lasting));
+    reload.watch(&plan, networks.clone(), events)?;
     let mut daemon = Daemon { streams, hub, service: None, descriptors: Descriptors::default(), duration, json };
     let ended = daemon.watch(&mut incoming, &mut signals).await;
     let finished = daemon.finish(&mut incoming, &mut signals).await;
@@ -233,7 +246,7 @@ impl Daemon {
                 self.streams.start_with(&name, playing, reply);
                 return None;
             }
-            Event::Reread(Ok(Reread { streams, restart })) => {
+            Event::Reread(Ok(Reread { streams, restart, .. })) => {
                 self.streams.change(streams);
                 self.note_config(|config| {
                     config.applied += 1;

@@ -6,14 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::by_hand::ByHand;
 use super::recorder::Recorder;
 use crate::capture::Source;
 use crate::config::outputs::{OutputPlan, OutputsPlan, WishSettings, refuse_own};
+use crate::config::plan::StreamPlan;
 use crate::control::contract::OutputWish;
 use crate::control::{ApiError, ApiResult, PreviewAddress};
 use crate::error::{Conflict, Error, Result};
 use crate::gst::template::Templates;
-use crate::output::{Claim, Naming, Output, Outputs, Push, Rtsp, Servers, StreamFormat, VirtualCamera, WebRtc};
+use crate::output::{
+    Claim, Display, Naming, Output, Outputs, Preview, PreviewOf, Push, Rtsp, Servers, StreamFormat, Viewer,
+    VirtualCamera, WebRtc,
+};
 use crate::sync::Locked;
 
 /// How long another stream, which changes with the same config, may take to leave a port or device that this one shall
@@ -26,65 +31,31 @@ const RETRY: Duration = Duration::from_millis(50);
 /// All methods may block until a file, a port or a device is opened or closed.
 pub struct OutputKeeper {
     outputs: Arc<Outputs>,
-    recorder: Arc<Recorder>,
+    recorder: Recorder,
+    preview: Arc<Preview>,
+    /// Where the preview is shown over HTTP.
+    preview_address: Option<PreviewAddress>,
     servers: Servers,
     format: StreamFormat,
     templates: Templates,
     open: Mutex<Vec<Opened>>,
     by_hand: Arc<Mutex<ByHand>>,
     settings: Mutex<WishSettings>,
-    preview: Option<PreviewAddress>,
     /// The source may be released while nobody watches.
     on_demand: Arc<AtomicBool>,
 }
 
-/// What was changed by hand; it outlives the run of a stream.
-#[derive(Debug, Default)]
-pub struct ByHand {
-    added: Vec<Added>,
-    /// What was added before the daemon started, and is looked for when the stream begins.
-    remembered: Vec<OutputWish>,
-    /// Outputs of the config that are not wanted.
-    removed: Vec<OutputPlan>,
-}
-
-/// As it was asked for, and what that is.
-#[derive(Debug)]
-struct Added {
-    wish: OutputWish,
-    plan: OutputPlan,
-}
-
-impl ByHand {
-    /// With outputs that were added before the daemon started.
-    pub fn remembered(remembered: Vec<OutputWish>) -> Self {
-        Self { remembered, ..Self::default() }
-    }
-
-    /// All that was added and may be written down: keys are not.
-    pub fn wishes(&self) -> Vec<OutputWish> {
-        let all = self.added.iter().map(|added| &added.wish).chain(&self.remembered);
-        all.filter(|wish| !matches!(wish, OutputWish::Push { .. })).cloned().collect()
-    }
-
-    /// Looks for what is remembered; what is not there any more is told and forgotten.
-    pub fn restore(&mut self, configured: &OutputsPlan, stream: &str) {
-        for wish in std::mem::take(&mut self.remembered) {
-            match OutputPlan::wished(&wish, stream, &configured.for_wishes()) {
-                Ok(Some(plan)) => self.added.push(Added { wish, plan }),
-                // Recordings are not remembered.
-                Ok(None) => {}
-                Err(error) => tracing::warn!("an output that was added before does not come back: {error}"),
+/// Tries again for a moment: what another output leaves is free only then.
+fn patiently<T>(plan: &OutputPlan, attempt: impl Fn() -> Result<T>) -> Result<T> {
+    let begun = Instant::now();
+    loop {
+        match attempt() {
+            // A file that is taken stays taken.
+            Err(_) if !matches!(plan, OutputPlan::Record(_)) && begun.elapsed() < CHANGE_PATIENCE => {
+                std::thread::sleep(RETRY);
             }
+            outcome => return outcome,
         }
-    }
-
-    /// The outputs of the config with what was changed by hand.
-    fn applied_to(&self, configured: &[OutputPlan]) -> Vec<OutputPlan> {
-        let kept = configured.iter().filter(|output| !self.removed.contains(output));
-        let added = self.added.iter().map(|added| &added.plan);
-        let added = added.filter(|output| configured.iter().all(|other| !output.clashes_with(other)));
-        kept.chain(added).cloned().collect()
     }
 }
 
@@ -101,17 +72,49 @@ enum What {
 }
 
 impl OutputKeeper {
+    /// For the stream of `plan`, whose pictures are of `format`, into `outputs`, which get the preview.
+    ///
+    /// # Errors
+    /// The template of the preview is wrong.
     pub fn new(
+        plan: &StreamPlan,
+        format: &StreamFormat,
         outputs: Arc<Outputs>,
-        recorder: Arc<Recorder>,
         servers: Servers,
-        format: StreamFormat,
-        templates: Templates,
         by_hand: Arc<Mutex<ByHand>>,
-        preview: Option<PreviewAddress>,
-    ) -> Self {
+    ) -> Result<Self> {
+        let (format, templates) = (format.clone(), plan.templates.clone());
+        let preview = Arc::new(Preview::new(&format, &templates)?);
+        let recorder = Recorder::new(Arc::clone(&outputs), format.clone(), plan.outputs.crf, templates.clone());
+        let preview_address = plan.preview.clone();
         let (open, settings, on_demand) = Default::default();
-        Self { outputs, recorder, servers, format, templates, open, by_hand, settings, preview, on_demand }
+        Ok(Self {
+            outputs,
+            recorder,
+            preview,
+            preview_address,
+            servers,
+            format,
+            templates,
+            open,
+            by_hand,
+            settings,
+            on_demand,
+        })
+    }
+
+    /// All that are open, the recording and the preview too.
+    pub fn list(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Somebody looks at the preview.
+    pub fn preview(&self, of: PreviewOf) -> Viewer {
+        self.preview.view(of)
     }
 
     /// Opens what a stream that begins has. What was added by hand and cannot be had now is told, and tried again.
@@ -128,7 +131,9 @@ impl OutputKeeper {
                 Err(error) => tracing::warn!("an output that was added by hand is tried again: {error}"),
             }
             Ok(())
-        })
+        })?;
+        self.outputs.add(self.preview.clone());
+        Ok(())
     }
 
     /// Opens one more output of the stream that plays `source`.
@@ -146,20 +151,23 @@ impl OutputKeeper {
             let what = "there is such an output already; remove it first";
             return Err(ApiError::Conflict(Conflict::Exists, what.into()));
         }
-        open.push(self.open_one(&wanted)?);
-        let mut by_hand = self.by_hand.locked();
-        match by_hand.removed.iter().position(|removed| *removed == wanted) {
-            Some(place) => drop(by_hand.removed.remove(place)),
-            None => by_hand.added.push(Added { wish, plan: wanted }),
+        // Where it is configured, a monitor may come later; who asks now can name another.
+        if let OutputPlan::Display(display) = &wanted {
+            Display::check(display)?;
         }
+        open.push(self.open_one(&wanted)?);
+        self.by_hand.locked().add(wish, wanted);
         Ok(())
     }
 
-    /// Closes an output.
+    /// Closes an output, or ends the recording.
     ///
     /// # Errors
     /// There is none of that id, or it cannot be finished.
     pub fn remove(&self, id: &str) -> ApiResult<()> {
+        if id == "recording" && self.recorder.elapsed().is_some() {
+            return self.recorder.stop().map(drop);
+        }
         let mut open = self.opened();
         let is_meant = |opened: &Opened| matches!(&opened.what, What::Output(output) if output.place().id() == id);
         let Some(place) = open.iter().position(is_meant) else {
@@ -167,12 +175,7 @@ impl OutputKeeper {
             return Err(ApiError::NotFound(format!("there is no output `{id}` that can be removed; there are: {ids}")));
         };
         let Opened { plan, what } = open.remove(place);
-        let mut by_hand = self.by_hand.locked();
-        match by_hand.added.iter().position(|added| added.plan == plan) {
-            Some(place) => drop(by_hand.added.remove(place)),
-            None => by_hand.removed.push(plan),
-        }
-        drop(by_hand);
+        self.by_hand.locked().remove(plan);
         Ok(self.close(&what)?)
     }
 
@@ -183,8 +186,7 @@ impl OutputKeeper {
         self.take_settings(plan);
         let wanted = {
             let mut by_hand = self.by_hand.locked();
-            // What the config no longer has may come back with it.
-            by_hand.removed.retain(|removed| plan.outputs.contains(removed));
+            by_hand.follow(&plan.outputs);
             by_hand.applied_to(&plan.outputs)
         };
         let mut refused = Vec::new();
@@ -196,9 +198,15 @@ impl OutputKeeper {
         let mut missing: Vec<_> = wanted.iter().collect();
         missing.retain(|wanted| open.iter().all(|opened| opened.plan != **wanted));
         let mut coming = missing.clone();
-        if again {
-            coming.retain(|wanted| self.check(wanted).map_err(|error| refused.push(error)).is_ok());
-        }
+        coming.retain(|wanted| {
+            let checked = match again {
+                true => self.check(wanted),
+                // What it shall replace may hold the port, or leave it to another stream in a moment.
+                false if open.iter().any(|opened| opened.plan.shares_a_port_with(wanted)) => Ok(()),
+                false => patiently(wanted, || self.check(wanted)),
+            };
+            checked.map_err(|error| refused.push(error)).is_ok()
+        });
         let is_kept = |opened: &Opened| {
             let waits = |wanted: &&&OutputPlan| !coming.contains(wanted);
             wanted.contains(&opened.plan)
@@ -230,8 +238,8 @@ impl OutputKeeper {
     pub fn has_lost(&self) -> bool {
         // While outputs change, that is seen to.
         let Ok(open) = self.open.try_lock() else { return false };
-        let is_missing = |added: &Added| open.iter().all(|opened| !opened.plan.clashes_with(&added.plan));
-        open.iter().any(|opened| self.is_lost(&opened.what)) || self.by_hand.locked().added.iter().any(is_missing)
+        let is_missing = |added: &OutputPlan| open.iter().all(|opened| !opened.plan.clashes_with(added));
+        open.iter().any(|opened| self.is_lost(&opened.what)) || self.by_hand.locked().added().any(is_missing)
     }
 
     fn is_lost(&self, what: &What) -> bool {
@@ -249,7 +257,7 @@ impl OutputKeeper {
     /// # Errors
     /// The source is one of the outputs that are open, or the preview.
     pub fn refuse_own(&self, source: &Source) -> Result<()> {
-        refuse_own(source, self.opened().iter().map(|opened| &opened.plan), self.preview.as_ref())
+        refuse_own(source, self.opened().iter().map(|opened| &opened.plan), self.preview_address.as_ref())
     }
 
     /// Whether it could be opened now, as far as that can be seen while another one is in its place.
@@ -257,8 +265,20 @@ impl OutputKeeper {
         match wanted {
             OutputPlan::Rtsp(rtsp) => self.servers.rtsp.check(&rtsp.address),
             OutputPlan::Record(path) => Claim::check(path),
-            OutputPlan::VirtualCamera(_) | OutputPlan::Push(_) | OutputPlan::WebRtc(_) => Ok(()),
+            OutputPlan::VirtualCamera(_) | OutputPlan::Push(_) | OutputPlan::WebRtc(_) | OutputPlan::Display(_) => {
+                Ok(())
+            }
         }
+    }
+
+    /// The stream ends, and no picture comes any more: waits until all are finished.
+    ///
+    /// # Errors
+    /// One of them, or a recording, is not complete.
+    pub fn finish(&self) -> Result<()> {
+        // Both, whatever becomes of one of them.
+        let recorded = self.recorder.finish();
+        self.outputs.finish().and(recorded)
     }
 
     fn take_settings(&self, plan: &OutputsPlan) {
@@ -268,16 +288,7 @@ impl OutputKeeper {
     }
 
     fn open_patiently(&self, plan: &OutputPlan) -> Result<Opened> {
-        let begun = Instant::now();
-        loop {
-            match self.open_one(plan) {
-                // A file that is taken stays taken.
-                Err(_) if !matches!(plan, OutputPlan::Record(_)) && begun.elapsed() < CHANGE_PATIENCE => {
-                    std::thread::sleep(RETRY);
-                }
-                outcome => return outcome,
-            }
-        }
+        patiently(plan, || self.open_one(plan))
     }
 
     fn open_one(&self, plan: &OutputPlan) -> Result<Opened> {
@@ -297,6 +308,7 @@ impl OutputKeeper {
             OutputPlan::WebRtc(plan) => {
                 Arc::new(WebRtc::start(plan, &self.servers.ice, &self.format, &self.templates)?)
             }
+            OutputPlan::Display(display) => Arc::new(Display::start(display, &self.format)?),
             OutputPlan::Record(path) => {
                 let file = self.recorder.start(path, Naming::Numbered)?;
                 if file != *path {

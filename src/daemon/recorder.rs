@@ -33,7 +33,9 @@ struct State {
     broken: Option<PathBuf>,
     /// Failures that nobody was told of yet.
     failures: Vec<Error>,
-    /// The first recording that is not complete: with it the stream does not end in good order.
+    /// It was begun with the stream, and not by somebody who is told what becomes of it.
+    is_standing: bool,
+    /// The first such recording that is not complete: with it the stream does not end in good order.
     lost: Option<Error>,
 }
 
@@ -148,6 +150,7 @@ impl Recorder {
         let (file, output) = opened?;
         self.outputs.add(Arc::clone(&output));
         (state.output, state.since, state.broken) = (Some(output), Some(Instant::now()), None);
+        state.is_standing = naming == Naming::Numbered;
         Ok(file)
     }
 
@@ -192,7 +195,9 @@ impl Recorder {
         state.broken = Some(output.place().name.into());
         state.failures.push(error);
         // Finished, it says that it is not complete.
-        if let Err(error) = output.finish() {
+        if let Err(error) = output.finish()
+            && state.is_standing
+        {
             state.lost.get_or_insert(error);
         }
         drop(state);

@@ -14,6 +14,8 @@ use super::service::Service;
 use crate::config::plan::RunPlan;
 use crate::config::{Config, ControlConfig, RuntimeConfig, Settings, StreamConfig};
 use crate::error::{Error, Result};
+use crate::paintings::Gallery;
+use crate::style::Networks;
 
 /// A file is read when it has stayed the same for so long: editors write in several steps.
 const SETTLED_AFTER: Duration = Duration::from_millis(200);
@@ -32,6 +34,8 @@ pub struct Reread {
     pub streams: Vec<StreamConfig>,
     /// What the daemon takes only when it is started anew.
     pub restart: Option<String>,
+    /// With the paintings that it names.
+    gallery: Gallery,
 }
 
 impl Reload {
@@ -57,7 +61,7 @@ impl Reload {
     ///
     /// # Errors
     /// The system refuses to watch a folder, or signals.
-    pub fn watch(self, started_with: &RunPlan, events: UnboundedSender<Event>) -> Result<()> {
+    pub fn watch(self, started_with: &RunPlan, networks: Networks, events: UnboundedSender<Event>) -> Result<()> {
         let Some(file) = self.settings.file.clone() else { return Ok(()) };
         let failed = |error: std::io::Error| Error::usage(format!("signals: {error}"));
         let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
@@ -67,6 +71,7 @@ impl Reload {
             .inspect_err(|error| tracing::warn!("{error}; send SIGHUP when you have changed the file"));
         let (settings, mut known) = (Arc::new(self.settings), self.text);
         let (runtime, control) = (started_with.runtime.clone(), started_with.control.clone());
+        let gallery = started_with.gallery.clone();
         // What was written between the first reading and the watch.
         changed.notify_one();
         tokio::spawn(async move {
@@ -87,7 +92,16 @@ impl Reload {
                 }
                 known = now;
                 let (settings, runtime, control) = (Arc::clone(&settings), runtime.clone(), control.clone());
-                let read = tokio::task::spawn_blocking(move || read_again(&settings, runtime, control)).await;
+                let (networks, gallery) = (networks.clone(), gallery.clone());
+                let read = move || {
+                    let read = read_again(&settings, runtime, control)?;
+                    if read.gallery.named() != gallery.named() {
+                        gallery.take_named(&read.gallery);
+                        networks.read_again(|catalog| gallery.hang(catalog))?;
+                    }
+                    Ok(read)
+                };
+                let read = tokio::task::spawn_blocking(read).await;
                 let read = read.unwrap_or_else(|error| Err(Error::usage(format!("reading the config: {error}"))));
                 if events.send(Event::Reread(read)).is_err() {
                     return;
@@ -113,16 +127,16 @@ fn read_again(settings: &Settings, runtime: RuntimeConfig, control: ControlConfi
         }
     }
     let config = settings.read()?;
-    let streams = plan(settings, &config, true)?.streams;
+    let RunPlan { streams, gallery, .. } = plan(settings, &config, true)?;
     let sections = [("[runtime]", config.runtime != runtime), ("[control]", config.control != control)];
     let changed: Vec<_> = sections.iter().filter(|(_, changed)| *changed).map(|(section, _)| *section).collect();
     if changed.is_empty() {
-        return Ok(Reread { streams, restart: None });
+        return Ok(Reread { streams, restart: None, gallery });
     }
     // What is there in another folder of networks may not be there in this one.
     plan(settings, &Config { runtime, control, ..config }, true)?;
     let restart = format!("what changed in {} is taken when the daemon is started anew", changed.join(" and "));
-    Ok(Reread { streams, restart: Some(restart) })
+    Ok(Reread { streams, restart: Some(restart), gallery })
 }
 
 /// A source or device that a stream needs may come later if the daemon is `lasting`; what else one needs, if there are

@@ -1,11 +1,23 @@
 //! Talking to systemd: ready, status, watchdog, stopping. Without systemd nothing happens.
 
+#[cfg_attr(linux, path = "service/linux.rs")]
+#[cfg_attr(not(linux), path = "service/elsewhere.rs")]
+mod manager;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sd_notify::NotifyState;
-
 use super::report::Status;
+use manager::tell;
+
+/// What the service manager is told.
+enum Notice<'a> {
+    Ready,
+    Reloading,
+    Status(&'a str),
+    Alive,
+    Stopping,
+}
 
 /// The service manager that started us, if one did.
 pub struct Service {
@@ -19,22 +31,19 @@ pub struct Service {
 impl Service {
     /// Says that the streams run.
     pub fn ready() -> Self {
-        tell(&[NotifyState::Ready]);
+        tell(Notice::Ready);
         // Half of what is allowed, so that one late check is no reason to be killed.
-        let interval = sd_notify::watchdog_enabled().map(|allowed| allowed / 2);
+        let interval = manager::watchdog().map(|allowed| allowed / 2);
         Self { interval, told: Instant::now(), turns: BTreeMap::new() }
     }
 
     /// Says that the config is read again; [`Service::reloaded`] must follow.
     pub fn reloading() {
-        match NotifyState::monotonic_usec_now() {
-            Ok(now) => tell(&[NotifyState::Reloading, now]),
-            Err(error) => tracing::debug!("systemd was not told: {error}"),
-        }
+        tell(Notice::Reloading);
     }
 
     pub fn reloaded(&self) {
-        tell(&[NotifyState::Ready]);
+        tell(Notice::Ready);
     }
 
     /// Says that we live, if the stylise threads of all running streams do: they take a turn at least twice a second,
@@ -49,7 +58,7 @@ impl Service {
             None => {
                 self.turns = turns;
                 self.told = Instant::now();
-                tell(&[NotifyState::Watchdog]);
+                tell(Notice::Alive);
             }
             Some((stream, _)) if self.told.elapsed() > interval => {
                 tracing::error!("painting of {stream} hangs; systemd will start the service anew");
@@ -67,16 +76,10 @@ impl Service {
                 several.iter().map(|status| format!("{}: {status}", status.stream)).collect::<Vec<_>>().join("; ")
             }
         };
-        tell(&[NotifyState::Status(&text)]);
+        tell(Notice::Status(&text));
     }
 
     pub fn stopping(&self) {
-        tell(&[NotifyState::Stopping]);
-    }
-}
-
-fn tell(states: &[NotifyState]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("systemd was not told: {error}");
+        tell(Notice::Stopping);
     }
 }

@@ -5,11 +5,12 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::file_watch::Stamp;
-use super::source_state::{Playing, Reading, SourceState, Step};
-use crate::capture::{Capture, End, Source, Wiring};
+use super::source_control::{Shown, Switch, Wanted};
+use super::source_state::{Origin, Playing, Reading, SourceState, Step};
+use crate::capture::{Capture, End, Wiring};
 use crate::engine::{Feed, Inlet};
 use crate::error::Error;
 use crate::metrics::Counters;
@@ -20,19 +21,14 @@ use crate::sync::Locked;
 /// Called when the source was played to its end, or the stream failed and does not come back by itself.
 pub type OnEnd = Arc<dyn Fn(Result<(), Error>) + Send + Sync>;
 
+/// Called when an item of the playlist was played to its end, or failed.
+pub type OnItemEnd = Arc<dyn Fn(Result<(), String>) + Send + Sync>;
+
 /// How often the end of the source is looked for.
 const POLL: Duration = Duration::from_millis(100);
 
 /// How long a source that shall take over may take to its first picture.
 const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
-
-/// The request for another source.
-pub struct Switch {
-    pub playing: Playing,
-    /// The config names it now: it is what the stream goes back to.
-    pub is_configured: bool,
-    pub reply: oneshot::Sender<Result<(), Error>>,
-}
 
 /// A capture, and the feed through which its pictures come.
 pub struct Open {
@@ -55,8 +51,7 @@ impl Open {
 /// The thread body that owns the capture of a live stream.
 pub struct SourceKeeper {
     pub state: SourceState,
-    /// The source that plays, for those who ask.
-    pub shown_source: Arc<Mutex<Source>>,
+    pub shown: Arc<Mutex<Shown>>,
     pub switches: Receiver<Switch>,
     pub inlet: Arc<Inlet>,
     pub wiring: Wiring,
@@ -64,10 +59,11 @@ pub struct SourceKeeper {
     /// The source may be released while nobody watches.
     pub on_demand: Arc<AtomicBool>,
     pub counters: Arc<Counters>,
-    /// Notified when another source plays.
+    /// Notified when another source plays, or none does.
     pub changes: Arc<Notify>,
     pub shutdown: Shutdown,
     pub on_end: OnEnd,
+    pub on_item_end: OnItemEnd,
 }
 
 impl SourceKeeper {
@@ -85,6 +81,7 @@ impl SourceKeeper {
             if let Some(result) = self.take(step, &mut open) {
                 return (self.on_end)(result);
             }
+            self.show_trouble();
         }
     }
 
@@ -146,6 +143,10 @@ impl SourceKeeper {
                     return None;
                 }
                 Step::End(result) => return Some(result),
+                Step::Over(result) => {
+                    (self.on_item_end)(result);
+                    return None;
+                }
                 Step::Wake => {
                     self.outputs.rest(false);
                     tracing::info!("{source} is opened");
@@ -153,7 +154,10 @@ impl SourceKeeper {
                 Step::GoBack(result) => {
                     match result {
                         Ok(()) => tracing::info!("it is over: the source is {source} again"),
-                        Err(reason) => tracing::warn!("{reason}; the source is {source} again"),
+                        Err(reason) => {
+                            let error = Error::input(format!("{reason}; the source is {source} again"));
+                            self.shown.locked().given_up.push(error);
+                        }
                     }
                     self.show_source();
                 }
@@ -175,8 +179,16 @@ impl SourceKeeper {
     }
 
     fn show_source(&self) {
-        self.shown_source.locked().clone_from(&self.state.playing().source);
+        self.shown.locked().source.clone_from(&self.state.playing().source);
         self.changes.notify_one();
+    }
+
+    fn show_trouble(&self) {
+        let (mut shown, trouble) = (self.shown.locked(), self.state.trouble());
+        if shown.trouble.as_deref() != trouble {
+            shown.trouble = trouble.map(Into::into);
+            self.changes.notify_one();
+        }
     }
 
     fn open(&self, playing: &Playing) -> Result<Open, Error> {
@@ -203,7 +215,29 @@ impl SourceKeeper {
     }
 
     /// Goes over to the source that was wished for.
-    fn switch(&mut self, Switch { mut playing, is_configured, reply }: Switch, open: &mut Option<Open>) {
+    fn switch(&mut self, Switch { wanted, reply }: Switch, open: &mut Option<Open>) {
+        let (mut playing, origin) = match wanted {
+            Wanted::Configured(playing) if self.state.configure(&playing) => {
+                // It is opened when the playlist is over.
+                let _ = reply.send(Ok(()));
+                return;
+            }
+            Wanted::Configured(playing) => (playing, Origin::Configured),
+            Wanted::Set(playing) => (playing, Origin::Set),
+            Wanted::Listed(playing) => (playing, Origin::Listed),
+            Wanted::Back | Wanted::Held if !self.state.is_listed() => {
+                // Somebody has set another one meanwhile.
+                let _ = reply.send(Ok(()));
+                return;
+            }
+            Wanted::Back => (self.state.configured().clone(), Origin::Configured),
+            Wanted::Held => {
+                self.state.hold();
+                *open = None;
+                let _ = reply.send(Ok(()));
+                return;
+            }
+        };
         let file = playing.stamp();
         let outcome = self.take_over(&playing, open).map(|()| {
             self.outputs.rest(false);
@@ -211,7 +245,7 @@ impl SourceKeeper {
             if let Some(Open { capture, .. }) = open {
                 playing.source = capture.this_again(playing.source);
             }
-            self.state.switched(playing, is_configured, Reading { file, ..self.reading(None) });
+            self.state.switched(playing, origin, Reading { file, ..self.reading(None) });
             self.show_source();
         });
         // Nobody may be waiting any more.
@@ -227,8 +261,11 @@ impl SourceKeeper {
                 self.opened(file);
             }
             Err(error) => {
-                tracing::warn!("it was written anew, but cannot be shown, and what it was before plays on: {error}");
-                self.state.not_renewed(Reading { file, ..self.reading(None) });
+                let reason = format!(
+                    "it was written anew, but cannot be shown, and what it was before plays on as long as it can: {error}"
+                );
+                tracing::warn!("{reason}");
+                self.state.not_renewed(reason, Reading { file, ..self.reading(None) });
             }
         }
     }

@@ -9,11 +9,14 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use tokio::sync::Notify;
 
+use super::by_hand::ByHand;
 use super::handle::Handle;
-use super::output_keeper::{ByHand, OutputKeeper};
-use super::recorder::Recorder;
+use super::look_control::LookControl;
+use super::output_keeper::OutputKeeper;
 use super::report::{Started, Status};
-use super::source_keeper::{OnEnd, Open, SourceKeeper};
+use super::show::Show;
+use super::source_control::SourceControl;
+use super::source_keeper::{OnEnd, OnItemEnd, Open, SourceKeeper};
 use super::source_state::{Playing, Reading, SourceState};
 use crate::capture::{Pace, Reader, Source, StreamFacts, Treatment, Wiring};
 use crate::config::outputs::{RtspPlan, refuse_own};
@@ -23,12 +26,20 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
 use crate::metrics::{Counters, Snapshot};
-use crate::output::{Outputs, Preview, Servers, StreamFormat};
+use crate::output::{Outputs, Servers, StreamFormat};
 use crate::shutdown::Shutdown;
 use crate::style::{Choice, Networks, PaintPlan};
 
 /// Slots of a live ring: one is filled, one waits, one is painted.
 const LIVE_SLOTS: usize = 3;
+
+/// What of a stream outlives its runs.
+#[derive(Clone, Default)]
+pub struct Lasting {
+    /// Outputs that were added or taken away by hand.
+    pub by_hand: Arc<Mutex<ByHand>>,
+    pub show: Arc<Show>,
+}
 
 /// A running stream.
 pub struct Stream {
@@ -36,7 +47,6 @@ pub struct Stream {
     handle: Arc<Handle>,
     shutdown: Shutdown,
     threads: Vec<JoinHandle<()>>,
-    started: Started,
     last_status: (Instant, Snapshot),
 }
 
@@ -51,7 +61,7 @@ impl Stream {
         set: Option<Playing>,
         servers: &Servers,
         networks: Networks,
-        by_hand: Arc<Mutex<ByHand>>,
+        lasting: Lasting,
         on_end: OnEnd,
         changes: Arc<Notify>,
     ) -> Result<Self> {
@@ -75,6 +85,7 @@ impl Stream {
             fixed_caps: None,
             treatment: Treatment::default(),
             reader: Reader::default(),
+            redirects: plan.redirects,
             enter_at: None,
             receiver: inlet.clone(),
         };
@@ -91,21 +102,9 @@ impl Stream {
         let frame_interval = Duration::from_secs(1) / format.fps;
         let (control, commands, loader) =
             Control::new(&mut frame_painter, plan.paint.clone(), networks, frame_interval)?;
-        let (crf, templates) = (plan.outputs.crf, plan.templates.clone());
-        let recorder = Arc::new(Recorder::new(Arc::clone(&outputs), format.clone(), crf, templates.clone()));
-        let recording = Arc::clone(&recorder);
-        let output_keeper = OutputKeeper::new(
-            Arc::clone(&outputs),
-            recording,
-            servers.clone(),
-            format.clone(),
-            templates,
-            by_hand,
-            plan.preview.clone(),
-        );
-        let preview = open_outputs(&plan, &format, &outputs, &output_keeper)
-            .and_then(|preview| capture.play().map(|()| preview))
-            .inspect_err(|_| drop(recorder.finish().and(outputs.finish())))?;
+        let output_keeper = OutputKeeper::new(&plan, &format, Arc::clone(&outputs), servers.clone(), lasting.by_hand)?;
+        let opened = output_keeper.open(&plan.outputs).and_then(|()| capture.play());
+        opened.inspect_err(|_| drop(output_keeper.finish()))?;
         // Only now: what fails before is tried again and again.
         PaintPlan::tell_backend(frame_painter.painter());
         plan.paint.note().inspect(|note| tracing::warn!("{note}"));
@@ -121,8 +120,8 @@ impl Stream {
             frame_interval,
         };
         let stylise = spawn("stylise", &on_end, move || stylise_live(live))?;
-        let started = started(&plan, &playing.source, &format, device, recorder.file());
-        let source = Arc::new(Mutex::new(playing.source.clone()));
+        let started = started(&plan, &playing.source, &format, device, output_keeper.recorder().file());
+        let (source, switches, shown) = SourceControl::new(playing.source);
         let set = set.map(|set| Playing { source: capture.this_again(set.source), ..set });
         if set.is_none() {
             configured.source = capture.this_again(configured.source);
@@ -136,11 +135,12 @@ impl Stream {
             length: None,
             file,
         };
-        let (switch, switches) = std::sync::mpsc::channel();
+        let show = Arc::clone(&lasting.show);
+        let on_item_end: OnItemEnd = Arc::new(move |result| show.source_ended(result));
         let keeper = SourceKeeper {
             state: SourceState::new(configured, set, reading),
             switches,
-            shown_source: Arc::clone(&source),
+            shown,
             inlet: Arc::clone(&inlet),
             wiring,
             outputs: Arc::clone(&outputs),
@@ -149,30 +149,14 @@ impl Stream {
             changes: Arc::clone(&changes),
             shutdown: shutdown.clone(),
             on_end: Arc::clone(&on_end),
+            on_item_end,
         };
         let keep = spawn("source", &on_end, move || keeper.keep(open))?;
         let last_status = (Instant::now(), counters.snapshot());
         let threads = vec![loader, stylise, keep];
-        let handle = Handle {
-            name: plan.name,
-            control,
-            switch,
-            outputs,
-            counters,
-            preview,
-            recorder,
-            source,
-            output_keeper: Arc::new(output_keeper),
-            picture: started.picture.clone(),
-            nominal_fps: format.fps,
-            sound: format.sound,
-            begun: Instant::now(),
-            rate: Mutex::default(),
-            failures: Mutex::default(),
-            history: Mutex::default(),
-            changes,
-        };
-        Ok(Self { inlet, handle: Arc::new(handle), shutdown, threads, started, last_status })
+        let look = LookControl::new(control, Arc::clone(&changes));
+        let handle = Handle::new(started, look, source, output_keeper, lasting.show, counters, changes);
+        Ok(Self { inlet, handle: Arc::new(handle), shutdown, threads, last_status })
     }
 
     /// The handle that looks into it and changes it.
@@ -182,46 +166,30 @@ impl Stream {
 
     /// What runs and where to watch it; `web` is the address of the web page.
     pub fn started(&self, web: Option<String>) -> Started {
-        Started { web, ..self.started.clone() }
-    }
-
-    /// Outputs that failed since the last call.
-    pub fn failures(&self) -> Vec<Error> {
-        // A recording that failed is no output any more.
-        let recordings = self.handle.recorder.take_failures();
-        recordings.into_iter().chain(self.handle.outputs.failures()).collect()
+        Started { web, ..self.handle.started().clone() }
     }
 
     /// The frame rate since the last call, and where the time and the frames went.
     pub fn status(&mut self) -> Status {
-        let now = self.handle.counters.snapshot();
-        let stream = self.handle.name.clone();
-        let (then, before) = std::mem::replace(&mut self.last_status, (Instant::now(), now));
-        Status {
-            stream,
-            frames_per_second: (now.painted - before.painted) as f64 / then.elapsed().as_secs_f64(),
-            clients: self.handle.outputs.clients(),
-            resting: self.handle.outputs.is_resting(),
-            dropped_by_outputs: self.handle.outputs.dropped(),
-            counts: now,
-        }
+        let (then, before) = self.last_status;
+        let now = Instant::now();
+        let status = self.handle.status(&before, now - then);
+        self.last_status = (now, status.counts);
+        status
     }
 
     /// Stops source, painting and outputs in this order, so that everything captured is finished.
     pub fn stop(mut self) -> Result<Status> {
         self.shutdown.give();
         self.inlet.close();
-        self.handle.control.close();
+        self.handle.look().close();
         for thread in self.threads.drain(..).rev() {
             if thread.join().is_err() {
                 tracing::error!("a thread of the stream panicked");
             }
         }
         let status = self.status();
-        // Both, whatever becomes of one of them.
-        let recorded = self.handle.recorder.finish();
-        self.handle.outputs.finish().and(recorded)?;
-        Ok(status)
+        self.handle.finish().map(|()| status)
     }
 }
 
@@ -231,19 +199,6 @@ fn stream_format(caps: &gst::Caps, facts: &StreamFacts) -> Result<StreamFormat> 
     let known = rate.numer() > 0 && rate.denom() > 0;
     let fps = if known { (rate.numer() as u32).div_ceil(rate.denom() as u32) } else { 30 };
     Ok(StreamFormat { caps: caps.clone(), fps: fps.clamp(1, 240), sound: facts.sound })
-}
-
-/// Opens what the plan says; returns the preview, which waits for somebody to look.
-fn open_outputs(
-    plan: &StreamPlan,
-    format: &StreamFormat,
-    outputs: &Outputs,
-    output_keeper: &OutputKeeper,
-) -> Result<Arc<Preview>> {
-    output_keeper.open(&plan.outputs)?;
-    let preview = Arc::new(Preview::new(format, &plan.templates)?);
-    outputs.add(preview.clone());
-    Ok(preview)
 }
 
 fn started(

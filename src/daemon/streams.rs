@@ -1,16 +1,14 @@
 //! All streams of the daemon: each is started, tried again, changed and stopped without touching the others.
 
 mod reconfigure;
+mod start;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio::sync::oneshot;
-use tracing::Span;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::change::Change;
 use super::entry::{Asked, Entry};
@@ -18,14 +16,14 @@ use super::handle::Handle;
 use super::life::{Life, Step, Then};
 use super::memory::Memory;
 use super::report::{Report, Status};
-use super::source_keeper::OnEnd;
-use super::source_state::Playing;
-use super::stream::Stream;
-use super::{Event, News, Reply};
-use crate::config::plan::{RunPlan, StreamPlan, threads};
-use crate::config::{RuntimeConfig, StreamConfig};
+use super::show::driver::Driver;
+use super::stream::{Lasting, Stream};
+use super::{Event, News};
+use crate::config::RuntimeConfig;
+use crate::config::plan::{RunPlan, threads};
 use crate::control::contract::StreamStatus;
-use crate::control::{ApiError, Hub, Member, PreviewAddress, Starter, Stream as _};
+use crate::control::presets::Presets;
+use crate::control::{Hub, Member, Stream as _};
 use crate::error::{Error, Result};
 use crate::output::Servers;
 use crate::style::Networks;
@@ -40,11 +38,14 @@ pub struct Streams {
     runtime: RuntimeConfig,
     servers: Servers,
     networks: Networks,
+    presets: Presets,
     memory: Memory,
     hub: Hub,
     events: UnboundedSender<Event>,
     /// Where the web page is.
     web: Option<SocketAddr>,
+    /// As in [`StreamPlan`].
+    redirects: bool,
     json: bool,
     /// The daemon goes on when its streams end or fail: what failed is tried again.
     lasting: bool,
@@ -58,7 +59,7 @@ impl Streams {
     /// Starts all streams of the plan.
     pub fn start(
         plan: &RunPlan,
-        networks: Networks,
+        (networks, presets): (Networks, Presets),
         memory: Memory,
         hub: Hub,
         events: UnboundedSender<Event>,
@@ -66,17 +67,18 @@ impl Streams {
         (json, lasting): (bool, bool),
     ) -> Self {
         let (runtime, servers) = (plan.runtime.clone(), Servers { ice: plan.ice.clone(), ..Servers::default() });
-        let entries =
-            plan.streams.iter().map(|config| Entry::new(config.clone(), memory.outputs(&config.name))).collect();
+        let entries = plan.streams.iter().map(|config| Entry::remembered(config.clone(), &memory)).collect();
         let mut this = Self {
             entries,
             runtime,
             servers,
             networks,
+            presets,
             memory,
             hub,
             events,
             web,
+            redirects: plan.http.sources.0.is_empty(),
             json,
             lasting,
             last_run: 0,
@@ -155,6 +157,7 @@ impl Streams {
                 None
             }
             Step::Stop(stream) => {
+                entry.driver = None;
                 let (run, events) = (entry.run, self.events.clone());
                 tokio::spawn(async move {
                     let stopped = tokio::task::spawn_blocking(move || stream.stop()).await;
@@ -190,6 +193,8 @@ impl Streams {
         (entry.said, entry.told) = (None, None);
         if let Life::Running(stream) = &entry.life {
             self.hub.put(&entry.config.name, Member::Running(stream.handle()));
+            let (source, presets) = (entry.config.source.clone(), self.presets.clone());
+            entry.driver = Some(Driver::start(&stream.handle(), &entry.lasting.show, source, presets, &entry.span));
             let started = Report::Started(stream.started(self.web.map(|web| format!("http://{web}"))));
             entry.span.in_scope(|| started.tell(self.json));
         }
@@ -202,13 +207,13 @@ impl Streams {
         for place in 0..self.entries.len() {
             match &self.entries[place].life {
                 Life::Running(stream) => {
-                    let (handle, failures) = (stream.handle(), stream.failures());
+                    let handle = stream.handle();
                     handle.tick();
                     self.note(&self.entries[place], &handle);
-                    if handle.output_keeper.has_lost() {
+                    if handle.has_lost_outputs() {
                         self.entries[place].note_loss(now);
                     }
-                    for error in failures {
+                    for error in handle.take_failures() {
                         handle.note_failure(&error);
                         self.tell_failure(place, &error);
                     }
@@ -225,8 +230,9 @@ impl Streams {
 
     /// Notes how a stream is, for the next start of the daemon.
     fn note(&self, entry: &Entry, handle: &Handle) {
-        let outputs = entry.by_hand.locked().wishes();
-        self.memory.note(&entry.config, handle.painted(), handle.is_mirrored(), outputs);
+        let Lasting { by_hand, show } = &entry.lasting;
+        let (outputs, places) = (by_hand.locked().wishes(), show.places());
+        self.memory.note(&entry.config, handle.look().painted(), handle.look().painting().mirrored, outputs, places);
     }
 
     /// Other networks lie in the models folder: those that paint are loaded again if they are among them.
@@ -235,7 +241,7 @@ impl Streams {
             if let Life::Running(stream) = &entry.life {
                 let (handle, span) = (stream.handle(), entry.span.clone());
                 tokio::spawn(async move {
-                    if let Err(error) = handle.renew_network().await {
+                    if let Err(error) = handle.look().renew_network().await {
                         span.in_scope(|| tracing::warn!("the network that paints stays as it was loaded: {error}"));
                     }
                 });
@@ -249,7 +255,7 @@ impl Streams {
             Life::Running(stream) => Some((entry, stream)),
             _ => None,
         });
-        let turns = |stream: &Stream| stream.handle().counters.turns.load(Ordering::Relaxed);
+        let turns = |stream: &Stream| stream.handle().counters().turns.load(Ordering::Relaxed);
         running.map(|(entry, stream)| (entry.config.name.clone(), turns(stream))).collect()
     }
 
@@ -271,47 +277,6 @@ impl Streams {
             }
         }
         statuses
-    }
-
-    /// Starts a stream that has ended or failed with another source, and tells how that came out.
-    pub fn start_with(&mut self, name: &str, playing: Playing, reply: Reply) {
-        let found = self.entries.iter().position(|entry| entry.config.name == name);
-        match found.and_then(|place| Some((place, self.entries[place].life.start_anew()?))) {
-            Some((place, before)) => {
-                self.entries[place].asked = Some(Asked { playing, reply, before });
-                self.start_entry(place);
-            }
-            // Meanwhile it was started in another way, or is gone.
-            _ => drop(reply.send(Err(ApiError::Down(format!("stream `{name}` has changed; try again"))))),
-        }
-    }
-
-    /// The source that it was asked to start with does not open: it is again what it was.
-    fn not_started(&mut self, place: usize, Asked { reply, before, .. }: Asked, error: Error) {
-        let entry = &mut self.entries[place];
-        let (status, said) = match before {
-            Life::Waiting { .. } => (StreamStatus::Failed, entry.said.as_ref().map(ToString::to_string)),
-            _ => (StreamStatus::Ended, None),
-        };
-        entry.life = before;
-        self.put_down(place, status, said);
-        let _ = reply.send(Err(error.into()));
-    }
-
-    /// Shows that a stream has failed or ended, and lets it be started with another source.
-    fn put_down(&self, place: usize, status: StreamStatus, error: Option<String>) {
-        let entry = &self.entries[place];
-        let (name, events) = (entry.config.name.clone(), self.events.clone());
-        let start: Starter = Arc::new(move |wanted| {
-            let (name, events) = (name.clone(), events.clone());
-            Box::pin(async move {
-                let (reply, answer) = oneshot::channel();
-                // A daemon that stops drops the reply.
-                let _ = events.send(Event::StartWith { name, playing: Playing::parse(&wanted)?, reply });
-                answer.await.map_err(|_| ApiError::Down("the daemon stops".into()))?
-            })
-        });
-        self.hub.put(&entry.config.name, entry.down(status, error, Some(start)));
     }
 
     /// Begins to stop everything; streams that are just starting are left to the end of the process.
@@ -336,69 +301,16 @@ impl Streams {
         for (place, entry) in self.entries.iter().enumerate() {
             if let Life::Running(stream) = &entry.life {
                 let threads = threads(self.runtime.threads, self.entries.len(), place);
-                stream.handle().control.set_threads((threads > 0).then_some(threads));
+                stream.handle().look().set_threads((threads > 0).then_some(threads));
             }
         }
-    }
-
-    fn start_entry(&mut self, place: usize) {
-        self.last_run += 1;
-        let several = self.entries.len() > 1;
-        let threads = threads(self.runtime.threads, self.entries.len(), place);
-        let runtime = RuntimeConfig { threads, ..self.runtime.clone() };
-        let entry = &mut self.entries[place];
-        entry.begin_run(self.last_run);
-        // As an error's, so that no log level leaves it out.
-        entry.span = if several { tracing::error_span!("stream", name = entry.config.name) } else { Span::none() };
-        // While it is tried again, it is known as failed until it runs.
-        let error = entry.said.as_ref().map(ToString::to_string);
-        let status = if error.is_some() { StreamStatus::Failed } else { StreamStatus::Starting };
-        self.hub.put(&entry.config.name, entry.down(status, error, None));
-
-        let (run, config, span) = (entry.run, entry.config.clone(), entry.span.clone());
-        let (servers, networks) = (self.servers.clone(), self.networks.clone());
-        let (events, changes) = (self.events.clone(), self.hub.changes());
-        let (ended, mut endings) = mpsc::unbounded_channel();
-        // The daemon is gone only when it stops anyway.
-        let on_end: OnEnd = Arc::new(move |result| drop(ended.send(result)));
-        let set = entry.asked.as_ref().map(|asked| asked.playing.clone());
-        let preview = self.web.map(|socket| PreviewAddress { socket, stream: config.name.clone() });
-        let (recalled, by_hand) = (self.memory.recall(&config), Arc::clone(&entry.by_hand));
-        let start = move || {
-            let open = |config: &StreamConfig| {
-                let plan = StreamPlan { preview: preview.clone(), ..StreamPlan::new(config, &runtime)? };
-                networks.add(&plan.paint.choice.network);
-                by_hand.locked().restore(&plan.outputs, &plan.name);
-                let (on_end, changes) = (Arc::clone(&on_end), Arc::clone(&changes));
-                Stream::start(plan, set.clone(), &servers, networks.clone(), Arc::clone(&by_hand), on_end, changes)
-                    .map(Box::new)
-            };
-            match recalled.map(|(recalled, mirrored)| (open(&recalled), mirrored)) {
-                Some((Err(error @ (Error::Usage(_) | Error::Model(_))), _)) => {
-                    tracing::warn!("it cannot be painted as it was last, and starts as configured: {error}");
-                    open(&config)
-                }
-                Some((opened, mirrored)) => opened.inspect(|stream| stream.handle().set_mirrored(mirrored)),
-                None => open(&config),
-            }
-        };
-        tokio::spawn(async move {
-            let started = tokio::task::spawn_blocking(move || span.in_scope(start)).await;
-            let started = started.unwrap_or_else(|error| Err(Error::model(format!("starting: {error}"))));
-            let tell = |news| drop(events.send(Event::Stream { run, news }));
-            tell(News::Started(started));
-            // Only now: a short file may be over before the start is told.
-            while let Some(result) = endings.recv().await {
-                tell(News::Ended(result));
-            }
-        });
     }
 
     /// Shows that a stream that runs is about to stop. If it ran well, it is tried again soon.
     fn show_stop(&mut self, place: usize, status: StreamStatus, error: Option<String>) {
         let entry = &mut self.entries[place];
         if let Life::Running(stream) = &entry.life {
-            let ran_well = stream.handle().begun.elapsed() > RAN_WELL_AFTER;
+            let ran_well = stream.handle().uptime() > RAN_WELL_AFTER;
             self.hub.put(&entry.config.name, entry.down(status, error, None));
             if ran_well {
                 entry.forgive();

@@ -21,6 +21,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::look::Mix;
 use crate::style::manifest::Manifest;
+use crate::style::mask::Unpainted;
 use crate::style::{Catalog, Look, LookPatch, Networks, PaintPlan, PaintSize};
 use crate::sync::Locked;
 
@@ -68,6 +69,7 @@ impl Control {
             sizing: Sizing::new(size),
             network: frame_painter.painter().network().clone(),
             weights: choice.resolved.weights,
+            has_finder: frame_painter.painter().has_finder(),
             mirrored: false,
             paused: false,
             pending: PendingUpdate { auto: Some(size == PaintSize::Auto), ..PendingUpdate::default() },
@@ -79,10 +81,12 @@ impl Control {
             state: Mutex::new(state),
             has_pending: AtomicBool::new(true),
             is_down: AtomicBool::new(false),
+            trouble: Mutex::default(),
             shown: Mutex::new(None),
             trial: Mutex::default(),
         });
         let retire = jobs.clone();
+        frame_painter.painter().keep_up();
         // A loader that is gone leaves the network with its sender, which drops it: nothing is lost.
         frame_painter.painter().retire_to(move |sized| drop(retire.send(Job::Retire(Box::new(sized)))));
         let thread = loader::start(Arc::clone(&shared), incoming)?;
@@ -93,6 +97,12 @@ impl Control {
     /// All networks and styles that [`Control::set_look`] knows now.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.shared.networks.now()
+    }
+
+    /// Why nothing is painted, while the network has crashed and is not loaded again.
+    pub fn trouble(&self) -> Option<Error> {
+        let trouble = self.shared.trouble.locked();
+        trouble.clone().filter(|_| self.shared.is_down.load(Ordering::Acquire))
     }
 
     pub fn painting(&self) -> Painting {
@@ -128,6 +138,17 @@ impl Control {
         self.change_look(&mut self.shared.state(), look, Some(catalog.named(network)?))
     }
 
+    /// Paints in this look, with the network of that name or, without one, as [`Control::set_look`]; the change takes as
+    /// long as `fade` says, and later ones as long as the look does.
+    ///
+    /// # Errors
+    /// As [`Control::set_look_on`].
+    pub fn fade_to(&self, network: &str, look: Look, fade: Duration) -> Result<Answer> {
+        let catalog = self.catalog();
+        let network = if network.is_empty() { None } else { Some(catalog.named(network)?) };
+        self.change_look_within(&mut self.shared.state(), look, network, Some(fade))
+    }
+
     /// Paints with the network of that name. Styles that it does not have leave the mix; without any, it paints its
     /// first one.
     ///
@@ -156,8 +177,20 @@ impl Control {
                 self.hand_over(Job::Reopen)?;
                 Ok(None)
             }
-            _ => Ok(None),
+            _ => self.renew_painting(&catalog),
         }
+    }
+
+    /// Paints like a painting as its file is now, if another came under its name.
+    fn renew_painting(&self, catalog: &Catalog) -> Result<Option<Answer>> {
+        let mut state = self.shared.state();
+        let WantedLook { look, network } = state.looks.asked().clone();
+        if network.style_image.is_none() || *state.network.manifest() != network {
+            return Ok(None);
+        }
+        let choice = catalog.resolve(&look, Some(&network))?;
+        let is_other = choice.network == network && choice.resolved.weights != state.weights;
+        is_other.then(|| self.change_look(&mut state, look, None)).transpose()
     }
 
     fn change_network(&self, state: &mut ControlState, network: &Manifest) -> Result<Answer> {
@@ -195,12 +228,25 @@ impl Control {
 
     /// With `network`, or the one that fits best: that which was asked for last before the others.
     fn change_look(&self, state: &mut ControlState, look: Look, network: Option<&Manifest>) -> Result<Answer> {
+        self.change_look_within(state, look, network, None)
+    }
+
+    /// Within another time than the look says, if one is given.
+    fn change_look_within(
+        &self,
+        state: &mut ControlState,
+        look: Look,
+        network: Option<&Manifest>,
+        fade: Option<Duration>,
+    ) -> Result<Answer> {
         look.check_live()?;
-        let choice = match network {
+        let mut choice = match network {
             Some(network) => Choice::of(network, &look)?,
             None => self.catalog().resolve(&look, Some(&state.looks.asked().network))?,
         };
-        let is_loaded = *state.network.manifest() == choice.network;
+        choice.resolved.fade = fade.unwrap_or(choice.resolved.fade);
+        let finds_people = state.has_finder || !choice.resolved.mask.is_on();
+        let is_loaded = finds_people && *state.network.manifest() == choice.network;
         let look = Look { styles: choice.mix.clone(), ..look };
         let (reply, answer) = Reply::new();
         let ticket = state.looks.ask(WantedLook { look, network: choice.network.clone() });
@@ -293,6 +339,9 @@ impl Control {
 /// The look with those of its styles that the network has; none, for its first one, where nothing is left to be painted.
 fn within(network: &Manifest, mut look: Look) -> Look {
     look.styles.0.retain(|style, _| network.style(style).is_some());
+    if look.mask_other.style().is_some_and(|style| network.style(style).is_none()) {
+        look.mask_other = Unpainted::default();
+    }
     // What had no weight beside others paints nothing alone.
     if look.styles.0.values().all(|weight| *weight == 0.0) {
         look.styles = Mix::default();

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::restarts::Restarts;
+use super::restarts::{Restart, Restarts};
 use super::shared::{Reply, Shared, superseded};
 use crate::error::{Conflict, Error, Result};
 use crate::style::catalog::Choice;
 use crate::style::onnx::Loaded;
 use crate::style::tensor::PixelOrder;
 use crate::style::weights::Weights;
-use crate::style::{Size, SizedNetwork};
+use crate::style::{MaskFinder, Size, SizedNetwork};
+use crate::sync::Locked;
 
 /// Work for the loader, done one after the other.
 pub(super) enum Job {
@@ -59,8 +60,8 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> Result<JoinHand
                     reopen(&shared);
                 }
                 Job::Crashed(error) => {
-                    let wait = restarts.crashed(Instant::now());
-                    tracing::warn!("{error}; the last picture is held, and the network loaded again in {wait:?}");
+                    let wait =
+                        note_crash(&shared, &mut restarts, error, "the last picture is held, and it is loaded again");
                     restart = Some(Instant::now() + wait);
                 }
                 Job::Retire(sized) => drop(sized),
@@ -78,6 +79,19 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, choice: Choice
         return reply.refused(superseded());
     }
     let bounding_box = shared.state().sizing.painted_box();
+    let found = if choice.resolved.mask.is_on() { find_people(shared) } else { Ok(()) };
+    if let Err(error) = found {
+        shared.state().looks.refuse(ticket);
+        return reply.refused(error);
+    }
+    if shared.state().network.is_current(&choice.network) {
+        let mut state = shared.state();
+        if !state.looks.is_newest(ticket) {
+            return reply.refused(superseded());
+        }
+        shared.send_look(&mut state, choice.resolved, None, reply);
+        return;
+    }
     let known = spare.take().filter(|spare| spare.is_current(&choice.network));
     let sized = prepare(shared, Some(ticket), bounding_box, &choice.resolved.weights, || match known {
         Some(spare) => Ok(spare),
@@ -105,6 +119,20 @@ fn load(shared: &Shared, spare: &mut Option<Loaded>, ticket: u64, choice: Choice
             reply.refused(error);
         }
     }
+}
+
+/// Loads the network that finds people, unless the painter has one.
+fn find_people(shared: &Shared) -> Result<()> {
+    if shared.state().has_finder {
+        return Ok(());
+    }
+    let mut finder = MaskFinder::open(&shared.session())?;
+    finder.keep_up();
+    finder.prepare(Size::new(shared.info.width() as usize, shared.info.height() as usize), PixelOrder::Bgrx);
+    let mut state = shared.state();
+    (state.has_finder, state.pending.finder) = (true, Some(finder));
+    shared.has_pending.store(true, Ordering::Release);
+    Ok(())
 }
 
 fn resize(shared: &Shared, ticket: u64, reply: Option<Reply>) {
@@ -140,8 +168,8 @@ fn reopen(shared: &Shared) {
     }
 }
 
-/// Loads the network that paints again, and sends it; its name.
-fn reload(shared: &Shared) -> Result<String> {
+/// Loads the network that paints again, and sends it.
+fn reload(shared: &Shared) -> Result<()> {
     let (old, bounding_box, weights) = {
         let state = shared.state();
         (state.network.clone(), state.sizing.painted_box(), state.weights.clone())
@@ -149,25 +177,33 @@ fn reload(shared: &Shared) -> Result<String> {
     let sized = prepare(shared, None, bounding_box, &weights, || Loaded::open(old.manifest(), &shared.session()))?;
     let replaced = shared.send_network(&mut shared.state(), sized);
     drop(replaced);
-    Ok(old.manifest().name.clone())
+    Ok(())
 }
 
-/// Loads the network that crashed again, unless another took its place meanwhile. When to try again if that fails.
+/// Loads the network that crashed again, unless its new file or another has taken its place meanwhile. When to try again if that
+/// fails.
 fn restart_network(shared: &Shared, restarts: &mut Restarts) -> Option<Instant> {
-    if !shared.is_down.load(Ordering::Acquire) {
-        return None;
+    if shared.is_down.load(Ordering::Acquire)
+        && let Err(error) = reload(shared)
+    {
+        return Some(Instant::now() + note_crash(shared, restarts, error, "it is tried again until it loads"));
     }
-    match reload(shared) {
-        Ok(network) => {
-            tracing::info!("network {network} paints again");
-            None
-        }
-        Err(error) => {
-            let wait = restarts.crashed(Instant::now());
-            tracing::warn!("{error}; the network is loaded again in {wait:?}");
-            Some(Instant::now() + wait)
-        }
+    if restarts.over(Instant::now()) {
+        tracing::info!("network {} paints again", shared.state().network.manifest().name);
     }
+    *shared.trouble.locked() = None;
+    None
+}
+
+/// Why nothing is painted now, for those who ask; in the log once. How long to wait before it is loaded again.
+fn note_crash(shared: &Shared, restarts: &mut Restarts, error: Error, then: &str) -> Duration {
+    let Restart { wait, is_news } = restarts.crashed(error.to_string(), Instant::now());
+    match is_news {
+        true => tracing::warn!("{error}; {then}"),
+        false => tracing::debug!("{error}; it is loaded again in {wait:?}"),
+    }
+    *shared.trouble.locked() = Some(error);
+    wait
 }
 
 /// The network that `open` opens, warm for the live picture; for the look of this number, if for one. What panics on the

@@ -59,6 +59,9 @@ impl ControlReceiver {
         }
         let pending = std::mem::take(&mut self.shared.state().pending);
         let painter = frame_painter.painter();
+        if let Some(finder) = pending.finder {
+            painter.set_finder(finder);
+        }
         match pending.sized {
             Some(sized) if sized.network().manifest().path == painter.network().manifest().path => {
                 painter.change_size(sized);

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::requests::Requests;
 use super::sizing::Sizing;
 use crate::error::{Conflict, Error, Result};
+use crate::style::MaskFinder;
 use crate::style::look::ResolvedLook;
 use crate::style::manifest::Manifest;
 use crate::style::onnx::{Loaded, RunStop, SessionOptions};
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     pub(super) has_pending: AtomicBool,
     /// The network that paints crashed, and no other has been taken since.
     pub(super) is_down: AtomicBool,
+    /// Why: its crash, or what came of loading it again. Of no meaning otherwise.
+    pub(super) trouble: Mutex<Option<Error>>,
     /// The latest frame that was shown.
     pub(super) shown: Mutex<Option<gst::Buffer>>,
     pub(super) trial: Mutex<Trial>,
@@ -69,6 +72,8 @@ pub(super) struct ControlState {
     /// The network that was sent last.
     pub(super) network: Loaded,
     pub(super) weights: Weights,
+    /// The painter finds people, or will with the pending update.
+    pub(super) has_finder: bool,
     pub(super) mirrored: bool,
     pub(super) paused: bool,
     pub(super) pending: PendingUpdate,
@@ -86,6 +91,7 @@ pub(super) struct WantedLook {
 pub(super) struct PendingUpdate {
     pub(super) resolved: Option<ResolvedLook>,
     pub(super) sized: Option<SizedNetwork>,
+    pub(super) finder: Option<MaskFinder>,
     pub(super) mirrored: Option<bool>,
     pub(super) paused: Option<bool>,
     pub(super) auto: Option<bool>,

@@ -1,15 +1,15 @@
 //! GStreamer helpers: start-up, templates, media files, edit lists, errors in plain words, encoders, complaints in our log,
 //! and an element of our own.
 
-pub mod boxes;
-pub mod bus;
-pub mod check;
-pub mod edit_list;
-pub mod encoder;
-pub mod flatten;
+pub(crate) mod boxes;
+pub(crate) mod bus;
+pub(crate) mod check;
+pub(crate) mod edit_list;
+pub(crate) mod encoder;
+pub(crate) mod flatten;
 pub mod log;
-pub mod matroska;
-pub mod standstill;
+pub(crate) mod matroska;
+pub(crate) mod standstill;
 pub mod template;
 
 use std::sync::Mutex;

@@ -25,13 +25,23 @@ pub enum Naming {
     Numbered,
 }
 
+/// What lies where a part was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum There {
+    Part,
+    /// It was removed, or moved.
+    Nothing,
+    /// Another file has taken its place.
+    Stranger,
+}
+
 /// A name that nobody else records into, and the file beside it that is written meanwhile.
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
     part: PathBuf,
-    /// Locked, so that other processes see that it is no remnant.
-    _lock: File,
+    /// The part, locked, so that other processes see that it is no remnant.
+    lock: File,
 }
 
 impl Claim {
@@ -53,7 +63,7 @@ impl Claim {
     /// As [`Claim::new`].
     pub fn check(path: &Path) -> Result<()> {
         if let Some(claim) = Self::new(path, Naming::Numbered)? {
-            let _ = std::fs::remove_file(claim.part());
+            claim.discard();
         }
         Ok(())
     }
@@ -71,7 +81,7 @@ impl Claim {
             match File::options().write(true).create_new(true).open(&part) {
                 Ok(lock) => {
                     let is_ours = lock.try_lock().is_ok() && is_at(&lock, &part);
-                    return Ok(is_ours.then(|| Self { path: path.to_path_buf(), part, _lock: lock }));
+                    return Ok(is_ours.then(|| Self { path: path.to_path_buf(), part, lock }));
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     if !set_aside(path, &part).map_err(failed)? {
@@ -92,7 +102,28 @@ impl Claim {
         &self.part
     }
 
+    /// What lies where the part was begun now.
+    pub fn what_is_there(&self) -> There {
+        match self.part.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => There::Nothing,
+            // What cannot be looked at now may well be the part.
+            Err(_) => There::Part,
+            Ok(_) if is_at(&self.lock, &self.part) => There::Part,
+            Ok(_) => There::Stranger,
+        }
+    }
+
+    /// Removes the part; what others have put in its place stays.
+    pub fn discard(&self) {
+        if self.what_is_there() == There::Part {
+            let _ = std::fs::remove_file(&self.part);
+        }
+    }
+
     /// Gives the finished file its name, or a numbered one if something has come to lie there; returns it.
+    ///
+    /// # Errors
+    /// It cannot be moved.
     pub fn publish(&self) -> std::io::Result<PathBuf> {
         move_to_free(&self.part, &self.path)
     }
@@ -209,6 +240,19 @@ mod tests {
         assert!(Claim::new(&file, Naming::Exact).unwrap().is_none(), "it is there");
         let lost = Claim::new(&folder.path().join("no/a.mkv"), Naming::Numbered).unwrap_err().to_string();
         assert!(lost.contains("cannot be written: No such file"), "{lost}");
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_the_part_is_told_from_it_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let claim = Claim::new(&folder.path().join("a.mkv"), Naming::Exact).unwrap().unwrap();
+        assert_eq!(claim.what_is_there(), There::Part);
+        std::fs::remove_file(claim.part()).unwrap();
+        assert_eq!(claim.what_is_there(), There::Nothing);
+        std::fs::write(claim.part(), "a stranger's").unwrap();
+        assert_eq!(claim.what_is_there(), There::Stranger);
+        claim.discard();
+        assert_eq!(std::fs::read_to_string(claim.part()).unwrap(), "a stranger's");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 mod claim;
 mod container;
-pub mod idle;
+pub mod display;
+mod fit;
+pub(crate) mod idle;
 mod length;
 mod preview;
 mod push;
@@ -10,11 +12,13 @@ mod readback;
 mod record;
 mod rtsp;
 mod sound_track;
-pub mod virtual_camera;
+pub(crate) mod virtual_camera;
 mod webrtc;
 
-pub use claim::{Claim, Naming, move_without_replacing, recover_dated};
+pub use claim::{Claim, Naming, There, move_without_replacing, recover_dated};
 pub use container::{Container, hidden_beside, part_path};
+pub use display::{Display, DisplayPlan};
+pub use fit::Fit;
 pub use idle::Usage;
 pub use length::length_of;
 pub use preview::{Preview, PreviewOf, Viewer};
@@ -45,6 +49,8 @@ pub trait Output: Send + Sync {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime);
     /// Sound, S16LE 48 kHz stereo; `time` lies on the shared clock.
     fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime);
+    /// The first sound of the stream has come: those who come from now on are to hear it, too.
+    fn sound_begins(&self) {}
     /// The picture that a painted one is made of, for outputs that show both.
     fn source_picture(&self, _buffer: &gst::Buffer, _time: gst::ClockTime) {}
     /// Somebody wants [`Output::source_picture`] now.
@@ -74,6 +80,10 @@ pub trait Output: Send + Sync {
     /// It has stopped working and does not come back by itself.
     fn has_failed(&self) -> bool {
         false
+    }
+    /// Why nothing of the stream arrives there now, until it does again.
+    fn error(&self) -> Option<Error> {
+        None
     }
     /// Why it has stopped working, once.
     fn take_failure(&self) -> Option<Error>;
@@ -136,7 +146,12 @@ pub struct Outputs {
 impl Outputs {
     /// Adds an output; it gets the pictures from the next one on.
     pub fn add(&self, output: Arc<dyn Output>) {
-        self.list.write_locked().push(output);
+        let mut list = self.list.write_locked();
+        // Sound may have come since it was opened.
+        if self.have_sound() {
+            output.sound_begins();
+        }
+        list.push(output);
     }
 
     /// Takes an output out; finishing it is up to the caller.
@@ -167,8 +182,11 @@ impl Outputs {
 
     pub fn publish_sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
         if let Some(buffer) = sample.buffer() {
-            self.has_sound.store(true, Ordering::Relaxed);
+            let is_first = !self.has_sound.swap(true, Ordering::Relaxed);
             for output in self.list().iter() {
+                if is_first {
+                    output.sound_begins();
+                }
                 output.sound(buffer, time);
             }
         }
@@ -176,7 +194,12 @@ impl Outputs {
 
     /// The format for an output that begins now: with sound, too, if some has come since the stream began.
     pub fn format_now(&self, format: &StreamFormat) -> StreamFormat {
-        StreamFormat { sound: format.sound || self.has_sound.load(Ordering::Relaxed), ..format.clone() }
+        StreamFormat { sound: format.sound || self.have_sound(), ..format.clone() }
+    }
+
+    /// Some sound has come since the stream began.
+    pub fn have_sound(&self) -> bool {
+        self.has_sound.load(Ordering::Relaxed)
     }
 
     /// True if [`Outputs::publish_source`] has somebody to give pictures to.

@@ -54,11 +54,14 @@ impl PushPlan {
     /// Reads `rtmp://HOST/APP/KEY`, `rtmps://...` or `srt://HOST:PORT?streamid=...`; `kbps` is the rate of the picture.
     ///
     /// # Errors
-    /// Another kind of address; without its secrets.
+    /// Another kind of address. Nothing of it is told: one that is mistyped can have its key in any place.
     pub fn new(url: &str, kbps: u32) -> Result<Self, String> {
-        let wrong = |what: &str| Err(format!("`{}`: {what}", redact(url)));
+        let wrong = |what: &str| Err(format!("the address to push to (not shown, for its key): {what}"));
+        if url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return wrong("there is a blank in it; write it as %20 if it belongs to the key");
+        }
         let Some(parts) = Url::parse(url).filter(|parts| !parts.host.is_empty()) else {
-            return wrong("is no address like rtmp://HOST/APP/KEY or srt://HOST:PORT");
+            return wrong("it is none like rtmp://HOST/APP/KEY or srt://HOST:PORT");
         };
         let protocol = match parts.scheme {
             "rtmp" | "rtmps" if parts.path.trim_matches('/').contains('/') => Protocol::Rtmp,
@@ -107,6 +110,8 @@ struct Shared {
     dropped: AtomicU64,
     /// Why the connection was lost, until it is told.
     failure: Mutex<Option<Error>>,
+    /// The same, until there is one again.
+    trouble: Mutex<Option<Error>>,
 }
 
 /// A try: the pipeline that connects, and where it takes pictures and sound.
@@ -127,8 +132,8 @@ impl Push {
     pub fn start(plan: &PushPlan, format: &StreamFormat, templates: &Templates) -> Result<Self> {
         // What cannot be built is said now and not again and again.
         let launch = launch_text(plan, format, templates)?;
-        let (connection, is_connected, dropped, failure) = Default::default();
-        let shared = Arc::new(Shared { plan: plan.clone(), connection, is_connected, dropped, failure });
+        let (connection, is_connected, dropped, failure, trouble) = Default::default();
+        let shared = Arc::new(Shared { plan: plan.clone(), connection, is_connected, dropped, failure, trouble });
         let (end, ended) = channel();
         let keep = {
             let (shared, format, span) = (Arc::clone(&shared), format.clone(), tracing::Span::current());
@@ -151,6 +156,7 @@ impl Shared {
             self.is_connected.store(false, Ordering::Relaxed);
             *self.connection.locked() = None;
             let Err(reason) = outcome else { return };
+            *self.trouble.locked() = Some(Error::output(&reason));
             if begun.elapsed() > LASTED_WELL_AFTER {
                 back_off.reset();
                 told = None;
@@ -194,8 +200,11 @@ impl Shared {
             }
             // When the second packet comes, the first has been taken.
             if connection.taken.load(Ordering::Relaxed) > 1 {
-                if !self.is_connected.swap(true, Ordering::Relaxed) {
+                if !self.is_connected.load(Ordering::Relaxed) {
                     tracing::info!("pushing to {}", self.plan);
+                    // In this order: who sees a connection does not see why there was none before.
+                    *self.trouble.locked() = None;
+                    self.is_connected.store(true, Ordering::Release);
                 }
             } else if begun.elapsed() > CONNECT_PATIENCE && connection.is_stuck() {
                 return Err("the server does not answer; is the address right?".into());
@@ -298,11 +307,15 @@ impl Output for Push {
 
     /// The server, once it takes the stream.
     fn clients(&self) -> usize {
-        usize::from(self.shared.is_connected.load(Ordering::Relaxed))
+        usize::from(self.shared.is_connected.load(Ordering::Acquire))
     }
 
     fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    fn error(&self) -> Option<Error> {
+        self.shared.trouble.locked().clone()
     }
 
     fn take_failure(&self) -> Option<Error> {
@@ -341,16 +354,22 @@ mod tests {
         assert_eq!(srt.to_string(), "srt://h.lan:7001?***");
         assert!(srt.is_to(&srt.clone()) && !srt.is_to(&youtube));
         for (url, says) in [
-            ("h.lan/live/hunter2", "no address like rtmp://"),
-            ("rtmp:///live/hunter2", "no address like rtmp://"),
+            ("h.lan/live/hunter2", "none like rtmp://"),
+            ("rtmp:///live/hunter2", "none like rtmp://"),
             ("rtmp://h.lan/live", "wants rtmp://HOST/APP/KEY"),
             ("srt://h.lan", "no usual port"),
-            ("srt://:7001?mode=listener&passphrase=hunter2", "no address like"),
+            ("srt://:7001?mode=listener&passphrase=hunter2", "none like"),
             ("srt://h.lan:7001?mode=listener&passphrase=hunter2", "only a caller pushes"),
             ("http://h.lan/hunter2?key=hunter2", "pushed to rtmp://, rtmps:// or srt://"),
+            ("https://a.rtmp.youtube.com/live2/hunter2", "pushed to rtmp://"),
+            ("a.rtmp.youtube.com/live2/hunter2", "none like rtmp://"),
+            ("rtmp:/h.lan/live2/hunter2", "none like rtmp://"),
+            ("rtmp://h.lan/hunter2", "wants rtmp://HOST/APP/KEY"),
+            ("rtmp://h.lan/live2/a hunter2", "there is a blank in it"),
+            ("srt:/h.lan:1?streamid=hunter2", "none like rtmp://"),
         ] {
             let refused = plan(url).unwrap_err();
-            assert!(refused.contains(says), "{url}: {refused}");
+            assert!(refused.contains(says) && !refused.contains("hunter2"), "{url}: {refused}");
         }
     }
 }

@@ -11,7 +11,7 @@ use gstreamer_app as gst_app;
 
 use super::readback::Contents;
 use super::sound_track::{Placed, SoundTrack};
-use super::{Claim, Container, Output, Place, StreamFormat, is_full, retimed, retimed_sound, sound_caps};
+use super::{Claim, Container, Output, Place, StreamFormat, There, is_full, retimed, retimed_sound, sound_caps};
 use crate::error::{Conflict, Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::{Bits, Encoder, Preset};
@@ -29,7 +29,7 @@ const SOUND_BYTES_PER_SECOND: u64 = 48_000 * 4;
 
 /// A recording in progress.
 pub struct Record {
-    claim: Claim,
+    claim: Arc<Claim>,
     container: Container,
     pipeline: gst::Pipeline,
     picture: gst_app::AppSrc,
@@ -87,11 +87,11 @@ impl Record {
     /// # Errors
     /// An unknown ending, or a broken template; nothing is left behind then.
     pub fn start(claim: Claim, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<Self> {
-        let part = claim.part().to_path_buf();
-        Self::begin(claim, format, crf, templates).inspect_err(|_| drop(std::fs::remove_file(part)))
+        let claim = Arc::new(claim);
+        Self::begin(&claim, format, crf, templates).inspect_err(|_| claim.discard())
     }
 
-    fn begin(claim: Claim, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<Self> {
+    fn begin(claim: &Arc<Claim>, format: &StreamFormat, crf: u8, templates: &Templates) -> Result<Self> {
         let container = Container::of(claim.path())?;
         let pipeline = build(container, format, crf, templates)?;
         let named = |name: &str| pipeline.by_name(name);
@@ -114,6 +114,7 @@ impl Record {
             sound.set_caps(Some(&sound_caps()));
         }
         let (told_sound, state) = Default::default();
+        let claim = Arc::clone(claim);
         let this = Self { claim, container, pipeline, picture, sound, encoded, told_sound, state };
         this.pipeline
             .set_state(gst::State::Playing)
@@ -126,10 +127,17 @@ impl Record {
     }
 
     fn failure(&self, reason: &str) -> Error {
-        let (path, part) = (self.claim.path().display(), self.claim.part());
-        Error::output(match part.exists() {
-            true => format!("recording {path} stopped: {reason}; what was written is kept in {}", part.display()),
-            false => format!("recording {path} stopped: {reason}; its file is gone: somebody removed or moved it"),
+        let (path, part) = (self.claim.path().display(), self.claim.part().display());
+        Error::output(match self.claim.what_is_there() {
+            There::Part => format!("recording {path} stopped: {reason}; what was written is kept in {part}"),
+            There::Nothing => {
+                format!("recording {path} stopped: {reason}; its file is gone: somebody removed or moved it")
+            }
+            There::Stranger => {
+                format!(
+                    "recording {path} stopped: {reason}; its file is gone: {part} is another one, which is left alone"
+                )
+            }
         })
     }
 
@@ -138,7 +146,7 @@ impl Record {
         let end = self.pipeline.bus().and_then(|bus| bus::wait_for_end(&bus, gst::ClockTime::ZERO));
         let mut state = self.state();
         // What is written goes nowhere then.
-        let is_gone = || !state.is_closing && matches!(self.claim.part().try_exists(), Ok(false));
+        let is_gone = || !state.is_closing && self.claim.what_is_there() != There::Part;
         let end = end.or_else(|| is_gone().then(|| Err("nobody can find it any more".into())));
         if let Some(Err(reason)) = end
             && !std::mem::replace(&mut state.failed, true)
@@ -185,6 +193,9 @@ impl Record {
     /// Reads the closed file and gives it its name.
     fn publish(&self) -> Result<PathBuf> {
         let expected = self.encoded.load(Ordering::Relaxed);
+        if self.claim.what_is_there() != There::Part {
+            return Err(self.failure("nobody can find it any more"));
+        }
         let found = Contents::of(self.claim.part(), self.container.demuxer(), READ_PATIENCE)
             .and_then(|found| if found.pictures > 0 { Ok(found) } else { Err("there is no picture in it".into()) })
             .map_err(|reason| self.failure(&format!("it does not play: {reason}")))?;
@@ -270,7 +281,7 @@ impl Output for Record {
         }
         if state.begin.is_none() {
             crate::gst::stop(&self.pipeline);
-            let _ = std::fs::remove_file(self.claim.part());
+            self.claim.discard();
             let what = format!("{}: no frame came, nothing was recorded", self.claim.path().display());
             return Err(Error::conflict(Conflict::NothingRecorded, what));
         }

@@ -2,8 +2,8 @@
 
 mod colours;
 mod heif;
-pub mod tags;
-pub mod webp;
+pub(crate) mod tags;
+pub(crate) mod webp;
 
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
@@ -73,6 +73,11 @@ pub fn begins_as_one(path: &Path) -> bool {
     read.is_ok() && (heif::is_heif(&start) || image::guess_format(&start).is_ok())
 }
 
+/// True if a picture file ends before its picture does, and is read all the same: a JPEG file, of which the rest is gray then.
+pub fn is_cut_off(file: &[u8]) -> bool {
+    matches!(image::guess_format(file), Ok(ImageFormat::Jpeg)) && tags::is_cut_off(file)
+}
+
 /// A picture that was read.
 #[derive(Debug)]
 pub struct Original {
@@ -136,7 +141,7 @@ impl Original {
         let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| in_words(&error))?;
 
         let mut notes = Vec::new();
-        if is_jpeg && tags::is_cut_off(file) {
+        if is_cut_off(file) {
             notes.push("the picture is cut off: what is missing is gray".to_string());
         }
         if let Some(profile) = &tags.icc_profile {

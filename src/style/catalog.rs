@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::look::{Look, Mix, ResolvedLook};
-use super::manifest::{Manifest, Style, StyleSummary};
+use super::manifest::{Manifest, Paintings, Style, StyleSummary};
+use super::mask::is_mask_network;
+use super::stroke::Stroke;
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::suggest::did_you_mean;
@@ -15,11 +17,14 @@ const DEFAULT_NETWORK: &str = "lite";
 /// The style of our networks that leaves the picture as it is: painted only when it is asked for.
 const UNPAINTED: &str = "photo";
 
-/// All networks found in one folder, sorted by name, the default network first.
+/// All networks found in some folders, sorted by name: the default network first, those that take any painting last.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    folder: PathBuf,
+    /// The folder of networks, and others where networks may lie too.
+    folders: Vec<PathBuf>,
     networks: Vec<Manifest>,
+    /// What was left out, and why: each is told once.
+    left_out: Vec<String>,
 }
 
 /// A network and the styles of it that shall be painted.
@@ -35,26 +40,42 @@ pub struct Choice {
 }
 
 impl Catalog {
-    /// Reads every `*.toml` in `folder`. A broken manifest is an error only when it is needed, so the others
-    /// stay usable: it is logged and left out.
-    pub fn open(folder: &Path) -> Result<Self> {
+    /// Reads every `*.toml` in `folder`, and in `others` where these are there. A broken manifest is an error only when it is
+    /// needed, so the others stay usable: it is logged and left out.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn open(folder: &Path, others: &[PathBuf]) -> Result<Self> {
+        let read = Self::read(folder, others)?;
+        read.left_out.iter().for_each(|what| tracing::warn!("left out: {what}"));
+        Ok(read)
+    }
+
+    fn read(folder: &Path, others: &[PathBuf]) -> Result<Self> {
         let entries = std::fs::read_dir(folder).map_err(|error| {
             Error::model(format!(
                 "models folder {}: {error}; name it with --models or IMPASTO_MODELS",
                 folder.display()
             ))
         })?;
-        let mut networks = Vec::new();
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|extension| extension == "toml") {
+        let more = others.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+        let (mut networks, mut left_out) = (Vec::<Manifest>::new(), Vec::new());
+        for path in entries.chain(more).flatten().map(|entry| entry.path()) {
+            if path.extension().is_some_and(|extension| extension == "toml") && !is_mask_network(&path) {
                 match Manifest::read(&path) {
+                    Ok(manifest) if networks.iter().any(|known| known.name == manifest.name) => {
+                        left_out.push(format!("{}: there is another network of this name", path.display()));
+                    }
                     Ok(manifest) => networks.push(manifest),
-                    Err(error) => tracing::warn!("left out: {error}"),
+                    Err(error) => left_out.push(error.to_string()),
                 }
             }
         }
-        networks.sort_by_key(|network| (network.name != DEFAULT_NETWORK, network.name.clone()));
-        Ok(Self { folder: folder.to_path_buf(), networks })
+        let last = |network: &Manifest| network.style_image.is_some();
+        networks.sort_by_key(|network| (last(network), network.name != DEFAULT_NETWORK, network.name.clone()));
+        let folders =
+            std::iter::once(folder).chain(others.iter().map(PathBuf::as_path)).map(Path::to_path_buf).collect();
+        Ok(Self { folders, networks, left_out })
     }
 
     /// The same networks as they are on disk now. One that lies elsewhere and cannot be read is left out.
@@ -62,21 +83,43 @@ impl Catalog {
     /// # Errors
     /// The folder cannot be read.
     pub fn read_again(&self) -> Result<Self> {
-        let mut read = Self::open(&self.folder)?;
-        let elsewhere = self.networks.iter().rev().filter(|network| network.path.parent() != Some(&self.folder));
+        let mut read = match self.folders.split_first() {
+            Some((folder, others)) => Self::read(folder, others)?,
+            None => Self::default(),
+        };
+        let lies_there = |network: &&Manifest| self.folders.iter().any(|folder| network.path.parent() == Some(folder));
+        let elsewhere = self.networks.iter().rev().filter(|network| !lies_there(network));
         for network in elsewhere {
             match Manifest::read(&network.path) {
                 Ok(network) => read.add(network),
-                Err(error) => tracing::warn!("left out: {error}"),
+                Err(error) => read.left_out.push(error.to_string()),
             }
         }
+        let news = read.left_out.iter().filter(|what| !self.left_out.contains(what));
+        news.for_each(|what| tracing::warn!("left out: {what}"));
         Ok(read)
     }
 
     /// The folders that its networks lie in.
     pub fn folders(&self) -> BTreeSet<PathBuf> {
         let parents = self.networks.iter().filter_map(|network| network.path.parent());
-        parents.chain([self.folder.as_path()]).filter(|folder| folder.is_dir()).map(Path::to_path_buf).collect()
+        parents
+            .chain(self.folders.iter().map(PathBuf::as_path))
+            .filter(|folder| folder.is_dir())
+            .map(Path::to_path_buf)
+            .collect()
+    }
+
+    /// The networks that take any painting.
+    pub fn takers(&self) -> impl Iterator<Item = &Manifest> {
+        self.networks.iter().filter(|network| network.style_image.is_some())
+    }
+
+    /// Gives the network whose manifest lies there the paintings that are its styles.
+    pub fn hang(&mut self, path: &Path, paintings: Paintings) {
+        if let Some(network) = self.networks.iter_mut().find(|network| network.path == path) {
+            network.paintings = paintings;
+        }
     }
 
     /// The network whose manifest lies there.
@@ -113,8 +156,11 @@ impl Catalog {
     pub fn resolve(&self, look: &Look, preferred: Option<&Manifest>) -> Result<Choice> {
         look.check()?;
         let first = preferred.map(|network| self.at(&network.path).unwrap_or(network));
-        let mut in_order = first.into_iter().chain(&self.networks);
-        let network = in_order.find(|network| look.styles.names().all(|name| network.style(name).is_some()));
+        // A painting that is gone is known to the network that paints like it.
+        let gone = preferred.filter(|network| network.style_image.is_some());
+        let in_order = first.into_iter().chain(&self.networks).chain(gone);
+        let mut with_styles = in_order.filter(|network| network.all_styles().next().is_some());
+        let network = with_styles.find(|network| look.style_names().all(|name| network.style(name).is_some()));
         match network {
             Some(network) => choice(network, look),
             None => Err(self.why_not(look)),
@@ -124,20 +170,23 @@ impl Catalog {
     /// Why no network paints `look`.
     fn why_not(&self, look: &Look) -> Error {
         let home = |name: &str| self.networks.iter().find(|network| network.style(name).is_some());
-        if let Some(unknown) = look.styles.names().find(|name| home(name).is_none()) {
+        if let Some(unknown) = look.style_names().find(|name| home(name).is_none()) {
             return unknown_style(unknown, &self.networks);
         }
-        match look.styles.names().next() {
-            None => Error::model(format!("no network in {}; `./dev train --help` makes one", self.folder.display())),
+        match look.style_names().next() {
+            None => Error::model(format!("no network in {}; `./dev train --help` makes one", self.folder())),
             Some(_) => {
                 let homes = look
-                    .styles
-                    .names()
+                    .style_names()
                     .map(|name| format!("`{name}` is of `{}`", home(name).map_or("", |network| network.name.as_str())));
                 let homes: Vec<_> = homes.collect();
                 Error::usage(format!("only styles of one network can be mixed, but {}", homes.join(", ")))
             }
         }
+    }
+
+    fn folder(&self) -> std::path::Display<'_> {
+        self.folders.first().map_or(Path::new(""), PathBuf::as_path).display()
     }
 
     /// A network by its name in the catalog, or by a path to its ONNX file or manifest.
@@ -146,7 +195,9 @@ impl Catalog {
     /// Unknown names come with the nearest valid one; a file that is not there, or has no manifest.
     pub fn network(&self, wanted: &str) -> Result<Manifest> {
         if wanted.contains(std::path::MAIN_SEPARATOR) || wanted.ends_with(".onnx") || wanted.ends_with(".toml") {
-            return from_path(Path::new(wanted));
+            let network = from_path(Path::new(wanted))?;
+            // As it is in the catalog, it has its paintings.
+            return Ok(self.at(&network.path).filter(|known| **known == network).cloned().unwrap_or(network));
         }
         self.named(wanted).cloned()
     }
@@ -161,20 +212,29 @@ impl Catalog {
             Error::usage(format!(
                 "unknown network `{wanted}`{}; networks lie in {}, or name an .onnx file",
                 did_you_mean(wanted, names),
-                self.folder.display()
+                self.folder()
             ))
         })
     }
 }
 
 impl Choice {
+    /// The network and the paintings by their contents: what it paints like depends on nothing else but the look.
+    pub fn version(&self) -> String {
+        let Manifest { name, sha256, .. } = &self.network;
+        let file = sha256.clone().unwrap_or_else(|| self.network.model_path().display().to_string());
+        let names = self.mix.names().chain(self.resolved.mask.unpainted.style());
+        let paintings = names.filter_map(|name| self.network.style(name)?.painting.as_ref());
+        paintings.fold(format!("{name} {file}"), |version, painting| format!("{version} {}", painting.sha256))
+    }
+
     /// Finds the styles of `look` in `network` alone.
     ///
     /// # Errors
     /// Numbers that cannot be; unknown styles come with the nearest valid name.
     pub fn of(network: &Manifest, look: &Look) -> Result<Self> {
         look.check()?;
-        match look.styles.names().find(|name| network.style(name).is_none()) {
+        match look.style_names().find(|name| network.style(name).is_none()) {
             Some(unknown) => Err(unknown_style(unknown, std::slice::from_ref(network))),
             None => choice(network, look),
         }
@@ -183,26 +243,49 @@ impl Choice {
 
 /// The choice of a network that has every style of `look`.
 fn choice(network: &Manifest, look: &Look) -> Result<Choice> {
+    let Some(first) = network.all_styles().next() else {
+        return Err(Error::usage(format!(
+            "network `{}` paints like any painting, but has none yet: name one, such as --style PAINTING.jpg, or put some \
+             into the folder of [runtime] paintings",
+            network.name
+        )));
+    };
     let mix = match look.styles.0.is_empty() {
         true => {
-            let paints = network.styles.iter().find(|style| style.name != UNPAINTED);
-            Mix::only(&paints.unwrap_or(&network.styles[0]).name)
+            let paints = network.all_styles().find(|style| style.name != UNPAINTED);
+            Mix::only(&paints.unwrap_or(first).name)
         }
         false => look.styles.normalised(),
     };
     let heaviest = mix.0.iter().max_by(|a, b| a.1.total_cmp(b.1));
-    let style = heaviest.and_then(|(name, _)| network.style(name)).unwrap_or(&network.styles[0]).clone();
-    let mut weights = Weights::none(network.style_input.as_ref().map_or(0, |input| input.count));
-    for style in &network.styles {
-        if let (Some(row), Some(&weight)) = (style.row, mix.0.get(&style.name)) {
-            weights.add(row, style.large_row, weight, look.stroke);
+    let style = heaviest.and_then(|(name, _)| network.style(name)).unwrap_or(first).clone();
+    let weights = weights(network, &mix, look.stroke);
+    let beside = look.mask_other.style().map(Mix::only);
+    if beside.is_some() && !network.states.is_empty() {
+        return Err(Error::usage(format!(
+            "mask_other = {}: network `{}` paints each picture by what it made of the one before, and so only in one way",
+            look.mask_other, network.name
+        )));
+    }
+    let beside = beside.map(|style| self::weights(network, &style, look.stroke));
+    Ok(Choice { network: network.clone(), style, mix, resolved: look.resolved(weights, beside) })
+}
+
+/// What the network is told of a mix.
+fn weights(network: &Manifest, mix: &Mix, stroke: Stroke) -> Weights {
+    let mut weights = Weights::none(network.style_numbers());
+    for (style, weight) in network.all_styles().filter_map(|style| Some((style, *mix.0.get(&style.name)?))) {
+        match (&style.painting, style.row) {
+            (Some(painting), _) => weights.add_painting(&painting.vector, weight),
+            (None, Some(row)) => weights.add(row, style.large_row, weight, stroke),
+            (None, None) => {}
         }
     }
-    Ok(Choice { network: network.clone(), style, mix, resolved: look.resolved(weights) })
+    weights
 }
 
 fn unknown_style(wanted: &str, networks: &[Manifest]) -> Error {
-    let names = networks.iter().flat_map(|network| network.styles.iter().map(|style| style.name.as_str()));
+    let names = networks.iter().flat_map(|network| network.all_styles().map(|style| style.name.as_str()));
     Error::usage(format!("unknown style `{wanted}`{}; `impasto styles` lists all", did_you_mean(wanted, names)))
 }
 
@@ -242,7 +325,7 @@ mod tests {
         };
         network("lite", &["photo", "waves", "stars"]);
         network("fine", &["photo", "stars", "dots"]);
-        let catalog = Catalog::open(folder.path()).unwrap();
+        let catalog = Catalog::open(folder.path(), &[]).unwrap();
         (folder, catalog)
     }
 

@@ -31,7 +31,7 @@ pub fn wide(ranges: [[f32; 2]; 4]) -> [[f32; 2]; 4] {
 /// What was painted, at `size`, read with ranges that are [`wide`]: 0 to 1 within the range.
 pub fn painted(tensor: &[f32], spec: &TensorSpec, painted: Size, size: Size) -> Result<Vec<[f64; 3]>> {
     let mut bytes = vec![0; 3 * painted.width * painted.height];
-    let mut pixels = PixelsMut::new(&mut bytes, painted.width, painted.height, 3 * painted.width, PixelOrder::Rgb)
+    let mut pixels = PixelsMut::packed(&mut bytes, painted.width, painted.height, PixelOrder::Rgb)
         .ok_or_else(|| Error::model("nothing was painted"))?;
     tensor_to_pixels(tensor, spec, &mut pixels);
     let found: Vec<_> = colours(&bytes).map(|colours| colours.map(|value| value * 3.0 - 1.0)).collect();

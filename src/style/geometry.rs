@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::size_rule::SizeRule;
+use crate::as_text::as_text;
 use crate::error::{Error, Result};
 
 /// Width and height in pixels.
@@ -108,19 +109,7 @@ impl std::str::FromStr for PaintSize {
     }
 }
 
-impl TryFrom<String> for PaintSize {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<PaintSize> for String {
-    fn from(size: PaintSize) -> Self {
-        size.to_string()
-    }
-}
+as_text!(PaintSize);
 
 impl Geometry {
     /// Finds the sizes for `picture`. `requested` is a box to scale the picture into before painting (never up);

@@ -2,13 +2,18 @@
 //!
 //! The contract is written down in `models/README.md`.
 
+mod check;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::constant::Constant;
 use super::picture_tensor::{ImageInput, ImageOutput};
 use super::state::State;
+use super::style_image::StyleImage;
+use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::suggest::explain;
 
@@ -29,14 +34,19 @@ pub struct Manifest {
     pub input: ImageInput,
     pub output: ImageOutput,
     pub style_input: Option<StyleInput>,
+    /// It takes any painting as its style.
+    pub style_image: Option<StyleImage>,
     /// Inputs that are fed with the same values for every frame.
     #[serde(default, rename = "constant")]
     pub constants: Vec<Constant>,
     /// Inputs that are fed with what came out for the picture before.
     #[serde(default, rename = "state")]
     pub states: Vec<State>,
-    #[serde(rename = "style")]
+    #[serde(default, rename = "style")]
     pub styles: Vec<Style>,
+    /// The styles of a network that takes any painting.
+    #[serde(skip)]
+    pub paintings: Paintings,
     /// Where the manifest was read from.
     #[serde(skip)]
     pub path: PathBuf,
@@ -69,6 +79,28 @@ pub struct Style {
     /// Facts about the training, for people.
     #[serde(default, skip_serializing)]
     pub training: toml::Table,
+    /// The painting, if it is one that the network did not learn.
+    #[serde(skip)]
+    pub painting: Option<Arc<Painting>>,
+}
+
+/// A painting that a network is fed with.
+#[derive(Debug, PartialEq)]
+pub struct Painting {
+    /// SHA-256 of its file in hex: another may come under its name.
+    pub sha256: String,
+    /// What the network is fed with for it.
+    pub vector: Vec<f32>,
+}
+
+/// Paintings that a network paints like without having learnt them. It is the same network with others.
+#[derive(Debug, Clone, Default)]
+pub struct Paintings(pub Arc<[Style]>);
+
+impl PartialEq for Paintings {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What `impasto styles` tells of one style.
@@ -82,9 +114,31 @@ pub struct StyleSummary {
     pub licence: String,
     /// It was learnt with small strokes and with large ones.
     pub stroke: bool,
+    /// It is a painting that the network did not learn.
+    pub painting: bool,
 }
 
 impl Style {
+    /// Of which nothing more is known.
+    pub fn new(name: String, title: String) -> Self {
+        Self {
+            name,
+            title,
+            artist: None,
+            year: None,
+            licence: None,
+            row: None,
+            large_row: None,
+            training: toml::Table::new(),
+            painting: None,
+        }
+    }
+
+    /// A painting that the network is fed with.
+    pub fn of_painting(name: String, title: String, painting: Arc<Painting>) -> Self {
+        Self { painting: Some(painting), ..Self::new(name, title) }
+    }
+
     /// Its strokes can be small or large.
     pub fn has_stroke(&self) -> bool {
         self.large_row.is_some()
@@ -98,14 +152,14 @@ impl Manifest {
     /// Names the file, the line where there is one, and what to write instead.
     pub fn read(path: &Path) -> Result<Self> {
         let text =
-            std::fs::read_to_string(path).map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
+            atomic_file::read_text(path).map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
         Self::parse(&text, path)
     }
 
     /// True if there is a manifest at `path`. An empty file is none: the shell makes one before
     /// `impasto check net.onnx > net.toml` begins.
     pub fn is_there(path: &Path) -> bool {
-        std::fs::read(path).is_ok_and(|bytes| !bytes.trim_ascii().is_empty())
+        atomic_file::read(path).is_ok_and(|bytes| !bytes.trim_ascii().is_empty())
     }
 
     /// Checks `text` as if it had been read from `path`; errors as [`Manifest::read`].
@@ -122,12 +176,35 @@ impl Manifest {
         self.path.with_file_name(&self.file)
     }
 
+    /// The file of the encoder of paintings, if it has one.
+    pub fn encoder_path(&self) -> Option<PathBuf> {
+        let encoder = self.style_image.as_ref()?.encoder.as_ref()?;
+        Some(self.path.with_file_name(&encoder.file))
+    }
+
     pub fn style(&self, name: &str) -> Option<&Style> {
-        self.styles.iter().find(|style| style.name == name)
+        self.all_styles().find(|style| style.name == name)
+    }
+
+    /// The styles that it learnt, and the paintings that it is fed with.
+    pub fn all_styles(&self) -> impl Iterator<Item = &Style> {
+        self.styles.iter().chain(self.paintings.0.iter())
+    }
+
+    /// The input that says which style, and its shape.
+    pub fn says_style(&self) -> Option<(&str, Vec<usize>)> {
+        let of_rows = |input: &StyleInput| if input.rank == 2 { vec![1, input.count] } else { vec![input.count] };
+        let rows = self.style_input.as_ref().map(|input| (input.name.as_str(), of_rows(input)));
+        rows.or_else(|| self.style_image.as_ref().map(StyleImage::feeds))
+    }
+
+    /// How many numbers say which style.
+    pub fn style_numbers(&self) -> usize {
+        self.says_style().map_or(0, |(_, shape)| shape.iter().product())
     }
 
     pub fn summaries(&self) -> impl Iterator<Item = StyleSummary> + '_ {
-        self.styles.iter().map(|style| StyleSummary {
+        self.all_styles().map(|style| StyleSummary {
             name: style.name.clone(),
             network: self.name.clone(),
             title: style.title.clone(),
@@ -135,170 +212,11 @@ impl Manifest {
             year: style.year.clone(),
             licence: style.licence.clone().unwrap_or_else(|| self.licence.clone()),
             stroke: style.has_stroke(),
+            painting: style.painting.is_some(),
         })
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        if self.name != stem {
-            return Err(format!("`name` is `{}`, but the file is called `{stem}`; make them equal", self.name));
-        }
-        if Path::new(&self.file).file_name() != Some(self.file.as_ref()) {
-            return Err(format!("`file` must be a file name beside the manifest, not `{}`", self.file));
-        }
-        self.input.check()?;
-        self.output.check(&self.input.size)?;
-        self.constants.iter().try_for_each(Constant::check)?;
-        if self.styles.is_empty() {
-            return Err("has no [[style]]".into());
-        }
-        match &self.style_input {
-            None if self.styles.len() > 1 => Err("many [[style]] need a [style_input]".into()),
-            None => match self.styles.iter().find(|style| style.has_stroke()) {
-                Some(style) => Err(format!("style `{}`: `large_row` needs a [style_input]", style.name)),
-                None => Ok(()),
-            },
-            Some(input) if !(1..=2).contains(&input.rank) => Err("[style_input] rank must be 1 or 2".into()),
-            Some(input) => self.check_rows(input.count),
-        }?;
-        for (index, style) in self.styles.iter().enumerate() {
-            if self.styles[..index].iter().any(|earlier| earlier.name == style.name) {
-                return Err(format!("two styles are called `{}`", style.name));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_rows(&self, count: usize) -> Result<(), String> {
-        for style in &self.styles {
-            match style.row {
-                Some(row) if row < count => {}
-                Some(row) => {
-                    return Err(format!("style `{}`: row {row} is not below count {count}", style.name));
-                }
-                None => return Err(format!("style `{}` needs a `row`", style.name)),
-            }
-        }
-        self.styles.iter().try_for_each(|style| self.check_large_row(style, count))
-    }
-
-    /// Two styles may share a row; a large row is for one alone.
-    fn check_large_row(&self, style: &Style, count: usize) -> Result<(), String> {
-        let Some(large_row) = style.large_row else { return Ok(()) };
-        let name = &style.name;
-        if large_row >= count {
-            return Err(format!("style `{name}`: large_row {large_row} is not below count {count}"));
-        }
-        let taken = self.styles.iter().find_map(|other| match other.name == *name {
-            _ if other.row == Some(large_row) => Some(("row", &other.name)),
-            false if other.large_row == Some(large_row) => Some(("large_row", &other.name)),
-            _ => None,
-        });
-        match taken {
-            Some((key, other)) => {
-                Err(format!("style `{name}`: large_row {large_row} is the {key} of style `{other}` too"))
-            }
-            None => Ok(()),
-        }
     }
 }
 
 fn one() -> usize {
     1
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"
-        name = "net"
-        title = "A network"
-        file = "net.onnx"
-        licence = "MIT"
-        [input]
-        name = "image"
-        range = [0, 255]
-        [output]
-        name = "painted"
-        range = [0, 255]
-        [style_input]
-        name = "style"
-        count = 2
-        [[style]]
-        name = "waves"
-        title = "Waves"
-        row = 1
-    "#;
-
-    fn read(text: &str) -> Result<Manifest, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("net.toml");
-        std::fs::write(&path, text).unwrap();
-        Manifest::read(&path).map_err(|error| error.to_string().replace(&path.display().to_string(), "net.toml"))
-    }
-
-    #[test]
-    fn a_good_manifest_is_read() {
-        let manifest = read(GOOD).unwrap();
-        assert_eq!((manifest.styles[0].row, manifest.styles[0].large_row), (Some(1), None));
-        let manifest = read(&GOOD.replace("row = 1", "row = 1\nlarge_row = 0")).unwrap();
-        assert_eq!((manifest.styles[0].row, manifest.styles[0].large_row), (Some(1), Some(0)));
-        assert_eq!(manifest.input.layout, super::super::tensor::Layout::Nchw);
-        assert!(manifest.model_path().ends_with("net.onnx"));
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let cases = [
-            ("name = \"net\"\n", "name = \"other\"\n", "`name` is `other`, but the file is called `net`"),
-            ("file = \"net.onnx\"", "file = \"../net.onnx\"", "`file` must be a file name beside the manifest"),
-            ("range = [0, 255]", "range = [1, 1]", "must be two different finite numbers"),
-            ("row = 1", "row = 2", "style `waves`: row 2 is not below count 2"),
-            ("row = 1", "", "style `waves` needs a `row`"),
-            ("row = 1", "row = 1\nlarge_row = 2", "style `waves`: large_row 2 is not below count 2"),
-            ("row = 1", "row = 1\nlarge_row = 1", "style `waves`: large_row 1 is the row of style `waves` too"),
-            (
-                "row = 1",
-                "row = 1\nlarge_row = 0\n[[style]]\nname = \"b\"\ntitle = \"B\"\nrow = 0",
-                "style `waves`: large_row 0 is the row of style `b` too",
-            ),
-            (
-                "row = 1",
-                "row = 1\nlarge_row = 0\n[[style]]\nname = \"b\"\ntitle = \"B\"\nrow = 1\nlarge_row = 0",
-                "style `waves`: large_row 0 is the large_row of style `b` too",
-            ),
-            ("count = 2", "count = 2\nrank = 3", "rank must be 1 or 2"),
-            ("licence = \"MIT\"", "license = \"MIT\"", "did you mean `licence`?"),
-            (
-                "[0, 255]",
-                "[0, 255]\nsize = { fixed = [64, 32], border = 16 }",
-                "a border of 16 leaves nothing of 32 pixels",
-            ),
-            ("[0, 255]", "[0, 255]\nsize = { width = 8, height = 8 }", "write `fixed = [width, height]`"),
-            ("[0, 255]", "[0, 255]\nmean = [1, 2]", "[input] mean has 2 numbers, but there are 3 colours"),
-            ("[0, 255]", "[0, 255]\nstd = [1, 0, 1]", "`std` not 0"),
-            ("[0, 255]", "[0, 255]\nchannels = \"gray\"\nmean = [1, 2, 3]", "but there are 1 colours"),
-            ("[0, 255]", "[0, 255]\ntype = \"i64\"", "type = \"i64\" is none of a picture"),
-            ("\"painted\"", "\"painted\"\nscale = 1.5", "scale 1.5 is neither a whole number up to 16 nor"),
-            ("\"painted\"", "\"painted\"\ntrim = 4", "write size = { border = 4 }"),
-            ("[[style]]", "[[constant]]\nname = \"c\"\nshape = [2]\nvalue = [1]\n[[style]]", "value has 1 numbers"),
-            (
-                "[[style]]",
-                "[[constant]]\nname = \"c\"\nshape = []\ntype = \"i64\"\nvalue = 1.5\n[[style]]",
-                "1.5 is no i64",
-            ),
-            ("[0, 255]", "[0, 255]\nsize = { border = 1000 }", "border 1000 is wider than 256 pixels"),
-        ];
-        for (old, new, message) in cases {
-            let text = GOOD.replacen(old, new, 1);
-            assert_ne!(text, GOOD, "{old}");
-            let error = read(&text).expect_err(new);
-            assert!(error.starts_with("net.toml: ") && error.contains(message), "{new}: {error}");
-        }
-        let single = GOOD.replace("[style_input]\n        name = \"style\"\n        count = 2\n", "");
-        assert!(read(&single).is_ok());
-        let error = read(&single.replace("row = 1", "large_row = 1")).unwrap_err();
-        assert!(error.contains("style `waves`: `large_row` needs a [style_input]"), "{error}");
-    }
 }

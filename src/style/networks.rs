@@ -30,15 +30,16 @@ impl Networks {
         }
     }
 
-    /// Reads all manifests again.
+    /// Reads all manifests again, and has the paintings hung that are styles.
     ///
     /// # Errors
     /// The folder cannot be read; what was known stays.
-    pub fn read_again(&self) -> Result<()> {
+    pub fn read_again(&self, hang: impl Fn(&mut Catalog)) -> Result<()> {
         loop {
             // Without the lock: the folder may lie on a slow disk.
             let known = self.now();
-            let read = known.read_again()?;
+            let mut read = known.read_again()?;
+            hang(&mut read);
             let mut now = self.now.locked();
             // Unless one was added meanwhile.
             if Arc::ptr_eq(&now, &known) {

@@ -42,7 +42,7 @@ impl PaintPlan {
 
     /// How a picture is painted depends on those before it.
     pub fn remembers(&self) -> bool {
-        self.look.steadiness.remembers() || !self.choice.network.states.is_empty()
+        self.look.steadiness.remembers() || self.look.mask_amounts().is_on() || !self.choice.network.states.is_empty()
     }
 
     /// What of the look its network cannot do.

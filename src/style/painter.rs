@@ -6,6 +6,7 @@ use super::catalog::Choice;
 use super::flow::FlowFilter;
 use super::geometry::Size;
 use super::look::ResolvedLook;
+use super::mask::MaskFinder;
 use super::onnx::{Loaded, SessionOptions};
 use super::sized_network::SizedNetwork;
 pub use super::sized_network::StageTimes;
@@ -21,6 +22,10 @@ pub struct Painter {
     fade: Fade,
     still: TemporalFilter,
     flow: FlowFilter,
+    /// Who finds people, for a look with a mask.
+    finder: Option<MaskFinder>,
+    /// The picture in the style of the other part; empty until there is one.
+    beside: Vec<u8>,
     mirrored: bool,
     /// The mirrored source; empty until it is needed.
     mirror: Vec<u8>,
@@ -50,7 +55,7 @@ impl Painter {
     /// Loads the chosen network; `requested` is the size to paint at (`None`: the picture's own).
     ///
     /// # Errors
-    /// The network does not load.
+    /// The network does not load, or the one that finds people for a mask.
     pub fn open(choice: &Choice, requested: Option<Size>, options: &SessionOptions) -> Result<Self> {
         let sized = SizedNetwork::new(Loaded::open(&choice.network, options)?, requested)?;
         Ok(Self {
@@ -59,6 +64,8 @@ impl Painter {
             fade: Fade::new(choice.resolved.clone()),
             still: TemporalFilter::default(),
             flow: FlowFilter::default(),
+            finder: choice.resolved.mask.is_on().then(|| MaskFinder::open(options)).transpose()?,
+            beside: Vec::new(),
             mirrored: false,
             mirror: Vec::new(),
             retire: None,
@@ -68,6 +75,7 @@ impl Painter {
     /// As [`SizedNetwork::paint_alone`].
     pub fn paint_alone(&mut self, most_pixels: usize) {
         self.sized.paint_alone(most_pixels);
+        self.finder.iter_mut().for_each(MaskFinder::find_alone);
     }
 
     /// The size that a picture is painted at for that reason; `None` for its own.
@@ -87,6 +95,7 @@ impl Painter {
     pub fn prepare(&mut self, picture: Size, order: PixelOrder) -> Result<()> {
         self.sized.set_weights(&self.fade.now.weights);
         self.sized.prepare(picture, order)?;
+        self.finder.iter_mut().for_each(|finder| finder.prepare(picture, order));
         match self.fade.to.steadiness {
             Steadiness::Flow => self.flow.prepare(picture, order),
             steadiness if steadiness.remembers() => self.still.prepare(picture, order),
@@ -127,6 +136,7 @@ impl Painter {
         }
         // Weights of another network mean something else: they do not fade.
         self.fade.now.weights.clone_from(&resolved.weights);
+        self.fade.now.beside.clone_from(&resolved.beside);
         self.fade.begin(resolved);
     }
 
@@ -140,6 +150,21 @@ impl Painter {
     /// or another network puts that right.
     pub fn is_down(&self) -> bool {
         self.sized.is_down()
+    }
+
+    /// Looks with a mask can be painted from now on.
+    pub fn set_finder(&mut self, finder: MaskFinder) {
+        self.finder = Some(finder);
+    }
+
+    /// Frames come as fast as they come: people are looked for as often as there is time.
+    pub fn keep_up(&mut self) {
+        self.finder.iter_mut().for_each(MaskFinder::keep_up);
+    }
+
+    /// It finds people.
+    pub fn has_finder(&self) -> bool {
+        self.finder.is_some()
     }
 
     /// Swaps left and right from the next picture on.
@@ -170,7 +195,16 @@ impl Painter {
         } else {
             source
         };
-        let ResolvedLook { weights, strength, colours, steadiness, .. } = &self.fade.now;
+        let ResolvedLook { weights, beside, strength, colours, steadiness, mask, .. } = &self.fade.now;
+        let mut inference = Duration::ZERO;
+        let beside = match beside {
+            Some(weights) if mask.is_on() => {
+                let (picture, took) = self.sized.paint_beside(weights, source, &mut self.beside)?;
+                inference = took;
+                Some(picture)
+            }
+            _ => None,
+        };
         self.sized.set_weights(weights);
         let mut under = None;
         if let Some(Outgoing { sized, painted }) = &mut self.outgoing {
@@ -195,10 +229,19 @@ impl Painter {
                 None
             }
         };
-        let mut finish = Finish { source, strength: *strength, colours: *colours, under, filter };
+        let mask = match &mut self.finder {
+            Some(finder) if mask.is_on() => Some(finder.find(source, mask, beside)?),
+            Some(finder) => {
+                finder.forget();
+                None
+            }
+            None => None,
+        };
+        let mut finish = Finish { source, strength: *strength, colours: *colours, under, filter, mask };
         let before = begun.elapsed();
         let mut times = self.sized.paint(source, (!finish.is_plain()).then_some(&mut finish), painted)?;
-        times.before += before;
+        times.before += before.saturating_sub(inference);
+        times.inference += inference;
         Ok(times)
     }
 
@@ -234,10 +277,10 @@ impl Fade {
         let Self { from, to, now, progress, .. } = self;
         // The end is exact, whatever the arithmetic on the way.
         let mix = |from: f32, to: f32| if over { to } else { from + (to - from) * *progress };
-        now.strength = mix(from.strength, to.strength);
-        now.colours = mix(from.colours, to.colours);
-        now.steadiness = to.steadiness;
-        now.weights.set_between(&from.weights, &to.weights, mix);
+        now.set_between(from, to, mix);
+        if over {
+            now.weights.clone_from(&to.weights);
+        }
     }
 
     /// True while the network paints each frame differently.
@@ -248,6 +291,7 @@ impl Fade {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mask::{Mask, MaskAmounts, Unpainted};
     use super::super::stroke::Stroke;
     use super::super::weights::Weights;
     use super::*;
@@ -256,7 +300,16 @@ mod tests {
         let fade = Duration::from_millis(fade_ms);
         let mut of_rows = Weights::none(weights.len());
         weights.iter().enumerate().for_each(|(row, weight)| of_rows.add(row, None, *weight, Stroke::Auto));
-        ResolvedLook { weights: of_rows, strength, colours: 0.0, steadiness: Steadiness::NONE, fade }
+        let mask = MaskAmounts::new(Mask::Off, false, 0.0, Unpainted::Source);
+        ResolvedLook {
+            weights: of_rows,
+            beside: None,
+            strength,
+            colours: 0.0,
+            steadiness: Steadiness::NONE,
+            mask,
+            fade,
+        }
     }
 
     fn painted(fade: &Fade) -> Vec<f32> {

@@ -114,7 +114,8 @@ pub fn propose(info: &NetworkInfo, path: &Path, options: &SessionOptions, take: 
         let others: Vec<_> = others.iter().copied().filter(|other| !is_state(other)).collect();
         if let Some(other) = others.iter().find(|other| is_second_picture(other)) {
             return Err(fail(&format!(
-                "input {other} is a second picture (a style to take over, or what was painted last), and only one is fed"
+                "input {other} is a second picture (a style to take over, or what was painted last), and only one is \
+                 fed; where it takes a painting, write a manifest with [style_image], as models/README.md shows"
             )));
         }
         let (multiple_of, scale, state_scale) = (MULTIPLES[0], Scale::ONE, Scale::ONE);
@@ -261,7 +262,7 @@ fn try_ways(
     let (mut session, geometry, manifest) = prepared(draft, &plain(), options)?;
     let size = geometry.painted;
     let bytes = photo(size)?;
-    let pixels = Pixels::new(&bytes, size.width, size.height, 3 * size.width, PixelOrder::Rgb);
+    let pixels = Pixels::packed(&bytes, size.width, size.height, PixelOrder::Rgb);
     let pixels = pixels.ok_or_else(|| Error::model("the test photograph has no pixels"))?;
     let original = colours(&bytes).collect::<Vec<_>>();
     let noted = draft.info.note("Image.NominalPixelRange").map(variants::noted);

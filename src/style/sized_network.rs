@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::geometry::{Geometry, MAX_SIDE, Size};
 use super::onnx::{Loaded, RunStop, Session};
 use super::picture_tensor::{ImageOutput, Scale};
+use super::scaling::scale;
 use super::tensor::{
     Finish, PixelOrder, Pixels, PixelsMut, TensorSpec, finish_pixels, pixels_to_tensor, tensor_to_pixels,
     tensor_to_pixels_finished,
@@ -67,7 +67,7 @@ impl SizedNetwork {
     /// # Errors
     /// No memory for the network's inputs.
     pub fn new(network: Loaded, requested: Option<Size>) -> Result<Self> {
-        let rows = network.manifest().style_input.as_ref().map_or(0, |input| input.count);
+        let rows = network.manifest().style_numbers();
         let last_fed = (!network.manifest().states.is_empty()).then(Vec::new);
         let (session, weights) = (Session::new(network)?, Weights::none(rows));
         Ok(Self { session, weights, requested, most_pixels: usize::MAX, are_alone: false, last_fed, prepared: None })
@@ -135,6 +135,23 @@ impl SizedNetwork {
         let scaling = (!direct).then(|| Scaling::new(&geometry, output, order));
         self.prepared = Some(Prepared { geometry, order, scaling });
         Ok(geometry)
+    }
+
+    /// Paints `source` by `weights` into `painted`, which becomes as large as that takes; and how long the network took. Weights
+    /// of the next picture are set after that.
+    ///
+    /// # Errors
+    /// As [`SizedNetwork::paint`].
+    pub fn paint_beside<'a>(
+        &mut self,
+        weights: &Weights,
+        source: &Pixels,
+        painted: &'a mut Vec<u8>,
+    ) -> Result<(Pixels<'a>, Duration)> {
+        self.set_weights(weights);
+        painted.resize(source.data().len(), 0);
+        let times = self.paint(source, None, &mut PixelsMut::like(painted, source))?;
+        Ok((Pixels::like(painted, source), times.inference))
     }
 
     /// Paints `source` into `painted`, which has the same size and pixel order; `finish` says what is seen of it.
@@ -275,62 +292,25 @@ impl Scaling {
     }
 
     fn scale_down(&mut self, source: &Pixels) -> Result<Pixels<'_>> {
-        let order = source.order();
-        let from = image_ref(source)?;
-        let mut to = image_mut(&mut self.small, self.size, order)?;
-        self.resizer.resize(&from, &mut to, &self.down).map_err(failed)?;
-        pixels(&self.small, self.size, order)
+        let Size { width, height } = self.size;
+        let mut small = PixelsMut::packed(&mut self.small, width, height, source.order()).ok_or_else(misfit)?;
+        scale((&mut self.resizer, &self.down), source, &mut small)?;
+        Ok(small.into_pixels())
     }
 
     /// The picture that the network's output is written to.
     fn painted_pixels(&mut self, order: PixelOrder) -> Result<PixelsMut<'_>> {
         let Size { width, height } = self.painted_size;
-        PixelsMut::new(&mut self.painted, width, height, width * order.bytes(), order).ok_or_else(misfit)
+        PixelsMut::packed(&mut self.painted, width, height, order).ok_or_else(misfit)
     }
 
     fn scale_back(&mut self, painted: &mut PixelsMut) -> Result<()> {
-        let (size, order) = (Size::new(painted.width(), painted.height()), painted.order());
-        if painted.stride() != size.width * order.bytes() {
-            return Err(misfit());
-        }
-        let small = pixels(&self.painted, self.painted_size, order)?;
-        let from = image_ref(&small)?;
-        let mut to = image_mut(painted.data_mut(), size, order)?;
-        self.resizer.resize(&from, &mut to, &self.back).map_err(failed)
+        let Size { width, height } = self.painted_size;
+        let small = Pixels::packed(&self.painted, width, height, painted.order()).ok_or_else(misfit)?;
+        scale((&mut self.resizer, &self.back), &small, painted)
     }
-}
-
-fn pixels(data: &[u8], size: Size, order: PixelOrder) -> Result<Pixels<'_>> {
-    Pixels::new(data, size.width, size.height, size.width * order.bytes(), order).ok_or_else(misfit)
-}
-
-/// Pictures that are scaled have no padding between rows: 4-byte pixels in GStreamer, or our own buffers.
-fn image_ref<'a>(pixels: &'a Pixels) -> Result<ImageRef<'a>> {
-    let row = pixels.width() * pixels.order().bytes();
-    if pixels.stride() != row {
-        return Err(misfit());
-    }
-    let data = &pixels.data()[..row * pixels.height()];
-    let (width, height) = (pixels.width() as u32, pixels.height() as u32);
-    ImageRef::new(width, height, data, pixel_type(pixels.order())).map_err(failed)
-}
-
-fn image_mut(data: &mut [u8], size: Size, order: PixelOrder) -> Result<Image<'_>> {
-    let data = &mut data[..size.width * size.height * order.bytes()];
-    Image::from_slice_u8(size.width as u32, size.height as u32, data, pixel_type(order)).map_err(failed)
-}
-
-fn pixel_type(order: PixelOrder) -> PixelType {
-    match order.bytes() {
-        3 => PixelType::U8x3,
-        _ => PixelType::U8x4,
-    }
-}
-
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::model(format!("scaling to the inference size failed: {error}"))
 }
 
 fn misfit() -> Error {
-    Error::model("a picture to be scaled has padded rows or too little memory")
+    Error::model("a picture to be scaled has too little memory")
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::catalog::Choice;
 use super::geometry::{Geometry, Size};
 use super::look::Look;
-use super::manifest::Manifest;
-use super::onnx::{Session, SessionOptions};
+use super::manifest::{Manifest, Painting, Paintings, Style};
+use super::onnx::{Encoder, Session, SessionOptions};
+use super::photo::photo;
 use super::tensor::{PixelOrder, Pixels, pixels_to_tensor};
 use super::test_picture::test_picture;
 use crate::error::{Error, Result};
@@ -33,18 +34,34 @@ pub struct Trial {
     pub clamped: f64,
 }
 
+/// The same, with the test photograph as a painting if it takes any.
+fn with_painting(manifest: &Manifest, options: &SessionOptions) -> Result<Manifest> {
+    let mut manifest = manifest.clone();
+    let Some(image) = &manifest.style_image else { return Ok(manifest) };
+    let size = image.size();
+    let pixels = photo(size)?;
+    let pixels = Pixels::packed(&pixels, size.width, size.height, PixelOrder::Rgb);
+    let pixels = pixels.ok_or_else(|| Error::model("the test photograph has no pixels"))?;
+    let vector = Encoder::open(&manifest, options)?.encode(&pixels)?;
+    let painting = Painting { sha256: String::new(), vector };
+    let style = Style::of_painting("photograph".into(), "The test photograph".into(), painting.into());
+    manifest.paintings = Paintings([style].into());
+    Ok(manifest)
+}
+
 impl Trial {
     /// Paints the test picture in the network's first style that paints.
     ///
     /// # Errors
     /// Whatever loading and running tells.
     pub fn run(manifest: &Manifest, options: &SessionOptions) -> Result<Self> {
+        let manifest = &with_painting(manifest, options)?;
         let mut session = Session::open(manifest, options)?;
         let Geometry { painted, tensor, border, .. } = Geometry::new(PICTURE, None, &manifest.input.size)?;
         session.set_weights(Choice::of(manifest, &Look::default())?.resolved.weights.for_picture(painted));
         session.prepare(tensor, border)?;
         let pixels = test_picture(painted);
-        let pixels = Pixels::new(&pixels, painted.width, painted.height, painted.width * 3, PixelOrder::Rgb)
+        let pixels = Pixels::packed(&pixels, painted.width, painted.height, PixelOrder::Rgb)
             .ok_or_else(|| Error::model("the test picture has no pixels"))?;
         let (spec, input) = session.input();
         pixels_to_tensor(&pixels, spec, input);

@@ -1,21 +1,25 @@
-//! How much of each row of the style input is painted, by the size of the picture.
+//! What says which style is painted: how much of each row of the style input, by the size of the picture, or the vector of a
+//! painting.
 
 use super::geometry::Size;
 use super::stroke::Stroke;
 
-/// One weight for each row: where the stroke goes by the size of the picture, small pictures and large ones have others.
+/// One weight for each row: where the stroke goes by the size of the picture, small pictures and large ones have others. For
+/// a network that takes any painting, the numbers that it is fed with for one.
 #[derive(Debug, PartialEq)]
 pub struct Weights {
     /// For pictures that get small strokes.
     small: Vec<f32>,
     /// For those that get large ones.
     large: Vec<f32>,
+    /// How many paintings are mixed in the numbers; none where they are weights of rows.
+    paintings: usize,
 }
 
 impl Weights {
     /// Nothing of any row yet.
     pub fn none(rows: usize) -> Self {
-        Self { small: vec![0.0; rows], large: vec![0.0; rows] }
+        Self { small: vec![0.0; rows], large: vec![0.0; rows], paintings: 0 }
     }
 
     /// Adds `weight` of a style, which has large strokes where it has a `large_row`.
@@ -35,6 +39,14 @@ impl Weights {
         }
     }
 
+    /// Adds `weight` of a painting, which a network is fed with as `vector`.
+    pub fn add_painting(&mut self, vector: &[f32], weight: f32) {
+        for numbers in [&mut self.small, &mut self.large] {
+            numbers.iter_mut().zip(vector).for_each(|(sum, number)| *sum += weight * number);
+        }
+        self.paintings += usize::from(weight > 0.0);
+    }
+
     /// The weight of each row in a picture that is painted at this size.
     pub fn for_picture(&self, painted: Size) -> impl Iterator<Item = f32> {
         let size = Stroke::of_picture(painted);
@@ -42,13 +54,17 @@ impl Weights {
         self.small.iter().zip(&self.large).map(move |(small, large)| small + (large - small) * size)
     }
 
-    /// More than one row has a weight there.
+    /// More than one row or painting has a weight there.
     pub fn mix_at(&self, painted: Size) -> bool {
+        if self.paintings > 0 {
+            return self.paintings > 1;
+        }
         self.for_picture(painted).filter(|weight| *weight != 0.0).count() > 1
     }
 
     /// Makes each weight what `mix` makes of those of `from` and `to`; allocates nothing.
     pub fn set_between(&mut self, from: &Self, to: &Self, mix: impl Fn(f32, f32) -> f32) {
+        self.paintings = from.paintings + to.paintings;
         for (now, from, to) in [(&mut self.small, &from.small, &to.small), (&mut self.large, &from.large, &to.large)] {
             for ((now, from), to) in now.iter_mut().zip(from).zip(to) {
                 *now = mix(*from, *to);
@@ -59,13 +75,14 @@ impl Weights {
 
 impl Clone for Weights {
     fn clone(&self) -> Self {
-        Self { small: self.small.clone(), large: self.large.clone() }
+        Self { small: self.small.clone(), large: self.large.clone(), paintings: self.paintings }
     }
 
     /// Allocates nothing for as many rows.
     fn clone_from(&mut self, other: &Self) {
         self.small.clone_from(&other.small);
         self.large.clone_from(&other.large);
+        self.paintings = other.paintings;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Video4Linux device nodes: which there are, what they are, who has them open.
 
-pub mod holders;
+pub(crate) mod holders;
 
 use std::io;
 use std::os::raw::{c_int, c_ulong, c_void};
@@ -80,6 +80,11 @@ pub fn fingerprint() -> Vec<(u32, u32, i64)> {
 /// Opens a node without waiting.
 pub fn open(path: &Path) -> io::Result<v4l::Device> {
     v4l::Device::with_path(path)
+}
+
+/// True if it is there, and cannot be opened for want of permission.
+pub fn is_denied(path: &Path) -> bool {
+    open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// What to do when a node cannot be opened for want of permission; names the group it belongs to.

@@ -12,9 +12,10 @@ const RETRY_MS = 1_000;
 
 /** A refusal in the daemon's words, or the news that it does not answer (status 0). */
 export class Problem extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, code) {
     super(detail);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -37,7 +38,7 @@ export async function ask(method, path, body, headers = {}) {
   }
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
-    throw new Problem(response.status, problem.detail ?? `The daemon answered ${response.status}.`);
+    throw new Problem(response.status, problem.detail ?? `The daemon answered ${response.status}.`, problem.code);
   }
   return response;
 }

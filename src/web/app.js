@@ -6,9 +6,11 @@ import { download, element, notice, setValue, showList, the } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { LookPanel, normalised, toggled } from "./look.js";
 import { Outputs } from "./outputs.js";
+import { Paintings } from "./paintings.js";
 import { Photo } from "./photo.js";
 import { Presets } from "./presets.js";
 import { Recordings, clock } from "./recordings.js";
+import { Show } from "./show.js";
 import { Sources } from "./sources.js";
 import { Split } from "./split.js";
 import { Watch } from "./watch.js";
@@ -25,7 +27,8 @@ let styles = [];
 let previews = new Set();
 let gallery = null;
 let listed = null;
-const PLAIN_LOOK = { styles: {}, strength: 1, keep_colours: false, steadiness: 0, stroke: "auto", fade_ms: 0 };
+/** The parameters of a look, as the daemon describes them. */
+let parameters = {};
 /** How photographs are painted, and by which network; it begins with what paints the stream when the tab is first seen. */
 let photoLook = null;
 
@@ -79,6 +82,8 @@ function paintable(look) {
   return knowsAll(look) ? look : { ...look, network: styles.find(knowsAll)?.network ?? "" };
 }
 
+const plainLook = () => Object.fromEntries(Object.entries(parameters).map(([name, about]) => [name, about.default]));
+
 /** The network that paints what is seen. */
 const painter = () => (view() === "photo" ? photoLook.network : stream?.network);
 
@@ -99,6 +104,7 @@ function showLook() {
     gallery = new Gallery(the("styles"), all, previews, {
       pick: (style) => change({ styles: { [style.name]: 1 } }),
       toggle: (style) => change({ styles: toggled(normalised(look().styles), style.name) }),
+      remove: (style) => paintings.remove(style),
     });
   }
   const networks = [...new Set([...styles.map((style) => style.network), ...(stream ? [stream.network] : [])])];
@@ -107,8 +113,7 @@ function showLook() {
 
   const { styles: mix } = look();
   gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? painter());
-  const hasStroke = all.some((style) => style.stroke && style.name in mix);
-  panel.show(look(), new Map(all.map((style) => [style.name, style.title])), hasStroke);
+  panel.show(look(), all.filter((style) => style.name in mix));
 }
 
 // The live picture
@@ -229,6 +234,17 @@ const outputs = new Outputs({
   remove: (button, id) => act(button, async () => ({ outputs: await askJson("DELETE", path(`/outputs/${id}`)) })),
 });
 
+const playing = new Show({
+  // What comes of it is told by events, of which the answer may know less.
+  command: (target, request) => act(target, async () => void (await ask("PUT", path("/show"), request))),
+  lists: () => askJson("GET", path("/show")),
+});
+
+const paintings = new Paintings(async (name) => {
+  await learn();
+  change({ styles: { [name]: 1 } });
+});
+
 const presets = new Presets({
   paint: (name) => stream && pressed.push({ of: stream.name, name }),
   painted: () => stream && pick(stream, "look", "network", "size"),
@@ -287,6 +303,7 @@ function show() {
   the("source-now").textContent = `Now: ${stream.source}, ${stream.nominal_fps} frames a second${stream.sound ? ", with sound" : ""}`;
 
   outputs.show(stream.outputs);
+  playing.show(stream.name, stream.show);
   showList(the("failures"), [...stream.failures, ...(stream.error ? [stream.error] : [])], (failure) => element("li", {}, failure));
   showLink();
 }
@@ -327,7 +344,7 @@ the("stream").onchange = ({ target }) => {
 function goTo(wanted) {
   // Photographs are painted whatever becomes of the streams.
   if (!stream && wanted === "live") return;
-  photoLook ??= paintable({ ...(stream?.look ?? PLAIN_LOOK), network: stream?.network ?? styles[0]?.network });
+  photoLook ??= paintable({ ...(stream?.look ?? plainLook()), network: stream?.network ?? styles[0]?.network });
   document.body.dataset.view = wanted;
   document.querySelectorAll("[data-goto]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.goto === wanted));
   openPictures();
@@ -351,6 +368,8 @@ async function learn() {
   ]);
   styles = all;
   previews = new Set(painted);
+  parameters = api.components.schemas.Look.properties;
+  panel.learn(parameters);
   listed = null;
   document.querySelector("[data-goto=photo]").hidden = !api.paths["/api/v1/paint"];
 }

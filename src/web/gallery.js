@@ -4,7 +4,8 @@ import { element } from "./dom.js";
 
 /**
  * Fills `box`. `styles` is what the API lists, `previews` the set of NETWORK/STYLE that have one.
- * `on.pick(style)` paints with one alone, `on.toggle(style)` puts it into the mix or takes it out.
+ * `on.pick(style)` paints with one alone, `on.toggle(style)` puts it into the mix or takes it out, `on.remove(style)` removes
+ * a painting that was kept.
  */
 export class Gallery {
   #tiles = new Map();
@@ -60,6 +61,12 @@ export class Gallery {
     add.onclick = () => this.#on.toggle(style);
     const box = element("div", { className: "tile" });
     box.append(pick, add);
+    if (style.painting) {
+      const remove = element("button", { type: "button", className: "remove", title: `Remove the painting ${style.title}` }, "×");
+      remove.setAttribute("aria-label", remove.title);
+      remove.onclick = () => this.#on.remove(style);
+      box.append(remove);
+    }
     return { box, pick, add, share, style };
   }
 

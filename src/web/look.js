@@ -1,18 +1,7 @@
-// The look panel: the mix of styles and the sliders, for the live picture or for a photograph.
+// The look panel: the mix of styles and a control for each other parameter, for the live picture or for a photograph.
 
 import { element, setValue, the } from "./dom.js";
-
-const percent = (value) => `${Math.round(value * 100)} %`;
-
-const AUTO = "auto";
-const strokes = (stroke) => ({ [AUTO]: AUTO, 0: "small", 1: "large" })[stroke] ?? percent(stroke);
-
-const SLIDERS = {
-  strength: { id: "strength", text: percent },
-  steadiness: { id: "steadiness", text: percent },
-  stroke: { id: "stroke", text: strokes },
-  fade_ms: { id: "fade", text: (ms) => `${(ms / 1000).toFixed(1)} s` },
-};
+import { control, percent } from "./parameters.js";
 
 /** The same mix with a sum of 1. */
 export function normalised(mix) {
@@ -44,28 +33,25 @@ export class LookPanel {
   #mix = {};
   /** The mix when the hand took hold of a slider, so that nothing gets lost at its ends. */
   #held = null;
+  /** The controls of the other parameters. */
+  #controls = [];
 
   /** `change(patch)` is called with what is wished. */
   constructor(change) {
     this.#change = change;
-    for (const [part, { id }] of Object.entries(SLIDERS)) {
-      the(id).oninput = ({ target }) => change({ [part]: Number(target.value) });
-    }
-    the("stroke-auto").onchange = ({ target }) => change({ stroke: target.checked ? AUTO : Number(the("stroke").value) });
-    the("colours").onchange = ({ target }) => change({ keep_colours: target.checked });
   }
 
-  /** Shows a look; `titles` gives a style's title by its name, and `hasStroke` says whether one of them has strokes to choose. */
-  show(look, titles, hasStroke) {
-    for (const [part, { id, text }] of Object.entries(SLIDERS)) {
-      // What is chosen by itself leaves the slider where the hand left it.
-      if (look[part] !== AUTO) setValue(the(id), look[part]);
-      the(id).previousElementSibling.textContent = text(look[part]);
-    }
-    the("colours").checked = look.keep_colours;
-    the("stroke-auto").checked = look.stroke === AUTO;
-    the("strokes").hidden = !hasStroke;
-    this.#showMix(normalised(look.styles), titles);
+  /** Makes the controls, of the parameters as the daemon describes them. */
+  learn(parameters) {
+    const all = Object.entries(parameters).sort(([, one], [, other]) => one["x-place"] - other["x-place"]);
+    this.#controls = all.map(([name, about]) => control(name, about, this.#change)).filter(Boolean);
+    the("parameters").replaceChildren(...this.#controls.map(({ part }) => part));
+  }
+
+  /** Shows a look, which paints with `styles`. */
+  show(look, styles) {
+    this.#controls.forEach((control) => control.show(look, styles));
+    this.#showMix(normalised(look.styles), new Map(styles.map((style) => [style.name, style.title])));
   }
 
   #showMix(mix, titles) {

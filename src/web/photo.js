@@ -76,10 +76,9 @@ export class Photo {
   }
 
   async #paint(look) {
-    const { network, styles, strength, keep_colours, stroke } = look;
     const file = this.#file;
-    const mix = Object.entries(styles).map(([name, weight]) => `${name}=${weight}`).join();
-    const query = new URLSearchParams({ network, styles: mix, strength, keep_colours, stroke });
+    const mix = Object.entries(look.styles).map(([name, weight]) => `${name}=${weight}`).join();
+    const query = new URLSearchParams({ ...look, styles: mix });
     const accept = file.type === "image/jpeg" ? "image/jpeg" : "image/png";
     const answer = await ask("POST", `paint?${query}`, file, { Accept: accept }).catch((problem) => {
       if (problem.status === 0) this.#lost = look;

@@ -2,8 +2,8 @@
 
 use image::GenericImageView;
 
-use super::http::{Api, until};
-use super::{Running, onnx};
+use super::http::Api;
+use super::{Running, onnx, until};
 
 /// Where its look is.
 pub const LOOK: &str = "/api/v1/streams/live/look";

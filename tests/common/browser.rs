@@ -8,8 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use image::RgbImage;
 use serde_json::{Value, json};
 
-use super::http::until;
-use super::{Killed, free_port};
+use super::{Killed, free_port, until};
 
 /// The names of keys, as WebDriver writes them.
 pub mod key {
@@ -150,9 +149,23 @@ impl Browser {
 
     /// Drops a file onto the middle of the window.
     pub fn drop_file(&self, file: &Path) {
+        self.drop_at(400.0, 300.0, file);
+    }
+
+    /// Drops a file onto the middle of an element, which is brought into sight.
+    pub fn drop_file_on(&self, css: &str, file: &Path) {
+        let place = format!(
+            "(() => {{ const element = document.querySelector({css:?}); element.scrollIntoView({{ block: 'center' }}); \
+             const box = element.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
+        );
+        let place = self.value(&place);
+        self.drop_at(place[0].as_f64().expect("a place"), place[1].as_f64().expect("a place"), file);
+    }
+
+    fn drop_at(&self, x: f64, y: f64, file: &Path) {
         let data = json!({ "items": [], "files": [file], "dragOperationsMask": 1 });
         for step in ["dragEnter", "dragOver", "drop"] {
-            self.chromium("Input.dispatchDragEvent", json!({ "type": step, "x": 400, "y": 300, "data": data }));
+            self.chromium("Input.dispatchDragEvent", json!({ "type": step, "x": x, "y": y, "data": data }));
         }
     }
 

@@ -2,11 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{PATIENCE, Running};
+use super::{PATIENCE, Running, until};
 
 /// The HTTP server of a running `impasto run`.
 pub struct Api {
@@ -26,7 +25,13 @@ pub struct Answer {
 impl Api {
     /// Starts `impasto run ARGS` with an HTTP server on a free port, and waits until the stream runs.
     pub fn start(args: &[&str]) -> (Running, Self) {
-        let run = Running::start(&[&["--http", "127.0.0.1:0"], args].concat());
+        Self::spawn(super::impasto(), args)
+    }
+
+    /// As [`Api::start`], with a command that has an environment of its own.
+    pub fn spawn(mut command: std::process::Command, args: &[&str]) -> (Running, Self) {
+        command.args(["run", "--json", "--http", "127.0.0.1:0"]).args(args);
+        let run = Running::spawn(command);
         let started = run.wait_for("the start", |event| event["event"] == "started");
         let web = started["web"].as_str().expect("an address of the web page");
         (run, Self { address: web.strip_prefix("http://").expect("http").to_string() })
@@ -41,6 +46,11 @@ impl Api {
 
     /// One request on a connection of its own.
     pub fn ask(&self, method: &str, path: &str, head: &[(&str, &str)], body: &[u8]) -> Answer {
+        read_answer(self.send(method, path, head, body))
+    }
+
+    /// Sends a request without waiting for the answer, which comes on this connection.
+    pub fn send(&self, method: &str, path: &str, head: &[(&str, &str)], body: &[u8]) -> TcpStream {
         let mut stream = self.connect();
         let host = if head.iter().any(|(name, _)| *name == "Host") {
             String::new()
@@ -53,7 +63,7 @@ impl Api {
             format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{lines}\r\n");
         // A server that refuses at once may close before everything is sent.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-        read_answer(stream)
+        stream
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -198,15 +208,6 @@ impl Events {
 pub fn clients_of(state: &Value, kind: &str) -> u64 {
     let outputs = state["outputs"].as_array().expect("a list").iter();
     outputs.filter(|output| output["kind"] == kind).map(|output| output["clients"].as_u64().expect("a count")).sum()
-}
-
-/// Waits until `done`.
-pub fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "{what}: never happened");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// Reads an answer whose connection is closed at its end.

@@ -11,7 +11,9 @@ pub mod page;
 mod ports;
 pub mod rtsp;
 mod running;
+pub mod screen;
 pub mod studio;
+mod waiting;
 pub mod whep;
 
 use std::path::PathBuf;
@@ -23,6 +25,10 @@ pub use media::*;
 pub use ports::*;
 #[allow(unused_imports, reason = "each test file uses some of them")]
 pub use running::*;
+#[allow(unused_imports, reason = "each test file uses some of them")]
+pub use waiting::*;
+
+use impasto::style::onnx::library::candidates;
 
 /// A file or folder of the project.
 pub fn project(path: &str) -> PathBuf {
@@ -41,6 +47,12 @@ pub fn impasto() -> Command {
     // Tests run side by side; those of the HTTP server choose a port with a flag, which beats this.
     command.env("IMPASTO_HTTP", "off");
     command
+}
+
+/// The ONNX Runtime library that this machine has, as the binary would find it: for runs with a cache of their own.
+pub fn ort_library() -> PathBuf {
+    let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+    named.into_iter().chain(candidates()).find(|path| path.exists()).expect("`./dev setup` fetches it")
 }
 
 /// What a run of the binary left behind.

@@ -141,6 +141,22 @@ pub fn write_two_sizes(folder: &Path) -> PathBuf {
     write(folder, "sizes", &two_sizes(), &manifest.replace("row = 0", "row = 0\nlarge_row = 1"))
 }
 
+/// Writes `bright.onnx` into `folder`, which takes what is bright for people, and its manifest. Returns the ONNX file.
+pub fn write_mask(folder: &Path) -> PathBuf {
+    let sides = |channels| [Side::Is(1), Side::Is(channels), Side::Is(36), Side::Is(64)];
+    let mean = node("ReduceMean", &["image"], &["painted"], &[ints("axes", &[1])]);
+    write(folder, "bright", &network(&[mean], &sides(3), &sides(1)), &mask_manifest("bright"))
+}
+
+/// The manifest of a network of 64x36 that finds people.
+pub fn mask_manifest(name: &str) -> String {
+    format!(
+        "kind = \"mask\"\nname = \"{name}\"\ntitle = \"By hand\"\nfile = \"{name}.onnx\"\nlicence = \"MIT\"\n\
+         [input]\nname = \"image\"\nrange = [0, 1]\nsize = {{ fixed = [64, 36] }}\n\
+         [output]\nname = \"painted\"\nchannels = \"gray\"\nrange = [0.2, 0.8]\n"
+    )
+}
+
 /// A folder of small networks: `pair` (styles `same` and `negative`), `single` (style `plain`), `flipped` (style
 /// `flipped`, a negative too), `broken` (style `lost`), which is no ONNX file, and that of [`write_two_sizes`].
 pub fn networks() -> tempfile::TempDir {
@@ -155,6 +171,39 @@ pub fn networks() -> tempfile::TempDir {
     write_two_sizes(folder.path());
     write("broken", b"<html>not found</html>", single("broken", "lost"));
     folder
+}
+
+/// Writes `mood`, which takes any painting, and its encoder into `folder`: each pixel is half of its own and half the mean colour
+/// of the painting.
+pub fn write_mood(folder: &Path) {
+    let colour = [Side::Is(1), Side::Is(3), Side::Is(1), Side::Is(1)];
+    let mean = node("GlobalAveragePool", &["picture"], &["vector"], &[]);
+    let painting = [Side::Is(1), Side::Is(3), Side::Is(8), Side::Is(16)];
+    let encoder = network_of(&[mean], &[("picture", FLOAT, &painting)], &[("vector", FLOAT, &colour)]);
+    std::fs::write(folder.join("encoder.onnx"), encoder).expect("the encoder is written");
+    let mix = node("Mean", &["image", "mood"], &["painted"], &[]);
+    let inputs = [("image", FLOAT, &PICTURE[..]), ("mood", FLOAT, &colour[..])];
+    let network = network_of(&[mix], &inputs, &[("painted", FLOAT, &PICTURE)]);
+    let image = "[style_image]\n\
+        picture = { name = \"picture\", range = [0, 255], size = { fixed = [16, 8] } }\n\
+        encoder = { file = \"encoder.onnx\", output = \"vector\", feeds = \"mood\", shape = [1, 3, 1, 1] }\n";
+    write(folder, "mood", &network, &taker("mood", image));
+}
+
+/// As [`write_mood`], but `look`, which takes the painting itself as a second picture.
+pub fn write_taker_of_pictures(folder: &Path) {
+    let painting = [Side::Is(1), Side::Is(3), Side::Any("height"), Side::Any("width")];
+    let nodes =
+        [node("GlobalAveragePool", &["other"], &["mood"], &[]), node("Mean", &["image", "mood"], &["painted"], &[])];
+    let inputs = [("image", FLOAT, &PICTURE[..]), ("other", FLOAT, &painting[..])];
+    let network = network_of(&nodes, &inputs, &[("painted", FLOAT, &PICTURE)]);
+    let image = "[style_image]\npicture = { name = \"other\", range = [0, 255], size = { fixed = [16, 8] } }\n";
+    write(folder, "look", &network, &taker("look", image));
+}
+
+/// A manifest for a network that takes any painting.
+fn taker(name: &str, style_image: &str) -> String {
+    manifest(name).split("[[style]]").next().unwrap_or_default().to_string() + style_image
 }
 
 /// Writes `<name>.onnx` and `<name>.toml` into `folder`. Returns the ONNX file.

@@ -3,8 +3,8 @@
 use image::{GenericImageView, RgbImage};
 
 use super::browser::Browser;
-use super::http::{Api, until};
-use super::{Running, free_port, onnx, project};
+use super::http::Api;
+use super::{Running, free_port, onnx, project, until};
 
 /// A stream of the test picture and the page that shows it. Two networks: one by hand with the styles `same` and
 /// `negative`, and our own.

@@ -1,18 +1,17 @@
 //! A running `impasto run --json`, other child processes, and waiting for them with a deadline.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use impasto::output::hidden_beside;
 use serde_json::Value;
 
-use super::impasto;
-
-/// How long anything may take before a test fails; far more than a busy machine needs.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+use super::{PATIENCE, impasto, poll, until};
 
 /// A running `impasto run --json`; killed when dropped.
 pub struct Running {
@@ -142,18 +141,12 @@ pub fn send_signal(child: &Child, name: &str) {
 
 /// Waits for the end of a child, and kills one that takes too long.
 pub fn wait(child: &mut Child, patience: Duration) -> std::process::ExitStatus {
-    let deadline = Instant::now() + patience;
-    loop {
-        if let Some(status) = child.try_wait().expect("the process is ours") {
-            return status;
-        }
-        if Instant::now() > deadline {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("a process did not end in {patience:?}");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let ended = poll(patience, || child.try_wait().expect("the process is ours"));
+    ended.unwrap_or_else(|| {
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("a process did not end in {patience:?}");
+    })
 }
 
 /// Runs a command to its end and returns what it wrote.
@@ -172,4 +165,21 @@ pub fn output_of(command: &mut Command) -> Output {
     });
     let status = wait(&mut child, PATIENCE);
     Output { status, stdout: reader.join().unwrap(), stderr: read.join().unwrap() }
+}
+
+/// Runs `impasto file`, and sends it a signal once it has painted so many bytes of packets for `output`: its exit code, and
+/// what it said.
+pub fn interrupted(command: &mut Command, output: &Path, bytes: u64, signal: &str) -> (Option<i32>, String) {
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let parts = hidden_beside(output, "parts");
+    let is_packets = |path: &Path| path.extension().is_some_and(|ending| ending == "packets");
+    until("some of it is painted", || {
+        let files = std::fs::read_dir(&parts).into_iter().flatten().flatten();
+        let mut sizes =
+            files.filter(|file| is_packets(&file.path())).filter_map(|file| Some(file.metadata().ok()?.len()));
+        sizes.any(|size| size >= bytes)
+    });
+    send_signal(&child, signal);
+    let ended = child.wait_with_output().expect("it ends");
+    (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
 }

@@ -1,6 +1,7 @@
 //! A folder with the identity network, and a place for media: what `impasto file` makes of films can be seen exactly.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use super::media::ffmpeg;
 use super::{Finished, finish, impasto, onnx};
@@ -15,8 +16,14 @@ impl Studio {
         Self(folder)
     }
 
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The same as text.
     pub fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().expect("UTF-8").to_string()
+        self.file(name).to_str().expect("UTF-8").to_string()
     }
 
     /// A film of ten seconds whose grey levels tell its pictures apart; the arguments say how it is encoded.
@@ -29,16 +36,22 @@ impl Studio {
         file
     }
 
-    pub fn convert(&self, input: &str, output: &str, args: &[&str]) -> Finished {
+    pub fn convert(&self, input: impl AsRef<OsStr>, output: &str, args: &[&str]) -> Finished {
         let mut command = impasto();
-        command.args(["--log", "warn", "file", input]).arg(self.path(output));
+        command.args(["--log", "warn", "file"]).arg(input).arg(self.path(output));
         finish(command.arg("--network").arg(self.0.path().join("identity.onnx")).args(args))
     }
 
-    pub fn good(&self, input: &str, output: &str, args: &[&str]) -> String {
-        let finished = self.convert(input, output, args);
-        assert_eq!(finished.code, 0, "{input} -> {output} {args:?}: {}", finished.stderr);
-        self.path(output)
+    /// Converts what must succeed.
+    pub fn good(&self, input: impl AsRef<OsStr>, output: &str, args: &[&str]) -> String {
+        self.told(input, output, args).0
+    }
+
+    /// Converts what must succeed; returns the result and what was said of it.
+    pub fn told(&self, input: impl AsRef<OsStr>, output: &str, args: &[&str]) -> (String, String) {
+        let finished = self.convert(&input, output, args);
+        assert_eq!(finished.code, 0, "{:?} -> {output} {args:?}: {}", input.as_ref(), finished.stderr);
+        (self.path(output), finished.stderr)
     }
 }
 

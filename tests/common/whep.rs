@@ -11,8 +11,8 @@ use gstreamer_app as gst_app;
 use gstreamer_sdp::SDPMessage;
 use gstreamer_webrtc as gst_webrtc;
 
-use super::PATIENCE;
-use super::http::{Answer, Api, until};
+use super::http::{Answer, Api};
+use super::{PATIENCE, until};
 
 pub const WHEP: &str = "/api/v1/streams/live/whep";
 

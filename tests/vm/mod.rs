@@ -89,14 +89,9 @@ pub struct Reader {
 impl Reader {
     /// Waits until `path` is a camera, and opens it.
     pub fn open(path: &str) -> Self {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match Self::try_open(path) {
-                Ok(reader) => return reader,
-                Err(error) => assert!(Instant::now() < deadline, "{path} does not become a camera: {error}"),
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let mut refused = None;
+        let opened = poll(PATIENCE, || Self::try_open(path).map_err(|error| refused = Some(error)).ok());
+        opened.unwrap_or_else(|| panic!("{path} does not become a camera: {refused:?}"))
     }
 
     fn try_open(path: &str) -> std::io::Result<Self> {

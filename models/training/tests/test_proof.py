@@ -1,14 +1,16 @@
 """The measurements measure what they say."""
 
+import importlib.util
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from .. import __main__, checkpoint, export
 from ..problems import Problem
-from ..proof import colours, curve, flicker, frame, networks, speed
+from ..proof import colours, curve, flicker, frame, int8, layers, networks, speed
 
 
 @pytest.fixture
@@ -24,6 +26,49 @@ def test_speed_compares_with_the_first_network(exported, capsys, monkeypatch):
     assert __main__.main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4 and "64x32" in lines[2] and lines[2].endswith("| 1.0 |") and "| lite |" in lines[3]
+
+
+def test_the_arithmetic_of_all_layers_is_told_and_their_times_are_shared_out(exported, lite, capsys, monkeypatch):
+    monkeypatch.setattr(layers, "SUMMED", (1, 8, 64, 64))
+    flop = []
+    for module in lite.painter.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda conv, _, seen: flop.append(2 * conv.weight.numel() * seen.shape[2] * seen.shape[3]))
+    # With its border: the size at which the file is run, too.
+    lite.painter(torch.zeros(1, 3, 256, 320), torch.tensor([[1.0, 0.0, 0.0]]))
+    assert __main__.main(["layers", str(exported), "--picture", "304", "240", "--runs", "2"]) == 0
+    abilities, _, _, _, *lines = capsys.readouterr().out.splitlines()
+    assert "GFLOP/s" in abilities and "GB/s" in abilities
+    told = [[part.strip() for part in line.strip("|").split("|")] for line in lines]
+    assert told[-1][0].endswith("together") and told[-1][4] == f"{sum(flop) / 1e9:.2f}"
+    assert {"1/1", "1/4", "1/8"} & {each[1] for each in told} and any("5x5, depthwise" in each[0] for each in told)
+    for lines in ([each for each in told[:-1] if each[1] != "all"], [each for each in told[:-1] if each[1] == "all"]):
+        assert abs(sum(float(each[2]) for each in lines) - float(told[-1][2])) < 0.1
+    assert {"11 norms", "9 depthwise convolutions", "25 dense convolutions"} <= {each[0] for each in told}
+
+
+def test_a_machine_without_openvino_is_told(exported, capsys):
+    if importlib.util.find_spec("openvino"):
+        pytest.skip("OpenVINO is installed")
+    assert __main__.main(["layers", str(exported), "--runtime", "openvino"]) == 1
+    assert "pip install openvino" in capsys.readouterr().err
+
+
+def test_a_network_in_eight_bits_is_written_and_compared(exported, lite, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(int8, "SIZE", (64, 32))
+    monkeypatch.setattr(int8, "CALIBRATED_SIZE", (64, 64))
+    arguments = ["int8", str(exported), "--photos", str(photos), "--pictures", str(photos / "0.png"), "--rounds", "1", "--to", str(tmp_path)]
+    assert __main__.main(arguments) == 0
+    _, _, *lines = capsys.readouterr().out.splitlines()
+    told = {name: [float(number) for number in rest] for name, *rest in ([part.strip() for part in line.strip("|").split("|")] for line in lines)}
+    assert list(told) == ["all", "all but the first and the last", "nor depthwise ones"]
+    for mean, least, ratio in told.values():
+        # It paints nearly the same, and not the very same.
+        assert 15 < least <= mean < 80 and ratio > 0
+    counts = [[node.op_type for node in onnx.load(path).graph.node].count("DequantizeLinear") for path in sorted(tmp_path.glob("lite-*.onnx"))]
+    assert len(counts) == 3 and len(set(counts)) == 3 and min(counts) > 0
+    assert __main__.main([*arguments[:3], str(tmp_path), *arguments[4:]]) == 1
+    assert "there are no photographs" in capsys.readouterr().err
 
 
 def test_a_moved_picture_seen_along_its_flow_is_the_picture():

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::system::{self, Node};
 use crate::error::{Error, Result};
-use crate::v4l2::{self, Node};
 
 /// Which camera to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl From<&Node> for Identity {
 
 /// The nodes that frames can be read from.
 pub fn cameras() -> Vec<Node> {
-    v4l2::nodes().into_iter().filter(|node| node.captures).collect()
+    system::nodes().into_iter().filter(|node| node.captures).collect()
 }
 
 /// True if there is a camera to take without being asked: a loopback device is none, it may be our own output.
@@ -82,7 +82,7 @@ pub fn find(which: &Which) -> Result<Node> {
     choose(which, &cameras).map_err(|what| {
         let closed = unreadable(which);
         let advice = match closed.first() {
-            Some(path) => format!("{}: {}", path.display(), v4l2::permission_advice(path)),
+            Some(path) => format!("{}: {}", path.display(), system::permission_advice(path)),
             None => format!("cameras found: {}; `impasto devices` lists them", names(&cameras)),
         };
         Error::input(format!("{which}: {what}; {advice}"))
@@ -91,7 +91,7 @@ pub fn find(which: &Which) -> Result<Node> {
 
 /// The device that is meant, whether or not frames can be read from it now.
 pub fn path_of(which: &Which) -> Option<PathBuf> {
-    choose(which, &v4l2::nodes()).ok().map(|node| node.path)
+    choose(which, &system::nodes()).ok().map(|node| node.path)
 }
 
 fn choose(which: &Which, cameras: &[Node]) -> Result<Node, String> {
@@ -107,7 +107,7 @@ fn choose(which: &Which, cameras: &[Node]) -> Result<Node, String> {
         }
         Which::Index(index) => only(
             cameras.iter().filter(|node| node.index == *index).collect(),
-            format!("no camera at /dev/video{index}"),
+            format!("no camera at {}", system::place(*index)),
         ),
         Which::Path(path) => {
             let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
@@ -141,14 +141,12 @@ fn choose(which: &Which, cameras: &[Node]) -> Result<Node, String> {
 
 /// Nodes that may be meant but cannot be opened for want of permission.
 pub fn unreadable(which: &Which) -> Vec<PathBuf> {
-    let denied =
-        |path: &Path| v4l2::open(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
     let meant = |index: u32, path: &Path| match which {
         Which::Index(wanted) => index == *wanted,
         Which::Path(wanted) => std::fs::canonicalize(wanted).is_ok_and(|wanted| wanted == path),
         _ => true,
     };
-    let paths = v4l2::paths().into_iter().filter(|(index, path)| meant(*index, path) && denied(path));
+    let paths = system::paths().into_iter().filter(|(index, path)| meant(*index, path) && system::is_denied(path));
     paths.map(|(_, path)| path).collect()
 }
 

@@ -3,13 +3,23 @@
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
-use v4l::v4l_sys::{self, v4l2_pix_format};
 
 use super::modes::Mode;
 use crate::error::{Error, Result};
 
 /// Buffers that are there from the start: one is filled, one waits in the appsrc, one is decoded.
 const BUFFERS: u32 = 3;
+
+/// How a frame lies in the driver's memory.
+pub struct Layout {
+    pub width: u32,
+    pub height: u32,
+    pub bytes: u32,
+    /// 0 where it is not told, and in JPEG.
+    pub bytes_per_line: u32,
+    /// `None` where they are not told, and in JPEG.
+    pub colours: Option<gst_video::VideoColorimetry>,
+}
 
 /// Copies frames out of the driver's memory, which wants its buffers back at once.
 pub struct Frames {
@@ -23,10 +33,10 @@ pub struct Frames {
 
 impl Frames {
     /// For the mode that was chosen and what the driver made of it.
-    pub fn new(mode: &Mode, set: &v4l2_pix_format) -> Result<Self> {
+    pub fn new(mode: &Mode, layout: &Layout) -> Result<Self> {
         let failed = |what: String| Error::input(format!("{mode}: {what}"));
-        let (width, height, rate) = (set.width, set.height, gst::Fraction::new(mode.fps as i32, 1));
-        let pool_bytes = set.sizeimage;
+        let Layout { width, height, bytes: pool_bytes, bytes_per_line, ref colours } = *layout;
+        let rate = gst::Fraction::new(mode.fps as i32, 1);
         let (caps, picture_bytes, padded) = match mode.readable().raw {
             None => {
                 // Each buffer is one whole picture; the decoder of GStreamer 1.22 takes it only if that is said.
@@ -40,10 +50,10 @@ impl Frames {
             Some(name) => {
                 let format = gst_video::VideoFormat::from_string(name);
                 let builder = gst_video::VideoInfo::builder(format, width, height).fps(rate);
-                let colours = colorimetry(set, format);
-                let info = builder.colorimetry(&colours).build().map_err(|error| failed(error.to_string()))?;
+                let builder = builder.colorimetry_if_some(colours.as_ref());
+                let info = builder.build().map_err(|error| failed(error.to_string()))?;
                 let caps = info.to_caps().map_err(|error| failed(error.to_string()))?;
-                (caps, Some(pool_bytes as usize), padding(info, set.bytesperline))
+                (caps, Some(pool_bytes as usize), padding(info, bytes_per_line))
             }
         };
         let pool = gst::BufferPool::new();
@@ -93,41 +103,6 @@ fn padding(info: gst_video::VideoInfo, bytes_per_line: u32) -> Option<(gst_video
     // Only NV12 has a second plane, and it begins behind the lines of the first.
     let offsets = (0..strides.len()).map(|plane| plane * stride as usize * info.height() as usize).collect();
     Some((info, offsets, strides))
-}
-
-/// The colours as the driver describes them, with V4L2's defaults for what it leaves open.
-fn colorimetry(set: &v4l2_pix_format, format: gst_video::VideoFormat) -> gst_video::VideoColorimetry {
-    use gst_video::{VideoColorMatrix as Matrix, VideoColorRange as Range};
-    // SAFETY: both members of the union are one plain number.
-    let encoding = unsafe { set.__bindgen_anon_1.ycbcr_enc };
-    let matrix = match (encoding, set.colorspace) {
-        (v4l_sys::v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_DEFAULT, colours) => match colours {
-            v4l_sys::v4l2_colorspace_V4L2_COLORSPACE_REC709 | v4l_sys::v4l2_colorspace_V4L2_COLORSPACE_DCI_P3 => {
-                Matrix::Bt709
-            }
-            v4l_sys::v4l2_colorspace_V4L2_COLORSPACE_BT2020 => Matrix::Bt2020,
-            v4l_sys::v4l2_colorspace_V4L2_COLORSPACE_SMPTE240M => Matrix::Smpte240m,
-            _ => Matrix::Bt601,
-        },
-        (v4l_sys::v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_709 | v4l_sys::v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_XV709, _) => {
-            Matrix::Bt709
-        }
-        (v4l_sys::v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_BT2020, _) => Matrix::Bt2020,
-        (v4l_sys::v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_SMPTE240M, _) => Matrix::Smpte240m,
-        _ => Matrix::Bt601,
-    };
-    let is_rgb = matches!(format, gst_video::VideoFormat::Rgb | gst_video::VideoFormat::Bgr);
-    let full_by_default = is_rgb || set.colorspace == v4l_sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG;
-    let range = match set.quantization {
-        v4l_sys::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE => Range::Range0_255,
-        v4l_sys::v4l2_quantization_V4L2_QUANTIZATION_LIM_RANGE => Range::Range16_235,
-        _ if full_by_default => Range::Range0_255,
-        _ => Range::Range16_235,
-    };
-    let matrix = if is_rgb { Matrix::Rgb } else { matrix };
-    // Transfer and primaries are passed on untouched by all that follows.
-    let (transfer, primaries) = (gst_video::VideoTransferFunction::Srgb, gst_video::VideoColorPrimaries::Bt709);
-    gst_video::VideoColorimetry::new(range, matrix, transfer, primaries)
 }
 
 /// How long a JPEG picture is: the driver's buffer goes on behind it with bytes of older frames.
@@ -182,23 +157,5 @@ mod tests {
             let _ = jpeg_length(&bytes);
             let _ = jpeg_length(&[&[0xff, 0xd8], bytes.as_slice()].concat());
         }
-    }
-
-    #[test]
-    fn colours_follow_the_driver() {
-        use gst_video::{VideoColorMatrix as Matrix, VideoColorRange as Range, VideoFormat};
-        crate::gst::init().unwrap();
-        let of = |colorspace, format| {
-            let set = v4l2_pix_format { colorspace, ..crate::v4l2::format_of(64, 36, b"YUYV") };
-            let colours = colorimetry(&set, format);
-            (colours.range(), colours.matrix())
-        };
-        let srgb = v4l_sys::v4l2_colorspace_V4L2_COLORSPACE_SRGB;
-        assert_eq!(of(srgb, VideoFormat::Yuy2), (Range::Range16_235, Matrix::Bt601), "a webcam's usual answer");
-        assert_eq!(of(srgb, VideoFormat::Rgb), (Range::Range0_255, Matrix::Rgb));
-        let jpeg = v4l_sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG;
-        assert_eq!(of(jpeg, VideoFormat::Nv12), (Range::Range0_255, Matrix::Bt601));
-        let rec709 = v4l_sys::v4l2_colorspace_V4L2_COLORSPACE_REC709;
-        assert_eq!(of(rec709, VideoFormat::Yuy2), (Range::Range16_235, Matrix::Bt709));
     }
 }

@@ -4,15 +4,16 @@ mod controls;
 mod find;
 mod frames;
 mod modes;
+#[cfg_attr(linux, path = "linux/mod.rs")]
+#[cfg_attr(not(linux), path = "elsewhere.rs")]
+mod system;
 
-pub use crate::v4l2::fingerprint;
 pub use controls::{ControlDescription, ControlValues};
 use find::find;
 pub use find::{Identity, Which, cameras, is_any_there, path_of, unreadable};
 pub use modes::{FormatDescription, FormatRequest, SizeDescription};
+pub use system::{fingerprint, permission_advice};
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -22,17 +23,12 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use nokhwa::utils::{CameraFormat, CameraIndex, RequestedFormat, RequestedFormatType, Resolution};
 use serde::Serialize;
-use v4l::v4l_sys;
-use v4l::video::Capture as _;
 
 use crate::error::{Error, Result};
 use crate::style::Size;
-use crate::v4l2::holders::holders;
-use crate::v4l2::{self, Node};
 use frames::Frames;
-use modes::{Mode, READABLE};
+use system::Node;
 
 /// How long a camera may take to stop. A hung driver is left behind rather than waited for.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -69,7 +65,7 @@ pub struct CameraDescription {
 /// All cameras with what they can do, by index.
 pub fn describe_all() -> Vec<CameraDescription> {
     let describe = |node: Node| {
-        let device = v4l2::open(&node.path).ok()?;
+        let (formats, controls) = system::describe(&node)?;
         Some(CameraDescription {
             index: node.index,
             loopback: node.is_loopback(),
@@ -77,8 +73,8 @@ pub fn describe_all() -> Vec<CameraDescription> {
             name: node.card,
             id: node.id,
             bus: node.bus,
-            formats: modes::formats(&device),
-            controls: controls::list(&device),
+            formats,
+            controls,
         })
     };
     cameras().into_iter().filter_map(describe).collect()
@@ -113,7 +109,7 @@ impl CameraThread {
             // nokhwa's camera must stay on the thread that opened it.
             let body = move || {
                 let _running = running;
-                match open(&node, &requested, wanted) {
+                match system::open(&node, &requested, wanted) {
                     Err(error) => drop(opened.send(Err(error))),
                     Ok((camera, frames)) => {
                         drop(opened.send(Ok(())));
@@ -147,46 +143,6 @@ impl Drop for CameraThread {
     }
 }
 
-/// Sets the camera up and starts it.
-fn open(node: &Node, requested: &CameraRequest, (size, fps): (Size, u32)) -> Result<(nokhwa::Camera, Frames)> {
-    let name = format!("camera:{} ({})", node.index, node.card);
-    let failed =
-        |what: &str, error: io::Error| Error::input(format!("{name}: {what}: {}", explain(&error, &node.path)));
-    let device = v4l2::open(&node.path).map_err(|error| failed("cannot be opened", error))?;
-    let formats = modes::formats(&device);
-    let modes = modes::modes(&formats);
-    let mode = modes::nearest(&modes, requested.format, size, fps)
-        .ok_or_else(|| no_format(&name, requested.format, &formats))?;
-    controls::apply(&device, &requested.controls)?;
-
-    // nokhwa refuses a camera that another program left at a broken rate, and does not say how lines are padded.
-    let pixels = v4l2::format_of(mode.size.width as u32, mode.size.height as u32, mode.readable().fourcc);
-    let set = v4l2::set_format(&device, v4l_sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE, pixels)
-        .and_then(|set| device.set_params(&v4l::video::capture::Parameters::with_fps(mode.fps)).map(|_| set))
-        .map_err(|error| failed("cannot be set up", error))?;
-    drop(device);
-
-    let camera = start(node.index, &mode).map_err(|error| {
-        let busy = error.to_string().contains("busy");
-        let why = if busy { busy_text(&node.path) } else { error.to_string() };
-        Error::input(format!("{name}: cannot be started: {why}"))
-    })?;
-    let as_requested = mode.size == size && mode.fps == fps;
-    let nearest =
-        if as_requested { String::new() } else { format!(", the nearest it has to {size} at {fps} frames/s") };
-    tracing::info!("{name} delivers {mode}{nearest}");
-    Ok((camera, Frames::new(&mode, &set)?))
-}
-
-fn start(index: u32, mode: &Mode) -> Result<nokhwa::Camera, nokhwa::NokhwaError> {
-    let resolution = Resolution::new(mode.size.width as u32, mode.size.height as u32);
-    let format = mode.readable().nokhwa;
-    let exact = RequestedFormatType::Exact(CameraFormat::new(resolution, format, mode.fps));
-    let mut camera = nokhwa::Camera::new(CameraIndex::Index(index), RequestedFormat::with_formats(exact, &[format]))?;
-    camera.open_stream()?;
-    Ok(camera)
-}
-
 /// Pushes frames until told to stop; a failure ends the pipeline with an error message.
 fn read(mut camera: nokhwa::Camera, mut frames: Frames, feed: &gst_app::AppSrc, stop: &AtomicBool) {
     feed.set_caps(Some(frames.caps()));
@@ -206,35 +162,4 @@ fn read(mut camera: nokhwa::Camera, mut frames: Frames, feed: &gst_app::AppSrc, 
         }
     }
     let _ = camera.stop_stream();
-}
-
-/// An error of the driver in plain words, with what to do.
-fn explain(error: &io::Error, path: &Path) -> String {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => v4l2::permission_advice(path),
-        io::ErrorKind::ResourceBusy => busy_text(path),
-        _ => error.to_string(),
-    }
-}
-
-fn busy_text(path: &Path) -> String {
-    let users: Vec<_> = holders(path).iter().map(ToString::to_string).collect();
-    match users.as_slice() {
-        [] => "another program uses it; close that one, or choose another camera".into(),
-        users => format!("it is used by {}; close that, or choose another camera", users.join(", ")),
-    }
-}
-
-fn no_format(name: &str, requested: FormatRequest, formats: &[FormatDescription]) -> Error {
-    let letters = |bytes: &[u8; 4]| String::from_utf8_lossy(bytes).into_owned();
-    let fits = |wanted: FormatRequest| requested == FormatRequest::Auto || requested == wanted;
-    let wanted: Vec<_> =
-        READABLE.iter().filter(|readable| fits(readable.requested)).map(|readable| letters(readable.fourcc)).collect();
-    let offered: Vec<_> = formats.iter().map(|format| format.format.as_str()).collect();
-    Error::input(format!(
-        "{name}: has no format that was asked for ({}); it offers {}; set another [source] format or choose another \
-         camera",
-        wanted.join(", "),
-        if offered.is_empty() { "none".into() } else { offered.join(", ") }
-    ))
 }

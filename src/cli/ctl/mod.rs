@@ -4,7 +4,7 @@ mod session;
 mod words;
 
 use std::io::{IsTerminal, stdin};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use ureq::http::Method;
@@ -13,13 +13,18 @@ use session::{Session, path_segment};
 use words::describe_outputs;
 
 use super::PaintArgs;
+use super::look::LookWord;
 use crate::control::client::Client;
 use crate::control::contract::{
-    LIVE, OutputState, OutputWish, PresetRequest, PresetWish, RecordRequest, SettingsPatch, SourceRequest,
+    LIVE, OutputState, OutputWish, PresetRequest, PresetWish, RecordRequest, SettingsPatch, ShowCommand, ShowRequest,
+    SourceRequest,
 };
 use crate::error::{Error, Result};
+use crate::output::Fit;
+use crate::output::display::PRIMARY;
+use crate::paintings::is_path;
 use crate::style::look::Mix;
-use crate::style::{LookPatch, PaintSize, Steadiness, Stroke, share};
+use crate::style::{LookPatch, PaintSize};
 
 /// Where the outputs are, below the stream.
 const OUTPUTS: &str = "/outputs";
@@ -63,29 +68,21 @@ enum Command {
     Streams,
     /// How it is painted; with a JSON object such as {"strength": 0.5}, change these parts
     Look { parts: Option<String> },
-    /// Paint in one style
-    Style { name: String },
+    /// Paint in one style, or like a picture file: it is sent and kept as a style
+    Style {
+        #[arg(value_name = "NAME|PICTURE")]
+        name: String,
+        /// What a picture is called as a style; without it, as its file
+        #[arg(long = "as", value_name = "NAME")]
+        kept_as: Option<String>,
+    },
     /// Mix styles of one network: a=0.7 b=0.3
     Blend {
         #[arg(required = true, value_name = "NAME=WEIGHT")]
         styles: Vec<String>,
     },
-    /// How much of the painted picture is seen: 0 (the source) to 1
-    Strength {
-        #[arg(value_parser = share::parse)]
-        value: f32,
-    },
-    /// How firmly still areas are held against flicker: 0 (not at all) to 1
-    Steadiness { value: Steadiness },
-    /// How large strokes and forms are: 0 (small) to 1 (large), or auto, by the size of the picture
-    Stroke { value: Stroke },
-    /// Keep the colours of the source, or no longer
-    Colours {
-        #[arg(value_enum)]
-        which: Colours,
-    },
-    /// How long changes of the look take
-    Fade { milliseconds: u32 },
+    #[command(flatten)]
+    Parameter(LookWord),
     /// Size to paint at: native, auto, or a box such as 640x360
     Size { size: PaintSize },
     /// Paint with another network of `impasto styles`; styles that it does not have leave the mix
@@ -133,6 +130,16 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// What of the show is on air and what comes next; or hold it, go on, or go to another place in it
+    Show {
+        #[arg(value_enum, requires = "command")]
+        part: Option<ShowPart>,
+        #[arg(value_enum)]
+        command: Option<ShowWord>,
+        /// Where to jump: its number in the list, counted from 1
+        #[arg(value_name = "NUMBER", required_if_eq("command", "jump"))]
+        place: Option<usize>,
+    },
     /// Begin a recording in the daemon's recordings folder, or --stop it
     Record {
         file: Option<String>,
@@ -145,7 +152,8 @@ enum Command {
     AddOutput {
         #[arg(value_enum)]
         kind: OutputKind,
-        /// ADDRESS:PORT[/PATH] for rtsp; auto, a device, a label or pipewire for virtual-camera; `-` for push: the
+        /// ADDRESS:PORT[/PATH] for rtsp; auto, a device, a label or pipewire for virtual-camera; primary (also auto) or a
+        /// connector such as HDMI-1 for display; `-` for push: the
         /// address with its key is read from standard input, so that no list of processes shows it
         #[arg(default_value = "auto")]
         place: String,
@@ -170,6 +178,8 @@ enum Command {
     },
     /// The styles that the daemon knows
     Styles,
+    /// Remove a painting that was kept as a style
+    RemovePainting { name: String },
     /// Follow what happens, until Ctrl-C
     Watch,
     /// Look what of this machine works, what is missing, and what cures it; no daemon need run
@@ -177,14 +187,6 @@ enum Command {
         #[command(flatten)]
         paint: Box<PaintArgs>,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Colours {
-    /// Of the source
-    Keep,
-    /// Of the painting
-    Paint,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -196,6 +198,28 @@ enum OutputKind {
     WebRtc,
     /// To a server of others, over RTMP or SRT
     Push,
+    /// Full screen on a monitor of the daemon's machine
+    Display,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ShowPart {
+    /// The sources
+    Playlist,
+    /// The looks
+    Programme,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ShowWord {
+    /// What is on air stays there
+    Pause,
+    /// Go on, also after something was set by hand
+    Resume,
+    /// Go on with what comes next
+    Next,
+    /// Go on at a place of the list
+    Jump,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -220,18 +244,16 @@ impl CtlArgs {
                 let parts = serde_json::from_str(&parts).map_err(|error| Error::usage(format!("look: {error}")))?;
                 session.change_look(&parts)
             }
-            Command::Style { name } => session.change_look(&LookPatch { styles: Some(Mix::only(name)), ..patch }),
+            Command::Style { name, kept_as } => {
+                let is_picture = is_path(&name) && Path::new(&name).is_file();
+                let name = if is_picture { session.keep_painting(Path::new(&name), kept_as)? } else { name };
+                session.change_look(&LookPatch { styles: Some(Mix::only(name)), ..patch })
+            }
             Command::Blend { styles } => {
                 let styles = styles.join(",").parse().map_err(|what: String| Error::usage(what))?;
                 session.change_look(&LookPatch { styles: Some(styles), ..patch })
             }
-            Command::Strength { value } => session.change_look(&LookPatch { strength: Some(value), ..patch }),
-            Command::Steadiness { value } => session.change_look(&LookPatch { steadiness: Some(value), ..patch }),
-            Command::Stroke { value } => session.change_look(&LookPatch { stroke: Some(value), ..patch }),
-            Command::Colours { which } => {
-                session.change_look(&LookPatch { keep_colours: Some(which == Colours::Keep), ..patch })
-            }
-            Command::Fade { milliseconds } => session.change_look(&LookPatch { fade_ms: Some(milliseconds), ..patch }),
+            Command::Parameter(LookWord(patch)) => session.change_look(&patch),
             Command::Size { size } => {
                 session.settings(Method::PATCH, "", &SettingsPatch { size: Some(size), ..SettingsPatch::default() })
             }
@@ -256,6 +278,19 @@ impl CtlArgs {
             Command::Pause => session.settings(Method::POST, "/pause", &()),
             Command::Resume => session.settings(Method::POST, "/resume", &()),
             Command::Source { source, once } => session.source(SourceRequest { source, r#loop: !once }),
+            Command::Show { part, command, place } => {
+                let place = place.map_or(0, |place| place.saturating_sub(1));
+                let command = command.map(|command| match command {
+                    ShowWord::Pause => ShowCommand::Pause,
+                    ShowWord::Resume => ShowCommand::Resume,
+                    ShowWord::Next => ShowCommand::Next,
+                    ShowWord::Jump => ShowCommand::Jump(place),
+                });
+                session.show(part.map(|part| match part {
+                    ShowPart::Playlist => ShowRequest { playlist: command, ..ShowRequest::default() },
+                    ShowPart::Programme => ShowRequest { programme: command, ..ShowRequest::default() },
+                }))
+            }
             Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
             Command::Outputs => session
                 .tell(&session.client.get::<Vec<OutputState>>(&session.path(OUTPUTS))?, |outputs| {
@@ -268,6 +303,10 @@ impl CtlArgs {
                         OutputWish::VirtualCamera { device: place, size: "stream".into(), mirror: false }
                     }
                     OutputKind::WebRtc => OutputWish::WebRtc {},
+                    OutputKind::Display => {
+                        let monitor = if place == "auto" { PRIMARY.into() } else { place };
+                        OutputWish::Display { monitor, fit: Fit::default() }
+                    }
                     OutputKind::Push => OutputWish::Push { url: address_of_push(&place)?, kbps: None },
                 };
                 let outputs: Vec<OutputState> = session.client.send(Method::POST, &session.path(OUTPUTS), &wish)?;
@@ -284,6 +323,7 @@ impl CtlArgs {
                 session.paint(&input, &output, parts)
             }
             Command::Styles => session.styles(),
+            Command::RemovePainting { name } => session.remove_painting(&name),
             Command::Watch => session.watch(),
             Command::Doctor { paint } => super::doctor::run(*paint, &session.client, &self.server, session.json),
         }

@@ -6,13 +6,16 @@ use serde_json::{Map, Value};
 use ureq::http::Method;
 
 use super::super::{print_json, say};
-use super::words::{describe, describe_change, describe_look, describe_presets, describe_shortly, shown};
+use super::words::{
+    describe, describe_change, describe_look, describe_presets, describe_shortly, describe_show, shown,
+};
 use crate::control::client::Client;
 use crate::control::contract::{
     Change, ConfigState, LookNow, Painted, Preset, PresetWish, RecordNow, RecordRequest, Recording, SettingsNow,
-    SourceRequest, StreamState,
+    ShowRequest, ShowState, SourceRequest, StreamState,
 };
 use crate::error::{Error, Result};
+use crate::paintings::name_of;
 use crate::style::{Look, LookPatch};
 
 /// Where the presets are.
@@ -123,6 +126,16 @@ impl Session {
         self.tell(&state, |state| format!("the source is now {}", state.source))
     }
 
+    /// After a command, if there is one.
+    pub fn show(&self, request: Option<ShowRequest>) -> Result<()> {
+        let path = self.path("/show");
+        let state: ShowState = match request {
+            Some(request) => self.client.send(Method::PUT, &path, &request)?,
+            None => self.client.get(&path)?,
+        };
+        self.tell(&state, describe_show)
+    }
+
     pub fn record(&self, requested: &RecordRequest) -> Result<()> {
         let now: RecordNow = self.client.send(Method::POST, &self.path("/record"), requested)?;
         self.tell(&now, |now| {
@@ -169,6 +182,20 @@ impl Session {
         self.save(output, &painted)
     }
 
+    /// Sends a painting, which is kept as a style; its name.
+    pub fn keep_painting(&self, file: &std::path::Path, name: Option<String>) -> Result<String> {
+        let name = name.unwrap_or_else(|| name_of(file));
+        let bytes = std::fs::read(file).map_err(|error| Error::input(format!("{}: {error}", file.display())))?;
+        let path = format!("/api/v1/styles?name={}", path_segment(&name));
+        let kept = self.client.send_file::<Value>(&path, "application/octet-stream", bytes);
+        let hint =
+            |what| format!("{what} with --as NAME; `impasto ctl style {name}` paints with the one that is there");
+        kept.map(|_| name.clone()).map_err(|error| match error.to_string().ends_with("choose another name") {
+            true => error.map_text(hint),
+            false => error,
+        })
+    }
+
     fn save(&self, file: &std::path::Path, bytes: &[u8]) -> Result<()> {
         let failed = |error| Error::output(format!("{}: {error}", file.display()));
         let part = crate::output::part_path(file);
@@ -181,8 +208,16 @@ impl Session {
     }
 
     pub fn styles(&self) -> Result<()> {
-        let styles: Vec<Value> = self.client.get("/api/v1/styles")?;
-        self.tell(&styles, |styles| {
+        self.tell_styles(&self.client.get("/api/v1/styles")?)
+    }
+
+    /// Removes a painting that was kept; tells the styles that are left.
+    pub fn remove_painting(&self, name: &str) -> Result<()> {
+        self.tell_styles(&self.client.delete(&format!("/api/v1/styles/{}", path_segment(name)))?)
+    }
+
+    fn tell_styles(&self, styles: &Vec<Value>) -> Result<()> {
+        self.tell(styles, |styles| {
             let text = |style: &Value, key: &str| style[key].as_str().unwrap_or_default().to_string();
             let line =
                 |style| format!("{:<20} {:<8} {}", text(style, "name"), text(style, "network"), text(style, "title"));

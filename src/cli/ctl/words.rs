@@ -1,7 +1,10 @@
 //! What `impasto ctl` says of a running Impasto to people.
 
-use crate::control::contract::{Change, LookNow, OutputState, Preset, StreamState, StreamStatus};
-use crate::style::{Look, Stroke};
+use crate::control::contract::{
+    Change, LookNow, OnAir, OutputState, PartState, Preset, ShowState, ShowStatus, StreamState, StreamStatus,
+};
+use crate::style::Look;
+use crate::style::look::{PARAMETERS, Told};
 
 pub fn describe(state: &StreamState) -> String {
     if state.status != StreamStatus::Running {
@@ -64,10 +67,16 @@ fn not_running(state: &StreamState) -> String {
 }
 
 pub fn describe_look(look: &Look) -> String {
-    let colours = if look.keep_colours { ", colours of the source" } else { "" };
-    let steady = if look.steadiness.remembers() { format!(", steadiness {}", look.steadiness) } else { String::new() };
-    let stroke = if look.stroke == Stroke::Auto { String::new() } else { format!(", stroke {}", look.stroke) };
-    format!("{}, strength {}{colours}{steady}{stroke}", look.styles, look.strength)
+    let plain = Look::default().texts();
+    let parts = PARAMETERS.iter().zip(look.texts()).zip(plain).filter_map(|((parameter, text), plain)| {
+        let is_told = parameter.told == Told::Always || (parameter.told != Told::Never && text != plain);
+        is_told.then(|| match (parameter.told, parameter.word) {
+            (Told::As(words), _) => words.into(),
+            (_, "") => text,
+            (_, word) => format!("{word} {text}"),
+        })
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 pub fn describe_change(change: &Change<LookNow>) -> String {
@@ -98,12 +107,79 @@ pub fn describe_presets(presets: &[Preset]) -> String {
     }
 }
 
+pub fn describe_show(show: &ShowState) -> String {
+    let parts = [("playlist", &show.playlist), ("programme", &show.programme)];
+    let parts = parts.into_iter().filter_map(|(name, part)| Some(describe_part(name, part.as_ref()?)));
+    let lines: Vec<_> = parts.chain(show.notes.iter().cloned()).collect();
+    match lines.as_slice() {
+        [] => "this stream has no show: give it one under [show] in the config".into(),
+        lines => lines.join("\n"),
+    }
+}
+
+fn describe_part(name: &str, part: &PartState) -> String {
+    let now = match (part.status, &part.on_air) {
+        (ShowStatus::ByHand, _) => "waits while something else is set by hand; `resume` brings it back".into(),
+        (ShowStatus::Waiting, _) => "nothing of it is there; it is tried again".into(),
+        (ShowStatus::Over, _) => "over".into(),
+        (ShowStatus::Off, _) => "nothing is on now".into(),
+        (status, Some(OnAir { place, title, .. })) => {
+            let paused = if status == ShowStatus::Paused { ", paused" } else { "" };
+            format!("{title} (number {}){paused}", place + 1)
+        }
+        (_, None) => "about to begin".into(),
+    };
+    let next = part.next.as_ref().map(|next| {
+        let at = part.next_unix_s.map(|at| at.saturating_sub(unix_s()).max(0));
+        format!("; next {next}{}", at.map(|seconds| format!(" in {seconds} s")).unwrap_or_default())
+    });
+    let on = part.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    let mut lines = vec![format!("{name:<9} {on}{now}{}", next.unwrap_or_default())];
+    let missing = part.items.iter().filter_map(|item| item.missing.as_ref());
+    lines.extend(missing.map(|why| format!("  missing: {why}")));
+    lines.join("\n")
+}
+
+fn unix_s() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs() as i64)
+}
+
 pub fn describe_outputs(outputs: &[OutputState]) -> String {
     let line = |output: &OutputState| format!("{:<32} {}", output.id, watched(output));
     outputs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn watched(output: &OutputState) -> String {
+    if let Some(error) = &output.error {
+        return format!("{}: {error}", output.place);
+    }
     let comma = if output.place.is_empty() { "" } else { ", " };
     format!("{}{comma}{} watching", output.place, output.clients)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::style::LookPatch;
+
+    #[test]
+    fn what_is_not_as_usual_is_said_of_a_look() {
+        let told = |name: &str, text: &str| {
+            let change = LookPatch::read(name, text).expect("a value");
+            describe_look(&Look::default().patched(&change))
+        };
+        assert_eq!(told("styles", "a=2,b"), "a=2,b, strength 1");
+        assert_eq!(told("strength", "0.5"), ", strength 0.5");
+        assert_eq!(told("keep_colours", "true"), ", strength 1, colours of the source");
+        assert_eq!(told("stroke", "1"), ", strength 1, stroke 1");
+        let plain = describe_look(&Look::default());
+        for parameter in PARAMETERS.iter().filter(|parameter| parameter.told != Told::Never) {
+            let other = ["0.25", "true", "person", "#336699", "a"]
+                .iter()
+                .find_map(|text| LookPatch::read(parameter.name, text).ok());
+            let look = Look::default().patched(&other.expect("a value that is not the default"));
+            assert_ne!(describe_look(&look), plain, "{}", parameter.name);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::header;
@@ -10,18 +11,16 @@ use axum::response::IntoResponse;
 use super::Context;
 use crate::control::contract::StreamState;
 use crate::control::{Member, Stream};
-use crate::metrics::{BOUNDS_MS, Histogram};
-
-/// Memory is counted in pages of this size by the system that Impasto runs on.
-const PAGE_BYTES: u64 = 4096;
+use crate::machine::{open_descriptors, resident_bytes};
+use crate::metrics::{BOUNDS_MS, Histogram, OscCounters};
 
 /// `GET /metrics`
 pub async fn metrics(State(context): State<Context>) -> impl IntoResponse {
     let members = context.hub.all();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&members))
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&members, &context.hub.osc()))
 }
 
-fn text(members: &[(String, Member)]) -> String {
+fn text(members: &[(String, Member)], osc: &OscCounters) -> String {
     let mut out = Page::default();
     out.family("impasto_stream_up", "gauge", "1 while the stream runs.");
     for (name, member) in members {
@@ -85,10 +84,17 @@ fn text(members: &[(String, Member)]) -> String {
             out.value("impasto_clients", &labels, output.clients as f64);
         }
     }
-    out.family("impasto_painting", "gauge", "1 for the network and the device that really paint.");
+    out.family("impasto_output_up", "gauge", "0 while nothing of the stream arrives there.");
     for (state, _) in streams {
+        for output in &state.outputs {
+            let labels = [("stream", state.name.as_str()), ("output", &output.kind), ("place", &output.place)];
+            out.value("impasto_output_up", &labels, u8::from(output.error.is_none()).into());
+        }
+    }
+    out.family("impasto_painting", "gauge", "1 for the network and the device that really paint, 0 while they cannot.");
+    for (state, stream) in streams {
         let labels = [("stream", state.name.as_str()), ("network", &state.network), ("device", &state.device)];
-        out.value("impasto_painting", &labels, 1.0);
+        out.value("impasto_painting", &labels, u8::from(stream.why_unpainted().is_none()).into());
     }
     out.family("impasto_paused", "gauge", "1 while the picture is held on command.");
     for (state, _) in streams {
@@ -103,6 +109,10 @@ fn text(members: &[(String, Member)]) -> String {
         if let Some(seconds) = state.recording_s {
             out.value("impasto_recording_seconds", &[("stream", &state.name)], seconds as f64);
         }
+    }
+    out.family("impasto_osc_total", "counter", "OSC messages by what became of them, and malformed packets.");
+    for (what, count) in [("taken", &osc.taken), ("refused", &osc.refused), ("malformed", &osc.malformed)] {
+        out.value("impasto_osc_total", &[("what", what)], count.load(Ordering::Relaxed) as f64);
     }
     out.process();
     out.0
@@ -133,9 +143,9 @@ impl Page {
             self.family("process_resident_memory_bytes", "gauge", "Memory of the process.");
             self.value("process_resident_memory_bytes", &[], bytes as f64);
         }
-        if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        if let Some(open) = open_descriptors() {
             self.family("process_open_fds", "gauge", "Open file descriptors.");
-            self.value("process_open_fds", &[], open.count() as f64);
+            self.value("process_open_fds", &[], open as f64);
         }
         let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         self.family("process_cpu_seconds_total", "counter", "Processor time of all threads.");
@@ -151,11 +161,6 @@ impl Page {
         self.value(&format!("{name}_sum"), labels, sum);
         self.value(&format!("{name}_count"), labels, all as f64);
     }
-}
-
-fn resident_bytes() -> Option<u64> {
-    let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * PAGE_BYTES)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ mod connections;
 mod events;
 mod exposition;
 mod guard;
+mod openapi;
 mod pages;
+mod paintings;
 mod photo;
 mod presets;
 mod preview;
@@ -16,6 +18,7 @@ mod qr;
 mod recordings;
 mod routes;
 mod session;
+mod show;
 mod whep;
 
 use std::net::SocketAddr;
@@ -33,11 +36,11 @@ use super::presets::Presets;
 use super::recordings::Recordings;
 use super::{ApiError, ApiResult, Hub};
 use crate::error::{Error, Result};
+use crate::paintings::Gallery;
 use crate::style::Networks;
 use crate::style::onnx::SessionOptions;
 
 use connections::{Connection, Places};
-pub use routes::ROUTES;
 
 /// Connections at a time. One more closes the one that has kept the server waiting longest, or is not taken.
 const MOST_CONNECTIONS: usize = 256;
@@ -62,6 +65,7 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Context {
     hub: Hub,
     networks: Networks,
+    gallery: Gallery,
     plan: Arc<HttpPlan>,
     feed: events::Feed,
     photo: Arc<photo::Photo>,
@@ -113,9 +117,15 @@ pub fn address_of(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
-/// Answers on `listener` with the streams of `hub`, photographs painted with `networks` on `session`'s device, for as long as the runtime runs.
-pub async fn serve(listener: TcpListener, hub: Hub, networks: Networks, session: SessionOptions, plan: HttpPlan) {
-    let presets = Presets::open(plan.state.as_deref(), networks.clone(), hub.changes());
+/// Answers on `listener` with the streams of `hub`, photographs painted with `networks` on `session`'s device, the paintings
+/// of `gallery` and the presets, for as long as the runtime runs.
+pub async fn serve(
+    listener: TcpListener,
+    hub: Hub,
+    (networks, gallery, presets): (Networks, Gallery, Presets),
+    session: SessionOptions,
+    plan: HttpPlan,
+) {
     let context = Context {
         feed: events::Feed::start(hub.clone(), networks.clone(), presets.clone()),
         hub,
@@ -123,6 +133,7 @@ pub async fn serve(listener: TcpListener, hub: Hub, networks: Networks, session:
         presets,
         recordings: Arc::new(Recordings::new(plan.recordings.clone())),
         networks,
+        gallery,
         plan: Arc::new(plan),
         long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),
         sessions: Arc::new(session::Sessions::new(address_of(&listener).port())),

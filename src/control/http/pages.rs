@@ -6,6 +6,7 @@ use rust_embed::RustEmbed;
 
 use super::problem::problem;
 use crate::control::contract::Code;
+use crate::hex::hex;
 
 #[derive(RustEmbed)]
 #[folder = "src/web/"]
@@ -38,8 +39,7 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         return problem(Code::NotFound, format!("there is no page /{path}; the web page is at /"));
     };
     // Browsers ask each time whether it changed: a new version is seen at once, and an old one is not sent again.
-    let hash: String = file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{hash}\"");
+    let tag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..8]));
     let caching = [(header::CACHE_CONTROL, "no-cache".to_string()), (header::ETAG, tag.clone())];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();

@@ -17,15 +17,17 @@ use crate::capture::Treatment;
 use crate::control::{ApiError, ApiResult};
 use crate::convert::pictures;
 use crate::error::{Error, Result};
+use crate::machine::make_way;
 use crate::picture::{self, Bounds, Format, Original};
 use crate::style::geometry::MAX_SIDE;
+use crate::style::look::ResolvedLook;
 use crate::style::onnx::{Loaded, SessionOptions};
 use crate::style::tensor::{Finish, PixelOrder};
-use crate::style::{Catalog, Choice, Look, LookPatch, Size, SizedNetwork};
+use crate::style::{Catalog, Choice, Look, LookPatch, MaskFinder, Size, SizedNetwork};
 use crate::sync::Locked;
 
 /// The largest upload.
-const LARGEST_FILE: usize = 32 * 1024 * 1024;
+pub(super) const LARGEST_FILE: usize = 32 * 1024 * 1024;
 
 /// How long an upload may take.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(60);
@@ -69,7 +71,7 @@ impl Photo {
     }
 
     /// The place of an upload, as soon as there is one.
-    async fn upload(&self, connection: &Arc<Connection>) -> ApiResult<Place> {
+    pub(super) async fn upload(&self, connection: &Arc<Connection>) -> ApiResult<Place> {
         let wait = async {
             loop {
                 match self.uploads.take(connection) {
@@ -78,7 +80,7 @@ impl Photo {
                 }
             }
         };
-        let full = |_| ApiError::Busy(format!("{MOST_UPLOADS} photographs are on their way; try again in a moment"));
+        let full = |_| ApiError::Busy(format!("{MOST_UPLOADS} pictures are on their way; try again in a moment"));
         tokio::time::timeout(PLACE_PATIENCE, wait).await.map_err(full)
     }
 
@@ -95,8 +97,8 @@ impl Photo {
         let (loaded, session) = (Arc::clone(&self.loaded), self.session.clone());
         let (reply, answer) = oneshot::channel();
         let work = move || {
-            // Without the right to it the photograph just comes sooner, and the live picture is a little slower.
-            let _ = rustix::process::nice(NICENESS);
+            // Where it cannot, the photograph just comes sooner, and the live picture is a little slower.
+            make_way(NICENESS);
             let painted = paint_file(&file, &choice, format, &loaded, &session);
             drop((turn, place));
             // Who asked may be gone.
@@ -189,11 +191,16 @@ fn paint_file(
     let size = Size::new(picture.width() as usize, picture.height() as usize);
     let bounding_box = (size.width > ROOM.width || size.height > ROOM.height).then_some(ROOM);
     let mut sized = SizedNetwork::new(network, bounding_box)?;
-    sized.set_weights(&choice.resolved.weights);
     sized.prepare(size, PixelOrder::Rgbx)?;
+    let ResolvedLook { weights, beside, strength, colours, mask, .. } = &choice.resolved;
+    let mut finder = mask.is_on().then(|| MaskFinder::open(session)).transpose()?;
+    let (beside, mut other) = (beside.as_ref().filter(|_| mask.is_on()), Vec::new());
     let painted = pictures::paint_picture(picture, |source, painted| {
-        let (strength, colours) = (choice.resolved.strength, choice.resolved.colours);
-        let mut finish = Finish { source, strength, colours, under: None, filter: None };
+        let second = beside.map(|weights| sized.paint_beside(weights, source, &mut other)).transpose()?;
+        let second = second.map(|(picture, _)| picture);
+        let mask = finder.as_mut().map(|finder| finder.find(source, mask, second)).transpose()?;
+        sized.set_weights(weights);
+        let mut finish = Finish { source, strength: *strength, colours: *colours, under: None, filter: None, mask };
         sized.paint(source, Some(&mut finish), painted).map(|_| ())
     })?;
     drop(sized);

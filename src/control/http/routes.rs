@@ -9,7 +9,10 @@ use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::{Context, events, exposition, guard, pages, photo, presets, preview, qr, recordings, session, whep};
+use super::{
+    Context, events, exposition, guard, openapi, pages, paintings, photo, presets, preview, qr, recordings, session,
+    show, whep,
+};
 use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
     Change, Code, ConfigState, LookNow, MediaFile, OutputState, OutputWish, RecordNow, RecordRequest, SettingsNow,
@@ -18,17 +21,16 @@ use crate::control::contract::{
 use crate::control::text::is_shown_as_written;
 use crate::control::{ApiError, ApiResult, Member, media, run_blocking};
 use crate::output::PreviewOf;
+use crate::output::display::{self, Monitor};
 use crate::style::manifest::StyleSummary;
 use crate::style::{Look, LookPatch};
 
-/// The OpenAPI document; a test holds it against [`ROUTES`].
-const OPENAPI: &str = include_str!("../openapi.json");
-
 /// A method on a path, and what answers it.
-pub struct Route {
-    pub method: &'static str,
+struct Route {
+    #[allow(dead_code, reason = "the test that compares the routes with the OpenAPI document reads it")]
+    method: &'static str,
     /// With placeholders, as in the OpenAPI document.
-    pub path: &'static str,
+    path: &'static str,
     answers: fn() -> MethodRouter<Context>,
 }
 
@@ -37,8 +39,10 @@ const fn route(method: &'static str, path: &'static str, answers: fn() -> Method
 }
 
 /// Every route of the API.
-pub const ROUTES: &[Route] = &[
+const ROUTES: &[Route] = &[
     route("GET", "/api/v1/styles", || get(styles)),
+    route("POST", "/api/v1/styles", || post(paintings::keep)),
+    route("DELETE", "/api/v1/styles/{name}", || delete(paintings::remove)),
     route("GET", "/api/v1/streams", || get(streams)),
     route("GET", "/api/v1/streams/{name}", || get(stream)),
     route("PATCH", "/api/v1/streams/{name}", || patch(set_settings)),
@@ -46,6 +50,8 @@ pub const ROUTES: &[Route] = &[
     route("PUT", "/api/v1/streams/{name}/look", || put(set_look)),
     route("PATCH", "/api/v1/streams/{name}/look", || patch(patch_look)),
     route("POST", "/api/v1/streams/{name}/preset", || post(presets::paint)),
+    route("GET", "/api/v1/streams/{name}/show", || get(show::state)),
+    route("PUT", "/api/v1/streams/{name}/show", || put(show::command)),
     route("POST", "/api/v1/streams/{name}/undo", || post(undo)),
     route("POST", "/api/v1/streams/{name}/pause", || post(pause)),
     route("POST", "/api/v1/streams/{name}/resume", || post(resume)),
@@ -60,6 +66,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/streams/{name}/whep", || post(whep::admit)),
     route("DELETE", "/api/v1/streams/{name}/whep/{viewer}", || delete(whep::dismiss)),
     route("GET", "/api/v1/cameras", || get(cameras)),
+    route("GET", "/api/v1/monitors", || get(monitors)),
     route("GET", "/api/v1/media", || get(media_files)),
     route("GET", "/api/v1/presets", || get(presets::all)),
     route("PUT", "/api/v1/presets/{name}", || put(presets::put)),
@@ -104,6 +111,11 @@ async fn styles(State(context): State<Context>) -> JsonAnswer<Vec<StyleSummary>>
 
 async fn cameras() -> ApiResult<JsonAnswer<Vec<CameraDescription>>> {
     run_blocking(|| Ok(describe_all())).await.map(JsonAnswer)
+}
+
+/// None where there is nothing to ask; what is missing is told to who adds an output.
+async fn monitors() -> ApiResult<JsonAnswer<Vec<Monitor>>> {
+    run_blocking(|| Ok(display::monitors().unwrap_or_default())).await.map(JsonAnswer)
 }
 
 async fn media_files(State(context): State<Context>) -> ApiResult<JsonAnswer<Vec<MediaFile>>> {
@@ -246,18 +258,27 @@ async fn show_preview(
 }
 
 async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
+    ([(header::CONTENT_TYPE, "application/json")], openapi::document())
 }
 
 async fn healthy() -> &'static str {
     "ok\n"
 }
 
-/// Ready is who has a stream that runs.
+/// Ready is who has a stream that runs, and none that runs and cannot paint.
 async fn ready(State(context): State<Context>) -> Response {
-    match context.hub.all().iter().any(|(_, member)| matches!(member, Member::Running(_))) {
-        true => "ready\n".into_response(),
-        false => problem(Code::NotRunning, "no stream runs; GET /api/v1/streams says why"),
+    let members = context.hub.all();
+    let mut running = members.iter().filter_map(|(name, member)| match member {
+        Member::Running(stream) => Some((name, stream.why_unpainted())),
+        Member::Down(..) => None,
+    });
+    let Some(first) = running.next() else {
+        return problem(Code::NotRunning, "no stream runs; GET /api/v1/streams says why");
+    };
+    let unpainted = std::iter::once(first).chain(running).find_map(|(name, why)| Some((name, why?)));
+    match unpainted {
+        Some((name, why)) => problem(Code::NotRunning, format!("stream `{name}` paints nothing: {why}")),
+        None => "ready\n".into_response(),
     }
 }
 
@@ -274,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_openapi_document_describes_exactly_the_routes() {
-        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let document: Value = serde_json::from_str(openapi::document()).unwrap();
         let described: BTreeSet<(String, String)> = document["paths"]
             .as_object()
             .unwrap()
@@ -290,7 +311,7 @@ mod tests {
 
     #[test]
     fn the_openapi_document_shows_each_refusal() {
-        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let document: Value = serde_json::from_str(openapi::document()).unwrap();
         let responses = document["components"]["responses"].as_object().unwrap();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters") {
@@ -342,7 +363,7 @@ mod tests {
             Conflict::NothingRecorded,
             Conflict::NothingToUndo,
         ];
-        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let document: Value = serde_json::from_str(openapi::document()).unwrap();
         let named = &document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"];
         let all: Vec<Code> = codes.into_iter().chain(conflicts.map(Code::Conflict)).collect();
         assert_eq!(serde_json::from_value::<Vec<Code>>(named.clone()).unwrap(), all);

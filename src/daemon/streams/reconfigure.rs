@@ -22,8 +22,7 @@ impl Streams {
             match self.entries.iter().position(|entry| entry.config.name == wanted.name) {
                 Some(place) => self.change_entry(place, wanted),
                 None => {
-                    let outputs = self.memory.outputs(&wanted.name);
-                    self.entries.push(Entry::new(wanted, outputs));
+                    self.entries.push(Entry::remembered(wanted, &self.memory));
                     self.start_entry(self.entries.len() - 1);
                 }
             }
@@ -71,7 +70,7 @@ impl Streams {
     fn tell_restart(&self, place: usize) {
         let entry = &self.entries[place];
         if let Life::Running(stream) = &entry.life
-            && let Some(file) = stream.handle().recorder.file()
+            && let Some(file) = stream.handle().recording()
         {
             let ends = "the stream starts anew with the changed config; the recording into";
             entry.span.in_scope(|| tracing::warn!("{ends} {file} ends here"));

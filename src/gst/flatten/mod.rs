@@ -12,6 +12,8 @@ use gstreamer::glib;
 use gstreamer_base as gst_base;
 use gstreamer_video as gst_video;
 
+use crate::lanes::each;
+
 glib::wrapper! {
     pub struct Flatten(ObjectSubclass<element::Flatten>)
         @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
@@ -38,7 +40,7 @@ pub fn lay_on(background: [u8; 3], colour: [u8; 3], alpha: u8) -> [u8; 3] {
         let sum = u32::from(colour) * u32::from(alpha) + u32::from(behind) * (255 - u32::from(alpha));
         ((sum + 127) / 255) as u8
     };
-    std::array::from_fn(|at| part(colour[at], background[at]))
+    each(|at| part(colour[at], background[at]))
 }
 
 #[cfg(test)]

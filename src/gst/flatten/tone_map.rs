@@ -5,6 +5,8 @@
 //! the curve of BT.2390 (the EETF), on the brightest of the three colours, so that hues stay; what no BT.709 screen can
 //! show is cut off. Light becomes levels by the inverse of BT.1886. At a peak of 1000 nits, 203 nits become level 230.
 
+use crate::lanes::each;
+
 /// What the screen shows as white, in nits.
 const WHITE: f64 = 203.0;
 
@@ -81,16 +83,16 @@ impl ToneMap {
     /// One pixel: red, green and blue.
     #[inline]
     pub fn pixel(&self, levels: [u16; 3]) -> [u8; 3] {
-        let mut light = levels.map(|level| self.light[usize::from(level)]);
+        let mut light: [f32; 3] = each(|colour| self.light[usize::from(levels[colour])]);
         if self.transfer == Transfer::Hlg {
             let luminance = dot(LUMINANCE, light);
             let system = look_up(&self.system, luminance);
-            light = light.map(|light| light * system);
+            light = each(|colour| light[colour] * system);
         }
-        let light = TO_BT709.map(|row| dot(row, light));
+        let light: [f32; 3] = each(|colour| dot(TO_BT709[colour], light));
         let brightest = light[0].max(light[1]).max(light[2]);
         let gain = look_up(&self.gain, brightest / self.brightest);
-        light.map(|light| look_up(&self.level, light * gain))
+        each(|colour| look_up(&self.level, light[colour] * gain))
     }
 }
 

@@ -1,28 +1,25 @@
 //! RTSP servers: one for each port, with the streams that are served there at its paths.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use gstreamer as gst;
 use gstreamer::glib;
+use gstreamer::glib::translate::from_glib_none;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
-use gstreamer_rtsp_server::gio::TlsCertificate;
 use gstreamer_rtsp_server::prelude::*;
 
+use super::access::RtspAccess;
+use super::address::RtspAddress;
 use super::connections::{Connection, Connections};
-use super::{Mount, RtspAccess, RtspAddress};
+use super::mount::Mount;
 use crate::error::{Error, Result};
 use crate::sync::Locked;
 
 /// How often sessions that timed out, and clients that ask for nothing, are looked for.
 const CLEANUP_SECONDS: u32 = 2;
-
-/// The part that clients who showed the password play.
-const VIEWER: &str = "viewer";
 
 /// The servers that run; clones are the same list.
 #[derive(Clone, Default)]
@@ -70,10 +67,7 @@ impl RtspServers {
                 server
             }
         };
-        if access.is_asked() {
-            let may = gst::Structure::builder(VIEWER).field("media.factory.access", true);
-            factory.add_role_from_structure(&may.field("media.factory.construct", true).build());
-        }
+        access.let_in(&factory);
         let mut mounts = server.mounts.lock();
         if mounts.contains_key(&address.path) {
             return Err(taken(address, &format!("another stream is served at {}", address.path)));
@@ -197,66 +191,6 @@ impl Drop for Server {
     }
 }
 
-impl RtspAccess {
-    /// Clients must show something, or it travels encrypted.
-    fn is_asked(&self) -> bool {
-        self.user.is_some() || self.certificate.is_some()
-    }
-
-    fn guard(&self, server: &gst_rtsp_server::RTSPServer) -> Result<()> {
-        if !self.is_asked() {
-            return Ok(());
-        }
-        let auth = gst_rtsp_server::RTSPAuth::new();
-        auth.set_supported_methods(gst_rtsp::RTSPAuthMethod::Digest);
-        let token = gst_rtsp_server::RTSPToken::builder().field("media.factory.role", VIEWER).build();
-        match &self.user {
-            Some((name, password)) => auth.add_digest(name, password, &token),
-            None => auth.set_default_token(Some(&mut token.clone())),
-        }
-        if let Some(certificate) = self.read_certificate()? {
-            run_default_context()?;
-            auth.set_tls_certificate(Some(&certificate));
-        }
-        server.set_auth(Some(&auth));
-        Ok(())
-    }
-
-    /// # Errors
-    /// The certificate cannot be used.
-    pub fn check(&self) -> Result<()> {
-        self.read_certificate().map(drop)
-    }
-
-    fn read_certificate(&self) -> Result<Option<TlsCertificate>> {
-        let Some(file) = &self.certificate else { return Ok(None) };
-        let unusable = |why: &dyn fmt::Display| {
-            let file = file.display();
-            Error::usage(format!("rtsp_certificate {file}: {why}; it must hold a certificate and its key (PEM)"))
-        };
-        let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
-        // Without a key it would be taken, and every client fail.
-        if !text.contains("PRIVATE KEY-----") {
-            return Err(unusable(&"there is no key in it"));
-        }
-        TlsCertificate::from_pem(&text).map(Some).map_err(|error| unusable(&error))
-    }
-}
-
-/// Runs GLib's default context for as long as the process lives. That is where it ends each TLS handshake, on whatever thread
-/// that began: one that failed would be kept for ever, with its socket and 4 MB.
-fn run_default_context() -> Result<()> {
-    static RUNS: Mutex<bool> = Mutex::new(false);
-    let mut runs = RUNS.locked();
-    if !*runs {
-        let run = || glib::MainLoop::new(None, false).run();
-        let spawned = std::thread::Builder::new().name("glib".into()).spawn(run);
-        spawned.map_err(|error| Error::output(format!("thread glib does not start: {error}")))?;
-        *runs = true;
-    }
-    Ok(())
-}
-
 /// The server's own error does not say why; binding first does.
 fn check_port(address: &RtspAddress) -> Result<()> {
     std::net::TcpListener::bind(address.socket).map(|_| ()).map_err(|error| match error.kind() {
@@ -295,7 +229,14 @@ fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, con
             }
         };
         client.connect_pre_describe_request(watch.clone());
-        client.connect_pre_setup_request(watch);
+        client.connect_pre_setup_request(move |client, context| {
+            watch(client, context);
+            // The server itself would keep a media for ever whose client comes when it is ending.
+            match media_asked_for().is_none_or(|media| can_be_watched(&media)) {
+                true => gst_rtsp::RTSPStatusCode::Ok,
+                false => gst_rtsp::RTSPStatusCode::ServiceUnavailable,
+            }
+        });
         let heard = Arc::clone(&connections);
         client.connect_pre_options_request(move |client, _| {
             heard.heard(client);
@@ -311,6 +252,21 @@ fn watch_clients(server: &gst_rtsp_server::RTSPServer, mounts: &Arc<Mounts>, con
             played.watched_by(client).iter().for_each(|mount| mount.ask_for_key_frames());
         });
     });
+}
+
+/// The media of the request that this thread is answering.
+fn media_asked_for() -> Option<gst_rtsp_server::RTSPMedia> {
+    // SAFETY: the server puts a request's context on the stack of the thread that answers it, and keeps media and context
+    // alive until it is answered; the media gets a reference of its own.
+    unsafe {
+        let context = gst_rtsp_server::ffi::gst_rtsp_context_get_current();
+        if context.is_null() { None } else { from_glib_none((*context).media) }
+    }
+}
+
+fn can_be_watched(media: &gst_rtsp_server::RTSPMedia) -> bool {
+    use gst_rtsp_server::RTSPMediaStatus::{Prepared, Suspended};
+    matches!(media.status(), Prepared | Suspended)
 }
 
 /// Clients over UDP that vanish without a word keep a session; when it times out, the server must be told to look. Those
@@ -334,6 +290,7 @@ fn forget_lost_clients(
 #[cfg(test)]
 mod tests {
     use super::super::ports::free_port;
+    use super::super::waiting::until;
     use super::*;
 
     #[test]
@@ -354,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_port_that_is_lost_is_noticed_and_taken_again() {
-        gst::init().unwrap();
+        crate::gst::init().unwrap();
         let port = free_port();
         let address = RtspAddress::for_stream(&format!("127.0.0.1:{port}"), "hall").unwrap();
         let servers = RtspServers::default();
@@ -365,6 +322,8 @@ mod tests {
         assert!(lost.is_listening() && servers.check(&address).is_ok());
         lost.context.find_source_by_id(lost.source.as_ref().unwrap()).unwrap().destroy();
         assert!(!lost.is_listening());
+        // Its thread may be looking at the socket just now, and closes it then.
+        until("the port is left", || servers.check(&address).is_ok());
         // Others of its streams may not have left it yet.
         let anew = mount(&address).unwrap();
         assert!(anew.is_listening() && !Arc::ptr_eq(&anew, &lost));
@@ -379,7 +338,7 @@ mod tests {
 
     #[test]
     fn streams_share_a_port_until_the_last_one_leaves_it() {
-        gst::init().unwrap();
+        crate::gst::init().unwrap();
         let port = free_port();
         let servers = RtspServers::default();
         let mount = |path: &str, user: Option<&str>| {

@@ -30,7 +30,7 @@ impl IceServers {
             match text {
                 "" => Ok(None),
                 text if is_good => Ok(Some(text.to_string())),
-                text => Err(format!("{name} = `{}` is no address like {example}", redact(text))),
+                _ => Err(format!("{name} (not shown, for its password) is no address like {example}")),
             }
         };
         let stun = read("stun", stun, &["stun"], "stun://HOST:3478")?;

@@ -39,8 +39,8 @@ impl Contrast {
 
     /// The gain at a pixel.
     pub fn at(&self, x: f32, y: f32) -> f32 {
-        let [x, y] = [x, y].map(|place| (place + 0.5) / BLOCK as f32 - 0.5);
-        self.gains.at(x, y)
+        let in_blocks = |place: f32| (place + 0.5) / BLOCK as f32 - 0.5;
+        self.gains.at(in_blocks(x), in_blocks(y))
     }
 
     /// Looks at row `y` of the painted picture (0) or of what is shown (1).

@@ -1,5 +1,6 @@
 //! The brightness of a picture at falling sizes, which motion is looked for in.
 
+use crate::lanes::each;
 use crate::style::tensor::{Pass, Pixels, simd};
 
 /// Pixels around a plane that repeat its edge, so that a patch may lie half outside.
@@ -69,7 +70,8 @@ impl Plane {
         let (right_part, down_part) = (x - left as f32, y - top as f32);
         let start = self.place(left, top);
         // The margin holds what lies right of and below the last pixel.
-        let [upper, lower] = [start, start + self.stride].map(|start| {
+        let [upper, lower] = each(|line| {
+            let start = start + line * self.stride;
             let (left, right) = (self.data[start], self.data[start + 1]);
             left + (right - left) * right_part
         });

@@ -2,6 +2,7 @@
 //! planes to large ones, and each pixel takes the mean of the patches over it.
 
 use super::plane::{Level, MARGIN, Plane, Pyramid};
+use crate::lanes::each;
 use crate::style::tensor::{Pass, simd};
 
 /// Side of a patch, and the distance from one to the next.
@@ -227,9 +228,10 @@ fn descend(level: &Level, to: &Plane, coarser: Option<&Flow>, patches: &mut [[f3
     for row in 0..high {
         for column in 0..wide {
             let patch = Patch::new(level, to, column, row);
-            let [x, y] = [patch.x, patch.y].map(|start| start + (PATCH as f32 - 1.0) * 0.5);
+            let middle = (PATCH as f32 - 1.0) * 0.5;
+            let (x, y) = (patch.x + middle, patch.y + middle);
             let before = coarser.map_or([0.0; 2], |flow| {
-                let [x, y] = [x, y].map(|middle| middle * 0.5 - 0.25);
+                let (x, y) = (x * 0.5 - 0.25, y * 0.5 - 0.25);
                 [flow.right.at(x, y) * 2.0, flow.down.at(x, y) * 2.0]
             });
             let place = row * wide + column;
@@ -300,7 +302,7 @@ fn line_between(plane: &Plane, start: usize, parts: [f32; 4]) -> [f32; PATCH] {
     let (upper_left, upper_right) = (eight(&plane.data, start), eight(&plane.data, start + 1));
     let below = start + plane.stride;
     let (lower_left, lower_right) = (eight(&plane.data, below), eight(&plane.data, below + 1));
-    std::array::from_fn(|lane| {
+    each(|lane| {
         upper_left[lane] * parts[0]
             + upper_right[lane] * parts[1]
             + lower_left[lane] * parts[2]

@@ -32,7 +32,7 @@ fn picture(at: impl Fn(f32, f32) -> f32) -> Vec<u8> {
 }
 
 fn pixels(data: &[u8]) -> Pixels<'_> {
-    Pixels::new(data, WIDTH, HEIGHT, WIDTH * 4, PixelOrder::Bgrx).unwrap()
+    Pixels::packed(data, WIDTH, HEIGHT, PixelOrder::Bgrx).unwrap()
 }
 
 fn pyramid(data: &[u8]) -> Pyramid {
@@ -48,7 +48,7 @@ impl Film {
     fn show(&mut self, source: &[u8], painted: &[u8]) -> Vec<u8> {
         let (source, mut shown) = (pixels(source), painted.to_vec());
         let filter = Some(Held::Moving(self.0.watch(&source, true)));
-        let mut finish = Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter };
+        let mut finish = Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter, mask: None };
         finish_pixels(&mut finish, &mut PixelsMut::like(&mut shown, &source));
         shown
     }
@@ -205,10 +205,10 @@ fn pictures_of_any_size_are_taken() {
         let mut filter = FlowFilter::default();
         for _ in 0..3 {
             let data = vec![90; width * height * 3];
-            let source = Pixels::new(&data, width, height, width * 3, PixelOrder::Rgb).unwrap();
+            let source = Pixels::packed(&data, width, height, PixelOrder::Rgb).unwrap();
             let mut shown = data.clone();
             let filter = Some(Held::Moving(filter.watch(&source, true)));
-            let mut finish = Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter };
+            let mut finish = Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter, mask: None };
             finish_pixels(&mut finish, &mut PixelsMut::like(&mut shown, &source));
             assert_eq!(shown, data, "{width}x{height}");
         }

@@ -3,6 +3,7 @@
 use super::MOST_HELD;
 use super::plane::{Plane, Pyramid};
 use super::search::Flow;
+use crate::lanes::each;
 use crate::style::tensor::{Pass, simd};
 
 /// Flow there and back may miss its start by this much (squares of pixels of the plane), and by this part of its own square.
@@ -96,9 +97,11 @@ impl Pass for Judge<'_> {
             let start = own.place(0, y);
             for x in 0..width {
                 let place = start + x;
-                let around = [place - apart.stride, place, place + apart.stride];
-                let mean = around.map(|place| apart.data[place - 1] + apart.data[place] + apart.data[place + 1]);
-                let mean = (mean[0] + mean[1] + mean[2]) * (1.0 / 9.0);
+                let [above, here, below] = each(|line| {
+                    let place = place - apart.stride + line * apart.stride;
+                    apart.data[place - 1] + apart.data[place] + apart.data[place + 1]
+                });
+                let mean = (above + here + below) * (1.0 / 9.0);
                 let slope = now.across.data[place].abs() + now.down.data[place].abs();
                 let far = back.right.data[place].abs().max(back.down.data[place].abs());
                 let bend = change(&back.right, place).max(change(&back.down, place));

@@ -1,15 +1,14 @@
 //! What an ONNX file says of itself, and whether that fits a manifest.
 
 use std::fmt;
-use std::io::Read;
 use std::path::Path;
 
 use ort::session::Session as OrtSession;
 use ort::value::{Outlet, TensorElementType, ValueType};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::library;
+use super::network_file::{cannot_load, check_file};
 use crate::error::{Error, Result};
 use crate::style::element::Element;
 use crate::style::geometry::Size;
@@ -112,9 +111,17 @@ impl NetworkInfo {
             }
             fed.push(&style.name);
         }
+        if let Some(image) = &manifest.style_image {
+            let (name, shape) = image.feeds();
+            let input = find("input", &self.inputs, name, Element::F32)?;
+            if !takes(input, &shape) {
+                return Err(format!("input {input} cannot be fed with shape = {shape:?} of [style_image]"));
+            }
+            fed.push(name);
+        }
         for constant in &manifest.constants {
             let input = find_of_rank(&self.inputs, &constant.name, constant.element, constant.shape.len())?;
-            if input.shape.iter().zip(&constant.shape).any(|(side, given)| side.is_some_and(|side| side != *given)) {
+            if !takes(input, &constant.shape) {
                 return Err(format!("input {input} cannot be fed with shape = {:?}", constant.shape));
             }
             fed.push(&constant.name);
@@ -128,7 +135,7 @@ impl NetworkInfo {
         }
         match self.inputs.iter().find(|input| !fed.contains(&input.name.as_str())) {
             Some(unfed) => Err(format!(
-                "input `{}` is not described; add it as [[constant]], [[state]] or [style_input]",
+                "input `{}` is not described; add it as [[constant]], [[state]], [style_input] or [style_image]",
                 unfed.name
             )),
             None => Ok(()),
@@ -150,6 +157,13 @@ impl NetworkInfo {
     }
 }
 
+/// True if the input can be fed with a tensor of this shape, or of the same without a batch.
+pub(super) fn takes(input: &TensorInfo, shape: &[usize]) -> bool {
+    let given = if input.shape.len() == 3 && shape.len() == 4 { &shape[1..] } else { shape };
+    let sides = input.shape.iter().zip(given);
+    input.shape.len() == given.len() && sides.into_iter().all(|(side, given)| side.is_none_or(|side| side == *given))
+}
+
 /// The names that the picture's input has for sides without a length, with the lengths that a picture of `size` gives
 /// them.
 pub(super) fn free_dimensions(session: &OrtSession, manifest: &Manifest, size: Size) -> Vec<(String, i64)> {
@@ -163,10 +177,17 @@ pub(super) fn free_dimensions(session: &OrtSession, manifest: &Manifest, size: S
     let Some(ValueType::Tensor { shape, dimension_symbols, .. }) = input.map(Outlet::dtype) else {
         return Vec::new();
     };
+    // A painting has other sides than the picture, even where both have one name.
+    let of_painting = manifest.style_image.as_ref().map(|image| image.feeds().0);
+    let other = session.inputs().iter().find(|input| Some(input.name()) == of_painting).map(Outlet::dtype);
+    let is_taken = |name: &str| match other {
+        Some(ValueType::Tensor { dimension_symbols, .. }) => dimension_symbols.iter().any(|symbol| **symbol == *name),
+        _ => false,
+    };
     let batch = 4usize.saturating_sub(shape.len());
     let sides = shape.iter().zip(dimension_symbols.iter()).zip(lengths.into_iter().skip(batch));
     sides
-        .filter(|((side, name), _)| **side < 0 && !name.is_empty())
+        .filter(|((side, name), _)| **side < 0 && !name.is_empty() && !is_taken(name))
         .map(|((_, name), length)| (name.to_string(), length))
         .collect()
 }
@@ -298,83 +319,6 @@ fn check_sides(picture: &TensorInfo, manifest: &Manifest) -> Result<(), String> 
         [None, None] => return Ok(()),
     };
     Err(format!("input `{}` takes only pictures {takes}; write size = {{ {rule} }}", picture.name))
-}
-
-/// The file is there, may be a network, and has the digest that the manifest tells.
-pub(super) fn check_file(path: &Path, sha256: Option<&str>) -> Result<()> {
-    let fail = |what: String| Err(Error::model(format!("{}: {what}", path.display())));
-    let mut digest = Sha256::new();
-    let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|mut file| {
-        file.by_ref().take(HEAD).read_to_end(&mut head)?;
-        digest.update(&head);
-        let mut block = vec![0; 1 << 20];
-        loop {
-            match if sha256.is_some() { file.read(&mut block)? } else { 0 } {
-                0 => return Ok(()),
-                length => digest.update(&block[..length]),
-            }
-        }
-    });
-    if let Err(error) = read {
-        return fail(error.to_string());
-    }
-    let text = String::from_utf8_lossy(&head).trim_start().to_lowercase();
-    if head.is_empty() {
-        return fail("the file is empty (0 bytes)".into());
-    }
-    if text.starts_with("<!doctype") || text.starts_with("<html") {
-        return fail("this is a web page, not an ONNX network; download the file itself".into());
-    }
-    if text.starts_with("version https://git-lfs") {
-        return fail("this is a Git LFS pointer, not the network; fetch it with `git lfs pull`".into());
-    }
-    if let Some(what) = other_format(&head) {
-        return fail(format!("this is {what}, not an ONNX network"));
-    }
-    if let Some(expected) = sha256 {
-        let actual = hex(&digest.finalize());
-        if !expected.eq_ignore_ascii_case(&actual) {
-            return fail(format!(
-                "sha256 is {actual}, but the manifest says {expected}: the file is damaged or another version"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// What else people take for a network, by its first bytes, and where to go from there.
-fn other_format(head: &[u8]) -> Option<String> {
-    let is_printed = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-    let known = match head {
-        [b'P', b'K', 3, 4, ..] => {
-            "a zip archive or a PyTorch file (.pth, .pt): unpack it, or export it with torch.onnx.export"
-        }
-        [0x80, 2..=5, ..] => "a pickle of Python, as PyTorch writes (.pth): export it with torch.onnx.export",
-        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => "a TensorFlow Lite file: convert it with tf2onnx",
-        [_, _, _, _, _, 0, 0, 0, b'{', ..] => "a safetensors file, which holds weights without the network",
-        [0x89, b'H', b'D', b'F', ..] => "an HDF5 file, as Keras writes: convert it with tf2onnx",
-        [0x1f, 0x8b, ..] => "packed with gzip: unpack it",
-        _ if head.iter().all(is_printed) => {
-            let words = String::from_utf8_lossy(head);
-            return Some(format!("text (`{}`)", words.trim().lines().next().unwrap_or_default()));
-        }
-        _ => return None,
-    };
-    Some(known.into())
-}
-
-/// A digest as people write it.
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// How many bytes tell a web page from a network.
-const HEAD: u64 = 64;
-
-/// ONNX Runtime refused the file.
-pub(super) fn cannot_load(path: &Path, reason: &str) -> Error {
-    Error::model(format!("{}: ONNX Runtime cannot load it: {reason}", path.display()))
 }
 
 /// The network does something else than its manifest says.

@@ -1,11 +1,13 @@
 //! Finds and loads the ONNX Runtime library; nothing is linked at build time.
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ort::environment::Environment;
 
+use crate::environment;
 use crate::error::{Error, Result};
 
 /// The version that `./dev setup` fetches; any library from 1.24 on is taken.
@@ -84,18 +86,13 @@ pub fn candidates() -> Vec<PathBuf> {
 }
 
 /// `$XDG_CACHE_HOME/impasto` or `~/.cache/impasto`.
-pub(super) fn cache_folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
+pub fn cache_folder() -> Option<PathBuf> {
+    let home = || Some(environment::path("HOME")?.join(".cache"));
+    let cache = environment::path("XDG_CACHE_HOME").or_else(home)?;
     Some(cache.join("impasto"))
 }
 
-fn file_name() -> &'static str {
-    if cfg!(target_os = "windows") {
-        "onnxruntime.dll"
-    } else if cfg!(target_os = "macos") {
-        "libonnxruntime.dylib"
-    } else {
-        "libonnxruntime.so"
-    }
+/// How the library's file is called on this system.
+pub fn file_name() -> String {
+    format!("{DLL_PREFIX}onnxruntime{DLL_SUFFIX}")
 }

@@ -7,6 +7,7 @@ use ort::session::Session as OrtSession;
 
 use super::inspect::{self, NetworkInfo, manifest_mismatch};
 use super::library;
+use super::network_file::{cannot_load, check_file};
 use super::options::SessionOptions;
 use super::provider::{Backend, Device};
 use super::timings::Measured;
@@ -88,6 +89,11 @@ impl Loaded {
         self.0.measured.get().map_or(&[], |measured| &measured.reasons)
     }
 
+    /// Its session on the CPU, in a process that runs it.
+    pub(super) fn on_cpu(&self) -> Option<&OrtSession> {
+        self.0.on_cpu.as_deref()
+    }
+
     /// What was settled, if it was.
     pub(super) fn measured(&self) -> Option<&Measured> {
         self.0.measured.get()
@@ -129,10 +135,10 @@ impl Network {
             return Ok(this);
         }
         library::load(options.library.as_deref())?;
-        inspect::check_file(&manifest.model_path(), manifest.sha256.as_deref())?;
+        check_file(&manifest.model_path(), manifest.sha256.as_deref())?;
         check_device(options)?;
         let on_cpu = open_on(manifest, Backend::CPU, options, &[])
-            .map_err(|reason| inspect::cannot_load(&manifest.model_path(), &reason))?;
+            .map_err(|reason| cannot_load(&manifest.model_path(), &reason))?;
         NetworkInfo::of(&on_cpu).fits(manifest).map_err(|what| manifest_mismatch(manifest, &what))?;
         Ok(Self { on_cpu: Some(Arc::new(on_cpu)), ..this })
     }

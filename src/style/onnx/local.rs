@@ -17,9 +17,9 @@ use super::inspect::{MAX_INPUTS, TensorInfo, manifest_mismatch};
 use super::loaded::Loaded;
 use super::picture_memory::PictureTensor;
 use super::provider::Backend;
-use super::shared_memory::SharedMemory;
 use super::stop::Terminator;
 use crate::error::{Error, Result};
+use crate::shared_memory::SharedMemory;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;
 use crate::style::picture_tensor::{ImageOutput, Scale};
@@ -32,7 +32,8 @@ pub(super) const TRIAL_LIMIT: Duration = Duration::from_secs(60);
 pub struct LocalSession {
     loaded: Loaded,
     constants: Vec<DynValue>,
-    weights: Option<Tensor<f32>>,
+    /// What says the style: the weights of rows, or the vector or picture of a painting.
+    weights: Option<PictureTensor>,
     tensors: Option<Tensors>,
     names: Names,
     stop: Arc<Terminator>,
@@ -86,6 +87,23 @@ impl LocalSession {
         Some([tensors.input.shared()?, tensors.output.shared()?])
     }
 
+    /// Takes what says the style from memory that another process writes.
+    pub(super) fn take_style_from(&mut self, memory: SharedMemory) -> Result<()> {
+        let shape = self.style_shape().unwrap_or_default();
+        let tensor = PictureTensor::in_memory(&shape, memory);
+        self.weights = Some(tensor.map_err(|what| manifest_mismatch(&self.loaded.0.manifest, &what))?);
+        Ok(())
+    }
+
+    /// The shape of the input that says the style.
+    fn style_shape(&self) -> Option<Vec<i64>> {
+        let (name, shape) = self.loaded.0.manifest.says_style()?;
+        let shape: Vec<_> = shape.into_iter().map(|length| length as i64).collect();
+        let is_one_picture =
+            shape.len() == 4 && self.loaded.on_cpu().is_some_and(|network| has_no_batch(network, name));
+        Some(if is_one_picture { shape[1..].to_vec() } else { shape })
+    }
+
     /// The network that it runs.
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
@@ -109,8 +127,7 @@ impl LocalSession {
     /// Sets the weight of each row of styles; ignored by a network without a style input.
     pub fn set_weights(&mut self, weights: impl Iterator<Item = f32>) {
         if let Some(tensor) = &mut self.weights {
-            let (_, data) = tensor.extract_tensor_mut();
-            data.iter_mut().zip(weights).for_each(|(place, weight)| *place = weight);
+            tensor.values_mut().iter_mut().zip(weights).for_each(|(place, weight)| *place = weight);
         }
     }
 
@@ -254,7 +271,7 @@ impl LocalSession {
         image: *const ort::sys::OrtValue,
         states: impl Iterator<Item = *const ort::sys::OrtValue>,
     ) -> Pointers<*const ort::sys::OrtValue> {
-        let weights = self.weights.iter().map(AsPointer::ptr);
+        let weights = self.weights.iter().map(|weights| weights.ptr());
         let constants = self.constants.iter().map(AsPointer::ptr);
         std::iter::once(image).chain(weights).chain(constants).chain(states).collect()
     }
@@ -296,11 +313,9 @@ impl LocalSession {
     }
 
     fn make_constants(&mut self) -> Result<(), String> {
-        let allocator = Allocator::default();
-        if let Some(style) = &self.loaded.0.manifest.style_input {
-            let shape = if style.rank == 2 { vec![1, style.count as i64] } else { vec![style.count as i64] };
-            let mut weights = tensor(&allocator, &shape)?;
-            weights.extract_tensor_mut().1.fill(0.0);
+        if let Some(shape) = self.style_shape() {
+            let mut weights = PictureTensor::Own(tensor(&Allocator::default(), &shape)?);
+            weights.values_mut().fill(0.0);
             self.weights = Some(weights);
         }
         for constant in &self.loaded.0.manifest.constants {
@@ -316,7 +331,7 @@ type Pointers<T> = SmallVec<[T; MAX_INPUTS]>;
 impl Names {
     fn new(manifest: &Manifest) -> Self {
         let c_string = |name: &str| CString::new(name.replace('\0', "")).unwrap_or_default();
-        let style = manifest.style_input.iter().map(|input| input.name.as_str());
+        let style = manifest.says_style().map(|(name, _)| name);
         let constants = manifest.constants.iter().map(|constant| constant.name.as_str());
         let states = manifest.states.iter().map(|state| state.input.as_str());
         let inputs = std::iter::once(manifest.input.name.as_str()).chain(style).chain(constants).chain(states);

@@ -142,7 +142,7 @@ fn time(
     session.prepare_on(backend, size, border)?;
     let (spec, tensor) = session.input();
     let pixels = test_picture(size);
-    let picture = Pixels::new(&pixels, size.width, size.height, size.width * 3, PixelOrder::Rgb);
+    let picture = Pixels::packed(&pixels, size.width, size.height, PixelOrder::Rgb);
     let picture = picture.ok_or("the test picture has no pixels")?;
     pixels_to_tensor(&picture, &TensorSpec { border: 0, ..*spec }, tensor);
     let run = |session: &mut LocalSession| session.try_run().map_err(|error| error.to_string());

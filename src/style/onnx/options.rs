@@ -22,6 +22,17 @@ pub struct SessionOptions {
     /// The program to start as a worker process for each session, which may crash without this one; without it, networks
     /// run in this process.
     pub worker: Option<PathBuf>,
+    /// Where the network is that finds people for a mask.
+    pub mask: MaskPlaces,
+}
+
+/// Where a network that finds people may lie, besides the cache.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaskPlaces {
+    /// An .onnx file or its manifest.
+    pub named: Option<PathBuf>,
+    /// The folder of networks.
+    pub models: Option<PathBuf>,
 }
 
 impl SessionOptions {

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use ort::memory::MemoryInfo;
 use ort::value::{Shape, Tensor, TensorRefMut};
 
-use super::shared_memory::SharedMemory;
+use crate::shared_memory::SharedMemory;
 
 /// A picture tensor in memory of ONNX Runtime's, or in memory that another process sees too.
 pub enum PictureTensor {
@@ -20,9 +20,17 @@ pub enum PictureTensor {
 impl PictureTensor {
     /// A tensor of `length` values in new memory.
     pub fn shared_with_others(shape: &[i64], length: usize) -> Result<Self, String> {
-        let mut memory = SharedMemory::new(length).map_err(|error| format!("no memory for a tensor: {error}"))?;
+        Self::in_memory(shape, SharedMemory::new(length).map_err(|error| format!("no memory for a tensor: {error}"))?)
+    }
+
+    /// A tensor in memory that holds as many values.
+    pub fn in_memory(shape: &[i64], mut memory: SharedMemory) -> Result<Self, String> {
+        let length = shape.iter().product::<i64>();
+        if usize::try_from(length) != Ok(memory.values().len()) {
+            return Err(format!("the memory of a tensor does not hold {length} values"));
+        }
         let data = memory.values_mut().as_mut_ptr().cast();
-        // SAFETY: the memory holds `length` values, is processor memory, and lives as long as the tensor: both are
+        // SAFETY: the memory holds so many values, is processor memory, and lives as long as the tensor: both are
         // dropped together, the tensor first.
         let tensor = unsafe { TensorRefMut::from_raw(MemoryInfo::default(), data, Shape::from(shape)) };
         Ok(Self::Shared { tensor: tensor.map_err(|error| error.to_string())?, memory })

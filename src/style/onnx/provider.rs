@@ -5,6 +5,8 @@ use std::fmt;
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider, ExecutionProviderDispatch};
 use serde::{Deserialize, Serialize};
 
+use crate::machine::lacks_devices;
+
 /// What a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -114,8 +116,8 @@ impl Device {
     /// False where a device file says that there is no such hardware: loading its drivers takes seconds.
     fn may_be_present(self) -> bool {
         match self {
-            Self::OpenVinoGpu => cfg!(not(target_os = "linux")) || std::path::Path::new("/dev/dri").is_dir(),
-            Self::OpenVinoNpu => cfg!(not(target_os = "linux")) || std::path::Path::new("/dev/accel").is_dir(),
+            Self::OpenVinoGpu => !lacks_devices("/dev/dri"),
+            Self::OpenVinoNpu => !lacks_devices("/dev/accel"),
             _ => true,
         }
     }

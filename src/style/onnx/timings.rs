@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::inspect::hex;
 use super::library;
 use super::options::SessionOptions;
 use super::provider::Backend;
+use crate::hex::hex;
 use crate::machine;
 use crate::style::geometry::Size;
 use crate::style::manifest::Manifest;

@@ -1,11 +1,13 @@
 //! What is seen of the painted picture: cross-fade, steadiness, colours and strength, row by row while it is in the cache.
 
+use super::cover::{Beside, Cover};
+use super::numbers::{clamp, greater, lesser, mix};
 use super::simd::{self, Pass};
 use super::{Pixel, Pixels, PixelsMut, TemporalFilter};
 use crate::style::flow::FlowFilter;
 
-/// How a painted picture is finished. In this order: it is laid over what lies `under` it, held steady, and blended
-/// with the unpainted picture.
+/// How a painted picture is finished. In this order: it is laid over what lies `under` it, held steady, blended
+/// with the unpainted picture, and masked.
 #[derive(Debug)]
 pub struct Finish<'a> {
     /// The unpainted picture; it has the size and pixel order of the painted one.
@@ -18,6 +20,15 @@ pub struct Finish<'a> {
     pub under: Option<(Pixels<'a>, f32)>,
     /// Holds what was shown before, once it has watched the source.
     pub filter: Option<Held<'a>>,
+    /// Which part of it is seen at all.
+    pub mask: Option<Masked<'a>>,
+}
+
+/// Shows a picture in a part only.
+#[derive(Debug)]
+pub struct Masked<'a> {
+    pub cover: &'a mut Cover,
+    pub beside: Beside<'a>,
 }
 
 /// What holds the picture.
@@ -49,7 +60,11 @@ impl Held<'_> {
 impl Finish<'_> {
     /// True if it changes nothing.
     pub fn is_plain(&self) -> bool {
-        self.strength >= 1.0 && self.colours <= 0.0 && self.under.is_none() && self.filter.is_none()
+        self.strength >= 1.0
+            && self.colours <= 0.0
+            && self.under.is_none()
+            && self.filter.is_none()
+            && self.mask.is_none()
     }
 
     /// # Panics
@@ -63,6 +78,11 @@ impl Finish<'_> {
             "the unpainted picture differs from the painted one in size or pixel order"
         );
         assert!(self.filter.as_ref().is_none_or(|filter| filter.fits(dst)), "the held picture has another size");
+        let fits = |mask: &Masked| match mask.beside {
+            Beside::Picture(picture) => mask.cover.fits(dst) && same(&picture),
+            _ => mask.cover.fits(dst),
+        };
+        assert!(self.mask.as_ref().is_none_or(fits), "the mask has another size");
     }
 
     /// What the rows of this picture go through.
@@ -73,6 +93,7 @@ impl Finish<'_> {
             source: self.source,
             under: self.under.map(|(under, part)| (under, clamp(part, 1.0))),
             filter: self.filter.as_mut().map(Held::reborrow),
+            mask: self.mask.as_mut().map(|Masked { cover, beside }| Masked { cover, beside: *beside }),
             blend: Blend {
                 painted: strength * (1.0 - colours),
                 luminance: strength * colours,
@@ -116,6 +137,7 @@ pub(super) struct Rows<'a> {
     source: &'a Pixels<'a>,
     under: Option<(Pixels<'a>, f32)>,
     filter: Option<Held<'a>>,
+    mask: Option<Masked<'a>>,
     blend: Blend,
 }
 
@@ -150,6 +172,9 @@ impl Rows<'_> {
                 *pixel = Pixel::from_colours(mix(source.colours(), pixel.colours(), blend.painted));
             }
         }
+        if let Some(Masked { cover, beside }) = &mut self.mask {
+            cover.lay::<BYTES>(y, self.source, beside, row);
+        }
     }
 }
 
@@ -179,28 +204,4 @@ impl Blend {
         let finished = |colour: usize| source[colour] + (difference[colour] * self.painted + lighter);
         [finished(0), finished(1), finished(2)]
     }
-}
-
-/// Whole numbers subtract and add exactly, so that 0 gives `from` exactly and 1 gives `to`.
-#[inline(always)]
-fn mix(from: [f32; 3], to: [f32; 3], part: f32) -> [f32; 3] {
-    let mix = |from: f32, to: f32| from + (to - from) * part;
-    [mix(from[0], to[0]), mix(from[1], to[1]), mix(from[2], to[2])]
-}
-
-#[inline(always)]
-fn lesser(a: f32, b: f32) -> f32 {
-    if a < b { a } else { b }
-}
-
-#[inline(always)]
-fn greater(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
-}
-
-/// `value` within 0 to `high`; NaN becomes 0. Comparisons, because `f32::clamp` would let NaN through.
-#[inline(always)]
-pub(super) fn clamp(value: f32, high: f32) -> f32 {
-    let value = if value > 0.0 { value } else { 0.0 };
-    if value < high { value } else { high }
 }

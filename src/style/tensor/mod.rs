@@ -3,8 +3,10 @@
 //! Each direction is one pass over the picture, without allocation. The passes are plain loops that the
 //! compiler vectorises; they are compiled twice (`simd`). Results are the same to the last bit on every CPU.
 
+pub mod cover;
 mod finish;
 mod mirror;
+mod numbers;
 pub(super) mod simd;
 mod temporal_filter;
 mod to_pixels;
@@ -15,7 +17,9 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use finish::{Finish, Held, finish_pixels};
+use crate::lanes::each;
+
+pub use finish::{Finish, Held, Masked, finish_pixels};
 pub use mirror::mirror_pixels;
 pub(super) use simd::Pass;
 pub use temporal_filter::TemporalFilter;
@@ -38,6 +42,11 @@ impl PixelOrder {
             Self::Rgb | Self::Bgr => 3,
             Self::Rgbx | Self::Bgrx => 4,
         }
+    }
+
+    /// Red, green and blue as they lie in memory.
+    pub fn in_memory(self, [red, green, blue]: [u8; 3]) -> [u8; 3] {
+        if self.is_blue_first() { [blue, green, red] } else { [red, green, blue] }
     }
 
     /// True if blue comes first, and red last.
@@ -95,6 +104,11 @@ impl<'a> Pixels<'a> {
         Some(Self { data, shape })
     }
 
+    /// The same with rows that lie one behind the other.
+    pub fn packed(data: &'a [u8], width: usize, height: usize, order: PixelOrder) -> Option<Self> {
+        Self::new(data, width, height, width.checked_mul(order.bytes())?, order)
+    }
+
     /// A picture of the same size and order as `other` in `data`, which is as long as that of `other`.
     ///
     /// # Panics
@@ -139,6 +153,11 @@ impl<'a> PixelsMut<'a> {
         Some(Self { data, shape })
     }
 
+    /// The same with rows that lie one behind the other.
+    pub fn packed(data: &'a mut [u8], width: usize, height: usize, order: PixelOrder) -> Option<Self> {
+        Self::new(data, width, height, width.checked_mul(order.bytes())?, order)
+    }
+
     /// A picture of the same size and order as `other`; as [`Pixels::like`].
     ///
     /// # Panics
@@ -150,6 +169,11 @@ impl<'a> PixelsMut<'a> {
 
     /// The same picture to read from.
     pub fn as_ref(&self) -> Pixels<'_> {
+        Pixels { data: self.data, shape: self.shape }
+    }
+
+    /// The same picture, no longer to be written to.
+    pub fn into_pixels(self) -> Pixels<'a> {
         Pixels { data: self.data, shape: self.shape }
     }
 
@@ -321,12 +345,12 @@ trait Pixel: Copy {
 impl Pixel for [u8; 3] {
     #[inline(always)]
     fn colours(self) -> [f32; 3] {
-        self.map(f32::from)
+        each(|place| f32::from(self[place]))
     }
 
     #[inline(always)]
     fn from_colours(colours: [f32; 3]) -> Self {
-        colours.map(|colour| (colour + TWO_TO_23).to_bits() as u8)
+        each(|place| (colours[place] + TWO_TO_23).to_bits() as u8)
     }
 }
 
@@ -336,12 +360,12 @@ impl Pixel for [u8; 4] {
     fn colours(self) -> [f32; 3] {
         let word = u32::from_le_bytes(self);
         // By way of a signed integer: vector units convert only those in one instruction.
-        [word, word >> 8, word >> 16].map(|word| (word & 0xff) as i32 as f32)
+        each(|place| (word >> (8 * place) & 0xff) as i32 as f32)
     }
 
     #[inline(always)]
     fn from_colours(colours: [f32; 3]) -> Self {
-        let [first, second, third] = colours.map(|colour| (colour + TWO_TO_23).to_bits());
+        let [first, second, third] = each(|place| (colours[place] + TWO_TO_23).to_bits());
         // The exponents need no masking: two are shifted out, and one lies under the x byte.
         (first | second << 8 | third << 16 | 0xff << 24).to_le_bytes()
     }

@@ -128,7 +128,7 @@ fn a_source_of_another_order_is_refused() {
     let source = Pixels::new(&[0; 3], 1, 1, 3, PixelOrder::Bgr).unwrap();
     let mut data = [0; 3];
     let dst = &mut PixelsMut::new(&mut data, 1, 1, 3, PixelOrder::Rgb).unwrap();
-    let mut finish = Finish { source: &source, strength: 0.5, colours: 0.0, under: None, filter: None };
+    let mut finish = Finish { source: &source, strength: 0.5, colours: 0.0, under: None, filter: None, mask: None };
     tensor_to_pixels_finished(&[0.0; 3], &spec(1, 1), &mut finish, dst);
 }
 

@@ -1,6 +1,7 @@
 //! Tensor to pixels, finished row by row if asked.
 
-use super::finish::{Finish, Rows, clamp};
+use super::finish::{Finish, Rows};
+use super::numbers::clamp;
 use super::simd::{self, Pass};
 use super::{Channels, Layout, Pixel, PixelsMut, TensorSpec};
 
@@ -120,17 +121,16 @@ impl ToPixels<'_, '_> {
                     &plane[((line * SIDE + column) * high + down) * wide + first..][..count]
                 })
             });
-            let pixel = |place: usize, column: usize| -> [u8; BYTES] {
-                Pixel::from_colours(decode.colours(values.map(|colour| colour[column][place])))
-            };
             let row = dst.row_mut(y);
             let (pixels, _) = row.as_chunks_mut::<BYTES>();
             let (cells, rest) = pixels.as_chunks_mut::<SIDE>();
             for (place, cell) in cells.iter_mut().enumerate() {
-                *cell = std::array::from_fn(|column| pixel(place, column));
+                for (column, pixel) in cell.iter_mut().enumerate() {
+                    *pixel = Pixel::from_colours(decode.colours(colours_at(&values, column, place)));
+                }
             }
             for (column, last) in rest.iter_mut().enumerate() {
-                *last = pixel(count - 1, column);
+                *last = Pixel::from_colours(decode.colours(colours_at(&values, column, count - 1)));
             }
             if let Some(rows) = &mut rows {
                 rows.finish::<BYTES>(y, row);
@@ -162,6 +162,12 @@ impl ToPixels<'_, '_> {
     }
 }
 
+/// What the three planes hold of a pixel, each with a slice for each column of the cells.
+#[inline(always)]
+fn colours_at<const SIDE: usize>(planes: &[[&[f32]; SIDE]; 3], column: usize, place: usize) -> [f32; 3] {
+    [planes[0][column][place], planes[1][column][place], planes[2][column][place]]
+}
+
 /// The tensor's values of a pixel to its bytes; with `ALIKE` all by the first colour's numbers.
 #[derive(Clone, Copy)]
 struct Decode<const ALIKE: bool> {
@@ -177,7 +183,7 @@ impl<const ALIKE: bool> Decode<ALIKE> {
     #[inline(always)]
     fn colours(self, values: [f32; 3]) -> [f32; 3] {
         if ALIKE {
-            return values.map(|value| self.colour(value, 0));
+            return [self.colour(values[0], 0), self.colour(values[1], 0), self.colour(values[2], 0)];
         }
         [self.colour(values[0], 0), self.colour(values[1], 1), self.colour(values[2], 2)]
     }

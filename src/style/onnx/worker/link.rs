@@ -1,7 +1,7 @@
 //! The daemon's end of a worker process: starts it, asks it, and notices when it is gone.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -94,15 +94,16 @@ impl Link {
         self.down
     }
 
-    /// Sends a request and waits for its answer and the files with it; one that says that it failed is an error.
+    /// Sends a request with the files that are given, and waits for its answer and the files with it; one that says that it failed is an error.
     pub fn ask(
         &mut self,
         request: &Request,
+        given: &[BorrowedFd],
         limit: Duration,
         files: &mut [Option<OwnedFd>; TENSORS],
     ) -> Result<Answer> {
         self.check_up()?;
-        tell(self.socket.as_fd(), request, &[]).map_err(|error| self.lost(&error))?;
+        tell(self.socket.as_fd(), request, given).map_err(|error| self.lost(&error))?;
         let length = self.wait(limit, files)?;
         match parse(&self.answer[..length]) {
             Ok(Answer::Failed(why)) => Err(Error::model(why)),

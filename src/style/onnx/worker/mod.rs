@@ -9,6 +9,14 @@ mod process;
 mod protocol;
 mod remote;
 
+use std::path::PathBuf;
+
 pub use link::Process;
 pub use process::serve;
-pub use remote::{RemoteSession, inspect};
+pub use remote::{RemoteEncoder, RemoteSession, inspect};
+
+/// The program to start as a worker process: this one as it runs, even if its file has been replaced by a newer version
+/// since.
+pub fn program() -> Option<PathBuf> {
+    Some("/proc/self/exe".into())
+}

@@ -1,18 +1,22 @@
 //! The worker's side: a process that runs one session for the daemon at the other end of its standard input.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
+use super::super::encoder::LocalEncoder;
 use super::super::inspect::NetworkInfo;
 use super::super::loaded::Loaded;
 use super::super::local::LocalSession;
 use super::protocol::{Answer, LONGEST, RAN, RUN, RUN_ANEW, Request, TENSORS, parse, receive, send_bytes, tell};
 use crate::error::{Error, Result};
+use crate::shared_memory::SharedMemory;
 use crate::style::geometry::Size;
+use crate::style::manifest::Manifest;
 
 /// When memory runs out, the kernel ends a worker rather than its daemon.
 const OUT_OF_MEMORY_SCORE: &str = "500";
@@ -62,21 +66,18 @@ fn leave_with(daemon: BorrowedFd) {
 
 fn answer_requests(daemon: BorrowedFd) -> io::Result<()> {
     let mut buffer = vec![0; LONGEST];
-    let mut weights = Vec::new();
     let mut session: Option<LocalSession> = None;
+    let mut encoder: Option<WorkingEncoder> = None;
     loop {
-        let length = receive(daemon, &mut buffer, &mut [const { None }; TENSORS])?;
+        let mut files = [const { None }; TENSORS];
+        let length = receive(daemon, &mut buffer, &mut files)?;
         match &buffer[..length] {
             [] => return Ok(()),
-            [kind @ (RUN | RUN_ANEW), bytes @ ..] => {
+            [kind @ (RUN | RUN_ANEW)] => {
                 if let (RUN_ANEW, Some(session)) = (*kind, &mut session) {
                     session.forget();
                 }
-                weights.clear();
-                weights.extend(
-                    bytes.chunks_exact(4).map(|value| f32::from_ne_bytes([value[0], value[1], value[2], value[3]])),
-                );
-                match run(&mut session, &weights) {
+                match run(&mut session) {
                     Ok(took) => send_bytes(daemon, &ran(took))?,
                     Err(error) => tell(daemon, &Answer::Failed(error.to_string()), &[])?,
                 }
@@ -88,16 +89,9 @@ fn answer_requests(daemon: BorrowedFd) -> io::Result<()> {
                         if let Some(measured) = measured {
                             loaded.settle(|| Ok::<_, Error>(measured))?;
                         }
-                        LocalSession::new(loaded)
+                        open(loaded, files)
                     });
-                    let answer = match opened {
-                        Ok(mut opened) => {
-                            opened.share_tensors();
-                            session = Some(opened);
-                            Answer::Done
-                        }
-                        Err(error) => Answer::Failed(error.to_string()),
-                    };
+                    let answer = done(opened.map(|opened| session = Some(opened)));
                     tell(daemon, &answer, &[])?;
                 }
                 Request::Inspect { path, library } => {
@@ -107,8 +101,18 @@ fn answer_requests(daemon: BorrowedFd) -> io::Result<()> {
                     };
                     tell(daemon, &answer, &[])?;
                 }
-                Request::Prepare { size: [width, height], border, weights } => {
-                    match prepare(&mut session, Size::new(width, height), border, &weights) {
+                Request::OpenEncoder { mut manifest, path, library } => {
+                    manifest.path = path;
+                    let opened = WorkingEncoder::open(&manifest, library.as_deref(), files);
+                    let answer = done(opened.map(|opened| encoder = Some(opened)));
+                    tell(daemon, &answer, &[])?;
+                }
+                Request::Encode => {
+                    let encoded = encoder.as_mut().ok_or_else(not_prepared).and_then(WorkingEncoder::encode);
+                    tell(daemon, &done(encoded), &[])?;
+                }
+                Request::Prepare { size: [width, height], border } => {
+                    match prepare(&mut session, Size::new(width, height), border) {
                         Ok(answer) => {
                             let tensors = session.as_ref().and_then(LocalSession::shared_tensors);
                             let files = tensors.iter().flatten().map(|tensor| tensor.as_fd()).collect::<Vec<_>>();
@@ -129,15 +133,59 @@ fn ran(took: Duration) -> [u8; 9] {
     answer
 }
 
-fn run(session: &mut Option<LocalSession>, weights: &[f32]) -> Result<Duration> {
-    let session = session.as_mut().filter(|session| session.prepared_for().is_some()).ok_or_else(not_prepared)?;
-    session.set_weights(weights.iter().copied());
-    session.run()
+/// A session whose tensors the daemon sees; what says the style lies in the first file.
+fn open(loaded: Loaded, [style, _]: [Option<OwnedFd>; TENSORS]) -> Result<LocalSession> {
+    let numbers = loaded.manifest().style_numbers();
+    let mut session = LocalSession::new(loaded)?;
+    session.share_tensors();
+    if numbers > 0 {
+        session.take_style_from(shared(style, numbers)?)?;
+    }
+    Ok(session)
 }
 
-fn prepare(session: &mut Option<LocalSession>, size: Size, border: usize, weights: &[f32]) -> Result<Answer> {
+/// An encoder, with the picture that it reads and the vector that it writes.
+struct WorkingEncoder {
+    encoder: LocalEncoder,
+    picture: SharedMemory,
+    vector: SharedMemory,
+}
+
+impl WorkingEncoder {
+    fn open(
+        manifest: &Manifest,
+        library: Option<&Path>,
+        [picture, vector]: [Option<OwnedFd>; TENSORS],
+    ) -> Result<Self> {
+        let length = manifest.style_image.as_ref().map_or(0, |image| image.picture_shape().iter().product());
+        let (picture, vector) = (shared(picture, length)?, shared(vector, manifest.style_numbers())?);
+        Ok(Self { encoder: LocalEncoder::open(manifest, library)?, picture, vector })
+    }
+
+    fn encode(&mut self) -> Result<()> {
+        self.vector.values_mut().copy_from_slice(&self.encoder.encode(self.picture.values())?);
+        Ok(())
+    }
+}
+
+fn done(result: Result<()>) -> Answer {
+    match result {
+        Ok(()) => Answer::Done,
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
+
+fn shared(file: Option<OwnedFd>, length: usize) -> Result<SharedMemory> {
+    let file = file.ok_or_else(|| Error::model("a worker process was not given the memory that it needs"))?;
+    SharedMemory::open(file, length).map_err(|error| Error::model(error.to_string()))
+}
+
+fn run(session: &mut Option<LocalSession>) -> Result<Duration> {
+    session.as_mut().filter(|session| session.prepared_for().is_some()).ok_or_else(not_prepared)?.run()
+}
+
+fn prepare(session: &mut Option<LocalSession>, size: Size, border: usize) -> Result<Answer> {
     let session = session.as_mut().ok_or_else(not_prepared)?;
-    session.set_weights(weights.iter().copied());
     session.prepare(size, border)?;
     // Once more in the memory that is handed over: the first touch of new pages is not for a live frame to pay.
     let tried = session.try_run()?;

@@ -21,7 +21,7 @@ use crate::style::manifest::Manifest;
 /// No packet is longer: a manifest takes a few thousand bytes, and the socket's buffers hold this much.
 pub const LONGEST: usize = 128 * 1024;
 
-/// The first byte of a request to run, which its weights follow; all others are JSON.
+/// The request to run; all others are JSON.
 pub const RUN: u8 = b'R';
 
 /// The same, for a picture that has nothing to do with those before.
@@ -36,7 +36,8 @@ pub const TENSORS: usize = 2;
 /// What the daemon asks for, besides runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
-    /// Load the network; the first request, answered with `Done`.
+    /// Load the network; the first request, answered with `Done`. With it comes the memory of what says the style, where the
+    /// network has an input for it.
     Open {
         manifest: Box<Manifest>,
         /// Where the manifest was read from: its network lies beside it.
@@ -47,8 +48,13 @@ pub enum Request {
     },
     /// Load the network and tell what it says of itself; answered with `Inspected`.
     Inspect { path: PathBuf, library: Option<PathBuf> },
+    /// Load the encoder of this network; answered with `Done`. With it comes the memory of a painting's picture and of its
+    /// vector.
+    OpenEncoder { manifest: Box<Manifest>, path: PathBuf, library: Option<PathBuf> },
+    /// Make the vector of the picture; answered with `Done`.
+    Encode,
     /// Make the tensors of this width and height and try the network; answered with `Prepared` and their memory.
-    Prepare { size: [usize; 2], border: usize, weights: Vec<f32> },
+    Prepare { size: [usize; 2], border: usize },
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The daemon's side: a session whose network runs in a worker process.
 
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,11 +9,12 @@ use super::super::inspect::NetworkInfo;
 use super::super::loaded::Loaded;
 use super::super::local::TRIAL_LIMIT;
 use super::super::options::SessionOptions;
-use super::super::shared_memory::SharedMemory;
 use super::link::{Link, OPEN_LIMIT, Process};
 use super::protocol::{Answer, RAN, RUN, RUN_ANEW, Request, TENSORS, parse};
 use crate::error::{Error, Result};
+use crate::shared_memory::SharedMemory;
 use crate::style::geometry::Size;
+use crate::style::manifest::Manifest;
 use crate::style::tensor::TensorSpec;
 
 /// Trying it may build an engine for minutes; single runs have a limit of their own in the worker.
@@ -29,8 +31,10 @@ const ANSWERED_ELSE: &str = "its worker process answered something else";
 pub struct RemoteSession {
     loaded: Loaded,
     link: Link,
-    /// The request to run: its weights lie behind the first byte.
-    run: Vec<u8>,
+    /// The request to run.
+    run: u8,
+    /// What says the style.
+    style: Option<SharedMemory>,
     tensors: Option<Tensors>,
     run_limit: Duration,
 }
@@ -51,15 +55,15 @@ impl RemoteSession {
     pub fn start(program: &Path, loaded: Loaded) -> Result<Self> {
         let network = loaded.manifest().model_path().display().to_string();
         let link = Link::start(program, network)?;
-        let weights = loaded.manifest().style_input.as_ref().map_or(0, |style| style.count);
-        let mut run = vec![0; 1 + weights * size_of::<f32>()];
-        run[0] = RUN_ANEW;
-        let mut this = Self { loaded, link, run, tensors: None, run_limit: TRIAL_LIMIT };
+        let numbers = loaded.manifest().style_numbers();
+        let style = (numbers > 0).then(|| memory(numbers)).transpose()?;
+        let mut this = Self { loaded, link, run: RUN_ANEW, style, tensors: None, run_limit: TRIAL_LIMIT };
         let (manifest, options) = (Box::new(this.loaded.0.manifest.clone()), this.loaded.0.options.clone());
         let options = SessionOptions { worker: None, ..options };
         let (path, measured) = (manifest.path.clone(), this.loaded.measured().cloned());
         let request = Request::Open { manifest, path, options, measured };
-        this.link.ask(&request, OPEN_LIMIT, &mut [const { None }; TENSORS])?;
+        let given = this.style.iter().map(AsFd::as_fd).collect::<Vec<_>>();
+        this.link.ask(&request, &given, OPEN_LIMIT, &mut [const { None }; TENSORS])?;
         Ok(this)
     }
 
@@ -75,24 +79,23 @@ impl RemoteSession {
         self.link.is_down()
     }
 
-    /// They go with the next run.
+    /// The next run sees them.
     pub fn set_weights(&mut self, weights: impl Iterator<Item = f32>) {
-        let places = self.run[1..].chunks_exact_mut(size_of::<f32>());
-        places.zip(weights).for_each(|(place, weight)| place.copy_from_slice(&weight.to_ne_bytes()));
+        if let Some(style) = &mut self.style {
+            style.values_mut().iter_mut().zip(weights).for_each(|(place, weight)| *place = weight);
+        }
     }
 
     /// The next run tells it.
     pub fn forget(&mut self) {
-        self.run[0] = RUN_ANEW;
+        self.run = RUN_ANEW;
     }
 
     pub fn prepare(&mut self, size: Size, border: usize) -> Result<()> {
         self.tensors = None;
-        let weights =
-            self.run[1..].chunks_exact(4).map(|value| f32::from_ne_bytes([value[0], value[1], value[2], value[3]]));
-        let (size, weights) = ([size.width, size.height], weights.collect());
+        let size = [size.width, size.height];
         let mut files = [const { None }; TENSORS];
-        let answer = self.link.ask(&Request::Prepare { size, border, weights }, PREPARE_LIMIT, &mut files)?;
+        let answer = self.link.ask(&Request::Prepare { size, border }, &[], PREPARE_LIMIT, &mut files)?;
         let (Answer::Prepared { painted, measured, tried }, [Some(input), Some(output)]) = (answer, files) else {
             return Err(self.link.crashed(ANSWERED_ELSE));
         };
@@ -130,9 +133,9 @@ impl RemoteSession {
 
     fn run_within(&mut self, limit: Duration) -> Result<Duration> {
         let begun = Instant::now();
-        match self.link.exchange(&self.run, limit)? {
+        match self.link.exchange(&[self.run], limit)? {
             [RAN, ..] => {
-                self.run[0] = RUN;
+                self.run = RUN;
                 Ok(begun.elapsed())
             }
             packet => match parse(packet) {
@@ -150,8 +153,44 @@ impl RemoteSession {
 pub fn inspect(program: &Path, path: &Path, library: Option<&Path>) -> Result<NetworkInfo> {
     let mut link = Link::start(program, path.display().to_string())?;
     let request = Request::Inspect { path: path.into(), library: library.map(Path::to_path_buf) };
-    match link.ask(&request, OPEN_LIMIT, &mut [const { None }; TENSORS])? {
+    match link.ask(&request, &[], OPEN_LIMIT, &mut [const { None }; TENSORS])? {
         Answer::Inspected(info) => Ok(info),
         _ => Err(link.crashed(ANSWERED_ELSE)),
     }
+}
+
+/// An encoder that runs in a process of its own.
+pub struct RemoteEncoder {
+    link: Link,
+    picture: SharedMemory,
+    vector: SharedMemory,
+}
+
+impl RemoteEncoder {
+    /// Starts a worker process and loads the encoder of `manifest` there.
+    ///
+    /// # Errors
+    /// No process, or whatever loading the encoder tells; a crash is an error like others.
+    pub fn start(program: &Path, manifest: &Manifest, library: Option<&Path>) -> Result<Self> {
+        let mut link = Link::start(program, manifest.encoder_path().unwrap_or_default().display().to_string())?;
+        let length = manifest.style_image.as_ref().map_or(0, |image| image.picture_shape().iter().product());
+        let (picture, vector) = (memory(length)?, memory(manifest.style_numbers())?);
+        let (path, library) = (manifest.path.clone(), library.map(Path::to_path_buf));
+        let request = Request::OpenEncoder { manifest: Box::new(manifest.clone()), path, library };
+        let given = [picture.as_fd(), vector.as_fd()];
+        link.ask(&request, &given, OPEN_LIMIT, &mut [const { None }; TENSORS])?;
+        Ok(Self { link, picture, vector })
+    }
+
+    pub fn encode(&mut self, picture: &[f32]) -> Result<Vec<f32>> {
+        self.picture.values_mut().copy_from_slice(picture);
+        match self.link.ask(&Request::Encode, &[], TRIAL_LIMIT, &mut [const { None }; TENSORS])? {
+            Answer::Done => Ok(self.vector.values().to_vec()),
+            _ => Err(self.link.crashed(ANSWERED_ELSE)),
+        }
+    }
+}
+
+fn memory(length: usize) -> Result<SharedMemory> {
+    SharedMemory::new(length).map_err(|error| Error::model(format!("no memory for a tensor: {error}")))
 }

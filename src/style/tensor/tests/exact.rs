@@ -162,7 +162,7 @@ proptest! {
         reference_finish(under.map(|part| (&below, part)), &source, strength, colours, dst);
 
         let mut finish = Finish {
-            source: &source, strength, colours, under: under.map(|part| (below, part)), filter: None,
+            source: &source, strength, colours, under: under.map(|part| (below, part)), filter: None, mask: None,
         };
         let mut data = vec![CANARY; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut data, 0);
@@ -202,7 +202,7 @@ proptest! {
         for (strength, colours, expected) in [(0.0, colours, source), (-1.0, colours, source),
                                               (f32::NAN, colours, source), (1.0, 0.0, painted.as_ref()),
                                               (7.0, f32::NAN, painted.as_ref())] {
-            let mut finish = Finish { source: &source, strength, colours, under: None, filter: None };
+            let mut finish = Finish { source: &source, strength, colours, under: None, filter: None, mask: None };
             tensor_to_pixels_finished(&tensor, &case.spec, &mut finish, dst);
             for y in 0..case.height {
                 prop_assert_eq!(dst.row_mut(y) as &[u8], expected.row(y), "strength {}, row {}", strength, y);
@@ -218,7 +218,7 @@ proptest! {
         let source = case.pixels(&source, 0);
         let mut data = vec![0; case.bytes(0)];
         let dst = &mut case.pixels_mut(&mut data, 0);
-        let mut finish = Finish { source: &source, strength, colours: 1.0, under: None, filter: None };
+        let mut finish = Finish { source: &source, strength, colours: 1.0, under: None, filter: None, mask: None };
         tensor_to_pixels_finished(&tensor, &case.spec, &mut finish, dst);
         for y in 0..case.height {
             let bytes = case.order.bytes();
@@ -255,7 +255,7 @@ proptest! {
 
             let finish = |held| {
                 let filter = Some(Held::Still(held));
-                Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter }
+                Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter, mask: None }
             };
             let mut data = painted.clone();
             let held = filter.watch(&source, steadiness[number]);
@@ -282,7 +282,7 @@ proptest! {
             let picture: Vec<u8> = painted.iter().cycle().skip(number * 7).take(case.bytes(0)).copied().collect();
             let finish = |held| {
                 let filter = Some(Held::Moving(held));
-                Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter }
+                Finish { source: &source, strength: 1.0, colours: 0.0, under: None, filter, mask: None }
             };
             let (mut expected, mut data) = (picture.clone(), picture);
             finish_pixels(&mut finish(fast.watch(&source, true)), &mut case.pixels_mut(&mut expected, 0));

@@ -5,6 +5,7 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::output::fit::{self, Fit};
 use crate::style::Size;
 
 /// What webcams deliver and every program understands: BT.601, limited range, sRGB primaries.
@@ -35,7 +36,7 @@ impl YuyvConverter {
     pub fn new(caps: &gst::Caps, size: Option<Size>, mirror: bool) -> Result<Self> {
         let failed = |error: gst::glib::BoolError| Error::output(format!("virtual camera: {error}"));
         let from = gst_video::VideoInfo::from_caps(caps).map_err(failed)?;
-        let shown = shown_size(&from);
+        let shown = fit::shown_size(&from);
         // Two pixels share their colour, so the width is even.
         let even = |size: Size| Size::new((size.width & !1).max(2), size.height.max(1));
         let size = even(size.unwrap_or(shown));
@@ -44,13 +45,7 @@ impl YuyvConverter {
             .colorimetry(&colours())
             .build()
             .map_err(failed)?;
-        let mut config = gst_video::VideoConverterConfig::new();
-        let inner = inner(shown, size);
-        config.set_dest_x(inner.x);
-        config.set_dest_y(inner.y);
-        config.set_dest_width(Some(inner.width));
-        config.set_dest_height(Some(inner.height));
-        let converter = gst_video::VideoConverter::new(&from, &to, Some(config)).map_err(failed)?;
+        let converter = fit::converter(&from, &to, Fit::Contain).map_err(failed)?;
         let buffer = |info: &gst_video::VideoInfo| gst::Buffer::with_size(info.size()).map_err(failed);
         let (drawn, mirrored) = (buffer(&to)?, mirror.then(|| buffer(&from)).transpose()?);
         Ok(Self { from, to, converter, drawn, mirrored })
@@ -96,37 +91,6 @@ impl YuyvConverter {
     }
 }
 
-/// The size of the picture in square pixels.
-fn shown_size(info: &gst_video::VideoInfo) -> Size {
-    let (n, d) = (info.par().numer().max(1) as usize, info.par().denom().max(1) as usize);
-    Size::new((info.width() as usize * n + d / 2) / d, info.height() as usize)
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Inner {
-    x: i32,
-    y: i32,
-    width: i32,
-    height: i32,
-}
-
-/// Where a picture of size `shown` lies in one of size `whole`: as large as its shape allows, black around it.
-fn inner(shown: Size, whole: Size) -> Inner {
-    // One column less than the picture, because widths are even: nobody wants a scaled picture for that.
-    if shown.height == whole.height && shown.width.abs_diff(whole.width) <= 1 {
-        return Inner { x: 0, y: 0, width: whole.width as i32, height: whole.height as i32 };
-    }
-    let by_width = whole.width * shown.height <= whole.height * shown.width;
-    let (width, height) = if by_width {
-        (whole.width, (whole.width * shown.height + shown.width / 2) / shown.width)
-    } else {
-        ((whole.height * shown.width + shown.height / 2) / shown.height, whole.height)
-    };
-    let (width, height) = ((width & !1).max(2), height.max(1));
-    let x = ((whole.width - width) / 2) & !1;
-    Inner { x: x as i32, y: ((whole.height - height) / 2) as i32, width: width as i32, height: height as i32 }
-}
-
 /// Turns each row around.
 fn mirror(
     source: &gst_video::VideoFrameRef<&gst::BufferRef>,
@@ -148,7 +112,6 @@ fn mirror(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn caps(width: i32, height: i32) -> gst::Caps {
         crate::gst::init().unwrap();
@@ -223,16 +186,5 @@ mod tests {
         let mut caps = caps(64, 64);
         caps.make_mut().set("pixel-aspect-ratio", gst::Fraction::new(2, 1));
         assert_eq!(YuyvConverter::new(&caps, None, false).unwrap().size(), Size::new(128, 64));
-    }
-
-    proptest! {
-        #[test]
-        fn the_picture_lies_within_the_whole(w in 1usize..3000, h in 1usize..3000, ww in 1usize..1500, wh in 1usize..3000) {
-            let whole = Size::new(ww * 2, wh);
-            let Inner { x, y, width, height } = inner(Size::new(w, h), whole);
-            prop_assert!(x >= 0 && y >= 0 && width > 0 && height > 0);
-            prop_assert!(x + width <= whole.width as i32 && y + height <= whole.height as i32);
-            prop_assert!(x % 2 == 0 && width % 2 == 0);
-        }
     }
 }

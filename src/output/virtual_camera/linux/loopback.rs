@@ -56,8 +56,8 @@ impl Loopback {
         let nodes = v4l2::nodes();
         let found = choose(requested, &nodes).map_err(|what| {
             let path = Path::new(requested);
-            let denied = v4l2::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
-            let what = if denied { format!("{requested}: {}", v4l2::permission_advice(path)) } else { what };
+            let what =
+                if v4l2::is_denied(path) { format!("{requested}: {}", v4l2::permission_advice(path)) } else { what };
             Error::output(format!("virtual camera: {what}"))
         })?;
         if found.captures && found.outputs {

@@ -1,0 +1,1 @@
+"""A network that finds people, from elsewhere."""
