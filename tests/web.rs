@@ -285,7 +285,7 @@ fn several_streams_are_chosen_from_a_list_and_a_bad_config_is_told() {
     browser.press("#stream", "lobby");
     wait_to_see("the other stream", &browser, &inverted(&same), 0.02, 0.98);
     browser.value("(window.held = false, window.go(), 0)");
-    browser.wait_for("!document.getElementById('mirror').disabled");
+    browser.wait_for("document.getElementById('mirror').ariaBusy !== 'true'");
     assert_eq!(browser.value("document.getElementById('mirror').ariaPressed"), "false");
     assert_eq!(studio.api.state()["mirrored"], true);
     assert_eq!(studio.api.json("PATCH", "/api/v1/streams/live", r#"{"mirrored": false}"#).status, 200);

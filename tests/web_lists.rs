@@ -112,7 +112,7 @@ fn sources_are_chosen_from_what_there_is() {
     browser.press("body", "c");
     let source = |name: &str| {
         let source = studio.api.wait_for_state(name, |state| state["source"].as_str().unwrap().ends_with(name));
-        browser.wait_for("!document.getElementById('source-pick').disabled");
+        browser.wait_for("document.getElementById('source-pick').ariaBusy !== 'true'");
         source
     };
     browser.press("[data-testid=cameras]", "white.mkv");
@@ -247,5 +247,8 @@ fn a_show_is_seen_held_and_moved() {
     reads(1, ".now", "showcase");
     browser.press(&format!("{} select", row(1)), "test p");
     reads(1, ".now", "test picture");
+    // Keys that are typed while it jumps are still the list's.
+    browser.wait_for("document.activeElement.matches('#show-parts select')");
+    assert_eq!(studio.api.state()["show"]["playlist"]["status"], "playing");
     browser.assert_clean(false);
 }

@@ -109,7 +109,7 @@ function showLook() {
   }
   const networks = [...new Set([...styles.map((style) => style.network), ...(stream ? [stream.network] : [])])];
   showList(the("network"), networks, (value) => element("option", { value }, value));
-  if (!the("network").disabled) setValue(the("network"), painter());
+  setValue(the("network"), painter());
 
   const { styles: mix } = look();
   gallery.show(normalised(mix), all.find((style) => style.name in mix)?.network ?? painter());
@@ -184,17 +184,22 @@ function setComparing(wanted) {
 
 // What can be done with the stream
 
-/** Does something with the stream, its button being busy meanwhile; errors are shown in words. */
-async function act(button, action) {
-  if (!stream || button.disabled) return;
-  button.disabled = true;
+/**
+ * Does something with the stream, its control being busy meanwhile; errors are shown in words.
+ * A busy control keeps the focus, for those who use the keyboard: a list that is moved on meanwhile is taken at the end.
+ */
+async function act(control, action) {
+  if (!stream || control.ariaBusy === "true") return;
+  control.ariaBusy = "true";
   const { name } = stream;
+  const asked = control.value;
   try {
     note(name, await action());
   } catch (problem) {
     notice(problem.message);
   } finally {
-    button.disabled = false;
+    control.ariaBusy = "false";
+    if (control.value !== asked) control.dispatchEvent(new Event("change"));
     show();
   }
 }
@@ -296,7 +301,7 @@ function show() {
   const size = the("size");
   const sizes = SIZES.includes(stream.size) ? SIZES : [...SIZES, stream.size];
   showList(size, sizes, (value) => element("option", { value }, SIZE_TITLES[value] ?? value));
-  if (!size.disabled) setValue(size, stream.size);
+  setValue(size, stream.size);
   const box = stream.bounding_box ? `within ${stream.bounding_box}` : `at ${stream.picture}`;
   const painting = `${stream.network} paints ${box} on ${stream.device}; the output is ${stream.picture}.`;
   the("size-now").textContent = stream.status === "running" ? painting : "";

@@ -32,9 +32,9 @@ export function notice(text, kind = "problem") {
   setTimeout(() => message.remove(), shownMs);
 }
 
-/** Does nothing if that is what the input shows already, so that nobody's hand is disturbed. */
+/** Does nothing if that is what the input shows already, or while it is busy, so that nobody's hand is disturbed. */
 export function setValue(input, value) {
-  if (input.value !== String(value)) input.value = value;
+  if (input.ariaBusy !== "true" && input.value !== String(value)) input.value = value;
 }
 
 /** Makes the rows of a list anew if what they show changed; `row(item, place)` makes one. */

@@ -79,6 +79,6 @@ export class Show {
       element("option", { value: place, title: missing ?? "" }, missing ? `${title} (missing)` : title),
     );
     jump.hidden = items.length < 2;
-    if (!jump.disabled && on_air) setValue(jump, on_air.place);
+    if (on_air) setValue(jump, on_air.place);
   }
 }
