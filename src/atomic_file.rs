@@ -20,6 +20,20 @@ pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes `bytes` in the place of a file that is there, or of the one that a link leads to; who may read it stays.
+///
+/// # Errors
+/// As [`replace`], and where there is no such file.
+pub fn change(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = file.canonicalize()?;
+    let mut part = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(Path::new("/")))?;
+    part.write_all(bytes)?;
+    part.as_file().set_permissions(file.metadata()?.permissions())?;
+    part.as_file().sync_all()?;
+    part.persist(file)?;
+    Ok(())
+}
+
 /// Opens a file that is one: whoever opens a pipe may wait for ever.
 ///
 /// # Errors

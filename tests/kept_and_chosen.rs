@@ -293,3 +293,78 @@ fn outputs_are_added_and_removed_and_survive_what_the_config_changes() {
     api.get(&format!("/api/v1/qr?text={}", "x".repeat(5000))).assert_problem(422, "does not fit");
     studio.close();
 }
+
+#[test]
+fn what_is_set_by_hand_is_saved_in_the_config_file() {
+    let studio = Studio::open(&[]);
+    let config = studio.folder.path().join("impasto.toml");
+    let comment = "# Of the hall; ask before you change it.\n";
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{comment}{text}")).unwrap();
+    let studio = studio.reopen();
+    let api = &studio.api;
+    let save = || api.json("POST", "/api/v1/streams/live/save", "");
+    let applied = || api.get("/api/v1/config").value()["applied"].as_u64().unwrap();
+    assert_eq!(save().value()["saved"], json!([]), "it is as the config says");
+
+    let film = studio.folder.path().join("a film.mkv");
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc=s=64x36:r=20:d=2", "-c:v", "libx264", film.to_str().unwrap()]);
+    let source = json!({ "source": film, "loop": true }).to_string();
+    assert_eq!(api.json("POST", "/api/v1/streams/live/source", &source).status, 200);
+    assert_eq!(api.json("PATCH", LOOK, r#"{"styles": "negative", "strength": 0.75, "fade_ms": 0}"#).status, 200);
+    let address = format!("127.0.0.1:{}", free_port());
+    let wish = json!({ "type": "rtsp", "address": address }).to_string();
+    assert_eq!(api.json("POST", "/api/v1/streams/live/outputs", &wish).status, 200);
+    let removed = api.ask("DELETE", "/api/v1/streams/live/outputs/webrtc", &[], b"");
+    assert_eq!(removed.status, 200, "{}", removed.text());
+
+    let (before, seen) = (api.state(), applied());
+    let saved = save().value();
+    let keys = ["source.input", "source.loop", "paint.strength", "paint.styles", "output.rtsp", "output.webrtc"];
+    for key in keys {
+        assert!(saved["saved"].as_array().unwrap().contains(&json!(key)), "{key}: {saved}");
+    }
+    assert_eq!((saved["saved"].as_array().unwrap().len(), &saved["left_out"]), (keys.len(), &json!([])));
+    assert!(std::fs::read_to_string(&config).unwrap().starts_with(comment));
+
+    // It is read again, and nothing of what runs is touched.
+    until("the config is read again", || applied() > seen);
+    api.assert_painting(20);
+    let now = api.state();
+    for part in ["look", "network", "source", "outputs", "undo", "failures", "error"] {
+        assert_eq!(now[part], before[part], "{part}");
+    }
+    assert!(now["uptime_s"].as_u64() >= before["uptime_s"].as_u64());
+    assert_eq!(save().value()["saved"], json!([]));
+
+    let studio = studio.reopen();
+    for part in ["look", "network", "source"] {
+        assert_eq!(studio.api.state()[part], before[part], "{part}");
+    }
+    let kinds = |state: &Value| {
+        let outputs = state["outputs"].as_array().unwrap().iter();
+        outputs.map(|output| output["id"].as_str().unwrap().to_string()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(kinds(&studio.api.state()), kinds(&before));
+
+    // A file with a mistake stays as it is, and so does one that is gone.
+    let api = &studio.api;
+    std::fs::write(&config, "[paint]\nstrenght = 1\n").unwrap();
+    let save = || api.json("POST", "/api/v1/streams/live/save", "");
+    save().assert_problem(422, "did you mean `strength`?");
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "[paint]\nstrenght = 1\n");
+    std::fs::remove_file(&config).unwrap();
+    save().assert_problem(500, "nothing is saved");
+    assert!(!config.exists());
+    api.assert_painting(10);
+    studio.close();
+}
+
+#[test]
+fn without_a_config_file_there_is_nothing_to_save_into() {
+    let (run, api) = http::Api::start(&["--source", "test", "--rtsp", "off", "--size", "64x36"]);
+    let saved = finish(impasto().args(["ctl", "--server", &api.address, "save"]));
+    assert_ne!(saved.code, 0);
+    assert!(saved.stderr.contains("start it with --config FILE"), "{}", saved.stderr);
+    assert_eq!(run.interrupt().code, Some(0));
+}

@@ -68,6 +68,18 @@ impl Source {
         }
     }
 
+    /// What [`Source::parse`] reads as this one; none for a path that is no text, and for a camera that is known by what it is.
+    pub fn written(&self) -> Option<String> {
+        match self {
+            Self::Showcase => Some("showcase".into()),
+            Self::Test => Some("test".into()),
+            Self::Camera(CameraRequest { which: Which::Known(_), .. }) => None,
+            Self::Camera(CameraRequest { which, .. }) => Some(which.to_string()),
+            Self::File(path) => path.to_str().map(Into::into),
+            Self::Url(url) => Some(url.clone()),
+        }
+    }
+
     /// A source that can come back after it was lost.
     pub fn is_live(&self) -> bool {
         matches!(self, Self::Camera(_) | Self::Url(_))

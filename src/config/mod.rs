@@ -3,6 +3,7 @@
 pub(crate) mod outputs;
 mod place;
 pub mod plan;
+pub mod save;
 mod settings;
 mod show;
 mod stream;

@@ -79,12 +79,7 @@ impl OutputsPlan {
                 Some(RtspPlan { address, access: access.clone(), kbps: config.rtsp_kbps })
             }
         };
-        let also = config.also.iter().map(|output| match output {
-            ExtraOutput::VirtualCamera(camera) => virtual_camera(camera).map(OutputPlan::VirtualCamera),
-            ExtraOutput::Push(PushConfig { url, kbps }) => push(url, *kbps),
-            ExtraOutput::Display(DisplayConfig { monitor, fit }) => display(monitor, *fit),
-        });
-        let also = also.collect::<Result<Vec<_>>>()?;
+        let also = config.also.iter().map(ExtraOutput::plan).collect::<Result<Vec<_>>>()?;
         let on_demand = match config.on_demand {
             OnDemand::Auto => also.iter().any(|output| output.virtual_camera().is_some()),
             OnDemand::On => true,
@@ -230,6 +225,18 @@ impl OutputPlan {
             (Self::Push(mine), Self::Push(theirs)) => mine.is_to(theirs),
             (Self::Display(mine), Self::Display(theirs)) => mine.monitor == theirs.monitor,
             _ => false,
+        }
+    }
+}
+
+impl ExtraOutput {
+    /// # Errors
+    /// A value that cannot be, or a virtual camera that is not there.
+    pub fn plan(&self) -> Result<OutputPlan> {
+        match self {
+            Self::VirtualCamera(camera) => virtual_camera(camera).map(OutputPlan::VirtualCamera),
+            Self::Push(PushConfig { url, kbps }) => push(url, *kbps),
+            Self::Display(DisplayConfig { monitor, fit }) => display(monitor, *fit),
         }
     }
 }

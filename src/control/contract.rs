@@ -287,6 +287,17 @@ pub struct RecordNow {
     pub recording: bool,
 }
 
+/// The answer to `POST .../save`: what of the stream stands in the config file now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaveNow {
+    /// The config file.
+    pub file: String,
+    /// The keys that have another value now, such as `paint.strength`; none if it was there already.
+    pub saved: Vec<String>,
+    /// What the config has no place for, in words.
+    pub left_out: Vec<String>,
+}
+
 /// `GET .../show`: what is shown one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ShowState {

@@ -17,4 +17,4 @@ mod text;
 
 pub use address::{HttpAddress, HttpPlan, PreviewAddress};
 pub use sources::AllowedSources;
-pub use stream::{ApiError, ApiFuture, ApiResult, Hub, Member, Starter, Stream, run_blocking};
+pub use stream::{ApiError, ApiFuture, ApiResult, Hub, Member, Saver, Starter, Stream, run_blocking};

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::contract::{
-    Change, ConfigState, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch, ShowRequest,
-    ShowState, SourceRequest, StreamState, StreamStatus,
+    Change, ConfigState, LookNow, OutputState, OutputWish, Painted, RecordNow, SaveNow, SettingsNow, SettingsPatch,
+    ShowRequest, ShowState, SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::{Conflict, Error};
 use crate::metrics::OscCounters;
@@ -148,10 +148,14 @@ impl Member {
     }
 }
 
+/// Writes how the stream of that name is now into the config file.
+pub type Saver = Arc<dyn Fn(String) -> ApiFuture<'static, SaveNow> + Send + Sync>;
+
 /// All streams by name, and the state of the config; clones are the same.
 #[derive(Clone, Default)]
 pub struct Hub {
     streams: Arc<RwLock<BTreeMap<String, Member>>>,
+    saver: Arc<OnceLock<Saver>>,
     config: Arc<RwLock<ConfigState>>,
     changes: Arc<Notify>,
     osc: Arc<OscCounters>,
@@ -177,6 +181,22 @@ impl Hub {
     pub fn set_config(&self, config: ConfigState) {
         *self.config.write_locked() = config;
         self.changes.notify_one();
+    }
+
+    /// How streams are saved.
+    pub fn set_saver(&self, saver: Saver) {
+        // Set once, when the daemon starts.
+        let _ = self.saver.set(saver);
+    }
+
+    /// Writes how the stream is now into the config file: look, network, size, a source that was set by hand, outputs that were
+    /// added or taken away. Refused: a stream that does not run, a daemon without a config file, one that cannot be written.
+    pub async fn save(&self, name: &str) -> ApiResult<SaveNow> {
+        self.get(name)?;
+        match self.saver.get() {
+            Some(saver) => saver(name.into()).await,
+            None => Err(ApiError::Down("the daemon is starting; try again in a moment".into())),
+        }
     }
 
     /// To be notified when something other than figures changes, so that those who watch hear of it at once.

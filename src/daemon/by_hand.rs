@@ -32,6 +32,11 @@ impl ByHand {
         all.filter(|wish| !matches!(wish, OutputWish::Push { .. })).cloned().collect()
     }
 
+    /// What the config would have to say to be as it is by hand: what was added, and what was taken away.
+    pub fn unsaved(&self) -> (Vec<OutputWish>, Vec<OutputPlan>) {
+        (self.added.iter().map(|added| added.wish.clone()).collect(), self.removed.clone())
+    }
+
     /// Looks for what is remembered; what is not there any more is told and forgotten.
     pub fn restore(&mut self, configured: &OutputsPlan, stream: &str) {
         for wish in std::mem::take(&mut self.remembered) {
@@ -60,8 +65,9 @@ impl ByHand {
         }
     }
 
-    /// The config has become this: what it no longer has may come back with it.
+    /// The config has become this: what it no longer has may come back with it, and what it has now is its own.
     pub fn follow(&mut self, configured: &[OutputPlan]) {
+        self.added.retain(|added| !configured.contains(&added.plan));
         self.removed.retain(|removed| configured.contains(removed));
     }
 

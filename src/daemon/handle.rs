@@ -70,6 +70,11 @@ impl Handle {
         self.source.now()
     }
 
+    /// The source that somebody set, as it was asked for, while that plays.
+    pub fn source_by_hand(&self) -> Option<Playing> {
+        self.source.set_by_hand()
+    }
+
     /// Takes readings; call it twice a second.
     pub fn tick(&self) {
         self.figures.tick();

@@ -24,17 +24,19 @@ mod source_state;
 mod stream;
 mod streams;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use crate::config::plan::{RunPlan, isolated_session_options};
+use crate::config::save::ConfigFile;
 use crate::config::{Settings, StreamConfig};
-use crate::control::contract::{ConfigState, StreamState};
+use crate::control::contract::{ConfigState, SaveNow, StreamState};
 use crate::control::presets::Presets;
-use crate::control::{ApiResult, Hub, http, osc};
+use crate::control::{ApiError, ApiResult, Hub, Saver, http, osc, run_blocking};
 use crate::error::{Error, Result};
 use crate::machine::give_back_free_memory;
 use crate::output::recover_dated;
@@ -69,6 +71,8 @@ enum Event {
     Changed { run: u64, reached: Box<StreamConfig>, refused: Vec<Error> },
     /// A stream that does not run shall start with another source.
     StartWith { name: String, playing: Playing, reply: Reply },
+    /// How the stream is now shall stand in the config file.
+    Save { name: String, reply: oneshot::Sender<ApiResult<SaveNow>> },
     /// The config was read again.
     Reread(Result<Reread>),
     /// Networks came, went, or are others.
@@ -156,8 +160,11 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
     networks_folder::follow(networks.clone(), plan.gallery.clone(), events.clone());
     let streams =
         Streams::start(&plan, (networks.clone(), presets), memory, hub.clone(), events.clone(), web, (json, lasting));
+    hub.set_saver(saver(events.clone()));
+    let config_file = reload.config_file();
     reload.watch(&plan, networks.clone(), events)?;
-    let mut daemon = Daemon { streams, hub, service: None, descriptors: Descriptors::default(), duration, json };
+    let (service, descriptors) = Default::default();
+    let mut daemon = Daemon { streams, hub, config_file, service, descriptors, duration, json };
     let ended = daemon.watch(&mut incoming, &mut signals).await;
     let finished = daemon.finish(&mut incoming, &mut signals).await;
     ended.and(finished)
@@ -167,6 +174,8 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
 struct Daemon {
     streams: Streams,
     hub: Hub,
+    /// Where streams are saved.
+    config_file: Option<Arc<ConfigFile>>,
     /// The service manager, from when it was told that we are ready.
     service: Option<Service>,
     descriptors: Descriptors,
@@ -246,6 +255,10 @@ impl Daemon {
                 self.streams.start_with(&name, playing, reply);
                 return None;
             }
+            Event::Save { name, reply } => {
+                self.save(name, reply);
+                return None;
+            }
             Event::Reread(Ok(Reread { streams, restart, .. })) => {
                 self.streams.change(streams);
                 self.note_config(|config| {
@@ -262,6 +275,21 @@ impl Daemon {
         }
         self.service.iter().for_each(Service::reloaded);
         None
+    }
+
+    /// Writes how a stream is now into the config file; as for any change of it, it is read again then.
+    fn save(&self, name: String, reply: oneshot::Sender<ApiResult<SaveNow>>) {
+        let saving = self.streams.saving(&name);
+        let file = self.config_file.clone();
+        tokio::spawn(async move {
+            let saved = run_blocking(move || {
+                let no_file = "the daemon was started without a config file: start it with --config FILE to save into that";
+                let file = file.ok_or_else(|| ApiError::Failed(Error::usage(no_file)))?;
+                Ok(file.save(&name, saving?)?)
+            });
+            // Nobody may be waiting any more.
+            let _ = reply.send(saved.await);
+        });
     }
 
     /// Stops all streams, and waits until their outputs are finished.
@@ -301,6 +329,16 @@ impl Daemon {
         self.hub.set_config(config.clone());
         Report::Config(config).tell(self.json);
     }
+}
+
+/// How the API saves streams.
+fn saver(events: UnboundedSender<Event>) -> Saver {
+    Arc::new(move |name| {
+        let (reply, answer) = oneshot::channel();
+        // A daemon that stops drops the reply.
+        let _ = events.send(Event::Save { name, reply });
+        Box::pin(async { answer.await.map_err(|_| ApiError::Down("the daemon stops".into()))? })
+    })
 }
 
 /// Ends at that time, or never.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Event;
 use super::service::Service;
 use crate::config::plan::RunPlan;
+use crate::config::save::ConfigFile;
 use crate::config::{Config, ControlConfig, RuntimeConfig, Settings, StreamConfig};
 use crate::error::{Error, Result};
 use crate::paintings::Gallery;
@@ -46,6 +47,11 @@ impl Reload {
 
     pub fn file_name(&self) -> Option<String> {
         self.settings.file.as_ref().map(|file| file.display().to_string())
+    }
+
+    /// The file, to save streams into.
+    pub fn config_file(&self) -> Option<Arc<ConfigFile>> {
+        self.settings.file.clone().map(|file| Arc::new(ConfigFile::new(file)))
     }
 
     /// Reads the settings for the first time.

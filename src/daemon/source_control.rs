@@ -34,6 +34,8 @@ pub enum Wanted {
 /// What those who ask are told of the source.
 pub struct Shown {
     pub source: Source,
+    /// What somebody set, as it was asked for, while that plays.
+    pub set: Option<Playing>,
     /// Why nothing of it is shown now, or not what its file holds.
     pub trouble: Option<String>,
     /// Sources that were given up, until that is told.
@@ -41,8 +43,8 @@ pub struct Shown {
 }
 
 impl Shown {
-    pub fn new(source: Source) -> Self {
-        Self { source, trouble: None, given_up: Vec::new() }
+    pub fn new(source: Source, set: Option<Playing>) -> Self {
+        Self { source, set, trouble: None, given_up: Vec::new() }
     }
 }
 
@@ -53,10 +55,11 @@ pub struct SourceControl {
 }
 
 impl SourceControl {
-    /// Of a stream that plays `source`. Where the requests arrive, and what is told, are the keeper's.
-    pub fn new(source: Source) -> (Self, Receiver<Switch>, Arc<Mutex<Shown>>) {
+    /// Of a stream that plays `source`, which may be one that was `set`. Where the requests arrive, and what is told, are the
+    /// keeper's.
+    pub fn new(source: Source, set: Option<Playing>) -> (Self, Receiver<Switch>, Arc<Mutex<Shown>>) {
         let (switch, switches) = channel();
-        let shown = Arc::new(Mutex::new(Shown::new(source)));
+        let shown = Arc::new(Mutex::new(Shown::new(source, set)));
         (Self { switch, shown: Arc::clone(&shown) }, switches, shown)
     }
 
@@ -80,6 +83,11 @@ impl SourceControl {
     /// The one that plays.
     pub fn now(&self) -> Source {
         self.shown.locked().source.clone()
+    }
+
+    /// What somebody set, as it was asked for, while that plays.
+    pub fn set_by_hand(&self) -> Option<Playing> {
+        self.shown.locked().set.clone()
     }
 
     /// Why nothing of it is shown now, or not what its file holds.

@@ -159,7 +159,7 @@ impl SourceKeeper {
                             self.shown.locked().given_up.push(error);
                         }
                     }
-                    self.show_source();
+                    self.show_source(None);
                 }
                 Step::Open => {}
             }
@@ -178,8 +178,11 @@ impl SourceKeeper {
         }
     }
 
-    fn show_source(&self) {
-        self.shown.locked().source.clone_from(&self.state.playing().source);
+    /// `set`: somebody asked for it so.
+    fn show_source(&self, set: Option<Playing>) {
+        let mut shown = self.shown.locked();
+        shown.source.clone_from(&self.state.playing().source);
+        shown.set = set;
         self.changes.notify_one();
     }
 
@@ -222,6 +225,13 @@ impl SourceKeeper {
                 let _ = reply.send(Ok(()));
                 return;
             }
+            Wanted::Configured(playing) if self.is_set_to(&playing) => {
+                // It plays on, as what the stream goes back to.
+                self.state.adopt();
+                self.show_source(None);
+                let _ = reply.send(Ok(()));
+                return;
+            }
             Wanted::Configured(playing) => (playing, Origin::Configured),
             Wanted::Set(playing) => (playing, Origin::Set),
             Wanted::Listed(playing) => (playing, Origin::Listed),
@@ -238,7 +248,7 @@ impl SourceKeeper {
                 return;
             }
         };
-        let file = playing.stamp();
+        let (file, set) = (playing.stamp(), (origin == Origin::Set).then(|| playing.clone()));
         let outcome = self.take_over(&playing, open).map(|()| {
             self.outputs.rest(false);
             tracing::info!("the source is now {}", playing.source);
@@ -246,10 +256,15 @@ impl SourceKeeper {
                 playing.source = capture.this_again(playing.source);
             }
             self.state.switched(playing, origin, Reading { file, ..self.reading(None) });
-            self.show_source();
+            self.show_source(set);
         });
         // Nobody may be waiting any more.
         let _ = reply.send(outcome);
+    }
+
+    /// Somebody has set just that, and it plays.
+    fn is_set_to(&self, playing: &Playing) -> bool {
+        self.shown.locked().set.as_ref().is_some_and(|set| set.is_as_asked(playing))
     }
 
     /// Shows the file that plays as it is by now.

@@ -34,6 +34,11 @@ impl Playing {
         Ok(Self { source: Source::parse(&wanted.source)?, looped: wanted.r#loop })
     }
 
+    /// Whether both were asked for in the same words.
+    pub fn is_as_asked(&self, other: &Self) -> bool {
+        self.looped == other.looped && self.source.written().is_some_and(|text| other.source.written() == Some(text))
+    }
+
     /// The file that plays as it lies there now, if it is one.
     pub fn stamp(&self) -> Option<Stamp> {
         match &self.source {
@@ -183,6 +188,12 @@ impl SourceState {
             self.configured.clone_from(configured);
         }
         self.is_listed()
+    }
+
+    /// What plays, which was set by hand, is what the stream goes back to from now on.
+    pub fn adopt(&mut self) {
+        self.configured.clone_from(&self.playing);
+        self.origin = Origin::Configured;
     }
 
     /// The item of the playlist is over before its end.

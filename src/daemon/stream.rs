@@ -121,7 +121,7 @@ impl Stream {
         };
         let stylise = spawn("stylise", &on_end, move || stylise_live(live))?;
         let started = started(&plan, &playing.source, &format, device, output_keeper.recorder().file());
-        let (source, switches, shown) = SourceControl::new(playing.source);
+        let (source, switches, shown) = SourceControl::new(playing.source, set.clone());
         let set = set.map(|set| Playing { source: capture.this_again(set.source), ..set });
         if set.is_none() {
             configured.source = capture.this_again(configured.source);

@@ -17,13 +17,15 @@ use super::life::{Life, Step, Then};
 use super::memory::Memory;
 use super::report::{Report, Status};
 use super::show::driver::Driver;
+use super::source_state::Playing;
 use super::stream::{Lasting, Stream};
 use super::{Event, News};
 use crate::config::RuntimeConfig;
 use crate::config::plan::{RunPlan, threads};
+use crate::config::save::Saving;
 use crate::control::contract::StreamStatus;
 use crate::control::presets::Presets;
-use crate::control::{Hub, Member, Stream as _};
+use crate::control::{ApiError, ApiResult, Hub, Member, Stream as _};
 use crate::error::{Error, Result};
 use crate::output::Servers;
 use crate::style::Networks;
@@ -233,6 +235,29 @@ impl Streams {
         let Lasting { by_hand, show } = &entry.lasting;
         let (outputs, places) = (by_hand.locked().wishes(), show.places());
         self.memory.note(&entry.config, handle.look().painted(), handle.look().painting().mirrored, outputs, places);
+    }
+
+    /// What the config would have to say of a stream that runs to be as it is now.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn saving(&self, name: &str) -> ApiResult<Saving> {
+        let found = self.entries.iter().find_map(|entry| match &entry.life {
+            Life::Running(stream) if entry.config.name == name => Some((entry, stream.handle())),
+            _ => None,
+        });
+        let down = || ApiError::Down(format!("stream `{name}` does not run now; try again in a moment"));
+        let (entry, handle) = found.ok_or_else(down)?;
+        let mut painted = handle.look().painted();
+        // What it is chosen by stays, where that is still what it chooses: none, or a path.
+        let named = &entry.config.paint.network;
+        let chosen = self.networks.now().choose((!named.is_empty()).then_some(named), &painted.look);
+        if chosen.is_ok_and(|choice| choice.network.name == painted.network) {
+            painted.network.clone_from(named);
+        }
+        let source = handle.source_by_hand().and_then(|Playing { source, looped }| Some((source.written()?, looped)));
+        let (added, removed) = entry.lasting.by_hand.locked().unsaved();
+        Ok(Saving { painted, source, added, removed })
     }
 
     /// Other networks lie in the models folder: those that paint are loaded again if they are among them.

@@ -221,6 +221,10 @@ const ACTIONS = {
     return { recording: recording ? file : null };
   }),
   undo: () => act(the("undo"), () => paintAs("/undo")),
+  save: () => act(the("save"), async () => {
+    const { file, saved, left_out } = await askJson("POST", path("/save"));
+    notice([saved.length ? `Saved in ${file}: ${saved.join(", ")}` : `${file} says so already`, ...left_out].join("; "), "news");
+  }),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : the("live-split").requestFullscreen()),
 };
 
@@ -383,7 +387,8 @@ const reconnect = follow({
   presets: (list) => presets.show(list),
   cameras: () => sources.refresh(),
   styles: () => learn().then(show, (problem) => notice(problem.message)),
-  config({ error, restart }) {
+  config({ file, error, restart }) {
+    the("save").hidden = !file;
     const text = error ? `The changed config was not taken: ${error}` : restart ? `The config was taken, but ${restart}.` : "";
     the("config").textContent = text;
     the("config").hidden = !text;

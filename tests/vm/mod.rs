@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use v4l::buffer::Type;
@@ -36,7 +36,8 @@ pub fn inside_with(name: &str, kernel_arguments: &[&str]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
-    let Some(kernel) = kernel() else { return false };
+    static KERNEL: LazyLock<Option<PathBuf>> = LazyLock::new(kernel);
+    let Some(kernel) = &*KERNEL else { return false };
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // GStreamer's list of plugins is made here: in the guest it would be made anew each time, and slowly.
     tool("gst-inspect-1.0", &["fakesink"]);
@@ -53,9 +54,8 @@ pub fn inside_with(name: &str, kernel_arguments: &[&str]) -> bool {
 }
 
 /// The kernel: `IMPASTO_TEST_KERNEL` (the program or its folder), the one that tests/vm/build-kernel made, or one
-/// that lies beside the project.
+/// that lies beside the project. None, which is told, if there is none that starts on this processor.
 fn kernel() -> Option<PathBuf> {
-    static SAY: Once = Once::new();
     let named = std::env::var_os("IMPASTO_TEST_KERNEL").map(PathBuf::from);
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
@@ -66,17 +66,28 @@ fn kernel() -> Option<PathBuf> {
     };
     let programs = places.into_iter().map(|place| if place.is_dir() { place.join("linux") } else { place });
     let found = programs.filter(|_| cfg!(target_arch = "x86_64")).find(|program| program.is_file());
-    if found.is_none() {
-        // Past the test harness, which keeps what passing tests print to itself.
-        SAY.call_once(|| {
-            let _ = writeln!(
-                std::io::stderr(),
-                "\nSKIPPED: the tests on real cameras, for there is no kernel to run them in; tests/vm/build-kernel makes \
-                 one, IMPASTO_TEST_KERNEL names one\n"
-            );
-        });
+    let why = match &found {
+        None => "there is no kernel to run them in",
+        Some(kernel) if !has_room_for_amx(kernel) => "the kernel has no room for the AMX registers of this processor",
+        Some(_) => return found,
+    };
+    // Past the test harness, which keeps what passing tests print to itself.
+    let _ = writeln!(
+        std::io::stderr(),
+        "\nSKIPPED: the tests on real cameras, for {why}; tests/vm/build-kernel makes one, IMPASTO_TEST_KERNEL names one\n"
+    );
+    None
+}
+
+/// True on a processor without AMX, too: there a kernel that does not start is a fault.
+fn has_room_for_amx(kernel: &Path) -> bool {
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    if !processor.contains(" amx_tile") {
+        return true;
     }
-    found
+    let mut command = Command::new(project("tests/vm/run"));
+    command.current_dir(project("")).arg(kernel).args(["60", "--", "true"]);
+    command.output().expect("tests/vm/run starts").status.success()
 }
 
 /// A program that has the camera open and streams from it, as a video call does.

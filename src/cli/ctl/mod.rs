@@ -89,6 +89,8 @@ enum Command {
     Network { name: String },
     /// Go back to how it was painted before the latest change; again: before the one before it
     Undo,
+    /// Write how the stream is now into the daemon's config file; its comments stay
+    Save,
     /// All presets of the daemon; in JSON, they are what --import takes
     Presets {
         /// Take over the presets of a file; those that have the same name are replaced
@@ -261,6 +263,7 @@ impl CtlArgs {
                 session.settings(Method::PATCH, "", &SettingsPatch { network: Some(name), ..SettingsPatch::default() })
             }
             Command::Undo => session.paint_as("/undo", &()),
+            Command::Save => session.save_stream(),
             Command::Presets { import } => session.presets(import.as_deref()),
             Command::Preset { name, save: false, key: None, rename: None, place: None, delete: false } => {
                 session.paint_as("/preset", &PresetRequest { name })

@@ -7,12 +7,12 @@ use ureq::http::Method;
 
 use super::super::{print_json, say};
 use super::words::{
-    describe, describe_change, describe_look, describe_presets, describe_shortly, describe_show, shown,
+    describe, describe_change, describe_look, describe_presets, describe_saved, describe_shortly, describe_show, shown,
 };
 use crate::control::client::Client;
 use crate::control::contract::{
-    Change, ConfigState, LookNow, Painted, Preset, PresetWish, RecordNow, RecordRequest, Recording, SettingsNow,
-    ShowRequest, ShowState, SourceRequest, StreamState,
+    Change, ConfigState, LookNow, Painted, Preset, PresetWish, RecordNow, RecordRequest, Recording, SaveNow,
+    SettingsNow, ShowRequest, ShowState, SourceRequest, StreamState,
 };
 use crate::error::{Error, Result};
 use crate::paintings::name_of;
@@ -142,6 +142,11 @@ impl Session {
             let what = if now.recording { "recording into" } else { "finished" };
             format!("{what} {}", now.file)
         })
+    }
+
+    pub fn save_stream(&self) -> Result<()> {
+        let now: SaveNow = self.client.send(Method::POST, &self.path("/save"), &())?;
+        self.tell(&now, describe_saved)
     }
 
     pub fn recordings(&self) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What `impasto ctl` says of a running Impasto to people.
 
 use crate::control::contract::{
-    Change, LookNow, OnAir, OutputState, PartState, Preset, ShowState, ShowStatus, StreamState, StreamStatus,
+    Change, LookNow, OnAir, OutputState, PartState, Preset, SaveNow, ShowState, ShowStatus, StreamState, StreamStatus,
 };
 use crate::style::Look;
 use crate::style::look::{PARAMETERS, Told};
@@ -39,6 +39,14 @@ pub fn describe(state: &StreamState) -> String {
     lines.extend(state.failures.iter().map(|failure| format!("failure   {failure}")));
     lines.push(format!("uptime    {} s", state.uptime_s));
     lines.join("\n")
+}
+
+pub fn describe_saved(SaveNow { file, saved, left_out }: &SaveNow) -> String {
+    let what = match saved.is_empty() {
+        true => format!("{file} says so already"),
+        false => format!("saved in {file}: {}", saved.join(", ")),
+    };
+    std::iter::once(what).chain(left_out.iter().map(|what| format!("not saved: {what}"))).collect::<Vec<_>>().join("\n")
 }
 
 pub fn describe_shortly(state: &StreamState) -> String {

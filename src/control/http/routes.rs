@@ -15,8 +15,8 @@ use super::{
 };
 use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
-    Change, Code, ConfigState, LookNow, MediaFile, OutputState, OutputWish, RecordNow, RecordRequest, SettingsNow,
-    SettingsPatch, SourceRequest, StreamState,
+    Change, Code, ConfigState, LookNow, MediaFile, OutputState, OutputWish, RecordNow, RecordRequest, SaveNow,
+    SettingsNow, SettingsPatch, SourceRequest, StreamState,
 };
 use crate::control::text::is_shown_as_written;
 use crate::control::{ApiError, ApiResult, Member, media, run_blocking};
@@ -53,6 +53,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/streams/{name}/show", || get(show::state)),
     route("PUT", "/api/v1/streams/{name}/show", || put(show::command)),
     route("POST", "/api/v1/streams/{name}/undo", || post(undo)),
+    route("POST", "/api/v1/streams/{name}/save", || post(save)),
     route("POST", "/api/v1/streams/{name}/pause", || post(pause)),
     route("POST", "/api/v1/streams/{name}/resume", || post(resume)),
     route("POST", "/api/v1/streams/{name}/source", || post(set_source)),
@@ -156,6 +157,10 @@ async fn patch_look(
 
 async fn undo(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<Change<LookNow>>> {
     Ok(JsonAnswer(context.hub.get(&name)?.undo().await?))
+}
+
+async fn save(State(context): State<Context>, Path(name): Path<String>) -> ApiResult<JsonAnswer<SaveNow>> {
+    context.hub.save(&name).await.map(JsonAnswer)
 }
 
 async fn set_settings(
