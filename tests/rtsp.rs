@@ -84,6 +84,50 @@ fn several_clients_watch_at_once_come_late_and_go() {
 }
 
 #[test]
+fn who_comes_when_the_sound_is_over_sees_pictures_and_hears_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.mkv");
+    let (picture, sound) = ("testsrc=s=64x36:r=15:d=600", "sine=440:r=48000:d=1");
+    let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "15", "-c:a", "aac"];
+    ffmpeg(
+        &[&["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound], &codecs[..], &[clip.to_str().unwrap()]].concat(),
+    );
+    let (address, url) = address(free_port());
+    let (run, api) = Api::start(&["--source", clip.to_str().unwrap(), "--rtsp", &address, "--size", "64x36"]);
+    let watched = |name: &str| {
+        let file = folder.path().join(name);
+        assert!(wait(&mut watch("tcp", &url, 2, &file).0, PATIENCE).success(), "{name}");
+        let [pictures, sound] = ["v", "a"].map(|kind| packet_times(file.to_str().unwrap(), kind));
+        assert!(
+            pictures.len() >= 15 && sound.len() >= 25,
+            "{name}: {} pictures, {} of sound",
+            pictures.len(),
+            sound.len()
+        );
+    };
+    watched("early.mkv");
+    // Three seconds of pictures.
+    api.wait_for_state("the sound is over", |state| state["counts"]["captured"].as_u64() > Some(60));
+    watched("late.mkv");
+    let source = r#"{"source": "test"}"#;
+    assert_eq!(api.json("POST", "/api/v1/streams/live/source", source).status, 200);
+    api.assert_painting(30);
+    watched("another.mkv");
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
+fn who_comes_when_the_last_one_has_just_left_is_served() {
+    let port = free_port();
+    let run = Running::start(&[&["--source", "test", "--rtsp", &address(port).0], &SMALL[..]].concat()).started();
+    for _ in 0..10 {
+        let asked = RtspClient::connect(port).ask("DESCRIBE", "/live", "Accept: application/sdp\r\n");
+        assert_eq!(asked.status, 200, "{asked:?}");
+    }
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
 fn all_are_fed_whatever_they_asked_by_and_whoever_leaves() {
     let port = free_port();
     let run = Running::start(&[&["--source", "test", "--rtsp", &address(port).0], &SMALL[..]].concat()).started();

@@ -9,7 +9,9 @@ use toml::{Table, Value};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, TableLike};
 
 use super::outputs::OutputPlan;
-use super::{Config, DisplayConfig, ExtraOutput, OutputConfig, PushConfig, StreamConfig, VirtualCameraConfig, push_kbps};
+use super::{
+    Config, DisplayConfig, ExtraOutput, OutputConfig, PushConfig, StreamConfig, VirtualCameraConfig, push_kbps,
+};
 use crate::atomic_file;
 use crate::control::contract::{OutputWish, Painted, SaveNow};
 use crate::error::{Error, Result};
@@ -107,7 +109,11 @@ fn table(section: &impl Serialize) -> Table {
 }
 
 /// The section of the stream: that of its entry at `place`, or the one at the top.
-fn section<'a>(document: &'a mut DocumentMut, place: Option<usize>, name: &str) -> Result<&'a mut dyn TableLike, String> {
+fn section<'a>(
+    document: &'a mut DocumentMut,
+    place: Option<usize>,
+    name: &str,
+) -> Result<&'a mut dyn TableLike, String> {
     let unusual = || format!("[{name}] is written in a way that cannot be changed; write it by hand");
     let Some(place) = place else {
         let section = document.entry(name).or_insert_with(toml_edit::table);
@@ -229,7 +235,8 @@ mod tests {
     fn only_what_changed_is_written_and_comments_stay() {
         let text = "# My hall.\n[paint]\nstyle = \"starry_night\" # the first one\nstrength = 0.5   # calm\n\n[source]\ninput = \"test\"\n";
         let (now, written) = saved(text, "live", saving(0.25)).unwrap();
-        let expected = "# My hall.\n[paint]\nstrength = 0.25   # calm\nstyles = \"great_wave\"\n\n[source]\ninput = \"test\"\n";
+        let expected =
+            "# My hall.\n[paint]\nstrength = 0.25   # calm\nstyles = \"great_wave\"\n\n[source]\ninput = \"test\"\n";
         assert_eq!(now, expected);
         assert_eq!((written.keys, written.left_out), (vec!["paint.strength".into(), "paint.styles".into()], vec![]));
         let (again, written) = saved(&now, "live", saving(0.25)).unwrap();
@@ -240,9 +247,18 @@ mod tests {
     fn a_stream_is_saved_in_its_own_entry_whatever_it_inherits() {
         let top = "[paint]\nstrength = 0.5\nstyle = \"great_wave\"\n[source]\ninput = \"test\"\n\n";
         for (entries, place) in [
-            ("[[stream]]\nname = \"hall\" # ours\n[[stream]]\nname = \"lobby\"\npaint = { steadiness = 0.0 }\n", "paint = { strength = 0.25 }"),
-            ("[[stream]]\nname = \"hall\"\npaint.keep_colours = true\n[[stream]]\nname = \"lobby\"\n", "paint.strength = 0.25"),
-            ("[[stream]]\nname = \"hall\"\n[stream.paint]\n# much\nstrength = 1\n[[stream]]\nname = \"lobby\"\n", "strength = 0.25"),
+            (
+                "[[stream]]\nname = \"hall\" # ours\n[[stream]]\nname = \"lobby\"\npaint = { steadiness = 0.0 }\n",
+                "paint = { strength = 0.25 }",
+            ),
+            (
+                "[[stream]]\nname = \"hall\"\npaint.keep_colours = true\n[[stream]]\nname = \"lobby\"\n",
+                "paint.strength = 0.25",
+            ),
+            (
+                "[[stream]]\nname = \"hall\"\n[stream.paint]\n# much\nstrength = 1\n[[stream]]\nname = \"lobby\"\n",
+                "strength = 0.25",
+            ),
             ("[[stream]]\nname = \"lobby\"\n[[stream]]\nname = \"hall\"\n", "paint = { strength = 0.25 }"),
         ] {
             let text = format!("{top}{entries}");

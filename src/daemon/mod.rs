@@ -283,7 +283,8 @@ impl Daemon {
         let file = self.config_file.clone();
         tokio::spawn(async move {
             let saved = run_blocking(move || {
-                let no_file = "the daemon was started without a config file: start it with --config FILE to save into that";
+                let no_file =
+                    "the daemon was started without a config file: start it with --config FILE to save into that";
                 let file = file.ok_or_else(|| ApiError::Failed(Error::usage(no_file)))?;
                 Ok(file.save(&name, saving?)?)
             });

@@ -83,6 +83,9 @@ impl OutputKeeper {
         servers: Servers,
         by_hand: Arc<Mutex<ByHand>>,
     ) -> Result<Self> {
+        if format.sound {
+            outputs.expect_sound();
+        }
         let (format, templates) = (format.clone(), plan.templates.clone());
         let preview = Arc::new(Preview::new(&format, &templates)?);
         let recorder = Recorder::new(Arc::clone(&outputs), format.clone(), plan.outputs.crf, templates.clone());

@@ -39,6 +39,7 @@ use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
 use crate::sync::{Locked, SharedLocked};
+use sound_track::{SoundTrack, silence};
 
 /// The least time between two pictures: Matroska counts in milliseconds, RTP in less.
 const LEAST_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(1);
@@ -49,6 +50,10 @@ pub trait Output: Send + Sync {
     fn picture(&self, buffer: &gst::Buffer, time: gst::ClockTime);
     /// Sound, S16LE 48 kHz stereo; `time` lies on the shared clock.
     fn sound(&self, buffer: &gst::BufferRef, time: gst::ClockTime);
+    /// It fills the holes of the sound by itself; the others are given silence.
+    fn fills_holes(&self) -> bool {
+        false
+    }
     /// The first sound of the stream has come: those who come from now on are to hear it, too.
     fn sound_begins(&self) {}
     /// The picture that a painted one is made of, for outputs that show both.
@@ -139,8 +144,10 @@ pub struct Outputs {
     list: RwLock<Vec<Arc<dyn Output>>>,
     last_time: Mutex<Option<gst::ClockTime>>,
     resting: AtomicBool,
-    /// Sound has come.
+    /// Sound has come, or will.
     has_sound: AtomicBool,
+    /// Up to where there is sound; none before the first picture with sound.
+    track: Mutex<Option<SoundTrack>>,
 }
 
 impl Outputs {
@@ -178,18 +185,39 @@ impl Outputs {
         for output in self.list().iter() {
             output.picture(buffer, time);
         }
+        if self.have_sound() {
+            let mut track = self.track.locked();
+            let missing = track.get_or_insert_with(|| SoundTrack::live(time)).follow(time);
+            missing.into_iter().flat_map(silence).for_each(|piece| self.give_sound(piece));
+        }
     }
 
     pub fn publish_sound(&self, sample: &gst::Sample, time: gst::ClockTime) {
-        if let Some(buffer) = sample.buffer() {
-            let is_first = !self.has_sound.swap(true, Ordering::Relaxed);
-            for output in self.list().iter() {
-                if is_first {
-                    output.sound_begins();
-                }
+        let Some(buffer) = sample.buffer() else { return };
+        // Until it is given, so that silence does not come between.
+        let mut track = self.track.locked();
+        let is_first = !self.has_sound.swap(true, Ordering::Relaxed);
+        for output in self.list().iter() {
+            if is_first {
+                output.sound_begins();
+            }
+            if output.fills_holes() {
                 output.sound(buffer, time);
             }
         }
+        let track = track.get_or_insert_with(|| SoundTrack::live(time));
+        track.pieces_of(buffer, time).for_each(|piece| self.give_sound(piece));
+    }
+
+    /// To all that do not fill holes by themselves.
+    fn give_sound(&self, piece: gst::Buffer) {
+        let Some(time) = piece.pts() else { return };
+        self.list().iter().filter(|output| !output.fills_holes()).for_each(|output| output.sound(&piece, time));
+    }
+
+    /// The source says that it has sound, which may come late, or never.
+    pub fn expect_sound(&self) {
+        self.has_sound.store(true, Ordering::Relaxed);
     }
 
     /// The format for an output that begins now: with sound, too, if some has come since the stream began.
@@ -197,7 +225,7 @@ impl Outputs {
         StreamFormat { sound: format.sound || self.have_sound(), ..format.clone() }
     }
 
-    /// Some sound has come since the stream began.
+    /// Some sound has come since the stream began, or shall come.
     pub fn have_sound(&self) -> bool {
         self.has_sound.load(Ordering::Relaxed)
     }

@@ -1,6 +1,5 @@
 //! Records a live stream into a file: written beside it, looked at and renamed when it is complete.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,8 +9,8 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::readback::Contents;
-use super::sound_track::{Placed, SoundTrack};
-use super::{Claim, Container, Output, Place, StreamFormat, There, is_full, retimed, retimed_sound, sound_caps};
+use super::sound_track::{SoundTrack, silence};
+use super::{Claim, Container, Output, Place, StreamFormat, There, is_full, retimed, sound_caps};
 use crate::error::{Conflict, Error, Result};
 use crate::gst::bus;
 use crate::gst::encoder::{Bits, Encoder, Preset};
@@ -23,9 +22,6 @@ const FINISH_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
 /// A recording that takes longer to read is long enough to be known to play.
 const READ_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
-
-/// Bytes of one second of sound: 48 kHz, stereo, 16 bits.
-const SOUND_BYTES_PER_SECOND: u64 = 48_000 * 4;
 
 /// A recording in progress.
 pub struct Record {
@@ -155,20 +151,6 @@ impl Record {
         }
     }
 
-    /// Writes silence, in pieces of at most a second.
-    fn silence(&self, times: Option<Range<gst::ClockTime>>) {
-        let (Some(sound), Some(times)) = (&self.sound, times) else { return };
-        let mut begin = times.start;
-        while begin < times.end {
-            let length = gst::ClockTime::SECOND.min(times.end - begin);
-            let mut buffer = gst::Buffer::from_slice(vec![0; bytes_of(length)]);
-            buffer.make_mut().set_pts(begin);
-            buffer.make_mut().set_duration(length);
-            let _ = sound.push_buffer(buffer);
-            begin += length;
-        }
-    }
-
     /// No container takes another track once its file has begun.
     fn tell_of_sound(&self) {
         if !self.told_sound.swap(true, Ordering::Relaxed) {
@@ -212,13 +194,10 @@ impl Record {
     }
 }
 
-/// The size of so much sound, in whole samples of both channels.
-fn bytes_of(length: gst::ClockTime) -> usize {
-    (length.nseconds() * SOUND_BYTES_PER_SECOND / gst::ClockTime::SECOND.nseconds()) as usize / 4 * 4
-}
-
-fn length_of(bytes: usize) -> gst::ClockTime {
-    gst::ClockTime::from_nseconds(bytes as u64 * gst::ClockTime::SECOND.nseconds() / SOUND_BYTES_PER_SECOND)
+fn write(sound: &gst_app::AppSrc, pieces: impl Iterator<Item = gst::Buffer>) {
+    for piece in pieces {
+        let _ = sound.push_buffer(piece);
+    }
 }
 
 impl Output for Record {
@@ -229,9 +208,9 @@ impl Output for Record {
         let pts = time.saturating_sub(begin);
         state.last = pts;
         let _ = self.picture.push_buffer(retimed(buffer, pts));
-        if self.sound.is_some() {
-            let silence = state.track.follow(pts);
-            self.silence(silence);
+        if let Some(sound) = &self.sound {
+            let missing = state.track.follow(pts);
+            write(sound, missing.into_iter().flat_map(silence));
         }
     }
 
@@ -241,13 +220,11 @@ impl Output for Record {
         let mut state = self.state();
         // Sound from before the first picture has no place in the file.
         let Some(pts) = state.begin.and_then(|begin| time.checked_sub(begin)) else { return };
-        let Some(Placed { silence, cut }) = state.track.place(pts, length_of(buffer.size())) else { return };
-        self.silence(silence);
-        if cut.is_zero() {
-            let _ = sound.push_buffer(retimed_sound(buffer, pts));
-        } else if let Ok(rest) = buffer.copy_region(gst::BufferCopyFlags::MEMORY, bytes_of(cut)..) {
-            let _ = sound.push_buffer(retimed_sound(&rest, pts + cut));
-        }
+        write(sound, state.track.pieces_of(buffer, pts));
+    }
+
+    fn fills_holes(&self) -> bool {
+        true
     }
 
     fn place(&self) -> Place {
@@ -285,10 +262,10 @@ impl Output for Record {
             let what = format!("{}: no frame came, nothing was recorded", self.claim.path().display());
             return Err(Error::conflict(Conflict::NothingRecorded, what));
         }
-        if self.sound.is_some() {
+        if let Some(sound) = &self.sound {
             let last = state.last;
-            let silence = state.track.finish(last);
-            self.silence(silence);
+            let missing = state.track.finish(last);
+            write(sound, missing.into_iter().flat_map(silence));
         }
         state.is_closing = true;
         // No picture may come to wait for it.
