@@ -320,8 +320,9 @@ fn what_is_set_by_hand_is_saved_in_the_config_file() {
 
     let (before, seen) = (api.state(), applied());
     let saved = save().value();
-    let keys = ["source.input", "source.loop", "paint.strength", "paint.styles", "output.rtsp", "output.webrtc"];
-    for key in keys {
+    let paint = ["paint.strength", "paint.styles", "paint.fade_ms"];
+    let keys = [&["source.input", "source.loop", "output.rtsp", "output.webrtc"], &paint[..]].concat();
+    for key in &keys {
         assert!(saved["saved"].as_array().unwrap().contains(&json!(key)), "{key}: {saved}");
     }
     assert_eq!((saved["saved"].as_array().unwrap().len(), &saved["left_out"]), (keys.len(), &json!([])));
@@ -367,4 +368,42 @@ fn without_a_config_file_there_is_nothing_to_save_into() {
     assert_ne!(saved.code, 0);
     assert!(saved.stderr.contains("start it with --config FILE"), "{}", saved.stderr);
     assert_eq!(run.interrupt().code, Some(0));
+}
+
+#[test]
+fn a_source_is_looked_at_before_it_goes_on_air() {
+    let studio = Studio::open(&[]);
+    let api = &studio.api;
+    let clip = studio.folder.path().join("white.mkv");
+    let white = "color=white:s=320x180:r=15:d=1";
+    ffmpeg(&["-f", "lavfi", "-i", white, "-c:v", "libx264", "-preset", "ultrafast", clip.to_str().unwrap()]);
+    let path = |source: &str| format!("/api/v1/sources/preview?source={source}");
+    let clip = path(clip.to_str().unwrap());
+    assert!(api.second_picture(&clip).get_pixel(160, 90).0.iter().all(|level| *level > 240));
+    assert!(api.second_picture(&path("test")).width() <= 640);
+    assert_eq!(api.state()["source"], "test picture", "it is not on air");
+    api.assert_painting(5);
+
+    for (source, status, words) in [
+        ("no.mkv", 422, "no.mkv"),
+        ("rtsp://127.0.0.1:9/x", 422, "127.0.0.1:9"),
+        ("fd://0", 422, "fd://"),
+        ("a%0Ab", 422, "line ends"),
+    ] {
+        api.get(&path(source)).assert_problem(status, words);
+    }
+    api.get("/api/v1/sources/preview").assert_problem(422, "?source=NAME");
+
+    // Four at a time, and what they have open goes with them.
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", studio.run.id())).unwrap().count();
+    until("those who looked are gone", || api.get(&clip.replace("white", "none")).status == 422);
+    let before = descriptors();
+    for _ in 0..3 {
+        let looks: Vec<_> = (0..4).map(|_| api.send("GET", &clip, &[], b"")).collect();
+        until("no more fit", || api.get(&path("none.mkv")).status == 503);
+        drop(looks);
+        until("there is room again", || api.get(&path("none.mkv")).status == 422);
+    }
+    until("nothing is left open", || descriptors() <= before + 4);
+    studio.close();
 }

@@ -135,7 +135,20 @@ fn sources_are_chosen_from_what_there_is() {
     );
     browser.press("[data-testid=cameras]", &clip("black.mkv"));
     source("black.mkv");
+
+    // Looked at first, it is on air only when that is wished.
+    browser.click("[data-testid=look-first]");
+    browser.press("[data-testid=cameras]", "white.mkv");
+    browser.wait_for("document.getElementById('source-look-picture').naturalWidth === 64");
+    source("black.mkv");
+    browser.click("#source-look-air");
+    source("media/white.mkv");
+    browser.wait_for("document.getElementById('source-look').hidden");
     browser.assert_clean(false);
+    browser.press("#source-name", &format!("nothing.mkv{}", key::ENTER));
+    browser.wait_for("document.getElementById('notices').textContent.includes('nothing.mkv')");
+    browser.wait_for("document.getElementById('source-look').hidden");
+    source("media/white.mkv");
 }
 
 #[test]

@@ -99,7 +99,8 @@ impl RunPlan {
             sources.extend(media.iter().map(|folder| folder.display().to_string()));
         }
         let (media, state) = (media.clone(), state_folder(state));
-        let http = HttpPlan { sources: AllowedSources(sources), media, state, ..http };
+        let http =
+            HttpPlan { sources: AllowedSources(sources), media, state, templates: templates(&config.runtime), ..http };
         if *remember && http.state.is_none() {
             return Err(Error::usage(
                 "[control] remember = true: there is no folder to remember in; set [control] state",

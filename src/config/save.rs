@@ -235,8 +235,7 @@ mod tests {
     fn only_what_changed_is_written_and_comments_stay() {
         let text = "# My hall.\n[paint]\nstyle = \"starry_night\" # the first one\nstrength = 0.5   # calm\n\n[source]\ninput = \"test\"\n";
         let (now, written) = saved(text, "live", saving(0.25)).unwrap();
-        let expected =
-            "# My hall.\n[paint]\nstrength = 0.25   # calm\nstyles = \"great_wave\"\n\n[source]\ninput = \"test\"\n";
+        let expected = "# My hall.\n[paint]\nstrength = 0.25   # calm\nstyles = { great_wave = 1.0 }\n\n[source]\ninput = \"test\"\n";
         assert_eq!(now, expected);
         assert_eq!((written.keys, written.left_out), (vec!["paint.strength".into(), "paint.styles".into()], vec![]));
         let (again, written) = saved(&now, "live", saving(0.25)).unwrap();

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::AllowedSources;
 use crate::as_text::as_text;
 use crate::error::{Error, Result};
+use crate::gst::template::Templates;
 use crate::url::Url;
 
 /// The port that `auto` tries first.
@@ -50,6 +51,8 @@ pub struct HttpPlan {
     pub media: Vec<PathBuf>,
     /// The folder for what outlives the daemon; none if no user has one.
     pub state: Option<PathBuf>,
+    /// How sources are opened that somebody looks at before they go on air.
+    pub templates: Templates,
 }
 
 /// Where the moving pictures of a stream are shown over HTTP.
@@ -95,6 +98,7 @@ impl HttpPlan {
             sources: AllowedSources::default(),
             media: Vec::new(),
             state: None,
+            templates: Templates::default(),
         })
     }
 }

@@ -131,8 +131,12 @@ impl Api {
 
     /// A JPEG picture of the preview that is not the first one.
     pub fn preview(&self, which: &str) -> image::RgbImage {
+        self.second_picture(&format!("/api/v1/streams/live/preview?which={which}"))
+    }
+
+    /// The second of the JPEG pictures that come from `path`.
+    pub fn second_picture(&self, path: &str) -> image::RgbImage {
         let mut stream = self.connect();
-        let path = format!("/api/v1/streams/live/preview?which={which}");
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
         let mut stream = BufReader::new(stream);
         let (mut line, mut pictures) = (Vec::new(), 0);

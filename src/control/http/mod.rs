@@ -19,6 +19,7 @@ mod recordings;
 mod routes;
 mod session;
 mod show;
+mod source_preview;
 mod whep;
 
 use std::net::SocketAddr;
@@ -72,6 +73,7 @@ pub struct Context {
     presets: Presets,
     recordings: Arc<Recordings>,
     long_answers: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
     sessions: Arc<session::Sessions>,
 }
 
@@ -81,6 +83,13 @@ impl Context {
         let full =
             || ApiError::Busy(format!("{MOST_LONG_ANSWERS} event streams and previews are open, and no more fit"));
         Arc::clone(&self.long_answers).try_acquire_owned().map_err(|_| full())
+    }
+
+    /// Takes the places of one who looks at a source that is not on air.
+    fn look_at_a_source(&self) -> ApiResult<[OwnedSemaphorePermit; 2]> {
+        let most = source_preview::MOST_LOOKED_AT;
+        let full = || ApiError::Busy(format!("{most} sources are looked at before they go on air, and no more fit"));
+        Ok([self.long_answer()?, Arc::clone(&self.looks).try_acquire_owned().map_err(|_| full())?])
     }
 }
 
@@ -136,6 +145,7 @@ pub async fn serve(
         gallery,
         plan: Arc::new(plan),
         long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),
+        looks: Arc::new(Semaphore::new(source_preview::MOST_LOOKED_AT)),
         sessions: Arc::new(session::Sessions::new(address_of(&listener).port())),
     };
     let service = TowerToHyperService::new(routes::router(context));

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
+use super::source_preview::LookedAt;
 use super::{
     Context, events, exposition, guard, openapi, pages, paintings, photo, presets, preview, qr, recordings, session,
     show, whep,
@@ -19,7 +20,7 @@ use crate::control::contract::{
     SettingsNow, SettingsPatch, SourceRequest, StreamState,
 };
 use crate::control::text::is_shown_as_written;
-use crate::control::{ApiError, ApiResult, Member, media, run_blocking};
+use crate::control::{ApiError, ApiResult, HttpPlan, Member, media, run_blocking};
 use crate::output::PreviewOf;
 use crate::output::display::{self, Monitor};
 use crate::style::manifest::StyleSummary;
@@ -66,6 +67,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/streams/{name}/preview", || get(show_preview)),
     route("POST", "/api/v1/streams/{name}/whep", || post(whep::admit)),
     route("DELETE", "/api/v1/streams/{name}/whep/{viewer}", || delete(whep::dismiss)),
+    route("GET", "/api/v1/sources/preview", || get(look_at_source)),
     route("GET", "/api/v1/cameras", || get(cameras)),
     route("GET", "/api/v1/monitors", || get(monitors)),
     route("GET", "/api/v1/media", || get(media_files)),
@@ -187,12 +189,38 @@ async fn set_source(
     Path(name): Path<String>,
     Json(requested): Json<SourceRequest>,
 ) -> ApiResult<JsonAnswer<StreamState>> {
-    if !is_shown_as_written(&requested.source) {
+    check_source(&context, &requested.source)?;
+    Ok(JsonAnswer(context.hub.set_source(&name, requested).await?))
+}
+
+/// A source that may not be set over HTTP may not be looked at either.
+fn check_source(context: &Context, source: &str) -> ApiResult<()> {
+    if !is_shown_as_written(source) {
         let what = "the source has line ends, direction marks or the like in it";
         return Err(ApiError::Failed(crate::error::Error::usage(what)));
     }
-    context.plan.sources.check(&requested.source)?;
-    Ok(JsonAnswer(context.hub.set_source(&name, requested).await?))
+    context.plan.sources.check(source)
+}
+
+#[derive(Deserialize)]
+struct SourceQuery {
+    source: String,
+}
+
+async fn look_at_source(
+    State(context): State<Context>,
+    query: Result<Query<SourceQuery>, axum::extract::rejection::QueryRejection>,
+) -> ApiResult<Response> {
+    let asked = "say which one: ?source=NAME, as for `impasto run --source`";
+    let Query(SourceQuery { source }) = query.map_err(|_| crate::error::Error::usage(asked))?;
+    check_source(&context, &source)?;
+    let places = context.look_at_a_source()?;
+    let (viewer, looked_at) = run_blocking(move || {
+        let HttpPlan { templates, sources, .. } = &*context.plan;
+        LookedAt::open(&source, templates, sources.0.is_empty(), places)
+    })
+    .await?;
+    Ok(preview::show(viewer, looked_at))
 }
 
 async fn record(
