@@ -4,7 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::http::Api;
+use common::http::{Api, read_answer};
 use common::onnx::{self, PICTURE, Side};
 use common::{Finished, project, run, until};
 use proptest::prelude::*;
@@ -349,6 +349,18 @@ fn a_network_that_never_comes_to_its_end() {
         asked.join().unwrap().assert_problem(409, "a later change of the look took its place");
     });
     api.assert_painting(5);
+
+    // Photographs of other networks do not wait for it.
+    let mut photo = std::io::Cursor::new(Vec::new());
+    image::GrayImage::new(32, 32).write_to(&mut photo, image::ImageFormat::Png).unwrap();
+    let photo = photo.into_inner();
+    let paint = |styles: &str| api.send("POST", &format!("/api/v1/paint?styles={styles}"), &[], &photo);
+    let endless = [paint("endless"), paint("endless")];
+    assert_eq!(read_answer(paint("negative")).status, 200);
+    for waits in endless {
+        waits.set_nonblocking(true).unwrap();
+        assert!(waits.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+    }
 
     // The daemon does not wait for it when it stops.
     std::thread::scope(|scope| {

@@ -51,6 +51,23 @@ fn answers(status: &str, body: Vec<u8>) -> SocketAddr {
     address
 }
 
+#[test]
+fn a_film_of_a_web_server_that_sends_no_parts_plays_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("film.mp4");
+    let picture = "testsrc=s=64x36:r=20:d=1";
+    let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-movflags", "+faststart"];
+    ffmpeg(&[&["-f", "lavfi", "-i", picture], &codecs[..], &[film.to_str().unwrap()]].concat());
+    let server = answers("200 OK\r\nContent-Type: video/mp4\r\n", std::fs::read(&film).unwrap());
+    let (run, api) = start("test", &[]);
+    assert_eq!(set(&api, &format!("http://{server}/film.mp4"), true), 200);
+    let before = api.state()["counts"]["captured"].as_u64().unwrap();
+    let three_rounds = |state: &serde_json::Value| state["counts"]["captured"].as_u64() > Some(before + 60);
+    let state = api.wait_for_state("three rounds", three_rounds);
+    assert!(state["source"].as_str().unwrap().ends_with("film.mp4") && state["error"].is_null(), "{state}");
+    assert_eq!(run.interrupt().code, Some(0));
+}
+
 /// An RTSP server that answers everything with this status and headers; where it is.
 fn answers_rtsp(status: &str) -> SocketAddr {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -49,6 +49,19 @@ impl Looping {
     }
 }
 
+/// False where a web server does not say that it sends parts of a file: then a seek ends the stream with an error, though the
+/// demuxer says that it can.
+pub fn can_go_back(pipeline: &gst::Pipeline) -> bool {
+    let sends_parts = |reader: gst::Element| {
+        let told = reader.static_pad("src")?.sticky_event::<gst::event::CustomDownstreamSticky>(0)?;
+        let headers = told.structure()?.get::<gst::Structure>("response-headers").ok()?;
+        let ranges = headers.iter().find(|(name, _)| name.as_str().eq_ignore_ascii_case("accept-ranges"))?.1;
+        Some(ranges.get::<&str>().is_ok_and(|ranges| ranges.trim().eq_ignore_ascii_case("bytes")))
+    };
+    let mut readers = pipeline.iterate_all_by_element_factory_name("souphttpsrc").into_iter().flatten();
+    readers.all(|reader| sends_parts(reader).unwrap_or(false))
+}
+
 /// What is read to its end is read again. Called on the reader's own thread, which must come to rest before: another one
 /// does it. If it cannot be done, the stream ends.
 pub fn again(pipeline: &gst::Pipeline, entry: &gst::Pad, gate: &Arc<Gate>) {

@@ -40,7 +40,7 @@ use crate::style::Size;
 use crate::sync::Locked;
 use branches::Branches;
 use caps::size_of;
-use looping::{Gate, Looping};
+use looping::{Gate, Looping, can_go_back};
 
 /// How fast frames come and on which timeline their times lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,6 +231,7 @@ impl Capture {
         let _ = self.pipeline.state(FIRST_PICTURE_PATIENCE);
         if let Some(looping) = &self.looping
             && self.pipeline.current_state() == gst::State::Paused
+            && can_go_back(&self.pipeline)
             && looping.begin(self.facts().duration)
         {
             let _ = self.pipeline.state(FIRST_PICTURE_PATIENCE);

@@ -1,6 +1,8 @@
-//! The photo service: paints an uploaded photograph, one at a time, behind the live picture.
+//! The photo service: paints uploaded photographs, two at a time, behind the live picture.
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
@@ -48,6 +50,9 @@ const PLACE_PATIENCE: Duration = Duration::from_secs(2);
 /// Photographs at a time that have come and wait to be painted; more are asked to come again.
 const MOST_WAITING: usize = 4;
 
+/// Photographs at a time that are painted: a network that never returns keeps those of others waiting only if it has company.
+const MOST_PAINTED: usize = 2;
+
 /// How much the live picture goes first where both want a core: 0 to 19.
 const NICENESS: i32 = 10;
 
@@ -59,15 +64,29 @@ pub struct Photo {
     uploads: Places,
     waiting: Arc<Semaphore>,
     turn: Arc<Semaphore>,
+    /// A network paints one at a time.
+    turns: Mutex<BTreeMap<PathBuf, Weak<Semaphore>>>,
 }
 
 impl Photo {
     pub fn new(session: SessionOptions) -> Self {
         // One thread: the other cores are for the live picture.
         let session = SessionOptions { threads: Some(1), spin: false, ..session };
-        let (waiting, turn) = (Arc::new(Semaphore::new(MOST_WAITING)), Arc::new(Semaphore::new(1)));
+        let (waiting, turn) = (Arc::new(Semaphore::new(MOST_WAITING)), Arc::new(Semaphore::new(MOST_PAINTED)));
         let uploads = Places::new(MOST_UPLOADS, MOST_UPLOADS, LONGEST_PAUSE);
-        Self { session, loaded: Arc::default(), uploads, waiting, turn }
+        Self { session, loaded: Arc::default(), uploads, waiting, turn, turns: Mutex::default() }
+    }
+
+    /// Whose permit the network of that path paints with.
+    fn turn_of(&self, network: &Path) -> Arc<Semaphore> {
+        let mut turns = self.turns.locked();
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let known = turns.get(network).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turn = Arc::new(Semaphore::new(1));
+            turns.insert(network.into(), Arc::downgrade(&turn));
+            turn
+        })
     }
 
     /// The place of an upload, as soon as there is one.
@@ -93,6 +112,8 @@ impl Photo {
         place: OwnedSemaphorePermit,
     ) -> ApiResult<Vec<u8>> {
         let closed = |_| ApiError::Down("the server stops".into());
+        // First that of the network: whoever waits for it keeps nobody else from painting.
+        let own = self.turn_of(&choice.network.path).acquire_owned().await.map_err(closed)?;
         let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(closed)?;
         let (loaded, session) = (Arc::clone(&self.loaded), self.session.clone());
         let (reply, answer) = oneshot::channel();
@@ -100,7 +121,7 @@ impl Photo {
             // Where it cannot, the photograph just comes sooner, and the live picture is a little slower.
             make_way(NICENESS);
             let painted = paint_file(&file, &choice, format, &loaded, &session);
-            drop((turn, place));
+            drop((turn, own, place));
             // Who asked may be gone.
             let _ = reply.send(painted);
         };
@@ -180,13 +201,12 @@ fn paint_file(
         Original::decode(file, Bounds { side: MAX_SIDE, pixels: MOST_PIXELS }).map_err(unreadable)?;
     let (picture, _) = pictures::lay_on_background(picture, Treatment::default(), format != Format::Jpeg);
 
-    let mut loaded = loaded.locked();
-    let network = match loaded.take().filter(|loaded| loaded.is_current(&choice.network)) {
+    let known = loaded.locked().take().filter(|loaded| loaded.is_current(&choice.network));
+    let network = match known {
         Some(network) => network,
         None => Loaded::open(&choice.network, &session.for_pictures())?,
     };
-    *loaded = Some(network.clone());
-    drop(loaded);
+    *loaded.locked() = Some(network.clone());
 
     let size = Size::new(picture.width() as usize, picture.height() as usize);
     let bounding_box = (size.width > ROOM.width || size.height > ROOM.height).then_some(ROOM);
