@@ -5,6 +5,7 @@ mod place;
 pub mod plan;
 mod settings;
 mod show;
+mod sound;
 mod stream;
 mod week;
 
@@ -29,6 +30,7 @@ use crate::suggest::explain;
 pub use place::locate;
 pub use settings::Settings;
 pub use show::{ItemConfig, ProgrammeConfig, ScheduleConfig, ShowConfig, StepConfig};
+pub use sound::SoundConfig;
 pub use stream::StreamConfig;
 pub use week::{Day, TimeOfDay};
 
@@ -42,6 +44,7 @@ pub struct Config {
     pub output: OutputConfig,
     pub control: ControlConfig,
     pub show: ShowConfig,
+    pub sound: SoundConfig,
     /// Without any there is one stream, called `live`, that the tables above describe.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stream: Vec<StreamConfig>,
@@ -297,8 +300,8 @@ impl Config {
         if !self.stream.is_empty() {
             return self.stream.clone();
         }
-        let (source, paint, output) = (self.source.clone(), self.paint.clone(), self.output.clone());
-        vec![StreamConfig { name: LIVE.into(), source, paint, output, show: self.show.clone() }]
+        let Self { source, paint, output, show, sound, .. } = self.clone();
+        vec![StreamConfig { name: LIVE.into(), source, paint, output, show, sound }]
     }
 
     /// Changes the settings of every stream, for flags.

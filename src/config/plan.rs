@@ -121,8 +121,9 @@ impl StreamPlan {
     /// # Errors
     /// A value that cannot be, or a network, style, device or folder that is not there.
     pub fn new(config: &StreamConfig, runtime: &RuntimeConfig) -> Result<Self> {
-        let StreamConfig { name, source: from, paint, output, show } = config;
+        let StreamConfig { name, source: from, paint, output, show, sound } = config;
         show.check()?;
+        sound.check(from)?;
         let outputs = OutputsPlan::new(output, name)?;
         let source = source(from)?;
         outputs.refuse_own(&source)?;

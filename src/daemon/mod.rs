@@ -18,6 +18,7 @@ mod reload;
 mod report;
 mod service;
 mod show;
+mod sound_control;
 mod source_control;
 mod source_keeper;
 mod source_state;

@@ -230,9 +230,15 @@ impl Streams {
 
     /// Notes how a stream is, for the next start of the daemon.
     fn note(&self, entry: &Entry, handle: &Handle) {
-        let Lasting { by_hand, show } = &entry.lasting;
-        let (outputs, places) = (by_hand.locked().wishes(), show.places());
-        self.memory.note(&entry.config, handle.look().painted(), handle.look().painting().mirrored, outputs, places);
+        let Lasting { by_hand, show, sound } = &entry.lasting;
+        let by_hand = (by_hand.locked().wishes(), sound.drives());
+        self.memory.note(
+            &entry.config,
+            handle.look().painted(),
+            handle.look().painting().mirrored,
+            by_hand,
+            show.places(),
+        );
     }
 
     /// Other networks lie in the models folder: those that paint are loaded again if they are among them.

@@ -2,6 +2,7 @@
 
 import { Changes, address, ask, askJson, follow } from "./api.js";
 import { Charts } from "./charts.js";
+import { Drives } from "./drives.js";
 import { download, element, notice, setValue, showList, the } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { LookPanel, normalised, toggled } from "./look.js";
@@ -245,6 +246,13 @@ const playing = new Show({
   lists: () => askJson("GET", path("/show")),
 });
 
+const drivePath = (parameter) => path(`/drives/${parameter}`);
+const drives = new Drives({
+  // As with the show, events know more than answers.
+  set: (control, parameter, drive) => act(control, async () => void (await ask("PUT", drivePath(parameter), drive))),
+  remove: (control, parameter) => act(control, async () => void (await ask("DELETE", drivePath(parameter)))),
+});
+
 const paintings = new Paintings(async (name) => {
   await learn();
   change({ styles: { [name]: 1 } });
@@ -309,6 +317,7 @@ function show() {
 
   outputs.show(stream.outputs);
   playing.show(stream.name, stream.show);
+  drives.show(stream.driven);
   showList(the("failures"), [...stream.failures, ...(stream.error ? [stream.error] : [])], (failure) => element("li", {}, failure));
   showLink();
 }
@@ -375,6 +384,7 @@ async function learn() {
   previews = new Set(painted);
   parameters = api.components.schemas.Look.properties;
   panel.learn(parameters);
+  drives.learn(parameters);
   listed = null;
   document.querySelector("[data-goto=photo]").hidden = !api.paths["/api/v1/paint"];
 }

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::output::Fit;
 use crate::output::display::PRIMARY;
 use crate::paintings::is_path;
-use crate::style::look::Mix;
+use crate::style::look::{Band, Drive, Mix};
 use crate::style::{LookPatch, PaintSize};
 
 /// Where the outputs are, below the stream.
@@ -139,6 +139,30 @@ enum Command {
         /// Where to jump: its number in the list, counted from 1
         #[arg(value_name = "NUMBER", required_if_eq("command", "jump"))]
         place: Option<usize>,
+    },
+    /// What the sound of the source drives; or let it drive a parameter of the look, or no longer
+    Drive {
+        /// As it is called under [paint]: strength, keep_colours, steadiness, stroke, mask_feather
+        #[arg(requires = "how")]
+        parameter: Option<String>,
+        /// Which part of the sound
+        #[arg(value_enum, group = "how")]
+        by: Option<Band>,
+        /// Leave it to the look again
+        #[arg(long, group = "how")]
+        off: bool,
+        /// What it is in silence: 0 to 1; 0 unless it is said
+        #[arg(long, value_name = "VALUE", requires = "by")]
+        from: Option<f32>,
+        /// What it is where the sound is loud: 0 to 1, also less than `--from`; 1 unless it is said
+        #[arg(long, value_name = "VALUE", requires = "by")]
+        to: Option<f32>,
+        /// How fast it follows a rise of the sound; 30 unless it is said
+        #[arg(long, value_name = "MILLISECONDS", requires = "by")]
+        attack_ms: Option<u32>,
+        /// How fast it follows a fall; 300 unless it is said
+        #[arg(long, value_name = "MILLISECONDS", requires = "by")]
+        release_ms: Option<u32>,
     },
     /// Begin a recording in the daemon's recordings folder, or --stop it
     Record {
@@ -290,6 +314,15 @@ impl CtlArgs {
                     ShowPart::Playlist => ShowRequest { playlist: command, ..ShowRequest::default() },
                     ShowPart::Programme => ShowRequest { programme: command, ..ShowRequest::default() },
                 }))
+            }
+            Command::Drive { parameter: None, .. } => session.drives(),
+            Command::Drive { parameter: Some(parameter), by: None, .. } => session.leave(&parameter),
+            Command::Drive { parameter: Some(parameter), by: Some(by), off: _, from, to, attack_ms, release_ms } => {
+                let plain = Drive::by(by);
+                let (from, to) = (from.unwrap_or(plain.from), to.unwrap_or(plain.to));
+                let attack_ms = attack_ms.unwrap_or(plain.attack_ms);
+                let release_ms = release_ms.unwrap_or(plain.release_ms);
+                session.drive(&parameter, &Drive { by, from, to, attack_ms, release_ms })
             }
             Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
             Command::Outputs => session

@@ -4,6 +4,7 @@
 
 mod body;
 mod connections;
+mod drives;
 mod events;
 mod exposition;
 mod guard;

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::body::Json;
 use super::problem::problem;
 use super::{
-    Context, events, exposition, guard, openapi, pages, paintings, photo, presets, preview, qr, recordings, session,
-    show, whep,
+    Context, drives, events, exposition, guard, openapi, pages, paintings, photo, presets, preview, qr, recordings,
+    session, show, whep,
 };
 use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
@@ -52,6 +52,9 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/streams/{name}/preset", || post(presets::paint)),
     route("GET", "/api/v1/streams/{name}/show", || get(show::state)),
     route("PUT", "/api/v1/streams/{name}/show", || put(show::command)),
+    route("GET", "/api/v1/streams/{name}/drives", || get(drives::state)),
+    route("PUT", "/api/v1/streams/{name}/drives/{parameter}", || put(drives::set)),
+    route("DELETE", "/api/v1/streams/{name}/drives/{parameter}", || delete(drives::remove)),
     route("POST", "/api/v1/streams/{name}/undo", || post(undo)),
     route("POST", "/api/v1/streams/{name}/pause", || post(pause)),
     route("POST", "/api/v1/streams/{name}/resume", || post(resume)),
