@@ -280,3 +280,33 @@ fn the_sound_drives_what_is_chosen() {
     browser.wait_for("document.querySelector('#drive-strength .numbers').hidden");
     browser.assert_clean(false);
 }
+
+#[test]
+fn what_midi_controls_do_is_listed_learnt_and_taken_back() {
+    let studio = Studio::open(&[]);
+    let config = studio.folder.path().join("impasto.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[control]", "[control]\nmidi = \"Unheard of\"")).unwrap();
+    let mut studio = studio;
+    studio.lose();
+    studio.restart(&[]);
+    let Some(browser) = studio.visit() else { return };
+    browser.wait_for("!document.getElementById('midi').hidden");
+    let midi = || studio.api.get("/api/v1/midi").value();
+    browser.press("#midi-target", "Strength");
+    browser.click("#midi-learn");
+    until("it is learnt", || midi()["learning"]["parameter"] == "strength");
+    browser.wait_for(
+        "/Move the knob, or press the key, for: Strength/.test(document.getElementById('midi-now').textContent)",
+    );
+    browser.click("#midi-learn");
+    until("it is not any more", || midi()["learning"].is_null());
+    // What somebody else binds is shown at once.
+    let bound = studio.api.json("PUT", "/api/v1/midi/bindings/1-cc-7", r#"{"parameter": "stroke"}"#);
+    assert_eq!(bound.status, 200);
+    browser.wait_for("/1-cc-7Stroke/.test(document.getElementById('midi-bindings').textContent)");
+    browser.click("[title='Leave 1-cc-7 alone']");
+    until("it is left alone", || midi()["bindings"] == serde_json::json!([]));
+    browser.wait_for("!document.querySelector('#midi-bindings li')");
+    browser.assert_clean(false);
+}

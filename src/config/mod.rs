@@ -191,6 +191,7 @@ impl Default for DisplayConfig {
 pub struct ControlConfig {
     pub http: HttpAddress,
     pub osc: OscAddress,
+    pub midi: String,
     pub token: String,
     pub hosts: Vec<String>,
     pub recordings: PathBuf,
@@ -205,9 +206,9 @@ pub struct ControlConfig {
 impl Default for ControlConfig {
     fn default() -> Self {
         let (token, hosts, sources, media, state, remember) = Default::default();
-        let (http, osc) = (HttpAddress::Auto, OscAddress::default());
+        let (http, osc, midi) = (HttpAddress::Auto, OscAddress::default(), plan::MIDI_OFF.into());
         let (recordings, stun, turn) = ("recordings".into(), String::new(), String::new());
-        Self { http, osc, token, hosts, recordings, sources, media, state, remember, stun, turn }
+        Self { http, osc, midi, token, hosts, recordings, sources, media, state, remember, stun, turn }
     }
 }
 

@@ -34,6 +34,7 @@ use tokio::sync::oneshot;
 use crate::config::plan::{RunPlan, isolated_session_options};
 use crate::config::{Settings, StreamConfig};
 use crate::control::contract::{ConfigState, StreamState};
+use crate::control::midi::{self, Midi};
 use crate::control::presets::Presets;
 use crate::control::{ApiResult, Hub, http, osc};
 use crate::error::{Error, Result};
@@ -138,15 +139,18 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
     let networks = Networks::new(plan.catalog.clone());
     hub.set_config(ConfigState { file: reload.file_name(), ..ConfigState::default() });
     let presets = Presets::open(plan.http.state.as_deref(), networks.clone(), hub.changes());
+    let midi = Midi::open(plan.midi.clone(), plan.http.state.as_deref(), hub.changes());
     if let Some(listener) = listener {
         let session = isolated_session_options(&plan.runtime);
-        let styles = (networks.clone(), plan.gallery.clone(), presets.clone());
+        let styles = (networks.clone(), plan.gallery.clone(), presets.clone(), midi.clone());
         tokio::spawn(http::serve(listener, hub.clone(), styles, session, plan.http.clone()));
     }
 
     if let Some(address) = plan.control.osc.0 {
         tokio::spawn(osc::serve(osc::open(address).await?, hub.clone(), presets.clone()));
     }
+
+    tokio::spawn(midi::serve(midi, hub.clone(), presets.clone()));
 
     recover_dated(&plan.control.recordings);
     let memory = match plan.http.state.as_deref().filter(|_| plan.control.remember) {

@@ -6,6 +6,7 @@ import { Drives } from "./drives.js";
 import { download, element, notice, setValue, showList, the } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { LookPanel, normalised, toggled } from "./look.js";
+import { Midi } from "./midi.js";
 import { Outputs } from "./outputs.js";
 import { Paintings } from "./paintings.js";
 import { Photo } from "./photo.js";
@@ -253,6 +254,13 @@ const drives = new Drives({
   remove: (control, parameter) => act(control, async () => void (await ask("DELETE", drivePath(parameter)))),
 });
 
+const askMidi = (control, ...request) => act(control, async () => void (await ask(...request)));
+const midi = new Midi({
+  learn: (control, target) => askMidi(control, "POST", "midi/learn", { stream: stream.name, ...target }),
+  cancel: (control) => askMidi(control, "DELETE", "midi/learn"),
+  unbind: (control, id) => askMidi(control, "DELETE", `midi/bindings/${id}`),
+});
+
 const paintings = new Paintings(async (name) => {
   await learn();
   change({ styles: { [name]: 1 } });
@@ -385,12 +393,17 @@ async function learn() {
   parameters = api.components.schemas.Look.properties;
   panel.learn(parameters);
   drives.learn(parameters);
+  midi.learn(parameters);
   listed = null;
   document.querySelector("[data-goto=photo]").hidden = !api.paths["/api/v1/paint"];
 }
 
 const reconnect = follow({
-  presets: (list) => presets.show(list),
+  presets(list) {
+    presets.show(list);
+    midi.presets(list);
+  },
+  midi: (state) => midi.show(state),
   cameras: () => sources.refresh(),
   styles: () => learn().then(show, (problem) => notice(problem.message)),
   config({ error, restart }) {

@@ -1,5 +1,6 @@
 //! `impasto ctl`: looks into a running Impasto and changes it, over its HTTP API.
 
+mod midi;
 mod session;
 mod words;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use ureq::http::Method;
 
+use midi::MidiWord;
 use session::{Session, path_segment};
 use words::describe_outputs;
 
@@ -170,6 +172,11 @@ enum Command {
         #[arg(long, conflicts_with = "file")]
         stop: bool,
     },
+    /// The MIDI device and what its controls do; or learn or change that
+    Midi {
+        #[command(subcommand)]
+        word: Option<MidiWord>,
+    },
     /// Where the stream goes, with the ids of its outputs
     Outputs,
     /// Open one more output
@@ -325,6 +332,7 @@ impl CtlArgs {
                 session.drive(&parameter, &Drive { by, from, to, attack_ms, release_ms })
             }
             Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
+            Command::Midi { word } => midi::run(&session, word),
             Command::Outputs => session
                 .tell(&session.client.get::<Vec<OutputState>>(&session.path(OUTPUTS))?, |outputs| {
                     describe_outputs(outputs)

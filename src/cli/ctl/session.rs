@@ -34,6 +34,10 @@ pub struct Session {
 }
 
 impl Session {
+    pub fn stream_name(&self) -> &str {
+        self.stream.rsplit('/').next().unwrap_or_default()
+    }
+
     pub fn path(&self, end: &str) -> String {
         format!("{}{end}", self.stream)
     }
@@ -247,7 +251,7 @@ impl Session {
 
     /// On a terminal one line for each change that a person would call one; otherwise each event as a JSON line.
     pub fn watch(&self) -> Result<()> {
-        let name = self.stream.rsplit('/').next().unwrap_or_default().to_string();
+        let name = self.stream_name().to_string();
         let mut state = Map::new();
         let mut last = String::new();
         self.client.events(|event, data| {

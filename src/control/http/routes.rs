@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::body::Json;
 use super::problem::problem;
 use super::{
-    Context, drives, events, exposition, guard, openapi, pages, paintings, photo, presets, preview, qr, recordings,
-    session, show, whep,
+    Context, drives, events, exposition, guard, midi, openapi, pages, paintings, photo, presets, preview, qr,
+    recordings, session, show, whep,
 };
 use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
@@ -74,6 +74,11 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/presets", || get(presets::all)),
     route("PUT", "/api/v1/presets/{name}", || put(presets::put)),
     route("DELETE", "/api/v1/presets/{name}", || delete(presets::remove)),
+    route("GET", "/api/v1/midi", || get(midi::state)),
+    route("POST", "/api/v1/midi/learn", || post(midi::learn)),
+    route("DELETE", "/api/v1/midi/learn", || delete(midi::cancel)),
+    route("PUT", "/api/v1/midi/bindings/{control}", || put(midi::bind)),
+    route("DELETE", "/api/v1/midi/bindings/{control}", || delete(midi::unbind)),
     route("GET", "/api/v1/recordings", || get(recordings::all)),
     route("GET", "/api/v1/recordings/{file}", || get(recordings::show)),
     route("PATCH", "/api/v1/recordings/{file}", || patch(recordings::rename)),
