@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Where a crate may be named: files or folders under `src`.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("ort", &["style/onnx/"]),
     ("nokhwa", &["capture/camera"]),
     ("notify", &["daemon/reload.rs"]),
@@ -18,6 +18,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("jiff", &["daemon/show/", "config/show.rs"]),
     ("rosc", &["control/osc/"]),
     ("x11rb", &["output/display/linux/"]),
+    ("midir", &["control/midi/linux.rs"]),
     (
         "gstreamer",
         &[
@@ -35,8 +36,9 @@ const HOMES: [(&str, &[&str]); 11] = [
 ];
 
 /// What is compiled on Linux alone: files or folders under `src`.
-const LINUX: [&str; 8] = [
+const LINUX: [&str; 9] = [
     "capture/camera/linux/",
+    "control/midi/linux.rs",
     "daemon/service/linux.rs",
     "machine/linux.rs",
     "output/display/linux/",
@@ -47,8 +49,9 @@ const LINUX: [&str; 8] = [
 ];
 
 /// The files that choose between Linux and elsewhere.
-const GATES: [&str; 7] = [
+const GATES: [&str; 8] = [
     "capture/camera/mod.rs",
+    "control/midi/mod.rs",
     "daemon/service.rs",
     "lib.rs",
     "machine.rs",

@@ -83,8 +83,8 @@ impl Studio {
         let (producer, consumer) = ring((0..3).map(|_| Frame::default()));
         // Held frames would come between the fed ones.
         let frame_interval = PATIENCE;
-        let live =
-            Live { ring: consumer, frame_painter, commands, outputs, counters: Arc::clone(&counters), frame_interval };
+        let (sound, counted) = (Arc::default(), Arc::clone(&counters));
+        let live = Live { ring: consumer, frame_painter, commands, sound, outputs, counters: counted, frame_interval };
         let stylise = std::thread::spawn(move || stylise_live(live));
         let threads = vec![stylise, loader];
         Self {

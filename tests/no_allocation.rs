@@ -1,4 +1,5 @@
-//! Proves that after warm-up the live path allocates nothing per frame: appsink -> ring -> painter -> outputs.
+//! Proves that after warm-up the live path allocates nothing per frame: appsink -> ring -> painter -> outputs, while sound
+//! drives the look.
 //!
 //! Rust's allocator counts for each thread. What it does not see, and what is therefore excepted by name:
 //! - GStreamer takes a `GstBuffer` header from its own slices for each output that gets a picture (`retimed`), and
@@ -22,13 +23,14 @@ use common::{Killed, PATIENCE, free_port, onnx, until};
 use gstreamer as gst;
 use impasto::capture::{Capture, Pace, Reader, Receiver, Source, Treatment, Wiring};
 use impasto::config::{Config, plan};
-use impasto::engine::{Control, FramePainter, Inlet, Live, stylise_live};
+use impasto::engine::{Control, FramePainter, Inlet, Live, SoundDrive, stylise_live};
 use impasto::error::{Error, Result};
 use impasto::frame::{Frame, ring::ring};
 use impasto::metrics::Counters;
 use impasto::output::{
     Claim, Naming, Output, Outputs, Record, Rtsp, RtspAccess, RtspAddress, RtspServers, StreamFormat,
 };
+use impasto::style::look::{Band, Drive, Drives, PARAMETERS};
 use impasto::style::{Mask, Networks};
 
 /// The system's allocator, counting calls for each thread.
@@ -94,6 +96,8 @@ impl Watch {
 struct WatchedInlet {
     inlet: Arc<Inlet>,
     watch: Arc<Watch>,
+    /// What is heard with each picture.
+    sound: (Arc<SoundDrive>, gst::Sample),
 }
 
 impl Receiver for WatchedInlet {
@@ -103,6 +107,7 @@ impl Receiver for WatchedInlet {
 
     fn picture(&self, sample: &gst::Sample, time: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
         let flow = self.inlet.picture(sample, time);
+        self.sound.0.hear(&self.sound.1);
         self.watch.mark();
         flow
     }
@@ -162,6 +167,11 @@ fn run(worker: Option<PathBuf>, mask: Mask) -> (u64, u64) {
     let (producer, consumer) = ring(std::iter::repeat_with(Frame::default).take(3));
     let (inlet, first) = Inlet::new(Pace::RealTime, vec![producer], Arc::clone(&counters), Box::new(|_, _| ()));
     let (capturing, publishing) = (Arc::<Watch>::default(), Arc::<Watch>::default());
+    let wave: Vec<u8> = (0..6400).map(|place| (place % 251) as u8).collect();
+    let heard = gst::Sample::builder().buffer(&gst::Buffer::from_slice(wave)).build();
+    let driven = PARAMETERS.iter().filter(|parameter| parameter.driven.is_some());
+    let drives = Drives(driven.map(|parameter| (parameter.name.into(), Drive::by(Band::High))).collect());
+    let sound = Arc::new(SoundDrive::new(&drives));
     let wiring = Wiring {
         templates: templates.clone(),
         pace: Pace::RealTime,
@@ -173,7 +183,11 @@ fn run(worker: Option<PathBuf>, mask: Mask) -> (u64, u64) {
         redirects: true,
         enter_at: None,
         treatment: Treatment::default(),
-        receiver: Arc::new(WatchedInlet { inlet: Arc::clone(&inlet), watch: Arc::clone(&capturing) }),
+        receiver: Arc::new(WatchedInlet {
+            inlet: Arc::clone(&inlet),
+            watch: Arc::clone(&capturing),
+            sound: (Arc::clone(&sound), heard),
+        }),
     };
     let capture = Capture::start(&Source::Showcase, &wiring).unwrap();
     let caps = first.recv_timeout(PATIENCE).unwrap();
@@ -204,6 +218,7 @@ fn run(worker: Option<PathBuf>, mask: Mask) -> (u64, u64) {
         ring: consumer,
         frame_painter,
         commands,
+        sound,
         outputs: Arc::clone(&outputs),
         counters: Arc::clone(&counters),
         frame_interval,

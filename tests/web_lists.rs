@@ -265,3 +265,61 @@ fn a_show_is_seen_held_and_moved() {
     assert_eq!(studio.api.state()["show"]["playlist"]["status"], "playing");
     browser.assert_clean(false);
 }
+
+#[test]
+fn the_sound_drives_what_is_chosen() {
+    let studio = Studio::open(&[]);
+    let Some(browser) = studio.visit() else { return };
+    let drives = || studio.api.get("/api/v1/streams/live/drives").value()["drives"].clone();
+    let shown = "[...document.querySelectorAll('#drives li')].map((row) => row.id)";
+    let all = ["strength", "keep_colours", "steadiness", "stroke", "mask_feather"].map(|name| format!("drive-{name}"));
+    assert_eq!(browser.value(shown), serde_json::json!(all));
+    assert_eq!(browser.value("document.getElementById('levels').hidden"), true);
+    browser.press("#drive-strength select", "Low");
+    until("it is driven", || drives()["strength"]["by"] == "low");
+    browser.wait_for(
+        "!document.getElementById('levels').hidden && !document.querySelector('#drive-strength .numbers').hidden",
+    );
+    browser.wait_for("/No sound comes/.test(document.getElementById('drives-note').textContent)");
+    browser.press("#drive-strength [name=release_ms]", &format!("\u{e009}a\u{e000}50{}", key::ENTER));
+    until("another number", || drives()["strength"]["release_ms"] == 50);
+    // What others set is shown, too.
+    let drive = r#"{"by": "high", "from": 1, "to": 0.5}"#;
+    assert_eq!(studio.api.json("PUT", "/api/v1/streams/live/drives/stroke", drive).status, 200);
+    browser.wait_for("document.querySelector('#drive-stroke select').value === 'high'");
+    assert_eq!(browser.value("document.querySelector('#drive-stroke [name=to]').value"), "0.5");
+    browser.press("#drive-strength select", "–");
+    until("left to the look", || drives()["strength"].is_null());
+    browser.wait_for("document.querySelector('#drive-strength .numbers').hidden");
+    browser.assert_clean(false);
+}
+
+#[test]
+fn what_midi_controls_do_is_listed_learnt_and_taken_back() {
+    let studio = Studio::open(&[]);
+    let config = studio.folder.path().join("impasto.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[control]", "[control]\nmidi = \"Unheard of\"")).unwrap();
+    let mut studio = studio;
+    studio.lose();
+    studio.restart(&[]);
+    let Some(browser) = studio.visit() else { return };
+    browser.wait_for("!document.getElementById('midi').hidden");
+    let midi = || studio.api.get("/api/v1/midi").value();
+    browser.press("#midi-target", "Strength");
+    browser.click("#midi-learn");
+    until("it is learnt", || midi()["learning"]["parameter"] == "strength");
+    browser.wait_for(
+        "/Move the knob, or press the key, for: Strength/.test(document.getElementById('midi-now').textContent)",
+    );
+    browser.click("#midi-learn");
+    until("it is not any more", || midi()["learning"].is_null());
+    // What somebody else binds is shown at once.
+    let bound = studio.api.json("PUT", "/api/v1/midi/bindings/1-cc-7", r#"{"parameter": "stroke"}"#);
+    assert_eq!(bound.status, 200);
+    browser.wait_for("/1-cc-7Stroke/.test(document.getElementById('midi-bindings').textContent)");
+    browser.click("[title='Leave 1-cc-7 alone']");
+    until("it is left alone", || midi()["bindings"] == serde_json::json!([]));
+    browser.wait_for("!document.querySelector('#midi-bindings li')");
+    browser.assert_clean(false);
+}

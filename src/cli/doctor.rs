@@ -9,6 +9,7 @@ use crate::capture::camera::{Which, cameras, permission_advice, unreadable};
 use crate::config::{Config, RuntimeConfig, plan};
 use crate::control::client::Client;
 use crate::control::contract::{LIVE, StreamState, StreamStatus};
+use crate::control::midi::{Missing, devices};
 use crate::error::{Error, Result};
 use crate::gst::encoder::{Bits, Codec, Encoder, Preset};
 use crate::machine::free_bytes;
@@ -89,7 +90,7 @@ pub fn run(paint: PaintArgs, client: &Client, server: &str, json: bool) -> Resul
     let mut findings = daemon(server, &streams);
     let runtime = &config.runtime;
     findings.extend([elements(), encoder(), library(runtime), networks(runtime), any_painting(runtime), mask(runtime)]);
-    findings.extend([camera(), loopback(), pipewire(), monitor()]);
+    findings.extend([camera(), loopback(), pipewire(), monitor(), midi()]);
     if streams.is_err() {
         findings.push(rtsp_port(&config));
     }
@@ -240,6 +241,16 @@ fn monitor() -> Finding {
             Finding::works(name, format!("{} (--display)", names.join(", ")))
         }
         Err(error) => Finding::absent(name, error.to_string(), cure),
+    }
+}
+
+fn midi() -> Finding {
+    let name = "MIDI";
+    let cure = "plug one in, and set [control] midi to a part of its name";
+    match devices() {
+        Ok(found) if found.is_empty() => Finding::absent(name, "no device is connected", cure),
+        Ok(found) => Finding::works(name, format!("{} ([control] midi)", found.join(", "))),
+        Err(Missing { what, cure }) => Finding::absent(name, what, cure),
     }
 }
 

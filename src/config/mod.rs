@@ -6,6 +6,7 @@ pub mod plan;
 pub mod save;
 mod settings;
 mod show;
+mod sound;
 mod stream;
 mod week;
 
@@ -30,6 +31,7 @@ use crate::suggest::explain;
 pub use place::locate;
 pub use settings::Settings;
 pub use show::{ItemConfig, ProgrammeConfig, ScheduleConfig, ShowConfig, StepConfig};
+pub use sound::SoundConfig;
 pub use stream::StreamConfig;
 pub use week::{Day, TimeOfDay};
 
@@ -43,6 +45,7 @@ pub struct Config {
     pub output: OutputConfig,
     pub control: ControlConfig,
     pub show: ShowConfig,
+    pub sound: SoundConfig,
     /// Without any there is one stream, called `live`, that the tables above describe.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stream: Vec<StreamConfig>,
@@ -189,6 +192,7 @@ impl Default for DisplayConfig {
 pub struct ControlConfig {
     pub http: HttpAddress,
     pub osc: OscAddress,
+    pub midi: String,
     pub token: String,
     pub hosts: Vec<String>,
     pub recordings: PathBuf,
@@ -203,9 +207,9 @@ pub struct ControlConfig {
 impl Default for ControlConfig {
     fn default() -> Self {
         let (token, hosts, sources, media, state, remember) = Default::default();
-        let (http, osc) = (HttpAddress::Auto, OscAddress::default());
+        let (http, osc, midi) = (HttpAddress::Auto, OscAddress::default(), plan::MIDI_OFF.into());
         let (recordings, stun, turn) = ("recordings".into(), String::new(), String::new());
-        Self { http, osc, token, hosts, recordings, sources, media, state, remember, stun, turn }
+        Self { http, osc, midi, token, hosts, recordings, sources, media, state, remember, stun, turn }
     }
 }
 
@@ -298,8 +302,8 @@ impl Config {
         if !self.stream.is_empty() {
             return self.stream.clone();
         }
-        let (source, paint, output) = (self.source.clone(), self.paint.clone(), self.output.clone());
-        vec![StreamConfig { name: LIVE.into(), source, paint, output, show: self.show.clone() }]
+        let Self { source, paint, output, show, sound, .. } = self.clone();
+        vec![StreamConfig { name: LIVE.into(), source, paint, output, show, sound }]
     }
 
     /// Changes the settings of every stream, for flags.

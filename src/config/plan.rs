@@ -20,6 +20,9 @@ use crate::style::{Catalog, PaintPlan, Size};
 /// More threads than this are a slip of the finger, for which the system has no room.
 const MOST_THREADS: usize = 1024;
 
+/// The word for no MIDI device.
+pub const MIDI_OFF: &str = "off";
+
 /// What `impasto run` does, checked.
 #[derive(Debug, Clone)]
 pub struct RunPlan {
@@ -32,6 +35,8 @@ pub struct RunPlan {
     /// The paintings that are styles.
     pub gallery: Gallery,
     pub http: HttpPlan,
+    /// A part of the name of the MIDI device.
+    pub midi: Option<String>,
     pub ice: IceServers,
 }
 
@@ -90,8 +95,14 @@ impl RunPlan {
         // What could not be was told with the stream.
         looks.iter().for_each(|look| drop(gallery.hang_for(&mut catalog, look)));
         gallery.hang(&mut catalog);
-        let ControlConfig { http, osc: _, token, hosts, recordings, sources, media, state, remember, stun, turn } =
+        let ControlConfig { http, osc: _, midi, token, hosts, recordings, sources, media, state, remember, stun, turn } =
             &config.control;
+        if midi.trim().is_empty() {
+            return Err(Error::usage(format!(
+                "[control] midi = \"\": name a part of the device's name, or \"{MIDI_OFF}\""
+            )));
+        }
+        let midi = (midi != MIDI_OFF).then(|| midi.clone());
         let ice = IceServers::new(stun, turn).map_err(|what| Error::usage(format!("[control] {what}")))?;
         let http = HttpPlan::new(*http, token, hosts, recordings.clone())?;
         let mut sources = sources.clone();
@@ -113,6 +124,7 @@ impl RunPlan {
             catalog,
             gallery,
             http,
+            midi,
             ice,
         })
     }
@@ -122,8 +134,9 @@ impl StreamPlan {
     /// # Errors
     /// A value that cannot be, or a network, style, device or folder that is not there.
     pub fn new(config: &StreamConfig, runtime: &RuntimeConfig) -> Result<Self> {
-        let StreamConfig { name, source: from, paint, output, show } = config;
+        let StreamConfig { name, source: from, paint, output, show, sound } = config;
         show.check()?;
+        sound.check(from)?;
         let outputs = OutputsPlan::new(output, name)?;
         let source = source(from)?;
         outputs.refuse_own(&source)?;

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::{OutputConfig, PaintConfig, ShowConfig, SourceConfig};
+use super::{OutputConfig, PaintConfig, ShowConfig, SoundConfig, SourceConfig};
 use crate::error::{Error, Result};
 
 /// The longest name: it is a part of addresses and a label of metrics.
@@ -23,6 +23,8 @@ pub struct StreamConfig {
     pub output: OutputConfig,
     #[serde(default)]
     pub show: ShowConfig,
+    #[serde(default)]
+    pub sound: SoundConfig,
 }
 
 impl StreamConfig {
@@ -50,6 +52,7 @@ pub(super) fn inherit(streams: &mut [StreamConfig], written: &Table) -> Result<(
         stream.paint = section(written, entry, "paint")?;
         stream.output = section(written, entry, "output")?;
         stream.show = section(written, entry, "show")?;
+        stream.sound = section(written, entry, "sound")?;
     }
     Ok(())
 }

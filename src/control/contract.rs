@@ -1,11 +1,14 @@
 //! The types that travel between server, command line and web page, as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Conflict;
 use crate::metrics::Snapshot;
 use crate::output::Fit;
 use crate::output::display::PRIMARY;
+use crate::style::look::{Drive, Levels};
 use crate::style::{Look, PaintSize};
 
 /// The name of the stream of a plain `impasto run`.
@@ -52,6 +55,8 @@ pub struct StreamState {
     pub undo: usize,
     /// What of its show is on air, without the lists.
     pub show: ShowState,
+    /// What the sound of its source drives.
+    pub driven: DrivenState,
     /// Whole seconds since the stream began.
     pub uptime_s: u64,
 }
@@ -387,6 +392,28 @@ pub enum ShowCommand {
     Next,
     /// Goes on at this place, counted from 0.
     Jump(usize),
+}
+
+/// `GET .../drives`: what the sound drives in place of the look's own values, which the look goes on to show.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DrivenState {
+    /// Why nothing is driven now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// How loud it is; measured only while it drives something.
+    #[serde(flatten)]
+    pub levels: Levels,
+    /// By the names of the parameters.
+    pub drives: BTreeMap<String, DriveState>,
+}
+
+/// What drives a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DriveState {
+    #[serde(flatten)]
+    pub drive: Drive,
+    /// What the parameter is driven to: 0 to 1; none while it is as the look says.
+    pub now: Option<f32>,
 }
 
 /// A file of the media folders.

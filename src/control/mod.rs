@@ -6,8 +6,10 @@
 pub(crate) mod address;
 pub(crate) mod client;
 pub mod contract;
+pub(crate) mod desk;
 pub(crate) mod http;
 pub(crate) mod media;
+pub(crate) mod midi;
 pub(crate) mod osc;
 pub(crate) mod presets;
 pub(crate) mod recordings;

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::contract::{
-    Change, ConfigState, LookNow, OutputState, OutputWish, Painted, RecordNow, SaveNow, SettingsNow, SettingsPatch,
-    ShowRequest, ShowState, SourceRequest, StreamState, StreamStatus,
+    Change, ConfigState, DrivenState, LookNow, OutputState, OutputWish, Painted, RecordNow, SaveNow, SettingsNow,
+    SettingsPatch, ShowRequest, ShowState, SourceRequest, StreamState, StreamStatus,
 };
 use crate::error::{Conflict, Error};
 use crate::metrics::OscCounters;
 use crate::output::{Admitted, PreviewOf, Viewer};
+use crate::style::look::Drive;
 use crate::style::{Look, LookPatch};
 use crate::suggest::did_you_mean;
 use crate::sync::SharedLocked;
@@ -99,6 +100,13 @@ pub trait Stream: Send + Sync {
     /// Holds the playlist, goes on, or goes to another item. Answers at once, with how it is by then. Refused: there is no
     /// playlist, or no such item.
     fn command_show(&self, request: ShowRequest) -> ApiResult<ShowState>;
+
+    /// What the sound of its source drives.
+    fn driven(&self) -> DrivenState;
+
+    /// Lets the sound drive a parameter, or no longer. Answers at once. Refused: a parameter that cannot be driven, numbers
+    /// that cannot be.
+    fn set_drive(&self, parameter: &str, drive: Option<Drive>) -> ApiResult<DrivenState>;
 
     /// Begins a recording into `file`. Refused: one is in progress, the file is there already or cannot be written.
     fn start_recording(&self, file: &Path) -> ApiFuture<'_, RecordNow>;

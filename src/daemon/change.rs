@@ -31,6 +31,7 @@ pub struct LiveChange {
     is_other_source: bool,
     outputs: OutputChange,
     is_other_show: bool,
+    is_other_sound: bool,
 }
 
 /// What becomes of the outputs.
@@ -53,6 +54,7 @@ impl Change {
         take_source(&mut reached, new);
         reached.output.clone_from(&new.output);
         reached.show.clone_from(&new.show);
+        reached.sound.clone_from(&new.sound);
         if reached != *new {
             return Self::Restart;
         }
@@ -65,6 +67,7 @@ impl Change {
             outputs: if old.output != new.output { OutputChange::Other } else { OutputChange::None },
             // Looks of a programme are changes of the configured one.
             is_other_show: old.show != new.show || old.paint != new.paint && !new.show.programme.is_empty(),
+            is_other_sound: old.sound != new.sound,
         })
     }
 
@@ -132,6 +135,10 @@ impl LiveChange {
             handle.configure_show(new);
             reached.show.clone_from(&new.show);
         }
+        if self.is_other_sound {
+            handle.configure_sound(&new.sound.drives);
+            reached.sound.clone_from(&new.sound);
+        }
         (reached, refused)
     }
 }
@@ -151,7 +158,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::style::Stroke;
-    use crate::style::look::Mix;
+    use crate::style::look::{Band, Drive, Drives, Mix};
 
     #[test]
     fn only_what_cannot_be_changed_live_starts_a_stream_anew() {
@@ -191,6 +198,10 @@ mod tests {
         assert_eq!(
             to(|new| new.show.shuffle = true),
             Change::Live(LiveChange { is_other_show: true, ..LiveChange::default() })
+        );
+        assert_eq!(
+            to(|new| new.sound.drives = Drives([("strength".into(), Drive::by(Band::Low))].into())),
+            Change::Live(LiveChange { is_other_sound: true, ..LiveChange::default() })
         );
         assert_eq!(
             to(|new| new.paint.network = "other".into()),

@@ -12,6 +12,7 @@ use super::memory::Memory;
 use super::report::Status;
 use super::show::driver::Driver;
 use super::show::{Places, Show};
+use super::sound_control::driven_state;
 use super::source_state::Playing;
 use super::stream::{Lasting, Stream};
 use crate::back_off::BackOff;
@@ -19,9 +20,11 @@ use crate::capture::Source;
 use crate::config::StreamConfig;
 use crate::control::contract::{OutputWish, StreamState, StreamStatus};
 use crate::control::{ApiResult, Member, Starter};
+use crate::engine::SoundDrive;
 use crate::error::Error;
 use crate::metrics::Snapshot;
 use crate::redact::redact;
+use crate::style::look::Drives;
 
 /// The wait before a stream, or a part of it, that failed is tried again, and the longest one.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
@@ -73,11 +76,13 @@ impl Entry {
     /// With what is remembered of it.
     pub fn remembered(config: StreamConfig, memory: &Memory) -> Self {
         let (outputs, places) = (memory.outputs(&config.name), memory.places(&config.name));
-        Self::new(config, outputs, places)
+        let drives = memory.drives(&config);
+        Self::new(config, outputs, places, &drives)
     }
 
-    fn new(config: StreamConfig, outputs: Vec<OutputWish>, places: Places) -> Self {
-        let show = Arc::new(Show::new(&config, places));
+    fn new(config: StreamConfig, outputs: Vec<OutputWish>, places: Places, drives: &Drives) -> Self {
+        let by_hand = Arc::new(Mutex::new(ByHand::remembered(outputs)));
+        let (show, sound) = (Arc::new(Show::new(&config, places)), Arc::new(SoundDrive::new(drives)));
         Self {
             config,
             applying: None,
@@ -90,7 +95,7 @@ impl Entry {
             said: None,
             told: None,
             asked: None,
-            lasting: Lasting { by_hand: Arc::new(Mutex::new(ByHand::remembered(outputs))), show },
+            lasting: Lasting { by_hand, show, sound },
             driver: None,
             span: Span::none(),
         }
@@ -188,6 +193,9 @@ impl Entry {
         if self.config.show != config.show || self.config.paint != config.paint {
             self.lasting.show.configure(&config);
         }
+        if self.config.sound != config.sound {
+            self.lasting.sound.configure(&config.sound.drives);
+        }
         self.config = config;
         self.said = None;
         self.forget_refused();
@@ -220,6 +228,7 @@ impl Entry {
             failures: Vec::new(),
             undo: 0,
             show: self.lasting.show.state().without_items(),
+            driven: driven_state(&self.lasting.sound),
             uptime_s: 0,
         };
         Member::Down(Arc::new(state), start)
@@ -239,7 +248,7 @@ mod tests {
 
     /// An entry with config 1 that is being changed to 2.
     fn changing() -> Entry {
-        let mut entry = Entry::new(with_fps(1), Vec::new(), Places::default());
+        let mut entry = Entry::new(with_fps(1), Vec::new(), Places::default(), &Drives::default());
         assert_eq!(entry.ask(with_fps(2)), Some((with_fps(1), with_fps(2))));
         entry.begin_change();
         entry
@@ -311,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_stream_that_fails_again_and_again_waits_longer_until_it_ran_well() {
-        let (mut entry, mut now) = (Entry::new(with_fps(1), Vec::new(), Places::default()), Instant::now());
+        let (mut entry, mut now) =
+            (Entry::new(with_fps(1), Vec::new(), Places::default(), &Drives::default()), Instant::now());
         let mut wait = |entry: &mut Entry, seconds: f64| {
             entry.wait(now);
             now += Duration::from_secs_f64(seconds);

@@ -11,19 +11,22 @@ use super::look_control::LookControl;
 use super::output_keeper::OutputKeeper;
 use super::report::{Started, Status};
 use super::show::Show;
+use super::sound_control::driven_state;
 use super::source_control::{SourceControl, Wanted};
 use super::source_state::Playing;
 use crate::capture::Source;
 use crate::config::StreamConfig;
 use crate::config::outputs::OutputsPlan;
 use crate::control::contract::{
-    Change, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch, ShowRequest, ShowState,
-    SourceRequest, StreamState, StreamStatus,
+    Change, DrivenState, LookNow, OutputState, OutputWish, Painted, RecordNow, SettingsNow, SettingsPatch, ShowRequest,
+    ShowState, SourceRequest, StreamState, StreamStatus,
 };
 use crate::control::{self, ApiError, ApiFuture, ApiResult, run_blocking};
+use crate::engine::SoundDrive;
 use crate::error::{Error, Result};
 use crate::metrics::{Counters, Snapshot};
 use crate::output::{Admitted, Naming, Output, PreviewOf, Viewer, WebRtc};
+use crate::style::look::{Drive, Drives};
 use crate::style::{Look, LookPatch};
 
 const NO_WEBRTC: &str =
@@ -36,6 +39,7 @@ pub struct Handle {
     source: SourceControl,
     outputs: Arc<OutputKeeper>,
     show: Arc<Show>,
+    sound: Arc<SoundDrive>,
     figures: Figures,
     /// Notified when something other than figures changes.
     changes: Arc<Notify>,
@@ -48,11 +52,20 @@ impl Handle {
         look: LookControl,
         source: SourceControl,
         outputs: OutputKeeper,
-        show: Arc<Show>,
+        (show, sound): (Arc<Show>, Arc<SoundDrive>),
         counters: Arc<Counters>,
         changes: Arc<Notify>,
     ) -> Self {
-        Self { started, look, source, outputs: Arc::new(outputs), show, figures: Figures::new(counters), changes }
+        Self {
+            started,
+            look,
+            source,
+            outputs: Arc::new(outputs),
+            show,
+            sound,
+            figures: Figures::new(counters),
+            changes,
+        }
     }
 
     /// What it was when it began.
@@ -167,6 +180,11 @@ impl Handle {
         self.show.configure(config);
     }
 
+    /// Lets the sound drive what a changed config says.
+    pub fn configure_sound(&self, drives: &Drives) {
+        self.sound.configure(drives);
+    }
+
     /// Something other than figures has changed.
     pub fn changed(&self) {
         self.changes.notify_one();
@@ -232,6 +250,7 @@ impl control::Stream for Handle {
             failures: self.figures.failures(),
             undo: self.look.undo_steps(),
             show: self.show.state().without_items(),
+            driven: self.driven(),
             uptime_s: self.uptime().as_secs(),
         }
     }
@@ -299,6 +318,16 @@ impl control::Stream for Handle {
         self.show.command(request)?;
         self.changed();
         Ok(self.show.state())
+    }
+
+    fn driven(&self) -> DrivenState {
+        driven_state(&self.sound)
+    }
+
+    fn set_drive(&self, parameter: &str, drive: Option<Drive>) -> ApiResult<DrivenState> {
+        self.sound.set(parameter, drive)?;
+        self.changed();
+        Ok(self.driven())
     }
 
     fn start_recording(&self, file: &Path) -> ApiFuture<'_, RecordNow> {

@@ -12,6 +12,7 @@ use crate::atomic_file;
 use crate::config::{PaintConfig, StreamConfig};
 use crate::control::contract::{OutputWish, Painted};
 use crate::error::{Error, Result};
+use crate::style::look::Drives;
 use crate::sync::Locked;
 
 /// The file in the state folder.
@@ -63,6 +64,15 @@ struct Remembered {
     outputs: Vec<OutputWish>,
     #[serde(default)]
     show: Places,
+    #[serde(default)]
+    sound: Driven,
+}
+
+/// What sound drives: as the config said by then, and as it was.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Driven {
+    configured: Drives,
+    drives: Drives,
 }
 
 impl Memory {
@@ -96,11 +106,12 @@ impl Memory {
         config: &StreamConfig,
         painted: Painted,
         mirrored: bool,
-        outputs: Vec<OutputWish>,
+        (outputs, drives): (Vec<OutputWish>, Drives),
         show: Places,
     ) {
         let Some(shared) = &self.shared else { return };
-        let now = Remembered { configured: config.paint.clone(), painted, mirrored, outputs, show };
+        let sound = Driven { configured: config.sound.drives.clone(), drives };
+        let now = Remembered { configured: config.paint.clone(), painted, mirrored, outputs, show, sound };
         let mut state = shared.state.locked();
         if state.get(&config.name) != Some(&now) {
             state.noted.insert(config.name.clone(), now);
@@ -127,6 +138,17 @@ impl Memory {
     pub fn outputs(&self, name: &str) -> Vec<OutputWish> {
         let Some(shared) = &self.shared else { return Vec::new() };
         shared.state.locked().get(name).map_or(Vec::new(), |known| known.outputs.clone())
+    }
+
+    /// What the sound drove last; what the config says if it says something else by now.
+    pub fn drives(&self, config: &StreamConfig) -> Drives {
+        let shared = self.shared.as_ref();
+        let state = shared.map(|shared| shared.state.locked());
+        let known = state.as_ref().and_then(|state| Some(&state.get(&config.name)?.sound));
+        known
+            .filter(|known| known.configured == config.sound.drives)
+            .map_or(&config.sound.drives, |known| &known.drives)
+            .clone()
     }
 
     /// Where the show of the stream of that name was.
@@ -205,6 +227,7 @@ fn read(file: &Path) -> std::io::Result<BTreeMap<String, Remembered>> {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::style::look::{Band, Drive};
     use crate::style::{Look, PaintSize};
 
     fn config() -> StreamConfig {
@@ -221,9 +244,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let memory = Memory::open(folder.path()).unwrap();
         assert_eq!(memory.recall(&config()), None);
-        memory.note(&config(), painted("a"), false, Vec::new(), Places::default());
+        memory.note(&config(), painted("a"), false, Default::default(), Places::default());
+        let drives = Drives([("strength".into(), Drive::by(Band::Low))].into());
         let output = OutputWish::Rtsp { address: "127.0.0.1:8555".into(), kbps: None };
-        memory.note(&config(), painted("b"), true, vec![output.clone()], Places::default());
+        memory.note(&config(), painted("b"), true, (vec![output.clone()], drives.clone()), Places::default());
         memory.close();
         let memory = Memory::open(folder.path()).unwrap();
         let (recalled, mirrored) = memory.recall(&config()).unwrap();
@@ -231,7 +255,10 @@ mod tests {
         assert_eq!((recalled.paint.network.as_str(), recalled.paint.size), ("lite", PaintSize::Auto));
         assert_eq!(memory.outputs("live"), [output]);
         assert_eq!(memory.outputs("lobby"), []);
+        assert_eq!((memory.drives(&config()), Memory::none().drives(&config())), (drives.clone(), Drives::default()));
         let mut other = config();
+        other.sound.drives.0.insert("stroke".into(), Drive::by(Band::High));
+        assert_eq!(memory.drives(&other), other.sound.drives);
         other.paint.strength = 0.5;
         assert_eq!(memory.recall(&other), None);
         assert_eq!(memory.recall(&StreamConfig { name: "lobby".into(), ..config() }), None);
@@ -243,12 +270,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [hall, lobby] = ["hall", "lobby"].map(|name| StreamConfig { name: name.into(), ..config() });
         let first = Memory::open(folder.path()).unwrap();
-        first.note(&hall, painted("a"), false, Vec::new(), Places::default());
+        first.note(&hall, painted("a"), false, Default::default(), Places::default());
         first.close();
         let (first, second) = (Memory::open(folder.path()).unwrap(), Memory::open(folder.path()).unwrap());
-        first.note(&hall, painted("b"), false, Vec::new(), Places::default());
+        first.note(&hall, painted("b"), false, Default::default(), Places::default());
         first.close();
-        second.note(&lobby, painted("c"), false, Vec::new(), Places::default());
+        second.note(&lobby, painted("c"), false, Default::default(), Places::default());
         second.close();
         let both = Memory::open(folder.path()).unwrap();
         let look = |config| both.recall(config).map(|(config, _)| config.paint.look());
@@ -261,7 +288,7 @@ mod tests {
         std::fs::write(folder.path().join(FILE), "{").unwrap();
         let memory = Memory::open(folder.path()).unwrap();
         assert_eq!(memory.recall(&config()), None);
-        memory.note(&config(), painted("a"), false, Vec::new(), Places::default());
+        memory.note(&config(), painted("a"), false, Default::default(), Places::default());
         memory.close();
         assert!(Memory::open(folder.path()).unwrap().recall(&config()).is_some());
     }

@@ -18,6 +18,7 @@ mod reload;
 mod report;
 mod service;
 mod show;
+mod sound_control;
 mod source_control;
 mod source_keeper;
 mod source_state;
@@ -35,6 +36,7 @@ use crate::config::plan::{RunPlan, isolated_session_options};
 use crate::config::save::ConfigFile;
 use crate::config::{Settings, StreamConfig};
 use crate::control::contract::{ConfigState, SaveNow, StreamState};
+use crate::control::midi::{self, Midi};
 use crate::control::presets::Presets;
 use crate::control::{ApiError, ApiResult, Hub, Saver, http, osc, run_blocking};
 use crate::error::{Error, Result};
@@ -141,15 +143,18 @@ async fn supervise(plan: RunPlan, reload: Reload, options: RunOptions, lasting: 
     let networks = Networks::new(plan.catalog.clone());
     hub.set_config(ConfigState { file: reload.file_name(), ..ConfigState::default() });
     let presets = Presets::open(plan.http.state.as_deref(), networks.clone(), hub.changes());
+    let midi = Midi::open(plan.midi.clone(), plan.http.state.as_deref(), hub.changes());
     if let Some(listener) = listener {
         let session = isolated_session_options(&plan.runtime);
-        let styles = (networks.clone(), plan.gallery.clone(), presets.clone());
+        let styles = (networks.clone(), plan.gallery.clone(), presets.clone(), midi.clone());
         tokio::spawn(http::serve(listener, hub.clone(), styles, session, plan.http.clone()));
     }
 
     if let Some(address) = plan.control.osc.0 {
         tokio::spawn(osc::serve(osc::open(address).await?, hub.clone(), presets.clone()));
     }
+
+    tokio::spawn(midi::serve(midi, hub.clone(), presets.clone()));
 
     recover_dated(&plan.control.recordings);
     let memory = match plan.http.state.as_deref().filter(|_| plan.control.remember) {

@@ -21,7 +21,7 @@ use super::source_state::{Playing, Reading, SourceState};
 use crate::capture::{Pace, Reader, Source, StreamFacts, Treatment, Wiring};
 use crate::config::outputs::{RtspPlan, refuse_own};
 use crate::config::plan::StreamPlan;
-use crate::engine::{Control, FramePainter, Inlet, Live, stylise_live};
+use crate::engine::{Control, FramePainter, Inlet, Live, SoundDrive, stylise_live};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::frame::ring::ring;
@@ -39,6 +39,8 @@ pub struct Lasting {
     /// Outputs that were added or taken away by hand.
     pub by_hand: Arc<Mutex<ByHand>>,
     pub show: Arc<Show>,
+    /// What the sound drives, also as it was set by hand.
+    pub sound: Arc<SoundDrive>,
 }
 
 /// A running stream.
@@ -73,8 +75,11 @@ impl Stream {
         let counters = Arc::new(Counters::default());
         let outputs = Arc::new(Outputs::default());
         let (producer, consumer) = ring(std::iter::repeat_with(Frame::default).take(LIVE_SLOTS));
-        let sound_outputs = Arc::clone(&outputs);
-        let sound = Box::new(move |sample: &gst::Sample, time| sound_outputs.publish_sound(sample, time));
+        let (sound_drive, sound_outputs) = (Arc::clone(&lasting.sound), Arc::clone(&outputs));
+        let sound = Box::new(move |sample: &gst::Sample, time| {
+            sound_drive.hear(sample);
+            sound_outputs.publish_sound(sample, time);
+        });
         let (inlet, first) = Inlet::new(Pace::RealTime, vec![producer], Arc::clone(&counters), sound);
         let mut wiring = Wiring {
             templates: plan.templates.clone(),
@@ -115,6 +120,7 @@ impl Stream {
             ring: consumer,
             frame_painter,
             commands,
+            sound: Arc::clone(&lasting.sound),
             outputs: Arc::clone(&outputs),
             counters: Arc::clone(&counters),
             frame_interval,
@@ -155,7 +161,8 @@ impl Stream {
         let last_status = (Instant::now(), counters.snapshot());
         let threads = vec![loader, stylise, keep];
         let look = LookControl::new(control, Arc::clone(&changes));
-        let handle = Handle::new(started, look, source, output_keeper, lasting.show, counters, changes);
+        let handle =
+            Handle::new(started, look, source, output_keeper, (lasting.show, lasting.sound), counters, changes);
         Ok(Self { inlet, handle: Arc::new(handle), shutdown, threads, last_status })
     }
 

@@ -232,9 +232,15 @@ impl Streams {
 
     /// Notes how a stream is, for the next start of the daemon.
     fn note(&self, entry: &Entry, handle: &Handle) {
-        let Lasting { by_hand, show } = &entry.lasting;
-        let (outputs, places) = (by_hand.locked().wishes(), show.places());
-        self.memory.note(&entry.config, handle.look().painted(), handle.look().painting().mirrored, outputs, places);
+        let Lasting { by_hand, show, sound } = &entry.lasting;
+        let by_hand = (by_hand.locked().wishes(), sound.drives());
+        self.memory.note(
+            &entry.config,
+            handle.look().painted(),
+            handle.look().painting().mirrored,
+            by_hand,
+            show.places(),
+        );
     }
 
     /// What the config would have to say of a stream that runs to be as it is now.

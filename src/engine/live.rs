@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::{ControlReceiver, FramePainter};
+use super::{ControlReceiver, FramePainter, SoundDrive};
 use crate::frame::Frame;
 use crate::frame::ring::{Consumer, Taken};
 use crate::gst::shared_clock;
@@ -25,6 +25,8 @@ pub struct Live {
     pub frame_painter: FramePainter,
     /// Brings the commands that change the painting.
     pub commands: ControlReceiver,
+    /// What the sound of the source does to the look.
+    pub sound: Arc<SoundDrive>,
     pub outputs: Arc<Outputs>,
     pub counters: Arc<Counters>,
     /// The time between two frames, for repeating the last one.
@@ -80,6 +82,7 @@ pub fn stylise_live(mut live: Live) {
                     live.ring.give_back(slot);
                     continue;
                 }
+                live.frame_painter.painter().modulate(live.sound.modulation(Instant::now()));
                 let painted = match live.frame_painter.paint(&slot) {
                     Ok((buffer, times)) => {
                         failing = false;

@@ -14,6 +14,7 @@ mod shared;
 mod size_controller;
 mod sizing;
 mod snapshot;
+mod sound;
 
 pub use control::{Control, Painting};
 pub use frame_painter::FramePainter;
@@ -22,3 +23,4 @@ pub use live::{Live, stylise_live};
 pub use ordered::{Worker, stylise_in_order};
 pub use receiver::ControlReceiver;
 pub use shared::{Answer, Applied};
+pub use sound::SoundDrive;

@@ -273,11 +273,11 @@ fn choice(network: &Manifest, look: &Look) -> Result<Choice> {
 
 /// What the network is told of a mix.
 fn weights(network: &Manifest, mix: &Mix, stroke: Stroke) -> Weights {
-    let mut weights = Weights::none(network.style_numbers());
+    let mut weights = Weights::none(network.style_numbers(), stroke);
     for (style, weight) in network.all_styles().filter_map(|style| Some((style, *mix.0.get(&style.name)?))) {
         match (&style.painting, style.row) {
             (Some(painting), _) => weights.add_painting(&painting.vector, weight),
-            (None, Some(row)) => weights.add(row, style.large_row, weight, stroke),
+            (None, Some(row)) => weights.add(row, style.large_row, weight),
             (None, None) => {}
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::catalog::Choice;
 use super::flow::FlowFilter;
 use super::geometry::Size;
-use super::look::ResolvedLook;
+use super::look::{Modulation, ResolvedLook};
 use super::mask::MaskFinder;
 use super::onnx::{Loaded, SessionOptions};
 use super::sized_network::SizedNetwork;
@@ -20,6 +20,9 @@ pub struct Painter {
     /// The network that is being left, until the cross-fade is over.
     outgoing: Option<Outgoing>,
     fade: Fade,
+    modulation: Modulation,
+    /// The look of the latest picture: that of the fade, driven.
+    driven: ResolvedLook,
     still: TemporalFilter,
     flow: FlowFilter,
     /// Who finds people, for a look with a mask.
@@ -62,6 +65,8 @@ impl Painter {
             sized,
             outgoing: None,
             fade: Fade::new(choice.resolved.clone()),
+            modulation: Modulation::default(),
+            driven: choice.resolved.clone(),
             still: TemporalFilter::default(),
             flow: FlowFilter::default(),
             finder: choice.resolved.mask.is_on().then(|| MaskFinder::open(options)).transpose()?,
@@ -172,6 +177,11 @@ impl Painter {
         self.mirrored = mirrored;
     }
 
+    /// From the next picture on, drives numbers of the look so.
+    pub fn modulate(&mut self, modulation: Modulation) {
+        self.modulation = modulation;
+    }
+
     /// Says when the next picture is shown; changes fade along these times.
     pub fn advance(&mut self, time: Duration) {
         self.fade.advance(time);
@@ -195,7 +205,10 @@ impl Painter {
         } else {
             source
         };
-        let ResolvedLook { weights, beside, strength, colours, steadiness, mask, .. } = &self.fade.now;
+        let stroke_before = self.driven.weights.stroke();
+        self.driven.copy(&self.fade.now);
+        self.modulation.drive(&mut self.driven);
+        let ResolvedLook { weights, beside, strength, colours, steadiness, mask, .. } = &self.driven;
         let mut inference = Duration::ZERO;
         let beside = match beside {
             Some(weights) if mask.is_on() => {
@@ -218,7 +231,7 @@ impl Painter {
             }
         }
         // While the painting itself changes there is nothing to hold, but it is watched for what comes after.
-        let repaints = self.fade.repaints() || under.is_some();
+        let repaints = self.fade.repaints() || under.is_some() || weights.stroke() != stroke_before;
         let filter = match *steadiness {
             Steadiness::Flow => Some(Held::Moving(self.flow.watch(source, !repaints))),
             Steadiness::Still(firmness) if firmness > 0.0 => {
@@ -298,8 +311,8 @@ mod tests {
 
     fn resolved(weights: &[f32], strength: f32, fade_ms: u64) -> ResolvedLook {
         let fade = Duration::from_millis(fade_ms);
-        let mut of_rows = Weights::none(weights.len());
-        weights.iter().enumerate().for_each(|(row, weight)| of_rows.add(row, None, *weight, Stroke::Auto));
+        let mut of_rows = Weights::none(weights.len(), Stroke::Auto);
+        weights.iter().enumerate().for_each(|(row, weight)| of_rows.add(row, None, *weight));
         let mask = MaskAmounts::new(Mask::Off, false, 0.0, Unpainted::Source);
         ResolvedLook {
             weights: of_rows,

@@ -8,6 +8,7 @@ use super::geometry::{Geometry, MAX_SIDE, Size};
 use super::onnx::{Loaded, RunStop, Session};
 use super::picture_tensor::{ImageOutput, Scale};
 use super::scaling::scale;
+use super::stroke::Stroke;
 use super::tensor::{
     Finish, PixelOrder, Pixels, PixelsMut, TensorSpec, finish_pixels, pixels_to_tensor, tensor_to_pixels,
     tensor_to_pixels_finished,
@@ -69,7 +70,7 @@ impl SizedNetwork {
     pub fn new(network: Loaded, requested: Option<Size>) -> Result<Self> {
         let rows = network.manifest().style_numbers();
         let last_fed = (!network.manifest().states.is_empty()).then(Vec::new);
-        let (session, weights) = (Session::new(network)?, Weights::none(rows));
+        let (session, weights) = (Session::new(network)?, Weights::none(rows, Stroke::Auto));
         Ok(Self { session, weights, requested, most_pixels: usize::MAX, are_alone: false, last_fed, prepared: None })
     }
 

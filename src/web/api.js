@@ -56,11 +56,12 @@ export function follow(on) {
   let source, timer;
 
   const events = {
-    state({ streams: all, config, presets }) {
+    state({ streams: all, config, presets, midi }) {
       streams.clear();
       for (const stream of all) streams.set(stream.name, stream);
       on.config(config);
       on.presets(presets);
+      on.midi(midi);
     },
     change({ stream, changed }) {
       streams.set(stream, { ...streams.get(stream), ...changed });

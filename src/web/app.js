@@ -2,9 +2,11 @@
 
 import { Changes, address, ask, askJson, follow } from "./api.js";
 import { Charts } from "./charts.js";
+import { Drives } from "./drives.js";
 import { download, element, notice, setValue, showList, the } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { LookPanel, normalised, toggled } from "./look.js";
+import { Midi } from "./midi.js";
 import { Outputs } from "./outputs.js";
 import { Paintings } from "./paintings.js";
 import { Photo } from "./photo.js";
@@ -249,6 +251,20 @@ const playing = new Show({
   lists: () => askJson("GET", path("/show")),
 });
 
+const drivePath = (parameter) => path(`/drives/${parameter}`);
+const drives = new Drives({
+  // As with the show, events know more than answers.
+  set: (control, parameter, drive) => act(control, async () => void (await ask("PUT", drivePath(parameter), drive))),
+  remove: (control, parameter) => act(control, async () => void (await ask("DELETE", drivePath(parameter)))),
+});
+
+const askMidi = (control, ...request) => act(control, async () => void (await ask(...request)));
+const midi = new Midi({
+  learn: (control, target) => askMidi(control, "POST", "midi/learn", { stream: stream.name, ...target }),
+  cancel: (control) => askMidi(control, "DELETE", "midi/learn"),
+  unbind: (control, id) => askMidi(control, "DELETE", `midi/bindings/${id}`),
+});
+
 const paintings = new Paintings(async (name) => {
   await learn();
   change({ styles: { [name]: 1 } });
@@ -313,6 +329,7 @@ function show() {
 
   outputs.show(stream.outputs);
   playing.show(stream.name, stream.show);
+  drives.show(stream.driven);
   showList(the("failures"), [...stream.failures, ...(stream.error ? [stream.error] : [])], (failure) => element("li", {}, failure));
   showLink();
 }
@@ -379,12 +396,18 @@ async function learn() {
   previews = new Set(painted);
   parameters = api.components.schemas.Look.properties;
   panel.learn(parameters);
+  drives.learn(parameters);
+  midi.learn(parameters);
   listed = null;
   document.querySelector("[data-goto=photo]").hidden = !api.paths["/api/v1/paint"];
 }
 
 const reconnect = follow({
-  presets: (list) => presets.show(list),
+  presets(list) {
+    presets.show(list);
+    midi.presets(list);
+  },
+  midi: (state) => midi.show(state),
   cameras: () => sources.refresh(),
   styles: () => learn().then(show, (problem) => notice(problem.message)),
   config({ file, error, restart }) {

@@ -1,5 +1,6 @@
 //! `impasto ctl`: looks into a running Impasto and changes it, over its HTTP API.
 
+mod midi;
 mod session;
 mod words;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use ureq::http::Method;
 
+use midi::MidiWord;
 use session::{Session, path_segment};
 use words::describe_outputs;
 
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::output::Fit;
 use crate::output::display::PRIMARY;
 use crate::paintings::is_path;
-use crate::style::look::Mix;
+use crate::style::look::{Band, Drive, Mix};
 use crate::style::{LookPatch, PaintSize};
 
 /// Where the outputs are, below the stream.
@@ -142,11 +144,40 @@ enum Command {
         #[arg(value_name = "NUMBER", required_if_eq("command", "jump"))]
         place: Option<usize>,
     },
+    /// What the sound of the source drives; or let it drive a parameter of the look, or no longer
+    Drive {
+        /// As it is called under [paint]: strength, keep_colours, steadiness, stroke, mask_feather
+        #[arg(requires = "how")]
+        parameter: Option<String>,
+        /// Which part of the sound
+        #[arg(value_enum, group = "how")]
+        by: Option<Band>,
+        /// Leave it to the look again
+        #[arg(long, group = "how")]
+        off: bool,
+        /// What it is in silence: 0 to 1; 0 unless it is said
+        #[arg(long, value_name = "VALUE", requires = "by")]
+        from: Option<f32>,
+        /// What it is where the sound is loud: 0 to 1, also less than `--from`; 1 unless it is said
+        #[arg(long, value_name = "VALUE", requires = "by")]
+        to: Option<f32>,
+        /// How fast it follows a rise of the sound; 30 unless it is said
+        #[arg(long, value_name = "MILLISECONDS", requires = "by")]
+        attack_ms: Option<u32>,
+        /// How fast it follows a fall; 300 unless it is said
+        #[arg(long, value_name = "MILLISECONDS", requires = "by")]
+        release_ms: Option<u32>,
+    },
     /// Begin a recording in the daemon's recordings folder, or --stop it
     Record {
         file: Option<String>,
         #[arg(long, conflicts_with = "file")]
         stop: bool,
+    },
+    /// The MIDI device and what its controls do; or learn or change that
+    Midi {
+        #[command(subcommand)]
+        word: Option<MidiWord>,
     },
     /// Where the stream goes, with the ids of its outputs
     Outputs,
@@ -294,7 +325,17 @@ impl CtlArgs {
                     ShowPart::Programme => ShowRequest { programme: command, ..ShowRequest::default() },
                 }))
             }
+            Command::Drive { parameter: None, .. } => session.drives(),
+            Command::Drive { parameter: Some(parameter), by: None, .. } => session.leave(&parameter),
+            Command::Drive { parameter: Some(parameter), by: Some(by), off: _, from, to, attack_ms, release_ms } => {
+                let plain = Drive::by(by);
+                let (from, to) = (from.unwrap_or(plain.from), to.unwrap_or(plain.to));
+                let attack_ms = attack_ms.unwrap_or(plain.attack_ms);
+                let release_ms = release_ms.unwrap_or(plain.release_ms);
+                session.drive(&parameter, &Drive { by, from, to, attack_ms, release_ms })
+            }
             Command::Record { file, stop } => session.record(&RecordRequest { file, stop }),
+            Command::Midi { word } => midi::run(&session, word),
             Command::Outputs => session
                 .tell(&session.client.get::<Vec<OutputState>>(&session.path(OUTPUTS))?, |outputs| {
                     describe_outputs(outputs)

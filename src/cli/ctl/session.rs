@@ -7,19 +7,24 @@ use ureq::http::Method;
 
 use super::super::{print_json, say};
 use super::words::{
-    describe, describe_change, describe_look, describe_presets, describe_saved, describe_shortly, describe_show, shown,
+    describe, describe_change, describe_drives, describe_look, describe_presets, describe_saved, describe_shortly,
+    describe_show, shown,
 };
 use crate::control::client::Client;
 use crate::control::contract::{
-    Change, ConfigState, LookNow, Painted, Preset, PresetWish, RecordNow, RecordRequest, Recording, SaveNow,
-    SettingsNow, ShowRequest, ShowState, SourceRequest, StreamState,
+    Change, ConfigState, DrivenState, LookNow, Painted, Preset, PresetWish, RecordNow, RecordRequest, Recording,
+    SaveNow, SettingsNow, ShowRequest, ShowState, SourceRequest, StreamState,
 };
 use crate::error::{Error, Result};
 use crate::paintings::name_of;
+use crate::style::look::Drive;
 use crate::style::{Look, LookPatch};
 
 /// Where the presets are.
 const PRESETS: &str = "/api/v1/presets";
+
+/// What the sound drives, below the stream.
+const DRIVES: &str = "/drives";
 
 /// A server with one of its streams.
 pub struct Session {
@@ -30,6 +35,10 @@ pub struct Session {
 }
 
 impl Session {
+    pub fn stream_name(&self) -> &str {
+        self.stream.rsplit('/').next().unwrap_or_default()
+    }
+
     pub fn path(&self, end: &str) -> String {
         format!("{}{end}", self.stream)
     }
@@ -136,6 +145,22 @@ impl Session {
         self.tell(&state, describe_show)
     }
 
+    pub fn drives(&self) -> Result<()> {
+        self.tell(&self.client.get::<DrivenState>(&self.path(DRIVES))?, describe_drives)
+    }
+
+    /// Lets the sound drive a parameter.
+    pub fn drive(&self, parameter: &str, drive: &Drive) -> Result<()> {
+        let now: DrivenState = self.client.send(Method::PUT, &self.path(&drive_path(parameter)), drive)?;
+        self.tell(&now, describe_drives)
+    }
+
+    /// Leaves a parameter to the look again.
+    pub fn leave(&self, parameter: &str) -> Result<()> {
+        let now: DrivenState = self.client.delete(&self.path(&drive_path(parameter)))?;
+        self.tell(&now, describe_drives)
+    }
+
     pub fn record(&self, requested: &RecordRequest) -> Result<()> {
         let now: RecordNow = self.client.send(Method::POST, &self.path("/record"), requested)?;
         self.tell(&now, |now| {
@@ -232,7 +257,7 @@ impl Session {
 
     /// On a terminal one line for each change that a person would call one; otherwise each event as a JSON line.
     pub fn watch(&self) -> Result<()> {
-        let name = self.stream.rsplit('/').next().unwrap_or_default().to_string();
+        let name = self.stream_name().to_string();
         let mut state = Map::new();
         let mut last = String::new();
         self.client.events(|event, data| {
@@ -260,6 +285,10 @@ impl Session {
             Ok(true)
         })
     }
+}
+
+fn drive_path(parameter: &str) -> String {
+    format!("{DRIVES}/{}", path_segment(parameter))
 }
 
 fn preset_path(name: &str) -> String {

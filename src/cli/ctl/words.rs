@@ -1,10 +1,13 @@
 //! What `impasto ctl` says of a running Impasto to people.
 
+use clap::ValueEnum;
+
 use crate::control::contract::{
-    Change, LookNow, OnAir, OutputState, PartState, Preset, SaveNow, ShowState, ShowStatus, StreamState, StreamStatus,
+    Change, DriveState, DrivenState, LookNow, OnAir, OutputState, PartState, Preset, SaveNow, ShowState, ShowStatus,
+    StreamState, StreamStatus,
 };
 use crate::style::Look;
-use crate::style::look::{PARAMETERS, Told};
+use crate::style::look::{Drive, PARAMETERS, Told};
 
 pub fn describe(state: &StreamState) -> String {
     if state.status != StreamStatus::Running {
@@ -35,6 +38,9 @@ pub fn describe(state: &StreamState) -> String {
             counts.held
         ),
     ];
+    if !state.driven.drives.is_empty() {
+        lines.extend(describe_drives(&state.driven).lines().map(|line| format!("sound     {line}")));
+    }
     lines.extend(state.outputs.iter().map(|output| format!("{:<9} {}", output.kind, watched(output))));
     lines.extend(state.failures.iter().map(|failure| format!("failure   {failure}")));
     lines.push(format!("uptime    {} s", state.uptime_s));
@@ -146,6 +152,20 @@ fn describe_part(name: &str, part: &PartState) -> String {
     let missing = part.items.iter().filter_map(|item| item.missing.as_ref());
     lines.extend(missing.map(|why| format!("  missing: {why}")));
     lines.join("\n")
+}
+
+/// A line for each drive, and why nothing is driven.
+pub fn describe_drives(driven: &DrivenState) -> String {
+    let line = |(parameter, DriveState { drive, now }): (&String, &DriveState)| {
+        let Drive { from, to, attack_ms, release_ms, .. } = drive;
+        let now = now.map_or("as the look says".into(), |now| format!("{now:.2}"));
+        let by = drive.by.to_possible_value().map(|word| word.get_name().to_string()).unwrap_or_default();
+        format!("drives {parameter} by {by}, {from} to {to} (attack {attack_ms} ms, release {release_ms} ms): {now}")
+    };
+    match driven.drives.is_empty() {
+        true => "the sound drives nothing".into(),
+        false => driven.drives.iter().map(line).chain(driven.note.clone()).collect::<Vec<_>>().join("\n"),
+    }
 }
 
 fn unix_s() -> i64 {

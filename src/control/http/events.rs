@@ -13,6 +13,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::Context;
 use crate::capture::camera::fingerprint;
+use crate::control::midi::Midi;
 use crate::control::presets::Presets;
 use crate::control::{ApiResult, Hub};
 use crate::style::Networks;
@@ -31,7 +32,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    pub fn start(hub: Hub, networks: Networks, presets: Presets) -> Self {
+    pub fn start(hub: Hub, networks: Networks, presets: Presets, midi: Midi) -> Self {
         let feed = Self { latest: watch::Sender::default(), wanted: Arc::new(Notify::new()) };
         let this = feed.clone();
         tokio::spawn(async move {
@@ -40,7 +41,7 @@ impl Feed {
                 if this.latest.receiver_count() == 0 {
                     this.wanted.notified().await;
                 }
-                this.latest.send_replace(Arc::new(state(&hub, &networks, &presets)));
+                this.latest.send_replace(Arc::new(state(&hub, &networks, &presets, &midi)));
                 tokio::select! {
                     () = changes.notified() => {}
                     () = tokio::time::sleep(FIGURES_INTERVAL) => {}
@@ -57,9 +58,9 @@ impl Feed {
     }
 }
 
-/// Each stream's state under its name, the state of the config, the presets, and what changes when styles or cameras come
+/// Each stream's state under its name, the state of the config, the presets, the MIDI device, and what changes when styles or cameras come
 /// or go.
-fn state(hub: &Hub, networks: &Networks, presets: &Presets) -> Value {
+fn state(hub: &Hub, networks: &Networks, presets: &Presets, midi: &Midi) -> Value {
     // By way of the text, so that 0.3 is told as 0.3 here too: as a `Value`, an f32 shows digits that it has not.
     fn value(of: &impl Serialize) -> Value {
         serde_json::from_str(&serde_json::to_string(of).unwrap_or_default()).unwrap_or_default()
@@ -69,6 +70,7 @@ fn state(hub: &Hub, networks: &Networks, presets: &Presets) -> Value {
         "streams": streams,
         "config": hub.config(),
         "presets": value(&presets.all()),
+        "midi": midi.state(),
         "styles": value(&networks.now().styles().collect::<Vec<_>>()),
         "devices": fingerprint(),
     })
@@ -88,7 +90,7 @@ pub async fn events(State(context): State<Context>) -> ApiResult<Sse<impl Stream
     let place = context.long_answer()?;
     let mut feed = context.feed.listen();
     feed.mark_unchanged();
-    let told = Arc::new(state(&context.hub, &context.networks, &context.presets));
+    let told = Arc::new(state(&context.hub, &context.networks, &context.presets, &context.midi));
     let pending = vec![whole(&told)];
     let listener = Listener { feed, told, pending, _place: place };
     let events = stream::unfold(listener, |mut listener| async move {
@@ -108,13 +110,14 @@ pub async fn events(State(context): State<Context>) -> ApiResult<Sse<impl Stream
 fn whole(state: &Value) -> Event {
     let streams: Vec<&Value> =
         state["streams"].as_object().map(|streams| streams.values().collect()).unwrap_or_default();
-    Event::default()
-        .event("state")
-        .data(json!({ "streams": streams, "config": &state["config"], "presets": &state["presets"] }).to_string())
+    Event::default().event("state").data(
+        json!({ "streams": streams, "config": &state["config"], "presets": &state["presets"], "midi": &state["midi"] })
+            .to_string(),
+    )
 }
 
 /// The events `styles` and `cameras` if some came or went; for each stream that changed the event `change` with the parts that did; `state` again if streams came or went, or
-/// config or presets changed.
+/// config, presets or MIDI changed.
 fn changes(before: &Value, now: &Value) -> Vec<Event> {
     let none = Map::new();
     let streams = now["streams"].as_object().unwrap_or(&none);
@@ -122,7 +125,7 @@ fn changes(before: &Value, now: &Value) -> Vec<Event> {
     let is_other = |part: &str| before[part] != now[part];
     let news = [("styles", "styles"), ("devices", "cameras")].into_iter().filter(|(part, _)| is_other(part));
     let news = news.map(|(_, event)| Event::default().event(event).data("{}"));
-    if !known.keys().eq(streams.keys()) || is_other("config") || is_other("presets") {
+    if !known.keys().eq(streams.keys()) || ["config", "presets", "midi"].into_iter().any(is_other) {
         return news.chain([whole(now)]).collect();
     }
     let changed = |(name, now): (&String, &Value)| {

@@ -4,9 +4,11 @@
 
 mod body;
 mod connections;
+mod drives;
 mod events;
 mod exposition;
 mod guard;
+mod midi;
 mod openapi;
 mod pages;
 mod paintings;
@@ -33,6 +35,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 
 use super::address::{FIRST_PORT, HttpAddress, HttpPlan};
+use super::midi::Midi;
 use super::presets::Presets;
 use super::recordings::Recordings;
 use super::{ApiError, ApiResult, Hub};
@@ -71,6 +74,7 @@ pub struct Context {
     feed: events::Feed,
     photo: Arc<photo::Photo>,
     presets: Presets,
+    midi: Midi,
     recordings: Arc<Recordings>,
     long_answers: Arc<Semaphore>,
     looks: Arc<Semaphore>,
@@ -127,19 +131,20 @@ pub fn address_of(listener: &TcpListener) -> SocketAddr {
 }
 
 /// Answers on `listener` with the streams of `hub`, photographs painted with `networks` on `session`'s device, the paintings
-/// of `gallery` and the presets, for as long as the runtime runs.
+/// of `gallery`, the presets and what MIDI controls do, for as long as the runtime runs.
 pub async fn serve(
     listener: TcpListener,
     hub: Hub,
-    (networks, gallery, presets): (Networks, Gallery, Presets),
+    (networks, gallery, presets, midi): (Networks, Gallery, Presets, Midi),
     session: SessionOptions,
     plan: HttpPlan,
 ) {
     let context = Context {
-        feed: events::Feed::start(hub.clone(), networks.clone(), presets.clone()),
+        feed: events::Feed::start(hub.clone(), networks.clone(), presets.clone(), midi.clone()),
         hub,
         photo: Arc::new(photo::Photo::new(session)),
         presets,
+        midi,
         recordings: Arc::new(Recordings::new(plan.recordings.clone())),
         networks,
         gallery,

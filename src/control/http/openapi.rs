@@ -42,6 +42,7 @@ fn property(parameter: &Parameter, place: usize, plain: &Value) -> Value {
     schema["x-word"] = parameter.word.into();
     schema["x-of-time"] = parameter.is_of_time.into();
     schema["x-of-styles-with"] = parameter.of_styles_with.into();
+    schema["x-driven"] = parameter.driven.is_some().into();
     schema
 }
 

@@ -11,8 +11,8 @@ use super::body::Json;
 use super::problem::problem;
 use super::source_preview::LookedAt;
 use super::{
-    Context, events, exposition, guard, openapi, pages, paintings, photo, presets, preview, qr, recordings, session,
-    show, whep,
+    Context, drives, events, exposition, guard, midi, openapi, pages, paintings, photo, presets, preview, qr,
+    recordings, session, show, whep,
 };
 use crate::capture::camera::{CameraDescription, describe_all};
 use crate::control::contract::{
@@ -53,6 +53,9 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/streams/{name}/preset", || post(presets::paint)),
     route("GET", "/api/v1/streams/{name}/show", || get(show::state)),
     route("PUT", "/api/v1/streams/{name}/show", || put(show::command)),
+    route("GET", "/api/v1/streams/{name}/drives", || get(drives::state)),
+    route("PUT", "/api/v1/streams/{name}/drives/{parameter}", || put(drives::set)),
+    route("DELETE", "/api/v1/streams/{name}/drives/{parameter}", || delete(drives::remove)),
     route("POST", "/api/v1/streams/{name}/undo", || post(undo)),
     route("POST", "/api/v1/streams/{name}/save", || post(save)),
     route("POST", "/api/v1/streams/{name}/pause", || post(pause)),
@@ -74,6 +77,11 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/presets", || get(presets::all)),
     route("PUT", "/api/v1/presets/{name}", || put(presets::put)),
     route("DELETE", "/api/v1/presets/{name}", || delete(presets::remove)),
+    route("GET", "/api/v1/midi", || get(midi::state)),
+    route("POST", "/api/v1/midi/learn", || post(midi::learn)),
+    route("DELETE", "/api/v1/midi/learn", || delete(midi::cancel)),
+    route("PUT", "/api/v1/midi/bindings/{control}", || put(midi::bind)),
+    route("DELETE", "/api/v1/midi/bindings/{control}", || delete(midi::unbind)),
     route("GET", "/api/v1/recordings", || get(recordings::all)),
     route("GET", "/api/v1/recordings/{file}", || get(recordings::show)),
     route("PATCH", "/api/v1/recordings/{file}", || patch(recordings::rename)),

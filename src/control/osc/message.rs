@@ -2,6 +2,7 @@
 
 use rosc::{OscMessage, OscType};
 
+use crate::control::desk::{Wish, change};
 use crate::style::look::{Kind, Mix, PARAMETERS, Parameter};
 use crate::style::{Look, LookPatch};
 use crate::suggest::did_you_mean;
@@ -16,18 +17,6 @@ pub enum Command {
     Subscribe(bool),
     /// Of the stream of that name.
     Stream(String, Wish),
-}
-
-#[derive(Debug, PartialEq)]
-pub enum Wish {
-    Look(LookPatch),
-    /// The weight of one style in the mix as it is.
-    Weight(String, f32),
-    Preset(String),
-    /// What comes next in the programme, or in the playlist.
-    Next,
-    /// A button is let go.
-    Nothing,
 }
 
 /// # Errors
@@ -64,7 +53,7 @@ fn wish(name: &str, args: &[OscType]) -> Result<Wish, String> {
         ("preset", [OscType::String(preset)]) => Ok(Wish::Preset(preset.clone())),
         ("preset", _) => Err("it takes the name of a preset".into()),
         ("style", [OscType::String(style)]) => {
-            look(LookPatch { styles: Some(Mix::only(style)), ..LookPatch::default() })
+            change(LookPatch { styles: Some(Mix::only(style)), ..LookPatch::default() })
         }
         ("style", _) => Err("it takes the name of a style".into()),
         ("blend", pairs) => {
@@ -74,23 +63,16 @@ fn wish(name: &str, args: &[OscType]) -> Result<Wish, String> {
             });
             let mix: Option<_> = mix.collect();
             let styles = mix.ok_or("it takes styles, each with its weight: \"a\" 0.7 \"b\" 0.3")?;
-            look(LookPatch { styles: Some(Mix(styles)), ..LookPatch::default() })
+            change(LookPatch { styles: Some(Mix(styles)), ..LookPatch::default() })
         }
         (name, args) => {
             let known = || PARAMETERS.iter().map(|parameter| parameter.name);
             let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name);
             let parameter = parameter.ok_or_else(|| format!("there is no `{name}`{}", did_you_mean(name, known())))?;
             let text = text(parameter, args).ok_or("it takes one number, word or truth value")?;
-            look(LookPatch::read(name, &text)?)
+            change(LookPatch::read(name, &text)?)
         }
     }
-}
-
-/// A change of which all numbers can be.
-fn look(patch: LookPatch) -> Result<Wish, String> {
-    let look = Look::default().patched(&patch);
-    look.check().and_then(|()| look.check_live()).map_err(|error| error.to_string())?;
-    Ok(Wish::Look(patch))
 }
 
 fn number(args: &[OscType]) -> Option<f32> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parameter::{Kind, Parameter, Told, Value, Word, given};
+use super::parameter::{Driven, Kind, Parameter, Told, Value, Word, given};
 use super::parameters::look_parameters;
 use crate::error::{Error, Result};
 

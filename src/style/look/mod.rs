@@ -3,6 +3,7 @@
 //! Its parameters are declared in `parameters.rs`, and nowhere else.
 
 mod declare;
+mod drive;
 mod mix;
 mod parameter;
 mod parameters;
@@ -18,8 +19,9 @@ use super::weights::Weights;
 use crate::error::{Error, Result};
 
 pub use declare::{Look, LookPatch, PARAMETERS};
+pub use drive::{Band, Drive, Drives, Driving, Levels, Modulation, driven};
 pub use mix::{MAX_WEIGHT, Mix};
-pub use parameter::{Kind, Parameter, Told, Word};
+pub use parameter::{Driven, Kind, Parameter, Told, Word};
 pub(crate) use parameters::look_parameters;
 pub use resolved::ResolvedLook;
 

@@ -33,6 +33,8 @@ pub struct Parameter {
     pub is_of_time: bool,
     /// It matters for styles of which this property of the API's list of styles is true; empty: for all.
     pub of_styles_with: &'static str,
+    /// The number of the look that sound can drive, if it is one.
+    pub driven: Option<Driven>,
     pub told: Told,
 }
 
@@ -51,6 +53,23 @@ pub enum Kind {
     Text { placeholder: &'static str, pattern: &'static str },
     /// 0 to `most`, of which people choose as many as `usual`.
     Milliseconds { most: u32, usual: u32 },
+}
+
+/// A number of the look that sound can drive; each goes from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driven {
+    Strength,
+    Colours,
+    Steadiness,
+    Stroke,
+    MaskFeather,
+}
+
+impl Driven {
+    pub const ALL: [Self; 5] = [Self::Strength, Self::Colours, Self::Steadiness, Self::Stroke, Self::MaskFeather];
+
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
 }
 
 /// A word in place of a number.
@@ -88,6 +107,7 @@ impl Parameter {
         kind: Kind::Mix,
         is_of_time: false,
         of_styles_with: "",
+        driven: None,
         told: Told::UnlessDefault,
     };
 

@@ -23,6 +23,7 @@ macro_rules! look_parameters {
                 title: "Strength",
                 help: "How much of the painted picture is seen: 0 (the source) to 1",
                 kind: Kind::Share { word: None, ends: None },
+                driven: Some(Driven::Strength),
                 told: Told::Always,
             }
             keep_colours: bool = false, {
@@ -32,6 +33,7 @@ macro_rules! look_parameters {
                 title: "Keep the colours of the source",
                 help: "Paint the luminance only, and keep the colours of the source",
                 kind: Kind::Switch { on: ("keep", "Of the source"), off: ("paint", "Of the painting") },
+                driven: Some(Driven::Colours),
                 told: Told::As("colours of the source"),
             }
             steadiness: $crate::style::Steadiness = $crate::style::Steadiness::NONE, {
@@ -43,6 +45,7 @@ macro_rules! look_parameters {
                 more: "Flow holds it along its motion; a file is then painted frame by frame.",
                 kind: Kind::Share { word: Some(Word { text: "flow", title: "", is_live: false, is_null: false }), ends: None },
                 is_of_time: true,
+                driven: Some(Driven::Steadiness),
             }
             stroke: $crate::style::Stroke = $crate::style::Stroke::Auto, {
                 flag: "stroke",
@@ -56,6 +59,7 @@ macro_rules! look_parameters {
                     ends: Some(["small", "large"]),
                 },
                 of_styles_with: "stroke",
+                driven: Some(Driven::Stroke),
             }
             mask: $crate::style::mask::Mask = $crate::style::mask::Mask::Off, {
                 flag: "mask",
@@ -86,6 +90,7 @@ macro_rules! look_parameters {
                 title: "Edge of the mask",
                 help: "How soft the edge between painted and unpainted is: 0 (along the picture's own edges) to 1",
                 kind: Kind::Share { word: None, ends: Some(["sharp", "soft"]) },
+                driven: Some(Driven::MaskFeather),
             }
             mask_other: $crate::style::mask::Unpainted = $crate::style::mask::Unpainted::Source, {
                 flag: "mask-other",

@@ -5,9 +5,21 @@ use std::sync::Mutex;
 
 use tokio::sync::Notify;
 
-use super::message::Wish;
 use crate::style::LookPatch;
 use crate::sync::Locked;
+
+/// What a controller wishes.
+#[derive(Debug, PartialEq)]
+pub enum Wish {
+    Look(LookPatch),
+    /// The weight of one style in the mix as it is.
+    Weight(String, f32),
+    Preset(String),
+    /// What comes next in the programme, or in the playlist.
+    Next,
+    /// A button is let go.
+    Nothing,
+}
 
 /// The wishes of one stream.
 #[derive(Debug, Default)]
