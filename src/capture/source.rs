@@ -49,6 +49,7 @@ impl Source {
             "showcase" => Ok(Self::Showcase),
             "test" => Ok(Self::Test),
             "camera" => Ok(Self::Camera(CameraRequest::new(Which::Any))),
+            "" => Err(Error::usage("a source has a name: camera, test, showcase, a file or an address")),
             _ => {
                 if let Some(which) = text.strip_prefix("camera:") {
                     if which.is_empty() {
@@ -322,6 +323,7 @@ mod tests {
 
     #[test]
     fn sources_are_told_apart() {
+        assert!(Source::parse("").is_err());
         assert_eq!(Source::parse("test").unwrap(), Source::Test);
         let camera = |which| Source::Camera(CameraRequest::new(which));
         assert_eq!(Source::parse("camera:2").unwrap(), camera(Which::Index(2)));

@@ -9,6 +9,9 @@ pub fn describe(error: &gst::message::Error) -> String {
     if error.debug().is_some_and(|debug| debug.contains("reason not-negotiated")) {
         return format!("{element}: nothing here reads this format of pixels or samples (not-negotiated)");
     }
+    if error.error().matches(gst::StreamError::TypeNotFound) {
+        return "what comes is no film, picture or stream that is known here; is it the right file or address?".into();
+    }
     let what = error.error().message().trim_end_matches('.').to_string();
     // The debug text is "file.c(line): function (): /path/to:element:\ndetail"; only the detail helps a user.
     let detail = error.debug().and_then(|debug| {
