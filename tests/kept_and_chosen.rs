@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::Read;
+
 use common::bars::{LOOK, Studio};
 use common::*;
 use serde_json::{Value, json};
@@ -399,8 +401,15 @@ fn a_source_is_looked_at_before_it_goes_on_air() {
     until("those who looked are gone", || api.get(&clip.replace("white", "none")).status == 422);
     let before = descriptors();
     for _ in 0..3 {
-        let looks: Vec<_> = (0..4).map(|_| api.send("GET", &clip, &[], b"")).collect();
-        until("no more fit", || api.get(&path("none.mkv")).status == 503);
+        let look = |_| {
+            let mut look = api.send("GET", &clip, &[], b"");
+            let mut begin = [0; 12];
+            look.read_exact(&mut begin).unwrap();
+            assert_eq!(&begin, b"HTTP/1.1 200");
+            look
+        };
+        let looks: Vec<_> = (0..4).map(look).collect();
+        api.get(&clip).assert_problem(503, "no more fit");
         drop(looks);
         until("there is room again", || api.get(&path("none.mkv")).status == 422);
     }

@@ -260,6 +260,8 @@ fn a_show_is_seen_held_and_moved() {
     reads(1, ".now", "showcase");
     browser.press(&format!("{} select", row(1)), "test p");
     reads(1, ".now", "test picture");
+    let lists = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/show')).length";
+    assert!(browser.value(lists).as_u64().unwrap() < 60, "lists are asked for when something changes");
     // Keys that are typed while it jumps are still the list's.
     browser.wait_for("document.activeElement.matches('#show-parts select')");
     assert_eq!(studio.api.state()["show"]["playlist"]["status"], "playing");

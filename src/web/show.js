@@ -16,6 +16,8 @@ export class Show {
   #on;
   #known = "";
   #lists = {};
+  /** What is told now of each list that the stream has. */
+  #parts = [];
 
   /** `on.command(button, request)` sends a command, `on.lists()` promises the show with its lists. */
   constructor(on) {
@@ -24,10 +26,10 @@ export class Show {
 
   /** Shows what the stream of that name tells of its show. */
   show(name, state) {
-    const parts = Object.entries(state).filter(([part, now]) => TITLES[part] && now);
+    const parts = (this.#parts = Object.entries(state).filter(([part, now]) => TITLES[part] && now));
     the("show").hidden = !parts.length;
     showList(the("show-parts"), parts.map(([part]) => [name, part]), ([, part]) => this.#row(part));
-    parts.forEach(([part, now], place) => this.#fill(the("show-parts").children[place], part, now));
+    this.#fillAll();
     const known = JSON.stringify([name, parts.map(([part, { items: _, ...now }]) => [part, now])]);
     if (known === this.#known || !parts.length) return;
     // Lists are asked for when something happens: folders and what is missing of them change.
@@ -35,7 +37,8 @@ export class Show {
     this.#on.lists().then(
       (lists) => {
         this.#lists = lists;
-        this.show(name, state);
+        // By what is told by now: that may be newer than what asked for the lists.
+        this.#fillAll();
       },
       (problem) => notice(problem.message),
     );
@@ -59,6 +62,10 @@ export class Show {
     );
     row.append(element("b", {}, title), element("span", { className: "now" }), element("small"), tools);
     return row;
+  }
+
+  #fillAll() {
+    this.#parts.forEach(([part, now], place) => this.#fill(the("show-parts").children[place], part, now));
   }
 
   #fill(row, part, { name, status, on_air, next, next_unix_s }) {
