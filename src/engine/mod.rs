@@ -15,6 +15,7 @@ mod size_controller;
 mod sizing;
 mod snapshot;
 mod sound;
+mod source_preview;
 
 pub use control::{Control, Painting};
 pub use frame_painter::FramePainter;
@@ -24,3 +25,4 @@ pub use ordered::{Worker, stylise_in_order};
 pub use receiver::ControlReceiver;
 pub use shared::{Answer, Applied};
 pub use sound::SoundDrive;
+pub use source_preview::LookedAt;

@@ -21,7 +21,6 @@ mod recordings;
 mod routes;
 mod session;
 mod show;
-mod source_preview;
 mod whep;
 
 use std::net::SocketAddr;
@@ -54,6 +53,9 @@ const MOST_OF_ONE_ADDRESS: usize = 192;
 
 /// Event streams and previews at a time; more are refused, so that commands always find a connection.
 const MOST_LONG_ANSWERS: usize = 128;
+
+/// Sources that are looked at before they go on air at a time: each is decoded.
+const MOST_LOOKED_AT: usize = 4;
 
 /// The longest request line with headers.
 const LARGEST_HEAD: usize = 16 * 1024;
@@ -91,8 +93,8 @@ impl Context {
 
     /// Takes the places of one who looks at a source that is not on air.
     fn look_at_a_source(&self) -> ApiResult<[OwnedSemaphorePermit; 2]> {
-        let most = source_preview::MOST_LOOKED_AT;
-        let full = || ApiError::Busy(format!("{most} sources are looked at before they go on air, and no more fit"));
+        let full =
+            || ApiError::Busy(format!("{MOST_LOOKED_AT} sources are looked at before they go on air, and no more fit"));
         Ok([self.long_answer()?, Arc::clone(&self.looks).try_acquire_owned().map_err(|_| full())?])
     }
 }
@@ -150,7 +152,7 @@ pub async fn serve(
         gallery,
         plan: Arc::new(plan),
         long_answers: Arc::new(Semaphore::new(MOST_LONG_ANSWERS)),
-        looks: Arc::new(Semaphore::new(source_preview::MOST_LOOKED_AT)),
+        looks: Arc::new(Semaphore::new(MOST_LOOKED_AT)),
         sessions: Arc::new(session::Sessions::new(address_of(&listener).port())),
     };
     let service = TowerToHyperService::new(routes::router(context));

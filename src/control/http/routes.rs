@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use super::body::Json;
 use super::problem::problem;
-use super::source_preview::LookedAt;
 use super::{
     Context, drives, events, exposition, guard, midi, openapi, pages, paintings, photo, presets, preview, qr,
     recordings, session, show, whep,
@@ -21,6 +20,7 @@ use crate::control::contract::{
 };
 use crate::control::text::is_shown_as_written;
 use crate::control::{ApiError, ApiResult, HttpPlan, Member, media, run_blocking};
+use crate::engine::LookedAt;
 use crate::output::PreviewOf;
 use crate::output::display::{self, Monitor};
 use crate::style::manifest::StyleSummary;
@@ -225,10 +225,10 @@ async fn look_at_source(
     let places = context.look_at_a_source()?;
     let (viewer, looked_at) = run_blocking(move || {
         let HttpPlan { templates, sources, .. } = &*context.plan;
-        LookedAt::open(&source, templates, sources.0.is_empty(), places)
+        Ok(LookedAt::open(&source, templates, sources.0.is_empty())?)
     })
     .await?;
-    Ok(preview::show(viewer, looked_at))
+    Ok(preview::show(viewer, (looked_at, places)))
 }
 
 async fn record(

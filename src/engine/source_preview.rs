@@ -5,18 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::capture::{Capture, End, Pace, Reader, Receiver, Source, Treatment, Wiring};
-use crate::control::ApiResult;
 use crate::error::{Error, Result};
 use crate::gst::template::Templates;
 use crate::output::{Output, Preview, PreviewOf, StreamFormat, Viewer};
 use crate::style::Size;
 use crate::sync::Locked;
-
-/// Sources that are looked at at a time: each is decoded.
-pub const MOST_LOOKED_AT: usize = 4;
 
 /// How long a source may take to its first picture.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +26,6 @@ const REQUESTED: (Size, u32) = (Size::new(640, 360), 15);
 pub struct LookedAt {
     /// Closing may wait for a device or a server: that is not for the threads that answer.
     capture: Option<Capture>,
-    _places: [OwnedSemaphorePermit; 2],
 }
 
 /// Takes the pictures of the capture.
@@ -52,12 +46,7 @@ impl LookedAt {
     ///
     /// # Errors
     /// It cannot be opened, or shows nothing.
-    pub fn open(
-        source: &str,
-        templates: &Templates,
-        redirects: bool,
-        places: [OwnedSemaphorePermit; 2],
-    ) -> ApiResult<(Viewer, Self)> {
+    pub fn open(source: &str, templates: &Templates, redirects: bool) -> Result<(Viewer, Self)> {
         let source = Source::parse(source)?;
         let (first, comes) = sync_channel(1);
         let eye = Arc::new(Eye { templates: templates.clone(), state: Mutex::new(State::Waiting(first)) });
@@ -77,7 +66,7 @@ impl LookedAt {
         let capture = Capture::start(&source, &wiring)?;
         let (viewer, caps) = capture.play().and_then(|()| first_picture(&capture, &source, &comes))?;
         capture.fix_caps(&caps);
-        Ok((viewer, Self { capture: Some(capture), _places: places }))
+        Ok((viewer, Self { capture: Some(capture) }))
     }
 }
 
