@@ -15,11 +15,14 @@ use super::{
 use crate::atomic_file;
 use crate::control::contract::{OutputWish, Painted, SaveNow};
 use crate::error::{Error, Result};
+use crate::style::look::Drives;
 use crate::sync::Locked;
 
 /// What is saved of a stream that runs.
 pub struct Saving {
     pub painted: Painted,
+    /// What the sound drives.
+    pub drives: Drives,
     /// The source that was set by hand, and whether it loops; none leaves that of the file.
     pub source: Option<(String, bool)>,
     /// Outputs that were added by hand.
@@ -72,7 +75,8 @@ fn saved(text: &str, stream: &str, saving: Saving) -> Result<(String, Written), 
     let before = before.ok_or_else(|| format!("there is no stream `{stream}` in it any more"))?;
     let mut after = before.clone();
     let mut left_out = Vec::new();
-    let Saving { painted, source, added, removed } = saving;
+    let Saving { painted, drives, source, added, removed } = saving;
+    after.sound.drives = drives;
     let (network, size) = (painted.network, painted.size);
     after.paint = super::PaintConfig { network, size, ..painted.look.into() };
     if let Some((input, looped)) = source {
@@ -87,6 +91,7 @@ fn saved(text: &str, stream: &str, saving: Saving) -> Result<(String, Written), 
     for (name, was, is) in [
         ("source", table(&before.source), table(&after.source)),
         ("paint", table(&before.paint), table(&after.paint)),
+        ("sound", table(&before.sound), table(&after.sound)),
         ("output", table(&before.output), table(&after.output)),
     ] {
         for (key, value) in is.iter().filter(|(key, value)| was.get(*key) != Some(value)) {
@@ -223,12 +228,13 @@ fn add(config: &mut OutputConfig, output: OutputWish) -> Option<String> {
 mod tests {
     use super::*;
     use crate::output::Fit;
+    use crate::style::look::{Band, Drive};
     use crate::style::{Look, PaintSize};
 
     fn saving(strength: f32) -> Saving {
         let look = Look { strength, styles: "great_wave".parse().unwrap(), ..Look::default() };
         let painted = Painted { look, network: String::new(), size: PaintSize::Native };
-        Saving { painted, source: None, added: Vec::new(), removed: Vec::new() }
+        Saving { painted, drives: Drives::default(), source: None, added: Vec::new(), removed: Vec::new() }
     }
 
     #[test]
@@ -304,6 +310,18 @@ mod tests {
         let (now, written) = saved(off, "live", Saving { added: vec![rtsp], ..saving(0.5) }).unwrap();
         assert!(now.ends_with("rtsp = \"127.0.0.1:9000\" # later\n"), "{now}");
         assert_eq!(written.keys, ["output.rtsp"]);
+    }
+
+    #[test]
+    fn what_the_sound_drives_is_saved_beside_what_is_written_of_it() {
+        let text =
+            "[paint]\nstyle = \"great_wave\"\nstrength = 0.5\n[sound.drives.strength]\nby = \"low\" # the bass\n";
+        let mut drives = before(text, "live").sound.drives;
+        let again = saved(text, "live", Saving { drives: drives.clone(), ..saving(0.5) }).unwrap().0;
+        assert_eq!(again, text);
+        drives.0.insert("stroke".into(), Drive::by(Band::High));
+        let (now, written) = saved(text, "live", Saving { drives: drives.clone(), ..saving(0.5) }).unwrap();
+        assert_eq!((written.keys, before(&now, "live").sound.drives), (vec!["sound.drives".into()], drives));
     }
 
     #[test]

@@ -197,8 +197,8 @@ impl Hub {
         let _ = self.saver.set(saver);
     }
 
-    /// Writes how the stream is now into the config file: look, network, size, a source that was set by hand, outputs that were
-    /// added or taken away. Refused: a stream that does not run, a daemon without a config file, one that cannot be written.
+    /// Writes how the stream is now into the config file: look, network, size, what the sound drives, a source that was set by
+    /// hand, outputs that were added or taken away. Refused: a stream that does not run, a daemon without a config file, one that cannot be written.
     pub async fn save(&self, name: &str) -> ApiResult<SaveNow> {
         self.get(name)?;
         match self.saver.get() {

@@ -263,7 +263,7 @@ impl Streams {
         }
         let source = handle.source_by_hand().and_then(|Playing { source, looped }| Some((source.written()?, looped)));
         let (added, removed) = entry.lasting.by_hand.locked().unsaved();
-        Ok(Saving { painted, source, added, removed })
+        Ok(Saving { painted, drives: entry.lasting.sound.drives(), source, added, removed })
     }
 
     /// Other networks lie in the models folder: those that paint are loaded again if they are among them.
