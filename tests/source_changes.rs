@@ -162,18 +162,21 @@ fn a_server_that_may_be_a_source_leads_to_no_other_address() {
     let redirect = answers(&format!("302 Found\r\nLocation: http://{elsewhere}/inside.mp4\r\n"), Vec::new());
     let list = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://{elsewhere}/inside.mp4\n#EXT-X-ENDLIST\n");
     let list = answers("200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\n", list.into());
-    for (allowed, limits, says) in [
-        (redirect, format!("sources = [\"http://{redirect}/\"]"), "answers 302"),
-        (list, format!("sources = [\"http://{list}/\"]"), "inside.mp4, which is not where"),
-        // Without a list it is followed, to where no part of the film can be had alone.
-        (redirect, String::new(), "Range HTTP header"),
+    for (allowed, limits, refused) in [
+        (redirect, format!("sources = [\"http://{redirect}/\"]"), Some("answers 302")),
+        (list, format!("sources = [\"http://{list}/\"]"), Some("inside.mp4, which is not where")),
+        // Without a list it is followed.
+        (redirect, String::new(), None),
     ] {
         let source = json!({ "source": format!("http://{allowed}/a.mp4") }).to_string();
         let config = folder.path().join("a.toml");
         std::fs::write(&config, format!("[control]\n{limits}\n")).unwrap();
         let (run, api) = start("test", &["--config", config.to_str().unwrap()]);
         let answer = api.json("POST", "/api/v1/streams/live/source", &source);
-        answer.assert_problem(422, says);
+        match refused {
+            Some(says) => answer.assert_problem(422, says),
+            None => assert_eq!(answer.status, 200, "{}", answer.text()),
+        }
         assert_eq!(run.interrupt().code, Some(0));
     }
 }
